@@ -1,0 +1,1 @@
+"""The ARM emulator: sandbox, QEMU, instruction counts."""

@@ -1,0 +1,1 @@
+"""From a checkpoint to Paddle Lite's .nb and to ONNX."""

@@ -1,0 +1,1 @@
+"""Whatever runs a model, behind one protocol."""

@@ -1,0 +1,1 @@
+"""Networks in paddle.nn, with the parameter names of official weights."""

@@ -1,0 +1,123 @@
+"""The constants of pre- and post-processing, as data.
+
+A recipe sets them, training's evaluation and every later stage use them, a convert stage writes them beside the models, and the phone
+reads them from there. No constant is typed twice. Field names follow PaddleOCR's where it has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+# Read by pydantic, which recipes are made of: an unknown key in one of these sections is an error.
+_STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class DetPreprocess:
+    """How a picture becomes the detector's input.
+
+    Attributes:
+        limit_side: The length in pixels that ``limit_type`` speaks of.
+        limit_type: ``min``: enlarge until the shorter side is at least ``limit_side``; ``max``: shrink until the longer side is at
+            most ``limit_side``.
+        max_side: Upper bound in pixels of the longer side after that, whatever the picture's shape.
+        multiple: Both sides are rounded to a multiple of this many pixels (at least one multiple).
+        mean: Per channel, of x / 255, in the picture's BGR order.
+        std: Likewise.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    limit_side: int = 736
+    limit_type: Literal["min", "max"] = "min"
+    max_side: int = 4000
+    multiple: int = 32
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class RecPreprocess:
+    """How a text line's crop becomes the recogniser's input.
+
+    Attributes:
+        height: Of the input, in pixels.
+        min_width: A narrower line is padded on the right to this width, after normalising, with 0.
+        max_width: A wider line is squeezed to this width.
+        mean: Of x / 255, for all channels.
+        std: Likewise.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    height: int = 32
+    min_width: int = 320
+    max_width: int = 2560
+    mean: float = 0.5
+    std: float = 0.5
+
+
+@dataclass(frozen=True)
+class DbPostprocess:
+    """How DB's probability map becomes boxes.
+
+    Attributes:
+        thresh: A pixel above this is text.
+        box_thresh: A box whose mean probability is below this is dropped.
+        max_candidates: At most this many contours are looked at.
+        unclip_ratio: A box grows by area x ratio / perimeter.
+        min_side: A box whose shorter side is below this many pixels of the map is dropped before it grows; after it, below two more.
+        dilation: Dilate the binary map with a 2x2 kernel first.
+        score_mode: ``fast``: mean probability inside the minimum-area rectangle; ``slow``: inside the contour.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    thresh: float = 0.3
+    box_thresh: float = 0.6
+    max_candidates: int = 1000
+    unclip_ratio: float = 1.5
+    min_side: int = 3
+    dilation: bool = False
+    score_mode: Literal["fast", "slow"] = "fast"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that is needed to use an exported model beside its file.
+
+    Attributes:
+        task: ``det`` or ``rec``.
+        det_preprocess: Set for a detector.
+        det_postprocess: Set for a detector.
+        rec_preprocess: Set for a recogniser.
+        characters: A recogniser's classes after the blank (class 0), in order; empty for a detector.
+    """
+
+    task: Literal["det", "rec"]
+    det_preprocess: DetPreprocess | None = None
+    det_postprocess: DbPostprocess | None = None
+    rec_preprocess: RecPreprocess | None = None
+    characters: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the specification as plain JSON values."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, ())}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> ModelSpec:
+        """Build the specification from what `to_dict` gave.
+
+        Raises:
+            KeyError: ``task`` is missing.
+            TypeError: A key is unknown.
+        """
+        sections = {"det_preprocess": DetPreprocess, "det_postprocess": DbPostprocess, "rec_preprocess": RecPreprocess}
+        parts: dict[str, Any] = dict(value)
+        for key, kind in sections.items():
+            if key in parts:
+                lists_as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in parts[key].items()}
+                parts[key] = kind(**lists_as_tuples)
+        parts["characters"] = tuple(parts.get("characters", ()))
+        return cls(**parts)

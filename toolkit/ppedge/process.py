@@ -1,0 +1,82 @@
+"""Child processes for everything that may abort: Paddle Lite's ``opt``, exporters, Paddle2ONNX.
+
+These end in SIGABRT or SIGSEGV on bad input, which Python cannot catch. Run apart, their death becomes an error.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ppedge.errors import MissingError, PpedgeError
+
+
+def run_child(
+    argv: Sequence[str | Path],
+    what: str,
+    *,
+    cause: str = "",
+    timeout: float = 600.0,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Run a command to its end and return what it printed (stdout and stderr together).
+
+    Args:
+        argv: The command and its arguments; no shell is involved.
+        what: What the child does and to which file, for the error: ``"converting model.pdmodel with opt"``.
+        cause: The likely cause of a death, added to the error.
+        timeout: Seconds until the child is killed.
+        env: Variables added to the environment.
+        cwd: The child's working folder.
+
+    Raises:
+        MissingError: The program is not on this machine.
+        PpedgeError: The child failed, died by a signal or took too long.
+    """
+    command = [str(a) for a in argv]
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise MissingError(f"{what}: the program {command[0]} was not found.", "Run `ppedge doctor`.") from error
+    except subprocess.TimeoutExpired as error:
+        raise PpedgeError(f"{what}: no end after {timeout:.0f} s, stopped.", cause) from error
+    text = done.stdout.decode("utf-8", "replace")
+    if done.returncode == 0:
+        return text
+    raise PpedgeError(f"{what} {death(done.returncode)}: {last_words(text)}", cause)
+
+
+def run_module(module: str, arguments: Sequence[str | Path], what: str, **options: object) -> str:
+    """Run ``python -m module arguments...`` as `run_child` does."""
+    return run_child([sys.executable, "-m", module, *arguments], what, **options)  # type: ignore[arg-type]
+
+
+def death(returncode: int) -> str:
+    """Say how a process ended: ``"died of SIGABRT"``, ``"ended with exit code 3"``."""
+    number = -returncode if returncode < 0 else returncode - 128
+    try:
+        return f"died of {signal.Signals(number).name}"
+    except ValueError:
+        return f"ended with exit code {returncode}"
+
+
+def last_words(text: str, limit: int = 300) -> str:
+    """Return the last telling line of a program's output, cut to ``limit`` characters."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if "rror" in line or "heck failed" in line or "F /" in line]
+    line = (telling or lines or ["it said nothing"])[-1]
+    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -1,0 +1,297 @@
+"""The recipe: what a run does, as strict data.
+
+Every key is declared here, with its default and its meaning; ``ppedge recipe schema`` and ``docs/recipes.md`` are made from this file.
+Reading, overriding and the sentences for mistakes are in `recipe_io`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ppedge.ocr.spec import DbPostprocess, DetPreprocess, RecPreprocess
+
+
+class Section(BaseModel):
+    """A part of the recipe: unknown keys and silent type conversions are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Synth(Section):
+    """Synthetic data, made under ``data.root`` when the label files are not there yet."""
+
+    kind: Literal["plates", "words", "scenes"]
+    """What is drawn: licence plate crops, word crops, or whole pictures with text lines for a detector."""
+    train: int = Field(2000, ge=1)
+    """Pictures for training."""
+    eval: int = Field(200, ge=1)
+    """Pictures for evaluation."""
+    content: Literal["plates", "words"] = "words"
+    """What the lines of ``scenes`` say."""
+
+
+class Data(Section):
+    """Pictures and labels, in PPOCR format."""
+
+    root: Path = Path()
+    """The folder that label files and pictures are named relative to; itself relative to the current folder."""
+    train: list[Path] = []
+    """Label files to train on."""
+    eval: list[Path] = []
+    """Label files to evaluate on."""
+    labels: Literal["detection", "recognition"] | None = None
+    """Format of the label files; a recogniser that is given ``detection`` labels uses the crops of their boxes. By default the task's own."""
+    charset: str = "en_number"
+    """For a recogniser: the name of a built-in character set, or a file with one character a line."""
+    max_text_length: int = Field(64, ge=1)
+    """For a recogniser: longer training texts are left out."""
+    synth: Synth | None = None
+    """How to make the data when it is not there."""
+
+
+class MobileNetV3(Section):
+    """MobileNetV3 as PP-OCR uses it."""
+
+    name: Literal["MobileNetV3"]
+    model_name: Literal["large", "small"] = "large"
+    """Which of the two published layouts."""
+    scale: float = Field(0.5, gt=0)
+    """Width multiplier; channels are rounded to a multiple of 8."""
+    disable_se: bool = True
+    """For a detector: leave the squeeze-and-excitation parts out."""
+    large_stride: tuple[int, int, int, int] = (1, 2, 2, 2)
+    """For a recogniser, ``large``: strides of the height."""
+    small_stride: tuple[int, int, int, int] = (2, 2, 2, 2)
+    """For a recogniser, ``small``: strides of the height."""
+
+
+class DBFPN(Section):
+    """The detector's feature pyramid."""
+
+    name: Literal["DBFPN"]
+    out_channels: int = Field(96, ge=4, multiple_of=4)
+    """Channels of the concatenated output; a quarter of them comes from each level."""
+
+
+class SequenceEncoder(Section):
+    """The recogniser's sequence model: a two-layer bidirectional LSTM."""
+
+    name: Literal["SequenceEncoder"]
+    hidden_size: int = Field(48, ge=1)
+    """Of each direction."""
+
+
+class DBHead(Section):
+    """Differentiable binarization: probability and threshold maps."""
+
+    name: Literal["DBHead"]
+    k: int = Field(50, ge=1)
+    """Steepness of the differentiable step."""
+
+
+class CTCHead(Section):
+    """One linear layer to the classes of the character set, blank first."""
+
+    name: Literal["CTCHead"]
+
+
+class Model(Section):
+    """The network, part by part, under the names PaddleOCR uses."""
+
+    backbone: Annotated[MobileNetV3, Field()]
+    neck: Annotated[DBFPN | SequenceEncoder, Field(discriminator="name")]
+    head: Annotated[DBHead | CTCHead, Field(discriminator="name")]
+
+
+class DetAugment(Section):
+    """Changes to training pictures of a detector."""
+
+    flip: float = Field(0.5, ge=0, le=1)
+    """Probability of a left-right flip."""
+    rotate: float = Field(10.0, ge=0, le=180)
+    """Largest turn, in degrees, either way."""
+    scale: tuple[float, float] = (0.5, 3.0)
+    """Range of the zoom."""
+    crop: int = Field(640, ge=32, multiple_of=32)
+    """Side in pixels of the square that is cut out, keeping whole words, and padded if the picture is smaller."""
+    color: float = Field(0.2, ge=0, le=1)
+    """Strength of brightness, contrast and colour jitter."""
+
+
+class RecAugment(Section):
+    """Changes to training crops of a recogniser; each is a probability."""
+
+    perspective: float = Field(0.4, ge=0, le=1)
+    """Move the four corners a little."""
+    blur: float = Field(0.2, ge=0, le=1)
+    """Gaussian blur."""
+    noise: float = Field(0.2, ge=0, le=1)
+    """Gaussian noise."""
+    color: float = Field(0.4, ge=0, le=1)
+    """Brightness, contrast and colour jitter."""
+
+
+class Schedule(Section):
+    """One course of training: Adam with cosine decay after a linear warm-up."""
+
+    epochs: int = Field(1, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    max_steps: int | None = Field(None, ge=1)
+    """End after this many steps even if epochs are left; the cosine ends there too."""
+    batch_size: int = Field(8, ge=1)
+    """Samples a step, on each device."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """At the end of the warm-up."""
+    warmup_epochs: float = Field(0.0, ge=0)
+    """Length of the warm-up, in epochs."""
+    l2: float = Field(0.0, ge=0)
+    """L2 decay of all weights."""
+    freeze_bn: bool = False
+    """Keep BatchNorm's running statistics and use them in training too: right for short fine-tuning on few pictures."""
+    eval_every: int = Field(1, ge=1)
+    """Evaluate every so many epochs, and after the last."""
+    checkpoint_every: int = Field(100, ge=1)
+    """Write last.ckpt every so many steps, and after each epoch."""
+
+
+class Train(Schedule):
+    """The train stage."""
+
+    weights: Path | None = None
+    """A .pdparams file to start from: the whole network's, every name and shape."""
+    backbone_weights: Path | None = None
+    """A .pdparams file to start the backbone from; its classifier's layers, which a detector or recogniser has not, are left out."""
+    workers: int = Field(2, ge=0)
+    """Processes that prepare batches; 0 prepares them in the training process."""
+    amp: bool = False
+    """Mixed precision (O1); on a GPU only."""
+    det_augment: DetAugment = DetAugment()
+    rec_augment: RecAugment = RecAugment()
+
+
+class Prune(Section):
+    """FPGM filter pruning."""
+
+    method: Literal["fpgm", "none"] = "fpgm"
+    """``none`` leaves pruning out."""
+    mode: Literal["sensitivity", "flat"] = "sensitivity"
+    """``sensitivity``: choose each layer's ratio by its measured effect on the metric; ``flat``: the same ratio everywhere."""
+    ratio: float = Field(0.2, gt=0, lt=1)
+    """For ``flat``: the share of channels that goes."""
+    ratios: list[float] = [0.125, 0.25, 0.5]
+    """For ``sensitivity``: the shares that are tried on each layer."""
+    target_flops: float = Field(0.75, gt=0, le=1)
+    """Stop when this share of the FLOPs is left."""
+    max_drop: float = Field(0.05, ge=0)
+    """For ``sensitivity``: stop before the summed drops of the metric, as measured layer by layer, exceed this."""
+    multiple: int = Field(8, ge=1)
+    """Kept channels are a multiple of this; ARM's int8 kernels want 8."""
+    samples: int = Field(16, ge=1)
+    """Training pictures on which sensitivity is measured."""
+    exclude: list[str] = []
+    """Layers, by the start of their names, that are not pruned."""
+    finetune: Schedule = Schedule(epochs=10, learning_rate=1e-4, freeze_bn=True)
+    """Training after pruning."""
+
+
+class Quant(Section):
+    """PACT quantization-aware training."""
+
+    method: Literal["pact", "none"] = "pact"
+    """``none`` leaves quantization out."""
+    samples: int = Field(32, ge=1)
+    """Training pictures from which the clips and scales start."""
+    percentile: float = Field(99.99, gt=50, le=100)
+    """A layer's clip starts at this percentile of its input's magnitude."""
+    min_clip: float = Field(0.1, gt=0)
+    """Lower bound of a clip."""
+    clip_l2: float = Field(2e-5, ge=0)
+    """L2 decay of the clips."""
+    exclude: list[str] = []
+    """Layers, by the start of their names, that stay in float."""
+    train: Schedule = Schedule(epochs=5, learning_rate=5e-5, freeze_bn=True)
+    """Quantization-aware training; with ``epochs: 0`` the network is calibrated only."""
+
+
+class Slim(Section):
+    """The slim stage: pruning first, then quantization."""
+
+    prune: Prune = Prune()
+    quant: Quant = Quant()
+
+
+class Convert(Section):
+    """The convert stage."""
+
+    formats: list[Literal["nb", "onnx"]] = ["nb", "onnx"]
+    """Files to write."""
+    precisions: list[Literal["fp32", "fp16", "int8"]] = ["fp32", "fp16", "int8"]
+    """Precisions of the .nb files; int8 needs a quantized run and is left out without one. The ONNX file is float."""
+
+
+class Gates(Section):
+    """Limits of the validate stage; one that is not met ends with exit code 1. Left out means not checked."""
+
+    max_difference: float | None = Field(1e-3, gt=0)
+    """Largest difference of any output value between PC and ARM."""
+    max_metric_drop: float | None = Field(0.005, ge=0)
+    """Drop of the metric from PC to ARM."""
+    max_instructions: int | None = Field(None, ge=1)
+    """ARM instructions per inference, mean over the pictures."""
+
+
+class Validate(Section):
+    """The validate stage."""
+
+    engine: Literal["onnxruntime"] = "onnxruntime"
+    """What runs the model on ARM."""
+    cpu: str = "cortex-a53"
+    """The emulated core: cortex-a53, cortex-a76, or any that QEMU knows."""
+    limit: int = Field(10, ge=1)
+    """Evaluation pictures (for a recogniser, crops) that go through both engines."""
+    gates: Gates = Gates()
+
+
+class Recipe(Section):
+    """One network's road from pictures to an ARM artifact."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Also the name of the run's folder."""
+    task: Literal["det", "rec"]
+    """Text detection or text recognition."""
+    seed: int = Field(0, ge=0)
+    """Of everything that is random."""
+    data: Data
+    model: Model
+    det_preprocess: DetPreprocess = DetPreprocess()
+    det_postprocess: DbPostprocess = DbPostprocess()
+    rec_preprocess: RecPreprocess = RecPreprocess()
+    metric: Literal["strict", "ignore_space", "upper_alnum"] = "strict"
+    """For a recogniser, how texts are compared: as they are, without spaces, or upper-cased letters and digits only."""
+    train: Train = Train()
+    slim: Slim = Slim()
+    convert: Convert = Convert()
+    validate_: Validate = Field(Validate(), alias="validate")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        wanted = {"det": ("DBFPN", "DBHead"), "rec": ("SequenceEncoder", "CTCHead")}[self.task]
+        if (self.model.neck.name, self.model.head.name) != wanted:
+            raise ValueError(f"model: a {self.task} network needs neck {wanted[0]} and head {wanted[1]}")
+        return self
+
+    @property
+    def labels(self) -> Literal["detection", "recognition"]:
+        """The format of the label files."""
+        return self.data.labels or ("detection" if self.task == "det" else "recognition")
+
+
+class Suite(Section):
+    """Several recipes that ``ppedge run`` takes one after the other: a detector and a recogniser, for instance."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    recipes: list[Path] = Field(min_length=1)
+    """Recipe files, relative to this file."""

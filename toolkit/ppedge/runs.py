@@ -1,0 +1,256 @@
+"""Run folders: atomic writes, stage folders that appear whole, manifests linked by sha256.
+
+A stage works in a hidden sibling (``.train.partial``) and is renamed to its place when it is done, so a killed stage leaves the
+previous result whole and its own half-finished work where ``--resume`` finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ppedge import __version__
+from ppedge.errors import PpedgeError
+
+STAGES = ("train", "slim", "convert", "validate")
+MANIFEST = "manifest.json"
+SCHEMA = 1
+LIBRARIES = ("paddlepaddle", "paddlepaddle-gpu", "paddleslim", "paddlelite", "paddle2onnx", "onnxruntime", "numpy",
+             "opencv-python-headless")  # fmt: skip
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary sibling for writing and rename it to ``path`` at the end; on any error nothing of it stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically."""
+    data = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        PpedgeError: The file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PpedgeError(f"{path}: no such file.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise PpedgeError(f"{path}: not JSON ({error}).", "Repeat the stage that writes it.") from error
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of ppedge, Python and the libraries that shape an artifact, as far as they are installed."""
+    found = {"ppedge": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+class Run:
+    """The folder of one recipe's results.
+
+    Args:
+        path: The folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        for name in STAGES:
+            old = self._old(name)
+            if old.exists() and not self.stage(name).exists():
+                old.rename(self.stage(name))  # killed between the two renames of `writing`
+
+    @property
+    def recipe_path(self) -> Path:
+        """The resolved recipe that is kept with the run."""
+        return self.path / "recipe.yml"
+
+    def stage(self, name: str) -> Path:
+        """The folder of a stage's results."""
+        return self.path / name
+
+    def partial(self, name: str) -> Path:
+        """The folder in which a stage works until it is done."""
+        return self.path / f".{name}.partial"
+
+    def _old(self, name: str) -> Path:
+        return self.path / f".{name}.old"
+
+    def done(self, name: str) -> bool:
+        """Whether a stage has finished."""
+        return (self.stage(name) / MANIFEST).is_file()
+
+    def newest_stage(self, among: Sequence[str] = ("train", "slim")) -> str | None:
+        """The last finished stage of ``among``, in the road's order."""
+        finished = [name for name in among if self.done(name)]
+        return finished[-1] if finished else None
+
+    def manifest(self, name: str) -> dict[str, Any]:
+        """Read a stage's manifest.
+
+        Raises:
+            PpedgeError: The stage has not been run.
+        """
+        if not self.done(name):
+            raise PpedgeError(f"{self.path}: the stage {name} has not been run.", f"Run `ppedge {name} {self.path}`.")
+        value = read_json(self.stage(name) / MANIFEST)
+        if not isinstance(value, dict):
+            raise PpedgeError(f"{self.stage(name) / MANIFEST}: not a manifest.", f"Run `ppedge {name}` with --force.")
+        return value
+
+    def artifact(self, stage: str, name: str) -> Path:
+        """Return an artifact after checking it against its manifest.
+
+        Raises:
+            PpedgeError: The manifest does not name it, or its bytes are not those the manifest names.
+        """
+        path = self.stage(stage) / name
+        for entry in self.manifest(stage)["outputs"]:
+            if entry["path"] == name:
+                if not path.is_file():
+                    raise PpedgeError(f"{path}: missing, though its manifest names it.", f"Repeat `ppedge {stage}`.")
+                if sha256(path) != entry["sha256"]:
+                    raise PpedgeError(f"{path}: changed since the stage wrote it.", f"Repeat `ppedge {stage} --force`.")
+                return path
+        raise PpedgeError(f"{path}: not an artifact of this run.", f"Repeat `ppedge {stage}` and ask for it.")
+
+    @contextmanager
+    def writing(self, name: str, *, force: bool = False, keep: bool = False) -> Iterator[Path]:
+        """Yield the working folder of a stage and put it in place when the block ends well.
+
+        Args:
+            name: The stage.
+            force: Replace an earlier result; without it an earlier result is an error.
+            keep: Keep what an interrupted attempt left (and leave it there again after an error), for ``--resume``.
+
+        Raises:
+            PpedgeError: There is a result already, and no ``force``.
+        """
+        target, partial = self.stage(name), self.partial(name)
+        if target.exists() and not force:
+            raise PpedgeError(f"{target}: there already.", "Use --force to replace it, or --out for another folder.")
+        if partial.exists() and not keep:
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+        except BaseException:
+            if not keep:
+                shutil.rmtree(partial, ignore_errors=True)
+            raise
+        old = self._old(name)
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            target.rename(old)
+        partial.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def write_manifest(
+        self,
+        folder: Path,
+        stage: str,
+        *,
+        outputs: Sequence[str],
+        inputs: Sequence[Path] = (),
+        metrics: Mapping[str, Any] | None = None,
+        parent: str | None = None,
+        **extra: Any,
+    ) -> None:
+        """Write a stage's manifest into its working folder.
+
+        Args:
+            folder: The working folder that `writing` yielded.
+            stage: The stage.
+            outputs: Names of the artifacts in ``folder``.
+            inputs: Files that the stage read.
+            metrics: Figures worth keeping.
+            parent: The stage whose results this one used; its manifest is linked by sha256.
+            extra: Further keys: seed, device, seconds, ...
+        """
+        manifest = {
+            "schema": SCHEMA,
+            "stage": stage,
+            "versions": versions(),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            **extra,
+            "inputs": [_entry(path, str(path)) for path in inputs],
+            "outputs": [_entry(folder / name, name) for name in outputs],
+            "metrics": dict(metrics or {}),
+            "parent": None if parent is None else {"stage": parent, "sha256": sha256(self.stage(parent) / MANIFEST)},
+        }
+        write_json(folder / MANIFEST, manifest)
+
+
+def _entry(path: Path, name: str) -> dict[str, Any]:
+    return {"path": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def newest_run(root: Path = Path("runs")) -> Run:
+    """Return the run under ``root`` that was written to last.
+
+    Raises:
+        PpedgeError: There is none.
+    """
+    runs = [path.parent for path in root.glob("*/recipe.yml")]
+    if not runs:
+        raise PpedgeError(f"No run found under {root}/.", "Start one with `ppedge train RECIPE`, or name a run's folder.")
+
+    def last_write(run: Path) -> float:
+        return max((p.stat().st_mtime for p in (run, *run.glob("*/manifest.json"))), default=0.0)
+
+    return Run(max(runs, key=last_write))
+
+
+def open_run(path: Path | None) -> Run:
+    """Return the run at ``path``, or the newest one if it is None.
+
+    Raises:
+        PpedgeError: No run lies there.
+    """
+    if path is None:
+        return newest_run()
+    run = Run(path)
+    if not run.recipe_path.is_file():
+        raise PpedgeError(f"{path}: not a run (no recipe.yml in it).", "Name a folder that `ppedge train` made.")
+    return run

@@ -1,0 +1,1 @@
+"""FPGM pruning by a saved plan, and PACT quantization-aware training."""

@@ -1,0 +1,1 @@
+"""Metrics, parity between engines, and gates."""
