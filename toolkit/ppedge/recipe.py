@@ -15,7 +15,7 @@ from ppedge.ocr.spec import DbPostprocess, DetPreprocess, RecPreprocess
 
 
 class Section(BaseModel):
-    """A part of the recipe: unknown keys and silent type conversions are errors."""
+    """A part of the recipe: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

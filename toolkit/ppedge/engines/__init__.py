@@ -1,1 +1,43 @@
 """Whatever runs a model, behind one protocol."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.engines.base import Engine
+
+# Name to module and class; a module is imported when its engine is opened, so that nothing needs Paddle but Paddle's
+# own.
+ENGINES = {
+    "paddle": ("ppedge.engines.paddle", "PaddleEngine"),
+    "onnxruntime": ("ppedge.engines.onnxruntime", "OnnxRuntimeEngine"),
+    "arm-onnxruntime": ("ppedge.engines.arm_onnxruntime", "ArmOnnxRuntimeEngine"),
+    "arm-paddlelite": ("ppedge.engines.arm_paddlelite", "ArmPaddleLiteEngine"),
+}
+
+
+def open_engine(name: str, path: str | Path, **options: Any) -> Engine:
+    """Open a model.
+
+    Args:
+        name: One of `ENGINES`.
+        path: The model's file.
+        options: Of the engine: ``cpu`` and ``count`` for those under the emulator.
+
+    Raises:
+        PpedgeError: There is no such engine, it has no such option, or it cannot open the model.
+        MissingError: What the engine needs is not on this machine.
+    """
+    if name not in ENGINES:
+        near = get_close_matches(name, ENGINES, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise PpedgeError(f"{name}: no such engine.", f"{hint}Use one of {', '.join(ENGINES)}.")
+    module, kind = ENGINES[name]
+    engine: Engine = getattr(import_module(module), kind)(path, **options)
+    return engine

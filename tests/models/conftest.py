@@ -1,0 +1,29 @@
+"""Small networks and the model sections of official weights."""
+
+import pytest
+
+from ppedge import recipe
+
+
+def model(**parts) -> recipe.Model:
+    return recipe.Model.model_validate(parts)
+
+
+@pytest.fixture(scope="session")
+def det_model() -> recipe.Model:
+    """The section of ch_ppocr_mobile_v2.0_det."""
+    return model(
+        backbone={"name": "MobileNetV3", "model_name": "large", "scale": 0.5, "disable_se": True},
+        neck={"name": "DBFPN", "out_channels": 96},
+        head={"name": "DBHead", "k": 50},
+    )
+
+
+@pytest.fixture(scope="session")
+def rec_model() -> recipe.Model:
+    """The section of en_number_mobile_v2.0_rec."""
+    return model(
+        backbone={"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": (1, 2, 2, 2)},
+        neck={"name": "SequenceEncoder", "hidden_size": 48},
+        head={"name": "CTCHead"},
+    )

@@ -1,0 +1,75 @@
+import pytest
+
+from ppedge.errors import PpedgeError
+from ppedge.ocr.charset import BLANK, BUILT_IN, Charset
+
+
+def test_en_number_has_the_classes_of_the_official_weights():
+    charset = Charset.from_name_or_file("en_number")
+    assert charset.size == 97
+    assert charset.characters[:11] == tuple("0123456789:")
+    assert charset.characters[79] == "!"  # after ':' to '~'
+    assert charset.characters[-3:] == ("/", " ", " ")
+    assert charset.encode(" ") == [95]  # the first of the two spaces
+    assert charset.decode([95, 96]) == "  "
+
+
+def test_plates_are_provinces_letters_digits():
+    charset = Charset.from_name_or_file("plates")
+    assert charset.size == 1 + 31 + 26 + 10
+    assert charset.missing("皖A12345粤O新Z9") == ""
+
+
+def test_ascii_is_all_that_can_be_printed():
+    assert sorted(BUILT_IN["ascii"]) == [chr(code) for code in range(32, 127)]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_encode_is_undone_by_decode(name):
+    charset = Charset.from_name_or_file(name)
+    text = "".join(dict.fromkeys(charset.characters))
+    classes = charset.encode(text)
+    assert charset.decode(classes) == text
+    assert BLANK not in classes
+
+
+def test_a_file_may_hold_a_space_a_tab_and_line_separators(tmp_path):
+    path = tmp_path / "chars.txt"
+    path.write_bytes("\ufeffa\r\n \r\n\u2028\r\n京\r\n".encode())
+    assert Charset.from_name_or_file(path).characters == ("a", " ", "\u2028", "京")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\n\nb\n", "line 2: an empty line"),
+        ("a\nbc\n", "line 2: 'bc' is more than one character"),
+        ("a\nb\na\n", "line 3: 'a' is on line 1 already"),
+        ("", "no characters"),
+        ("a\n\n", "line 2: an empty line"),  # only the last line's end is no line
+    ],
+)
+def test_a_bad_file_is_one_sentence(tmp_path, content, message):
+    path = tmp_path / "chars.txt"
+    path.write_text(content)
+    with pytest.raises(PpedgeError, match=message):
+        Charset.from_name_or_file(path)
+
+
+def test_neither_name_nor_file_names_the_built_in_ones(tmp_path):
+    with pytest.raises(PpedgeError, match="en_number, plates, ascii"):
+        Charset.from_name_or_file("klingon")
+    (tmp_path / "latin1").write_bytes("é".encode("latin-1"))
+    with pytest.raises(PpedgeError, match="latin1"):
+        Charset.from_name_or_file(tmp_path / "latin1")
+
+
+def test_text_outside_the_set_names_the_characters_once():
+    with pytest.raises(PpedgeError, match="'éß'"):
+        Charset("abc").encode("aéßé")
+
+
+@pytest.mark.parametrize("index", [BLANK, 4, -1])
+def test_decode_refuses_what_is_no_character(index):
+    with pytest.raises(PpedgeError, match=r"outside 1 \.\. 3"):
+        Charset("abc").decode([1, index])

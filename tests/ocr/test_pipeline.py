@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pytest
+
+from ppedge.errors import PpedgeError
+from ppedge.ocr.draw import draw_lines
+from ppedge.ocr.pipeline import Detector, Line, Pipeline, Recognizer
+from ppedge.ocr.spec import DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
+
+DET = ModelSpec(
+    "det",
+    # Neither scaled nor normalised: the network sees the picture's values as 0 to 1.
+    det_preprocess=DetPreprocess(limit_side=64, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+    det_postprocess=DbPostprocess(),
+)
+REC = ModelSpec("rec", rec_preprocess=RecPreprocess(height=8, min_width=16), characters=tuple("abcd"))
+
+
+class BrightIsText:
+    """A detector whose map is the picture's first channel."""
+
+    name = "fake"
+
+    def run(self, inputs):
+        return [inputs[0][:, :1]]
+
+
+class WidthReader:
+    """A recogniser that says the letter its line's mean brightness stands for, and notes the batches it was given."""
+
+    name = "fake"
+
+    def __init__(self, classes=5):
+        self.classes = classes
+        self.batches = []
+
+    def run(self, inputs):
+        self.batches.append(inputs[0].shape)
+        out = np.zeros((len(inputs[0]), 3, self.classes), np.float32)
+        for row, line in zip(out, inputs[0], strict=True):
+            row[:, 0] = 0.1
+            row[1, 1 + round(float((line[0, 4, 2] + 1) / 2 * 255) / 60) % 4] = 0.9
+        return [out]
+
+
+def crop(letter, width):
+    """A line that `WidthReader` reads as ``letter``."""
+    return np.full((8, width, 3), "abcd".index(letter) * 60, np.uint8)
+
+
+def test_texts_come_back_in_the_crops_order_and_batches_are_sorted_by_width():
+    engine = WidthReader()
+    crops = [crop("c", 60), crop("a", 20), crop("d", 40), crop("b", 10), crop("a", 80)]
+    texts = Recognizer(engine, REC, batch_size=2)(crops)
+    assert "".join(text.text for text in texts) == "cadba"
+    assert engine.batches == [(2, 3, 8, 20), (2, 3, 8, 60), (1, 3, 8, 80)]
+
+
+def test_no_crops_no_texts():
+    engine = WidthReader()
+    assert Recognizer(engine, REC)([]) == []
+    assert engine.batches == []
+
+
+def picture():
+    image = np.zeros((96, 160, 3), np.uint8)
+    image[60:72, 10:60] = 180  # d
+    image[20:32, 90:150] = 240  # a: 240 / 60 is 4, modulo 4
+    image[21:33, 10:60] = 180
+    return image
+
+
+def test_lines_come_in_reading_order():
+    lines = Pipeline(Detector(BrightIsText(), DET), Recognizer(WidthReader(), REC, batch_size=1))(picture())
+    assert [line.text for line in lines] == ["d", "a", "d"]
+    d = 49 * 11 * 1.5 / (2 * (49 + 11))
+    assert lines[0].quad[0] == pytest.approx([10 - d, 21 - d], abs=0.01)
+    assert lines[0].box_score == pytest.approx(180 / 255, abs=1e-3)
+
+
+def test_a_line_as_json_is_plain():
+    quad = np.array([[0, 0.123456], [5, 0], [5, 5], [0, 5]], np.float32)
+    value = Line("x", 0.123456, quad, 1.0).to_dict()
+    expected = {"text": "x", "score": 0.1235, "box": [[0, 0.1], [5, 0], [5, 5], [0, 5]], "box_score": 1.0}
+    assert json.loads(json.dumps(value)) == expected
+
+
+def test_an_empty_picture_has_no_lines():
+    pipeline = Pipeline(Detector(BrightIsText(), DET), Recognizer(WidthReader(), REC))
+    assert pipeline(np.zeros((50, 50, 3), np.uint8)) == []
+
+
+def test_models_in_the_wrong_place_are_errors():
+    with pytest.raises(PpedgeError, match="Not a detector"):
+        Detector(BrightIsText(), REC)
+    with pytest.raises(PpedgeError, match="Not a recogniser"):
+        Recognizer(WidthReader(), DET)
+    with pytest.raises(PpedgeError, match="not a map"):
+        Detector(WidthReader(), DET)(picture())
+    with pytest.raises(PpedgeError, match="not probabilities"):
+        Recognizer(BrightIsText(), REC)([crop("a", 9)])
+    with pytest.raises(PpedgeError, match="5 classes"):
+        Recognizer(WidthReader(classes=97), REC)([crop("a", 9)])
+
+
+def test_a_crop_without_pixels_is_an_error():
+    with pytest.raises(PpedgeError, match="crop has the shape"):
+        Recognizer(WidthReader(), REC)([np.zeros((0, 9, 3), np.uint8)])
+
+
+def test_a_drawing_has_the_picture_with_boxes_and_the_texts_beside():
+    image = picture()
+    quad = np.array([[10, 60], [60, 60], [60, 72], [10, 72]], np.float32)
+    drawing = draw_lines(image, [Line("粤B12345", 0.9, quad, 0.9), Line("", 0.0, quad, 0.9)])
+    assert drawing.shape == (96, 320, 3)
+    assert drawing[60, 30].tolist() != image[60, 30].tolist(), "the outline"
+    np.testing.assert_array_equal(drawing[:50, :160], image[:50])
+    page = drawing[62:71, 172:218]  # inside the box
+    assert page.min() < 60, "ink"
+    assert (drawing[:50, 160:] == 255).all()
+    np.testing.assert_array_equal(image, picture(), err_msg="the picture given is left alone")

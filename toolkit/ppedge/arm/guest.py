@@ -1,0 +1,222 @@
+"""The host's side of a guest: one arm64 process that keeps a model and runs it as often as asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+import numpy as np
+from typing_extensions import Self
+
+from ppedge.arm import protocol, qemu
+from ppedge.arm.sysroot import Sandbox
+from ppedge.errors import PpedgeError
+
+_LARGEST_ANSWER = 1 << 32
+
+
+class Guest:
+    """A guest process that speaks the protocol of `ppedge.arm.protocol`.
+
+    A guest that died or was stopped answers no more; a new one must be started.
+
+    Args:
+        sandbox: Where QEMU and the userland are.
+        program: The guest's program and its arguments.
+        cpu: QEMU's name of a core.
+        count: Count the instructions of each run.
+        environment: Added to the guest's environment.
+        timeout: Seconds that one answer may take.
+
+    Raises:
+        PpedgeError: QEMU does not know the core.
+        MissingError: The counting plugin cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        program: Sequence[str | Path],
+        *,
+        cpu: str,
+        count: bool = False,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 600.0,
+    ) -> None:
+        self.cpu = cpu
+        self.timeout = timeout
+        self.last_counts: dict[str, int] | None = None
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the guest
+        self._count_from: int | None = None
+        count_to: int | None = None
+        if count:
+            self._count_from, count_to = os.pipe()
+            os.set_blocking(self._count_from, False)
+        try:
+            self._process = qemu.start(
+                sandbox, cpu, program, environment=environment or {}, words=self._words, count_to=count_to
+            )
+        except BaseException:
+            self._release()
+            raise
+        finally:
+            if count_to is not None:
+                os.close(count_to)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._stdin, False)
+
+    def open_model(self, path: Path) -> dict[str, Any]:
+        """Hand a model file's bytes to the guest: nothing in the guest depends on where the file lies.
+
+        Returns:
+            What the guest says of it: ``runtime`` (name and version), ``inputs`` (how many).
+
+        Raises:
+            PpedgeError: The file cannot be read, or the guest refuses the model or dies of it.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise PpedgeError(f"{path}: cannot be read ({error.strerror}).") from error
+        answer = self._ask(protocol.MODEL, data, protocol.INFO, f"{path}: opening the model")
+        return dict(json.loads(answer))
+
+    def run(self, inputs: Sequence[np.ndarray], what: str) -> list[np.ndarray]:
+        """Run the network once; with counting on, `last_counts` then holds this run's instructions by class.
+
+        Args:
+            inputs: One array an input.
+            what: What is being run, for errors.
+
+        Raises:
+            PpedgeError: The guest refuses the inputs, takes too long or dies.
+        """
+        self.last_counts = None
+        self._drain()  # what a run that failed left there
+        try:
+            payload = protocol.pack([np.ascontiguousarray(array) for array in inputs])
+        except TypeError as error:
+            raise PpedgeError(f"{what}: {error}.", "Give float32 or integer arrays.") from error
+        answer = self._ask(protocol.RUN, payload, protocol.TENSORS, what)
+        if self._count_from is not None:
+            self.last_counts = self._counts(what)
+        return protocol.unpack(answer)
+
+    def close(self) -> None:
+        """End the guest. Further calls are harmless."""
+        if self._words.closed:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()  # to a guest that waits for a message, the end
+        try:
+            self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _release(self) -> None:
+        self._words.close()
+        if self._count_from is not None:
+            os.close(self._count_from)
+            self._count_from = None
+        process = getattr(self, "_process", None)
+        if process is not None and process.stdout is not None:
+            process.stdout.close()
+
+    def _ask(self, kind: bytes, payload: bytes, wanted: bytes, what: str) -> bytes:
+        if self._words.closed:
+            raise PpedgeError(f"{what}: the guest has ended.", "Open the model again.")
+        deadline = time.monotonic() + self.timeout
+        try:
+            self._send(protocol.HEADER.pack(kind, len(payload)), deadline, what)
+            self._send(payload, deadline, what)
+            answer, size = protocol.HEADER.unpack(self._receive(protocol.HEADER.size, deadline, what))
+            if answer not in (wanted, protocol.ERROR) or size > _LARGEST_ANSWER:
+                self._fail(f"{what} on {self.cpu}: the guest broke the protocol.")
+            reply = self._receive(size, deadline, what)
+        except KeyboardInterrupt:
+            self._stop()  # the answer that is still to come must not be taken for a later one's
+            raise
+        if answer == protocol.ERROR:
+            text = " ".join(reply.decode("utf-8", "replace").split())
+            raise PpedgeError(f"{what} on {self.cpu}: {text}", "Check the model and the shapes of its inputs.")
+        return reply
+
+    def _send(self, data: bytes, deadline: float, what: str) -> None:
+        rest = memoryview(data)
+        while rest:
+            self._wait(deadline, what, writing=True)
+            try:
+                rest = rest[os.write(self._stdin, rest) :]
+            except BrokenPipeError:
+                self._died(what)
+
+    def _receive(self, size: int, deadline: float, what: str) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            self._wait(deadline, what, writing=False)
+            block = os.read(self._stdout, min(size - len(data), 1 << 20))
+            if not block:
+                self._died(what)
+            data += block
+        return bytes(data)
+
+    def _wait(self, deadline: float, what: str, *, writing: bool) -> None:
+        left = max(0.0, deadline - time.monotonic())
+        # A guest that dies closes its ends: both directions wake up at once.
+        poll = select.poll()
+        poll.register(*((self._stdin, select.POLLOUT) if writing else (self._stdout, select.POLLIN)))
+        if not poll.poll(left * 1000):
+            self._fail(f"{what} on {self.cpu}: no answer after {self.timeout:.0f} s, the guest was stopped.")
+
+    def _died(self, what: str) -> NoReturn:
+        try:
+            returncode = self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._fail(f"{what} on {self.cpu}: the guest closed its output but did not end; it was stopped.")
+        self._words.seek(0)
+        words = self._words.read().decode("utf-8", "replace")
+        self.close()
+        raise qemu.guest_error(what, self.cpu, returncode, words)
+
+    def _fail(self, message: str) -> NoReturn:
+        self._stop()
+        raise PpedgeError(message)
+
+    def _stop(self) -> None:
+        self._process.kill()
+        self.close()
+
+    def _drain(self) -> str:
+        if self._count_from is None:
+            return ""
+        try:
+            return os.read(self._count_from, 1 << 16).decode("ascii")
+        except BlockingIOError:
+            return ""
+
+    def _counts(self, what: str) -> dict[str, int]:
+        """Read what the plugin wrote at a run's two marks, before the guest answered; the second line is the run's."""
+        lines = self._drain().splitlines()
+        marks = [int(line.split()[0]) for line in lines]
+        if marks != [protocol.MARK_BEGIN, protocol.MARK_END]:
+            self._fail(f"{what} on {self.cpu}: the counting plugin reported the marks {marks}, not a run's two.")
+        return dict(zip(qemu.CLASSES, map(int, lines[-1].split()[1:]), strict=True))

@@ -1,0 +1,187 @@
+"""Paddle Lite's own ARM runtime: registering an official release, once, for use under the emulator.
+
+The release is on no package registry; a user unpacks it (``inference_lite_lib.armlinux.armv8...``) and names the
+folder. The runner is compiled against the headers of that release, tried on a model whose answer is known, and kept
+with the library in the cache folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ppedge.arm import apt, sysroot
+from ppedge.arm.guest import Guest
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import run_child
+from ppedge.runs import read_json, sha256, write_json
+
+RUNNER_SOURCE = Path(__file__).with_name("lite_runner.cc")
+SELFTEST = Path(__file__).with_name("selftest.nb")
+RUNNER = "lite_runner"
+CROSS_COMPILER = "aarch64-linux-gnu-g++"  # the program and, on Debian, the package
+# The compiler that is fetched for the time of the set-up where the machine has none.
+_CROSS_PACKAGES = ("g++-aarch64-linux-gnu", "libc6-dev-arm64-cross")
+_TOLERANCE = 1e-4
+_HINT = "Run `ppedge arm setup --lite DIR` with an unpacked release of Paddle Lite for armlinux armv8."
+
+
+@dataclass(frozen=True)
+class LiteRuntime:
+    """A registered runtime.
+
+    Attributes:
+        folder: Where the library and the runner lie.
+        library: The library's file name.
+        version: What the runtime says of itself.
+        sha256: Of the library.
+        runner_source: sha256 of the runner's source when it was compiled.
+    """
+
+    folder: Path
+    library: str
+    version: str
+    sha256: str
+    runner_source: str
+
+    @property
+    def runner(self) -> Path:
+        """The compiled runner."""
+        return self.folder / RUNNER
+
+
+def registered() -> LiteRuntime:
+    """Return the registered runtime.
+
+    Raises:
+        MissingError: None is registered, or it was registered by another ppedge whose runner speaks differently.
+    """
+    record = sysroot.cache_root() / "lite.json"
+    if not record.is_file():
+        raise MissingError("Paddle Lite's ARM runtime is not registered.", _HINT)
+    value = read_json(record)
+    try:
+        runtime = LiteRuntime(**{**value, "folder": Path(value["folder"])})
+    except (TypeError, KeyError) as error:
+        raise MissingError(f"{record}: not a record of Paddle Lite's runtime.", _HINT) from error
+    if not runtime.runner.is_file() or runtime.runner_source != sha256(RUNNER_SOURCE):
+        raise MissingError("The registered runtime of Paddle Lite belongs to another version of ppedge.", _HINT)
+    return runtime
+
+
+def register(release: Path, progress: sysroot.Progress | None = None) -> LiteRuntime:
+    """Compile the runner against a release of Paddle Lite, try it, and keep both.
+
+    Args:
+        release: A folder laid out as the official releases: ``cxx/include/paddle_api.h``,
+            ``cxx/lib/libpaddle_light_api_shared.so``.
+        progress: Told what is being done, one sentence a step.
+
+    Raises:
+        PpedgeError: The folder is no such release, or its runtime gives a wrong answer; the runtime registered before
+            stays.
+        MissingError: The sandbox or a compiler cannot be had.
+    """
+    tell = progress or (lambda _: None)
+    include, library = _find(release)
+    sandbox = sysroot.ensure(progress)
+    root = sysroot.cache_root()
+    made_from = [library, RUNNER_SOURCE, *sorted(include.glob("*.h"))]
+    digest = hashlib.sha256("".join(sha256(path) for path in made_from).encode()).hexdigest()[:12]
+    try:
+        with sysroot.locked(root / "lite.lock", tell), tempfile.TemporaryDirectory(dir=root, prefix=".lite-") as name:
+            work = Path(name) / "runtime"
+            work.mkdir()
+            shutil.copyfile(library, work / library.name)
+            tell("Compiling the runner against the release's headers.")
+            _compile(include, work, library.name, Path(name))
+            tell("Trying it on a model whose answer is known.")
+            version = _self_test(sandbox, work / RUNNER)
+            runtime = LiteRuntime(
+                root / f"lite-{digest}", library.name, version, sha256(library), sha256(RUNNER_SOURCE)
+            )
+            if not runtime.folder.is_dir():  # else the same one is registered again
+                work.rename(runtime.folder)
+            write_json(root / "lite.json", {**asdict(runtime), "folder": str(runtime.folder)})
+    except OSError as error:
+        raise MissingError(
+            f"Paddle Lite's runtime could not be kept in {root}: {error.strerror or error}.", "Make room there."
+        ) from error
+    return runtime
+
+
+def _find(release: Path) -> tuple[Path, Path]:
+    """Return the folder of headers and the library of a release."""
+    for base in (release, *sorted(release.glob("inference_lite_lib*"))):
+        libraries = sorted((base / "cxx/lib").glob("libpaddle_light_api*.so"))
+        if libraries and (base / "cxx/include/paddle_api.h").is_file():
+            return base / "cxx/include", libraries[0]
+    raise PpedgeError(
+        f"{release}: not a release of Paddle Lite (cxx/include/paddle_api.h, cxx/lib/libpaddle_light_api_shared.so).",
+        "Unpack inference_lite_lib.armlinux.armv8... and name its folder.",
+    )
+
+
+def _compile(include: Path, work: Path, library: str, scratch: Path) -> None:
+    compiler, env = _cross_compiler(scratch)
+    # By name and $ORIGIN, not by path: the runner finds the library beside itself, wherever both are moved to.
+    link = [f"-L{work}", f"-l:{library}", "-Wl,-rpath,$ORIGIN", "-Wl,--allow-shlib-undefined"]
+    source = ["-std=c++11", "-O2", f"-I{include.resolve()}", str(RUNNER_SOURCE)]
+    run_child(
+        [*compiler, *source, "-o", work / RUNNER, *link],
+        f"compiling {RUNNER_SOURCE.name} against {include}",
+        cause="The headers and the library must be of one official release, for armv8 on Linux.",
+        env=env,
+    )
+
+
+def _cross_compiler(scratch: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a compiler for arm64, and its environment: the machine's, or one unpacked into ``scratch``.
+
+    Clang with its own libc++ (``zig c++``) does not do: the library's interface is made of libstdc++'s strings and
+    vectors.
+    """
+    found = shutil.which(CROSS_COMPILER)
+    if found is not None:
+        return [found], {}
+    tree = scratch / "compiler"
+    apt.unpack(_CROSS_PACKAGES, apt.machine_architecture(), tree, scratch / "apt")
+    # GCC's own libraries, but not a second libc: that one lies in lib/.
+    libraries = ":".join(str(path) for path in tree.glob("usr/lib/*-linux-gnu"))
+    return [str(tree / "usr/bin" / CROSS_COMPILER), f"--sysroot={tree}"], {"LD_LIBRARY_PATH": libraries}
+
+
+def _self_test(sandbox: sysroot.Sandbox, runner: Path) -> str:
+    """Run the model that ships with ppedge; return the runtime's version."""
+    image, expected = selftest_case()
+    with Guest(sandbox, [runner], cpu="cortex-a53", timeout=60.0) as guest:
+        about = guest.open_model(SELFTEST)
+        (output,) = guest.run([image], "Paddle Lite's self-test")
+    difference = float(np.abs(output - expected).max()) if output.shape == expected.shape else float("inf")
+    if not difference < _TOLERANCE:
+        raise PpedgeError(
+            f"{about['runtime']}: gives a wrong answer on a model whose answer is known (off by {difference:.3g}).",
+            "It may be older than the models ppedge writes: take the release 2.13 or a newer one.",
+        )
+    return str(about["runtime"])
+
+
+def selftest_weights() -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights (3, 2, 3, 3) and biases (3,) of the self-test model, float32."""
+    return np.cos(np.arange(54.0)).reshape(3, 2, 3, 3).astype(np.float32), np.array([0.5, 0.0, -0.5], np.float32)
+
+
+def selftest_case() -> tuple[np.ndarray, np.ndarray]:
+    """Return an input (1, 2, 8, 8) and what the self-test model makes of it: a padded 3x3 convolution, then ReLU."""
+    image = np.sin(np.arange(128.0)).reshape(1, 2, 8, 8).astype(np.float32)
+    weights, biases = selftest_weights()
+    padded = np.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    response = np.zeros((1, 3, 8, 8)) + biases[:, None, None]
+    for i, j in np.ndindex(3, 3):
+        response += np.einsum("nchw,oc->nohw", padded[:, :, i : i + 8, j : j + 8], weights[:, :, i, j])
+    return image, np.maximum(response, 0.0).astype(np.float32)

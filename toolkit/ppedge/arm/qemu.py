@@ -1,0 +1,184 @@
+"""QEMU's command line for a guest, the counting plugin, and what a guest's death means."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import platform
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import IO
+
+from ppedge.arm.cores import CORES, PLAINEST, lacking
+from ppedge.arm.sysroot import Sandbox
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import death, last_words, run_child
+
+PLUGIN_SOURCE = Path(__file__).with_name("insn_count.c")
+CLASSES = ("total", "load", "store", "fma", "dot", "simd", "branch", "integer")
+# All that a guest finds in its environment. Nothing of the host's reaches it: counts must not depend on who runs it.
+GUEST_ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+def command(sandbox: Sandbox, cpu: str, program: Sequence[str | Path], options: Sequence[str] = ()) -> list[str]:
+    """Return the command line that runs an arm64 program.
+
+    Args:
+        sandbox: Where QEMU and the userland are.
+        cpu: QEMU's name of a core: ``cortex-a53``.
+        program: The guest's program and its arguments.
+        options: Further options of QEMU.
+    """
+    loader = next(sandbox.host.glob("lib*/ld-linux*.so.*"))
+    libraries = ":".join(
+        str(path)
+        for path in sorted(sandbox.host.glob("*/*-linux-gnu")) + sorted(sandbox.host.glob("usr/lib/*-linux-gnu"))
+    )
+    root = sandbox.folder / "cores" / (cpu if cpu in CORES else PLAINEST)
+    # QEMU's random numbers, which it hands to the guest, from a fixed seed.
+    line = [
+        loader,
+        "--library-path",
+        libraries,
+        sandbox.host / "usr/bin/qemu-aarch64",
+        "-L",
+        root,
+        "-cpu",
+        cpu,
+        "-seed",
+        "1",
+    ]
+    return [str(word) for word in (*_fixed_addresses(), *line, *options, *program)]
+
+
+def guest_python(sandbox: Sandbox) -> list[str]:
+    """Return the guest's Python with the options that keep the host's packages out."""
+    return [str(sandbox.guest / "usr/bin/python3"), "-s"]
+
+
+@functools.cache
+def _fixed_addresses() -> tuple[str, ...]:
+    """``setarch -R`` where it is allowed (containers may forbid it): every process gets the same addresses."""
+    program = shutil.which("setarch")
+    if program is None:
+        return ()
+    tried = subprocess.run([program, platform.machine(), "-R", "true"], capture_output=True, check=False)
+    return (program, platform.machine(), "-R") if tried.returncode == 0 else ()
+
+
+@functools.cache
+def known_cpus(sandbox: Sandbox) -> tuple[str, ...]:
+    """Ask QEMU for the names of its cores."""
+    # It answers with exit code 1.
+    asked = subprocess.run(command(sandbox, "help", []), capture_output=True, text=True, check=False)
+    return tuple(line.strip() for line in asked.stdout.splitlines() if line.startswith("  "))
+
+
+def check_cpu(sandbox: Sandbox, cpu: str) -> None:
+    """Refuse a core that QEMU does not know.
+
+    Raises:
+        PpedgeError: QEMU has no such core.
+    """
+    if cpu in CORES or cpu in known_cpus(sandbox):
+        return
+    near = get_close_matches(cpu, known_cpus(sandbox), n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(CORES)}."
+    raise PpedgeError(f"{cpu}: no core that QEMU knows.", hint)
+
+
+def plugin(sandbox: Sandbox) -> Path:
+    """Return the counting plugin, compiling it on first use.
+
+    Raises:
+        MissingError: There is no C compiler.
+    """
+    source = PLUGIN_SOURCE.read_bytes()
+    path = sandbox.folder / f"insn_count-{hashlib.sha256(source).hexdigest()[:12]}.so"
+    if path.is_file():
+        return path
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise MissingError(
+            "Counting ARM instructions needs the C compiler cc, which is not on this machine.", "Install gcc."
+        )
+    with tempfile.TemporaryDirectory(dir=sandbox.folder, prefix=".insn_count-") as folder:
+        built = Path(folder) / path.name
+        run_child([compiler, "-O2", "-shared", "-fPIC", "-o", built, PLUGIN_SOURCE], f"compiling {PLUGIN_SOURCE.name}")
+        built.rename(path)
+    return path
+
+
+def start(
+    sandbox: Sandbox,
+    cpu: str,
+    program: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    words: IO[bytes],
+    count_to: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a guest with pipes for its stdin and stdout.
+
+    Args:
+        sandbox: Where QEMU and the userland are.
+        cpu: QEMU's name of a core.
+        program: The guest's program and its arguments.
+        environment: Added to `GUEST_ENVIRONMENT`; that is all the guest gets.
+        words: Where its stderr goes.
+        count_to: A file descriptor to which the counting plugin writes; None leaves the plugin out.
+
+    Raises:
+        PpedgeError: QEMU does not know the core.
+        MissingError: The plugin cannot be compiled.
+    """
+    check_cpu(sandbox, cpu)
+    options = [] if count_to is None else ["-plugin", f"{plugin(sandbox)},fd={count_to}"]
+    process = subprocess.Popen(
+        command(sandbox, cpu, program, options),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=words,
+        bufsize=0,
+        env={**GUEST_ENVIRONMENT, **environment},
+        pass_fds=() if count_to is None else (count_to,),
+        cwd=sandbox.folder,
+        start_new_session=True,  # Ctrl-C is the host's business
+    )
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))  # QEMU would write a core file into the sandbox
+    return process
+
+
+def guest_error(what: str, cpu: str, returncode: int, words: str) -> PpedgeError:
+    """Turn a guest's death into an error.
+
+    Args:
+        what: What the guest was to do.
+        cpu: The core it ran on.
+        returncode: Of QEMU.
+        words: What the guest wrote to stderr.
+    """
+    told = [line for line in words.splitlines() if not line.startswith("qemu: uncaught target signal")]
+    message = f"{what} on {cpu}: the guest {death(returncode)}: {last_words(os.linesep.join(told))}"
+    if returncode not in (-signal.SIGILL, 128 + signal.SIGILL):
+        return PpedgeError(message)
+    lacks = ", ".join(lacking(cpu))
+    cause = f"the program uses an instruction that {cpu} lacks" + (f", which has no {lacks}" if lacks else "")
+    return PpedgeError(
+        f"{message} ({cause}).", "Choose a newer core, such as cortex-a76, or a program built for this one."
+    )

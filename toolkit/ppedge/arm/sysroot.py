@@ -1,0 +1,276 @@
+"""The sandbox: QEMU, an arm64 userland with Python, and the aarch64 wheels, in the user's cache folder.
+
+    $XDG_CACHE_HOME/ppedge/arm64-<key>/
+        host/     QEMU and the libraries it needs, whatever the machine has of its own
+        guest/    the arm64 userland
+        cores/    for each core, the userland with that core's /proc/cpuinfo (links into guest/)
+        site/     NumPy and onnxruntime for aarch64
+        sandbox.json
+
+It is built without root in a temporary sibling, tried once, and renamed when it is whole. The key is a hash of
+everything it is made from, so a newer ppedge never runs on an older sandbox by mistake.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ppedge.arm import apt
+from ppedge.arm.cores import CORES
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import run_child
+from ppedge.runs import read_json, write_json
+
+Progress = Callable[[str], None]
+
+LAYOUT = 1
+LOCK = Path(__file__).with_name("arm64.lock")
+QEMU_PACKAGES = ("qemu-user",)
+GUEST_PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1", "zlib1g", "libc-bin")
+WHEEL_PLATFORMS = (
+    "manylinux_2_28_aarch64",
+    "manylinux_2_27_aarch64",
+    "manylinux_2_17_aarch64",
+    "manylinux2014_aarch64",
+)
+# What a guest never opens: three quarters of what is unpacked.
+_NEEDLESS = ("usr/share", "usr/sbin", "sbin", "var", "usr/lib/*/gconv", "usr/lib/*/perl-base")
+_NEEDLESS_HOST = (*_NEEDLESS, "etc", "usr/bin/qemu-*")
+_NEEDLESS_GUEST = (
+    *_NEEDLESS,
+    *(f"usr/lib/python3*/{part}" for part in ("ensurepip", "idlelib", "lib2to3", "pydoc_data")),
+)
+_NEEDLESS_SITE = (
+    *(f"onnxruntime/{part}" for part in ("datasets", "quantization", "tools", "transformers")),
+    *("numpy/f2py", "numpy/tests", "numpy/*/tests", "bin"),
+)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A finished sandbox.
+
+    Attributes:
+        folder: Where it lies.
+    """
+
+    folder: Path
+
+    @property
+    def host(self) -> Path:
+        """The tree that holds QEMU."""
+        return self.folder / "host"
+
+    @property
+    def guest(self) -> Path:
+        """The arm64 userland."""
+        return self.folder / "guest"
+
+    @property
+    def site(self) -> Path:
+        """The aarch64 wheels, unpacked."""
+        return self.folder / "site"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it was made from: ``python``, ``packages`` (name to version), ``wheels``."""
+        return dict(read_json(self.folder / "sandbox.json"))
+
+
+def cache_root() -> Path:
+    """Return ppedge's folder in the user's cache: ``$XDG_CACHE_HOME/ppedge``, by default ``~/.cache/ppedge``."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification: a relative path there is to be ignored.
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "ppedge"
+
+
+@functools.cache
+def key() -> str:
+    """Return the hash of everything the sandbox is made from, on this machine."""
+    parts = {
+        "layout": LAYOUT,
+        "packages": [QEMU_PACKAGES, GUEST_PACKAGES],
+        "needless": [_NEEDLESS_HOST, _NEEDLESS_GUEST, _NEEDLESS_SITE],
+        "wheels": LOCK.read_text(encoding="utf-8"),
+        "cores": {name: asdict(core) for name, core in CORES.items()},
+        "machine": [platform.machine(), _distribution()],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _distribution() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return "unknown"
+    return f"{release.get('ID', '')} {release.get('VERSION_ID', '')}"
+
+
+def ensure(progress: Progress | None = None) -> Sandbox:
+    """Return the sandbox, building it first if it is not there (10 to 60 s, about 40 MB to fetch).
+
+    Args:
+        progress: Told what is being done, one sentence a step.
+
+    Raises:
+        MissingError: The machine lacks a program, the network, or space, or the cache folder cannot be written.
+    """
+    tell = progress or (lambda _: None)
+    root = cache_root()
+    folder = root / f"arm64-{key()}"
+    if folder.is_dir():
+        return Sandbox(folder)
+    try:
+        with locked(root / "arm64.lock", tell):
+            if not folder.is_dir():
+                for leftover in root.glob(".arm64-*.partial"):
+                    shutil.rmtree(leftover, ignore_errors=True)
+                _build(folder, tell)
+    except OSError as error:
+        raise MissingError(
+            f"The ARM emulator could not be built in {root}: {error.strerror or error}.",
+            "Make room, or set XDG_CACHE_HOME to a folder you may write to.",
+        ) from error
+    return Sandbox(folder)
+
+
+def status() -> dict[str, Any]:
+    """Say what is there, building nothing: ``ready``, ``folder``; if ready, ``bytes`` and what `Sandbox.about` has."""
+    sandbox = Sandbox(cache_root() / f"arm64-{key()}")
+    found: dict[str, Any] = {"ready": sandbox.folder.is_dir(), "folder": str(sandbox.folder)}
+    if found["ready"]:
+        size = sum(
+            path.lstat().st_size for path in sandbox.folder.rglob("*") if path.is_file() and not path.is_symlink()
+        )
+        found |= {"bytes": size, **sandbox.about}
+    return found
+
+
+@contextmanager
+def locked(path: Path, tell: Progress) -> Iterator[None]:
+    """Hold a lock file for the time of the block; the kernel lets go of it when a process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell("Another process is at work in the ARM emulator's folder: waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(folder: Path, tell: Progress) -> None:
+    work = Path(tempfile.mkdtemp(prefix=".arm64-", suffix=".partial", dir=folder.parent))
+    try:
+        work.chmod(0o755)
+        architecture = apt.machine_architecture()
+        tell("Fetching QEMU.")
+        packages = apt.unpack(QEMU_PACKAGES, architecture, work / "host", work / "apt")
+        qemu = work / "host/usr/bin/qemu-aarch64"
+        qemu.rename(work / "qemu-aarch64")  # its siblings for other processors go
+        _strip(work / "host", _NEEDLESS_HOST)
+        (work / "qemu-aarch64").rename(qemu)
+        tell("Fetching the arm64 userland.")
+        packages |= apt.unpack(GUEST_PACKAGES, "arm64", work / "guest", work / "apt")
+        _strip(work / "guest", _NEEDLESS_GUEST)
+        _make_cores(work)
+        # Debian's python3 is a link to the interpreter of its version.
+        python = (work / "guest/usr/bin/python3").readlink().name.removeprefix("python")
+        tell("Fetching NumPy and onnxruntime for aarch64.")
+        install_wheels(LOCK, work / "site", python, WHEEL_PLATFORMS)
+        _strip(work / "site", _NEEDLESS_SITE)
+        tell("Trying it.")
+        wheels = _try(work)
+        write_json(work / "sandbox.json", {"python": python, "wheels": wheels, "packages": packages})
+        work.rename(folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def _strip(folder: Path, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _make_cores(work: Path) -> None:
+    """Lay out one root a core: QEMU takes a guest's absolute paths from it wherever they exist there."""
+    for name, core in CORES.items():
+        root = work / "cores" / name
+        (root / "proc").mkdir(parents=True)
+        (root / "proc/cpuinfo").write_text(core.cpuinfo(), encoding="ascii")
+        # One processor, so that nothing depends on how many the host has.
+        (root / "sys/devices/system/cpu").mkdir(parents=True)
+        for file in ("online", "possible", "present"):
+            (root / "sys/devices/system/cpu" / file).write_text("0\n", encoding="ascii")
+        for entry in (work / "guest").iterdir():
+            (root / entry.name).symlink_to(Path("../../guest") / entry.name)
+
+
+def install_wheels(lock: Path, folder: Path, python: str, platforms: tuple[str, ...]) -> None:
+    """Install the wheels of a lock file, checked against its hashes, for another Python than this one.
+
+    Args:
+        lock: Requirements with hashes.
+        folder: Where they go.
+        python: The version they are for: ``3.11``.
+        platforms: Platform tags that fit, best first.
+
+    Raises:
+        MissingError: pip is not installed, or the wheels cannot be had.
+    """
+    tags = [argument for tag in platforms for argument in ("--platform", tag)]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--target",
+        folder,
+        *tags,
+    ]
+    command += ["--python-version", python, "--only-binary=:all:", "--no-deps", "--no-compile", "--require-hashes"]
+    try:
+        run_child([*command, "-r", lock], f"installing the wheels of {lock.name}", timeout=1200)
+    except PpedgeError as error:
+        hint = "Check the network and pip's settings, then try again."
+        if "No module named pip" in error.message:
+            hint = f"Install pip beside ppedge: `{sys.executable} -m ensurepip`."
+        raise MissingError(f"The ARM emulator's wheels could not be had: {error.message}", hint) from error
+
+
+def _try(work: Path) -> dict[str, str]:
+    """Import the wheels under the emulator once: this proves the sandbox, and leaves their byte code behind."""
+    from ppedge.arm.qemu import command, guest_python
+
+    program = (
+        "import json, numpy, onnxruntime; print(json.dumps({m.__name__: m.__version__ for m in (numpy, onnxruntime)}))"
+    )
+    sandbox = Sandbox(work)
+    try:
+        line = command(sandbox, "cortex-a53", [*guest_python(sandbox), "-c", program])
+        text = run_child(["env", "-i", f"PYTHONPATH={sandbox.site}", *line], "trying the ARM emulator", timeout=300)
+        return dict(json.loads(text.strip().splitlines()[-1]))
+    except (PpedgeError, ValueError) as error:
+        raise MissingError(
+            f"The ARM emulator was built, but does not work: {error}", "Report this, with your system."
+        ) from error

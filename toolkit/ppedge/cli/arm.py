@@ -1,0 +1,59 @@
+"""``ppedge arm``: the ARM emulator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The ARM emulator: set it up, see what is there.", no_args_is_help=True)
+
+
+def _tell(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+@app.command()
+def setup(
+    lite: Annotated[
+        Path | None,
+        typer.Option("--lite", metavar="DIR", help="An unpacked release of Paddle Lite (armlinux armv8) to register."),
+    ] = None,
+) -> None:
+    """Build the emulator in the cache folder (no root), or register Paddle Lite's own ARM runtime."""
+    from ppedge.arm import lite as lite_runtime
+    from ppedge.arm import sysroot
+
+    sandbox = sysroot.ensure(_tell)
+    typer.echo(f"The ARM emulator is ready: {sandbox.folder}")
+    if lite is not None:
+        runtime = lite_runtime.register(lite, _tell)
+        typer.echo(f"Paddle Lite's ARM runtime is registered: {runtime.version}, sha256 {runtime.sha256}")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what of the emulator is there."""
+    from ppedge.arm import lite, sysroot
+    from ppedge.errors import MissingError
+
+    found = sysroot.status()
+    try:
+        runtime = lite.registered()
+        found["paddlelite"] = {"version": runtime.version, "sha256": runtime.sha256, "folder": str(runtime.folder)}
+    except MissingError as error:
+        found["paddlelite"] = None
+        missing = str(error)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    if found["ready"]:
+        wheels = ", ".join(f"{name} {version}" for name, version in found["wheels"].items())
+        qemu = found["packages"]["qemu-user"]
+        typer.echo(f"The ARM emulator is ready: {found['folder']} ({found['bytes'] / 1e6:.0f} MB)")
+        typer.echo(f"  QEMU {qemu}; Python {found['python']}, {wheels}")
+    else:
+        typer.echo(f"The ARM emulator is not built yet ({found['folder']}). Run `ppedge arm setup`.")
+    typer.echo(f"Paddle Lite's ARM runtime: {found['paddlelite']['version']}" if found["paddlelite"] else missing)

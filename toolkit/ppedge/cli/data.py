@@ -1,0 +1,146 @@
+"""``ppedge data``: check, convert, cut out and make data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from click import Choice
+
+from ppedge.cli.main import emit
+from ppedge.cli.options import Json, SkipBad
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.data.check import Report
+    from ppedge.data.formats import Problem
+
+app = typer.Typer(help="Check, convert and make data.", no_args_is_help=True)
+
+_BAD_INPUT = 2
+
+Root = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The folder that pictures are named relative to; by default FILE's.")
+]
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Label files in PPOCR format.")],
+    root: Root = None,
+    kind: Annotated[
+        str, typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format.")
+    ] = "detection",
+    charset: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Count the characters that this character set lacks.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read label files and decode every picture; list all problems. Exit code 2 if there is one."""
+    from ppedge.data import check as checking
+    from ppedge.ocr.charset import Charset
+
+    characters = Charset.from_name_or_file(charset) if charset else None
+    report = checking.check(_absolute(files), root or files[0].parent, kind, characters)  # type: ignore[arg-type]
+    if json:
+        emit(report.to_dict())
+    else:
+        _show(report)
+    if report.problems:
+        raise typer.Exit(_BAD_INPUT)
+
+
+@app.command()
+def convert(
+    folder: Annotated[Path, typer.Argument(metavar="SRC", help="The folder of the data set.")],
+    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "ccpd"]), help="Its kind.")],
+    out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default SRC.")
+    ] = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Turn another data set's annotations into a PPOCR detection label file."""
+    from ppedge.data import convert as converting
+    from ppedge.data.formats import write_lines
+
+    found = converting.convert(source, folder, root or folder)  # type: ignore[arg-type]
+    _list(found.problems)
+    if found.problems and not skip_bad:
+        raise PpedgeError(f"{folder}: {len(found.problems)} problems, nothing written.", "Use --skip-bad to go on.")
+    write_lines(out, found.lines)
+    typer.echo(f"{out}: {len(found.lines)} pictures, {len(found.problems)} problems")
+
+
+@app.command()
+def crops(
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="A detection label file.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
+    root: Root = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Cut the text regions of detection labels out of their pictures, for a recogniser."""
+    from ppedge.data.check import usable
+    from ppedge.data.convert import write_crops
+    from ppedge.data.formats import read_labels
+
+    [file] = _absolute([labels])
+    samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
+    with _progress("cutting out") as progress:
+        count = write_crops(samples, out, progress)
+    typer.echo(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
+
+
+@app.command()
+def synth(
+    kind: Annotated[str, typer.Argument(click_type=Choice(["plates", "words", "scenes"]), help="What to draw.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
+    train: Annotated[int, typer.Option(min=0, help="Pictures for training.")] = 2000,
+    evaluation: Annotated[int, typer.Option("--eval", min=0, help="Pictures for evaluation.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    content: Annotated[
+        str, typer.Option(click_type=Choice(["plates", "words"]), help="What the texts of scenes are.")
+    ] = "words",
+) -> None:
+    """Draw licence plates, lines of text, or whole pictures with text, and their labels."""
+    from ppedge.data.synth import generate
+
+    with _progress("drawing") as progress:
+        generate(kind, out, train, evaluation, seed, content, progress)  # type: ignore[arg-type]
+    typer.echo(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt")
+
+
+def _absolute(files: list[Path]) -> list[Path]:
+    """Files on the command line are meant relative to the current folder, not to the root."""
+    return [file.absolute() for file in files]
+
+
+def _show(report: Report) -> None:
+    _list(report.problems)
+    typer.echo(
+        f"{report.samples} labels, {report.pictures} pictures, {report.boxes} boxes of which {report.ignored} ignored, "
+        f"{len(report.problems)} problems"
+    )
+    if report.outside_charset:
+        counts = ", ".join(f"{character!r} {count}" for character, count in report.outside_charset.items())
+        typer.echo(f"outside the character set: {counts}")
+
+
+def _list(problems: list[Problem]) -> None:
+    for problem in problems:
+        typer.echo(str(problem))
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

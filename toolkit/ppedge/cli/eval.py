@@ -1,0 +1,88 @@
+"""``ppedge eval``."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ppedge.cli.main import emit
+from ppedge.cli.options import Device, Json, Set, SkipBad
+
+if TYPE_CHECKING:
+    from ppedge.models.zoo import Network
+    from ppedge.runs import Run
+    from ppedge.train.task import Task
+
+app = typer.Typer()
+
+
+class Stage(str, Enum):
+    """Stages that leave a network."""
+
+    train = "train"
+    slim = "slim"
+
+
+@app.command(name="eval")
+def evaluate(
+    what: Annotated[
+        Path | None,
+        typer.Argument(metavar="RUN|RECIPE", help="A run's folder, or a recipe with --weights.", show_default=False),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="A .pdparams file of the recipe's network.")] = None,
+    stage: Annotated[Stage | None, typer.Option(help="The run's stage; by default its newest.")] = None,
+    set_: Set = [],  # noqa: B006
+    device: Device = "auto",
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a network on the recipe's evaluation data."""
+    from ppedge.errors import PpedgeError
+    from ppedge.progress import Reporter
+    from ppedge.recipe_io import load_recipe
+    from ppedge.runs import open_run
+    from ppedge.train.device import set_device
+    from ppedge.train.task import Task
+
+    set_device(device)
+    is_recipe = what is not None and what.is_file()
+    if is_recipe and weights is None:
+        raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
+    run = None if is_recipe else open_run(what)
+    task = Task(load_recipe(run.recipe_path if run else what or Path(), set_))
+    net = _network(task, run, stage.value if stage else None, weights)
+    samples, skipped = task.samples("eval", skip_bad=skip_bad)
+    began = time.monotonic()
+    with Reporter().task("eval", len(samples)) as bar:
+        metrics = task.evaluate(net, samples, advance=lambda steps: bar.advance(steps=steps))
+    seconds = round(time.monotonic() - began, 2)
+    if as_json:
+        emit({"task": task.recipe.task, "metrics": metrics, "samples": len(samples), "skipped": skipped,
+              "seconds": seconds})  # fmt: skip
+        return
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    typer.echo(f"{shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+
+
+def _network(task: Task, run: Run | None, stage: str | None, weights: Path | None) -> Network:
+    """Return the network that is asked for: explicit weights, or a run's newest, quantized if it is."""
+    from ppedge.errors import PpedgeError
+    from ppedge.models.weights import load_weights, read_pdparams
+    from ppedge.slim.network import is_quantized, load_float, load_quantized
+
+    if weights is not None:
+        net = task.build()
+        load_weights(net, read_pdparams(weights), weights)
+        net.eval()
+        return net
+    assert run is not None
+    stage = stage or run.newest_stage()
+    if stage is None:
+        raise PpedgeError(f"{run.path}: nothing is trained yet.", "Run `ppedge train` first.")
+    if stage == "slim" and is_quantized(run):
+        return load_quantized(run, task)
+    return load_float(run, task, stage)

@@ -1,0 +1,131 @@
+"""The command line's door: a table of commands that are imported when they are called, and the one place where errors become sentences."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from ppedge import __version__
+from ppedge.errors import PpedgeError
+
+# name -> (module with `app`, what `ppedge --help` says); a command's module is imported only when it is called.
+COMMANDS = {
+    "run": ("run", "Take a recipe through all stages, resuming where it stopped."),
+    "train": ("train", "Train a network by a recipe."),
+    "eval": ("eval", "Measure a run's newest stage, or weights, on the recipe's evaluation data."),
+    "slim": ("slim", "Prune filters (FPGM) and train for 8 bits (PACT)."),
+    "convert": ("convert", "Write Paddle Lite .nb and ONNX files for ARM."),
+    "validate": ("validate", "Compare PC and ARM: outputs, metric, instructions."),
+    "ocr": ("ocr", "Read the text in pictures."),
+    "inspect": ("inspect", "Show what a .nb file holds, or how two differ."),
+    "data": ("data", "Check, convert and make data."),
+    "recipe": ("recipe", "Check recipes and print their JSON schema."),
+    "arm": ("arm", "Set up the ARM emulator."),
+    "doctor": ("doctor", "Say what is here, what is missing and what to type."),
+}
+EXIT_BUG = 70
+
+
+class LazyGroup(TyperGroup):
+    """A group whose ``--help`` needs none of its commands' imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names in the order of the road."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a stand-in that carries a command's name and help."""
+        if cmd_name not in COMMANDS:
+            return None
+        return click.Command(cmd_name, help=COMMANDS[cmd_name][1])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the command that is about to run."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        if name is None or stand_in is None:
+            return name, stand_in, rest
+        module = import_module(f"ppedge.cli.{COMMANDS[name][0]}")
+        return name, typer.main.get_command(module.app), rest
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Put PP-OCR models on phones: train, slim, convert, validate on an ARM emulator.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ppedge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    pass
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code.
+
+    Codes: 0 done, 1 a gate failed, 2 bad input or usage, 3 something on the machine is missing, 130 interrupted, 70 a bug in ppedge.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments
+    try:
+        app(args=[a for a in arguments if a != "--debug"], prog_name="ppedge")
+    except Exception as error:
+        if debug:
+            raise
+        sentence, code = explain(error)
+        sys.stdout.flush()
+        print(f"ppedge: {sentence}", file=sys.stderr)
+        sys.exit(code)
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """Turn an exception into one sentence (and a hint) and an exit code."""
+    if isinstance(error, PpedgeError):
+        return str(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRAS:
+        return f"{error.name} is not installed. Install ppedge with the extra `cpu` or `gpu`.", 3
+    if isinstance(error, OSError):
+        return _explain_os(error)
+    return f"unexpected {type(error).__name__}: {error}. This is a bug in ppedge: repeat with --debug and report it.", EXIT_BUG
+
+
+_EXTRAS = ("paddle", "paddleslim", "paddlelite", "paddle2onnx", "onnx")
+
+
+def _explain_os(error: OSError) -> tuple[str, int]:
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{place}the disk is full. Free some space and repeat the command; earlier results are whole.", 3
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{place}not allowed to read or write here. Name another folder, or change its permissions.", 2
+    return f"{place}{error.strerror or error}.", 2
+
+
+def emit(value: Any) -> None:
+    """Print a command's result as JSON on standard output."""
+    import json
+
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

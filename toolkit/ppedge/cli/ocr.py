@@ -1,0 +1,135 @@
+"""``ppedge ocr``: read the text in pictures."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ppedge.cli.main import emit
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ppedge.ocr.pipeline import Line, Pipeline
+    from ppedge.ocr.spec import ModelSpec
+
+app = typer.Typer(help="Read the text in pictures.", add_completion=False)
+
+EngineName = Literal["onnxruntime", "paddle", "arm-onnxruntime", "arm-paddlelite"]
+Precision = Literal["fp32", "int8"]
+Task = Literal["det", "rec"]
+
+FILES = {
+    "onnxruntime": ("{task}.{precision}.onnx",),
+    "arm-onnxruntime": ("{task}.{precision}.onnx",),
+    "arm-paddlelite": ("{task}.{precision}.nb",),
+    "paddle": ("paddle/{task}.{precision}.pdmodel", "paddle/{task}.{precision}.pdiparams"),
+}
+"""What each engine needs of a run's convert stage; it opens the first."""
+
+
+@app.command()
+def ocr(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.", show_default=False)],
+    det: Annotated[Path, typer.Option("--det", metavar="RUN", help="The detector's run.", show_default=False)],
+    rec: Annotated[Path, typer.Option("--rec", metavar="RUN", help="The recogniser's run.", show_default=False)],
+    engine: Annotated[EngineName, typer.Option(help="What runs the networks.")] = "onnxruntime",
+    precision: Annotated[Precision, typer.Option(help="Of both networks.")] = "fp32",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: texts, scores, boxes.")] = False,
+    draw: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write pictures with boxes and texts there.", show_default=False)
+    ] = None,
+) -> None:
+    """Find and read the text in pictures.
+
+    A picture that cannot be read is named and left out; the exit code is 2 then.
+    """
+    from ppedge.ocr.preprocess import read_image
+
+    results, failed = [], False
+    names = _drawing_names(images)
+    with ExitStack() as stack:
+        pipeline = _open_pipeline(stack, det, rec, engine, precision)
+        for path in images:
+            try:
+                image = read_image(path)
+            except PpedgeError as error:
+                typer.echo(f"ppedge: {error}", err=True)
+                failed = True
+                continue
+            lines = pipeline(image)
+            if draw is not None:
+                _write_drawing(draw / names[path], image, lines)
+            if as_json:
+                results.append({"image": str(path), "lines": [line.to_dict() for line in lines]})
+            else:
+                _tell(path, lines)
+    if as_json:
+        emit(results)
+    if failed:
+        raise typer.Exit(PpedgeError.exit_code)
+
+
+def _open_pipeline(stack: ExitStack, det: Path, rec: Path, engine: str, precision: str) -> Pipeline:
+    from ppedge.engines import open_engine
+    from ppedge.ocr.pipeline import Detector, Pipeline, Recognizer
+
+    # Both runs are checked before either engine starts: an emulator takes a while.
+    (det_file, det_spec), (rec_file, rec_spec) = (
+        _exported(run, task, engine, precision) for run, task in ((det, "det"), (rec, "rec"))
+    )
+    detector = Detector(stack.enter_context(open_engine(engine, det_file)), det_spec)
+    # Recognisers are exported for one line at a time.
+    recognizer = Recognizer(stack.enter_context(open_engine(engine, rec_file)), rec_spec, batch_size=1)
+    return Pipeline(detector, recognizer)
+
+
+def _exported(path: Path, task: str, engine: str, precision: str) -> tuple[Path, ModelSpec]:
+    """Return the file for an engine in a run, checked against its manifest, and the model's specification."""
+    from ppedge.ocr.spec import ModelSpec
+    from ppedge.runs import open_run
+
+    run = open_run(path)
+    try:
+        spec = ModelSpec.from_dict(run.manifest("convert")["model"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PpedgeError(
+            f"{run.stage('convert') / 'manifest.json'}: the key model is missing or damaged.",
+            f"Run `ppedge convert {path} --force`.",
+        ) from error
+    if spec.task != task:
+        raise PpedgeError(f"--{task} {path}: this run's task is {spec.task}.", f"Name a {task} run.")
+    files = [run.artifact("convert", name.format(task=task, precision=precision)) for name in FILES[engine]]
+    return files[0], spec
+
+
+def _drawing_names(images: list[Path]) -> dict[Path, str]:
+    """Return a file name for each picture's drawing; pictures of the same name in different folders get a number."""
+    names: dict[Path, str] = {}
+    for path in dict.fromkeys(images):
+        name, number = f"{path.stem}.png", 2
+        while name in names.values():
+            name, number = f"{path.stem}-{number}.png", number + 1
+        names[path] = name
+    return names
+
+
+def _write_drawing(path: Path, image: np.ndarray, lines: list[Line]) -> None:
+    import cv2
+
+    from ppedge.ocr.draw import draw_lines
+    from ppedge.runs import atomic_write
+
+    _, data = cv2.imencode(".png", draw_lines(image, lines))
+    with atomic_write(path) as file:
+        file.write(data.tobytes())
+
+
+def _tell(path: Path, lines: list[Line]) -> None:
+    typer.echo(f"{path}: {len(lines)} lines")
+    for line in lines:
+        typer.echo(f"  {line.score:.2f}  {line.text}")

@@ -1,0 +1,43 @@
+"""Options that several commands share, so that they are spelt and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ppedge.recipe import Recipe
+    from ppedge.runs import Run
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]
+RunFolder = Annotated[
+    Path | None, typer.Argument(metavar="[RUN]", help="A run's folder; left out: the newest.", show_default=False)
+]
+Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe; may be repeated.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or gpu:N.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="The run's folder; by default runs/<recipe>.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad labels and pictures out instead of refusing.")]
+
+
+def run_of(recipe: Recipe, out: Path | None) -> Run:
+    """Return the run of a recipe: ``--out``, or the recipe's own folder under runs/."""
+    from ppedge.runs import Run
+
+    return Run(out or Path("runs") / recipe.name)
+
+
+def run_and_recipe(folder: Path | None, overrides: list[str] | None = None) -> tuple[Run, Recipe]:
+    """Open a run and the recipe kept in it.
+
+    Raises:
+        PpedgeError: No run lies there, or its recipe is damaged.
+    """
+    from ppedge.recipe_io import load_recipe
+    from ppedge.runs import open_run
+
+    run = open_run(folder)
+    return run, load_recipe(run.recipe_path, overrides or [])

@@ -1,0 +1,31 @@
+"""``ppedge recipe``: check recipes, print their schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppedge.cli.main import emit
+
+app = typer.Typer(help="Check recipes and print their JSON schema.", no_args_is_help=True)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of recipes."""
+    from ppedge.recipe import Recipe
+
+    emit(Recipe.model_json_schema(by_alias=True))
+
+
+@app.command()
+def show(
+    recipe: Annotated[Path, typer.Argument(help="The recipe's YAML file.")],
+    set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = [],  # noqa: B006
+) -> None:
+    """Check a recipe and print it as resolved, every key with its value."""
+    from ppedge.recipe_io import load
+
+    emit(load(recipe, set_).model_dump(mode="json", by_alias=True))

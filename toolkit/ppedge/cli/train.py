@@ -1,0 +1,60 @@
+"""``ppedge train``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ppedge.cli.main import emit
+from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    recipe: RecipeFile,
+    device: Device = "auto",
+    nproc: Annotated[int, typer.Option(min=1, help="Processes; more than one uses paddle.distributed.launch.")] = 1,
+    set_: Set = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted training stopped.")] = False,
+    out: Out = None,
+    force: Force = False,
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network by a recipe.
+
+    Leaves best.pdparams, last.ckpt and metrics.jsonl in RUN/train. Ctrl-C leaves a checkpoint; --resume goes on from it.
+    """
+    from ppedge.recipe_io import load_recipe
+
+    loaded = load_recipe(recipe, set_)
+    run = run_of(loaded, out)
+
+    from ppedge.train.launch import launch, launched
+
+    if nproc > 1 and not launched():
+        launch(sys.argv[1:], nproc, run.path / "logs")
+        return
+
+    import paddle
+
+    from ppedge.progress import Reporter
+    from ppedge.train.device import set_device
+    from ppedge.train.stage import run_train
+
+    used = set_device(device)
+    if launched():
+        paddle.distributed.init_parallel_env()
+    reporter = Reporter(quiet=paddle.distributed.get_rank() > 0)
+    metrics = run_train(
+        loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter
+    )
+    if as_json:
+        emit({"task": loaded.task, "metrics": metrics, "run": str(run.path)})
+    else:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        typer.echo(f"{run.stage('train')}: {shown}")

@@ -1,0 +1,173 @@
+"""From a network in memory to an inference model (``.pdmodel`` and ``.pdiparams``) that Paddle Lite and ONNX take.
+
+Run it in a process of its own (``python -m ppedge.convert.export RUN STAGE float|quantized PREFIX``): PaddleSlim export
+leaves Paddle in static mode, and equal networks give equal files only if nothing was exported before (Paddle numbers
+variables by process).
+
+A detector is exported with free batch, height and width: opt makes the same operators of it as with batch 1. A
+recogniser is exported with batch 1, fixed height and free width: Paddle Lite aborts when it runs an LSTM whose zero
+initial states have a shape that is computed from a free batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import paddle
+from paddle.static import InputSpec
+
+from ppedge.convert.inference_model import InferenceModel
+from ppedge.errors import PpedgeError
+from ppedge.runs import Run, atomic_write, write_json
+
+Task = Literal["det", "rec"]
+Case = tuple[np.ndarray, np.ndarray]
+
+
+def input_spec(task: Task, height: int = 32) -> InputSpec:
+    """The input of an exported network: ``x``, float32, NCHW.
+
+    Args:
+        task: ``det``: (-1, 3, -1, -1); ``rec``: (1, 3, height, -1).
+        height: Of a recogniser's lines, in pixels.
+    """
+    return InputSpec([-1, 3, -1, -1] if task == "det" else [1, 3, height, -1], "float32", name="x")
+
+
+def export_float(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 32) -> InferenceModel:
+    """Export a float network; layers that its eval mode does not use (DB's threshold head) are not in the files.
+
+    Args:
+        net: The network; it is in eval mode afterwards.
+        prefix: Of the two files.
+        task: ``det`` or ``rec``.
+        height: Of a recogniser's lines, in pixels.
+
+    Raises:
+        PpedgeError: Paddle cannot trace the network.
+    """
+    net.eval()
+    with _writing(prefix) as working:
+        paddle.jit.save(net, str(working), input_spec=[input_spec(task, height)])
+    return InferenceModel.at(prefix)
+
+
+def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 32) -> InferenceModel:
+    """Export a network that PaddleSlim's QAT has quantized, with its scales, as Paddle Lite wants it.
+
+    Args:
+        net: The network, freshly built and quantized without PACT, with the trained weights and scales. One that went
+            through training itself cannot be exported if it has an LSTM.
+        prefix: Of the two files.
+        task: ``det`` or ``rec``.
+        height: Of a recogniser's lines, in pixels.
+
+    Raises:
+        PpedgeError: Paddle cannot trace the network.
+    """
+    from ppedge.slim.groups import pyclipper_before_paddleslim
+
+    pyclipper_before_paddleslim()
+    from paddleslim.dygraph.quant import QAT
+
+    net.eval()
+    with _writing(prefix) as working:
+        # onnx_format=False keeps fake_quantize_dequantize operators: the same outputs as in training, and opt's input.
+        QAT(config={"onnx_format": False}).save_quantized_model(
+            net, str(working), input_spec=[input_spec(task, height)]
+        )
+    paddle.disable_static()
+    return InferenceModel.at(prefix)
+
+
+@contextlib.contextmanager
+def _writing(prefix: Path) -> Iterator[Path]:
+    """Yield a prefix in a temporary folder; put both files in place when the export has ended well."""
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=prefix.parent) as folder:
+        working = Path(folder).resolve() / "model"
+        try:
+            yield working
+        except (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise PpedgeError(f"{prefix}: the network cannot be exported ({reason}).") from error
+        written, target = InferenceModel.at(working), InferenceModel.at(prefix)
+        written.check()
+        written.params.replace(target.params)
+        written.model.replace(target.model)
+
+
+def reference_cases(net: paddle.nn.Layer, task: Task, height: int = 32, seed: int = 0) -> list[Case]:
+    """Inputs of different free sizes and what the network makes of them, to hold a converted file against.
+
+    Args:
+        net: The network; it is in eval mode afterwards.
+        task: ``det`` or ``rec``.
+        height: Of a recogniser's lines, in pixels.
+        seed: Of the inputs, which are standard normal.
+    """
+    shapes = [(1, 3, 64, 96), (2, 3, 96, 32)] if task == "det" else [(1, 3, height, 160), (1, 3, height, 64)]
+    random = np.random.default_rng(seed)
+    net.eval()
+    with paddle.no_grad():
+        inputs = [random.standard_normal(shape, dtype=np.float32) for shape in shapes]
+        return [(x, net(paddle.to_tensor(x)).numpy()) for x in inputs]
+
+
+def save_cases(path: Path, cases: list[Case]) -> None:
+    """Write reference cases, atomically."""
+    arrays = {f"{kind}{k}": array for k, case in enumerate(cases) for kind, array in zip("xy", case, strict=True)}
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Export a run's network: the child process of the convert stage.
+
+    Beside the model it writes ``PREFIX.npz``, reference cases, and for a quantized network ``PREFIX.json`` with the names
+    of the weights that the recipe keeps in float.
+    """
+    parser = argparse.ArgumentParser(prog="python -m ppedge.convert.export")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("stage", choices=("train", "slim"))
+    parser.add_argument("kind", choices=("float", "quantized"))
+    parser.add_argument("prefix", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        _export_run(Run(options.run), options.stage, options.kind, options.prefix)
+    except PpedgeError as error:
+        sys.exit(f"error: {error}")
+
+
+def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
+    from ppedge.recipe_io import load_recipe
+    from ppedge.slim.network import load_float, load_quantized
+    from ppedge.train.task import Task as Training
+
+    recipe = load_recipe(run.recipe_path)
+    training = Training(recipe)
+    net = load_quantized(run, training) if kind == "quantized" else load_float(run, training, stage)
+    height = recipe.rec_preprocess.height
+    save_cases(prefix.with_name(f"{prefix.name}.npz"), reference_cases(net, recipe.task, height))
+    if kind == "quantized":
+        write_json(prefix.with_name(f"{prefix.name}.json"), {"float_weights": float_weights(net)})
+        export_quantized(net, prefix, recipe.task, height)
+    else:
+        export_float(net, prefix, recipe.task, height)
+
+
+def float_weights(net: paddle.nn.Layer) -> list[str]:
+    """The weights, by the names a ``.nb`` has for them, of convolutions that a quantized network keeps in float."""
+    kinds = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose)
+    return [layer.weight.name for layer in net.sublayers() if isinstance(layer, kinds)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Checking an inference model (``.pdmodel`` and ``.pdiparams``) before a converter reads it.
+
+Converters die of a damaged file, or worse: of a truncated ``.pdmodel``, opt 2.13-rc makes a ``.nb`` without operators
+and ends well. So the files are read here first: the whole ``.pdmodel`` must be a protobuf message, and the
+``.pdiparams`` must hold exactly the arrays that it names, in order and shape. Standard library only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from ppedge.errors import PpedgeError
+
+_ITEM_BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}  # by Paddle's VarType.Type
+_FEED, _FETCH = 9, 10
+_TENSOR_HEADER = struct.Struct("<IQIi")  # version, levels of detail, version of the tensor, bytes of its description
+_HINT = "Export the model again."
+
+
+class _DamagedError(ValueError):
+    """What is wrong with the bytes."""
+
+
+@dataclass(frozen=True)
+class InferenceModel:
+    """The two files of an exported network.
+
+    Attributes:
+        model: The ``.pdmodel`` file: the network.
+        params: The ``.pdiparams`` file: its weights.
+    """
+
+    model: Path
+    params: Path
+
+    @classmethod
+    def at(cls, prefix: Path) -> InferenceModel:
+        """The files whose names start with ``prefix``, as `paddle.jit.save` names them."""
+        return cls(prefix.with_name(f"{prefix.name}.pdmodel"), prefix.with_name(f"{prefix.name}.pdiparams"))
+
+    def check(self) -> None:
+        """Check that both files are whole and belong together.
+
+        Raises:
+            PpedgeError: They are not; the sentence names the file and the cause.
+        """
+        program, weights = (_read(path) for path in (self.model, self.params))
+        try:
+            wanted = _parameters_of_program(program)
+        except _DamagedError as error:
+            raise PpedgeError(f"{self.model}: damaged or not a .pdmodel file: {error}.", _HINT) from error
+        try:
+            found = list(_tensors(weights))
+        except _DamagedError as error:
+            raise PpedgeError(f"{self.params}: damaged or not a .pdiparams file: {error}.", _HINT) from error
+        if len(found) != len(wanted):
+            cause = f"it holds {len(found)} arrays, the network has {len(wanted)}"
+            raise PpedgeError(f"{self.params}: does not belong to {self.model}: {cause}.", _HINT)
+        for (name, shape), array in zip(wanted, found, strict=True):
+            if shape != array:
+                cause = f"{name} has shape {list(array)}, the network wants {list(shape)}"
+                raise PpedgeError(f"{self.params}: does not belong to {self.model}: {cause}.", _HINT)
+
+
+def _read(path: Path) -> memoryview:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", _HINT) from error
+    if not data:
+        raise PpedgeError(f"{path}: empty.", _HINT)
+    return memoryview(data)
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    raise _DamagedError("a number in it does not end")
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield number and value of each field of a protobuf message."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if number == 0 or wire not in (0, 1, 2, 5):
+            raise _DamagedError("it is not a protobuf message")
+        if wire == 0:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        size, at = _varint(data, at) if wire == 2 else ({1: 8, 5: 4}[wire], at)
+        if at + size > len(data):
+            raise _DamagedError(f"it ends too early, {at + size - len(data)} bytes are missing")
+        yield number, data[at : at + size]
+        at += size
+
+
+def _messages(data: memoryview, number: int) -> list[memoryview]:
+    return [value for n, value in _fields(data) if n == number and isinstance(value, memoryview)]
+
+
+def _integers(data: memoryview, number: int) -> list[int]:
+    """The integers of a repeated field, as signed 64-bit."""
+    values = [value for n, value in _fields(data) if n == number and isinstance(value, int)]
+    return [value - (1 << 64) if value >> 63 else value for value in values]
+
+
+def _parameters_of_program(data: memoryview) -> list[tuple[str, tuple[int, ...]]]:
+    """Name and shape of the parameters, in the order of the weights file, which is that of their names."""
+    blocks = _messages(data, 1)
+    if not blocks:
+        raise _DamagedError("it holds no network")
+    operators = [bytes(kind) for op in _messages(blocks[0], 4) for kind in _messages(op, 3)]
+    if not {b"feed", b"fetch"} <= set(operators):
+        raise _DamagedError("its network has no input or no output")
+    parameters = []
+    for variable in _messages(blocks[0], 3):
+        persistable, name, kind = _integers(variable, 3), _messages(variable, 1), _messages(variable, 2)
+        if not name or not kind:
+            raise _DamagedError("a variable has no name or no type")
+        if not any(persistable) or _integers(kind[0], 1)[:1] in ([_FEED], [_FETCH]):
+            continue
+        tensors = [tensor for lod in _messages(kind[0], 3) for tensor in _messages(lod, 1)]
+        shape = tuple(_integers(tensors[0], 2)) if tensors else ()
+        parameters.append((bytes(name[0]).decode("utf-8", "replace"), shape))
+    return sorted(parameters)
+
+
+def _tensors(data: memoryview) -> Iterator[tuple[int, ...]]:
+    """Yield the shape of each array of a weights file."""
+    at = 0
+    while at < len(data):
+        start = at
+        at += _TENSOR_HEADER.size
+        if at > len(data):
+            raise _DamagedError(f"it ends too early, in the array at byte {start}")
+        version, levels, tensor_version, size = _TENSOR_HEADER.unpack_from(data, start)
+        if (version, levels, tensor_version) != (0, 0, 0) or not 0 < size <= 256:
+            raise _DamagedError(f"no array begins at byte {start}")
+        if at + size > len(data):
+            raise _DamagedError(f"it ends too early, in the array at byte {start}")
+        description = data[at : at + size]
+        kinds, shape = _integers(description, 1), tuple(_integers(description, 2))
+        if len(kinds) != 1 or kinds[0] not in _ITEM_BYTES or any(side < 0 for side in shape):
+            raise _DamagedError(f"the array at byte {start} has no known type and shape")
+        at += size + prod(shape) * _ITEM_BYTES[kinds[0]]
+        if at > len(data):
+            raise _DamagedError(f"it ends too early, in the array at byte {start}")
+        yield shape

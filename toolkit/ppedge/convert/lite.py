@@ -1,0 +1,103 @@
+"""Paddle Lite's ``.nb`` from an inference model, by ``opt`` of the ``paddlelite`` wheel.
+
+What opt 2.13-rc does: a network with fake_quantize_dequantize operators becomes int8 whatever precision is asked, a
+float one never does; ``enable_fp16`` sets float kernels to fp16 (not ``rnn``) but leaves the weights in fp32, and
+changes nothing of an int8 network's convolutions. The output depends on the input's bytes alone, but for the header's
+tail.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Collection
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from ppedge.convert.inference_model import InferenceModel
+from ppedge.convert.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import run_child
+from ppedge.runs import atomic_write
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+_OPT = """
+import sys
+from paddlelite.lite import Opt
+model, params, out, precision = sys.argv[1:]
+opt = Opt()
+opt.set_model_file(model)
+opt.set_param_file(params)
+opt.set_model_type("naive_buffer")
+opt.set_optimize_out(out)
+if precision == "fp16":
+    opt.enable_fp16()
+opt.set_valid_places("arm")
+opt.run()
+"""
+
+
+def to_nb(model: Path, out: Path, precision: Precision, allowed_float: Collection[str] = ()) -> NbFile:
+    """Convert an inference model for ARM.
+
+    Args:
+        model: Prefix of the ``.pdmodel`` and ``.pdiparams`` files; for ``int8``, of a quantized network's.
+        out: The ``.nb`` file; equal inputs give equal bytes.
+        precision: What the convolutions are to compute in; the result is checked for it.
+        allowed_float: For ``int8``: operator types or weight names that may stay float, see `nb.require_int8`.
+
+    Returns:
+        The file, as read back.
+
+    Raises:
+        MissingError: ``paddlelite`` is not installed, or the processor has no AVX, which opt needs.
+        PpedgeError: The model is damaged, opt failed, or the result is not of that precision; ``out`` is as before.
+    """
+    files = InferenceModel.at(model)
+    files.check()
+    require_opt()
+    with tempfile.TemporaryDirectory(prefix="ppedge-opt-") as folder:
+        written = Path(folder) / "model.nb"
+        run_child(
+            [sys.executable, "-c", _OPT, files.model, files.params, written.with_suffix(""), precision],
+            f"Converting {files.model} to {out.name} with Paddle Lite's opt",
+            cause="The network may have an operator that Paddle Lite lacks, or the memory may be too small.",
+        )
+        if not written.is_file():
+            raise PpedgeError(
+                f"{files.model}: Paddle Lite's opt wrote no file.", "Is there space in the temporary folder?"
+            )
+        data = zero_header_tail(written.read_bytes())
+    nb = parse_nb(data, out)
+    _require(nb, precision, allowed_float)
+    with atomic_write(out) as file:
+        file.write(data)
+    return nb
+
+
+def require_opt() -> None:
+    """Check that opt can run here.
+
+    Raises:
+        MissingError: ``paddlelite`` is not installed, or the processor has no AVX.
+    """
+    if find_spec("paddlelite") is None:
+        raise MissingError("Paddle Lite's opt (the package paddlelite) is not installed.", "Run `make setup`.")
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return  # Unknown; opt's own death will tell.
+    if "avx" not in flags.split():
+        raise MissingError("Paddle Lite's opt needs a processor with AVX.", "Convert on another machine.")
+
+
+def _require(nb: NbFile, precision: Precision, allowed_float: Collection[str]) -> None:
+    if precision == "int8":
+        require_int8(nb, allowed_float)
+        return
+    other = {op.precision for op in nb.operators if op.type in CONVOLUTIONS} - {precision}
+    if other:
+        hint = "Convert the float network for it." if "int8" in other else "Leave it out of convert.precisions."
+        raise PpedgeError(f"{nb.path}: not {precision}: it has convolutions in {', '.join(sorted(other))}.", hint)

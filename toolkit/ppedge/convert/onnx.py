@@ -1,0 +1,104 @@
+"""ONNX from a float inference model, by Paddle2ONNX, and its check against Paddle."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ppedge.convert.inference_model import InferenceModel
+from ppedge.engines import open_engine
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import run_child
+from ppedge.runs import atomic_write
+
+_EXPORT = """
+import sys
+import onnx, paddle2onnx
+model, params, out, opset = sys.argv[1:]
+paddle2onnx.export(model, params, out, opset_version=int(opset), enable_onnx_checker=True)
+onnx.checker.check_model(onnx.load(out), full_check=True)
+"""
+
+
+def to_onnx(model: Path, out: Path, opset: int = 14) -> None:
+    """Convert a float inference model; free batch, height and width stay free. Equal inputs give equal bytes.
+
+    Args:
+        model: Prefix of the ``.pdmodel`` and ``.pdiparams`` files. A quantized network's make Paddle2ONNX abort.
+        out: The ONNX file, with the weights inside.
+        opset: Version of the operator set; Paddle2ONNX takes a newer one where the network needs it.
+
+    Raises:
+        MissingError: Paddle2ONNX is not installed.
+        PpedgeError: The model is damaged, or Paddle2ONNX or the ONNX checker failed; ``out`` is as before.
+    """
+    files = InferenceModel.at(model)
+    files.check()
+    missing = [name for name in ("paddle", "paddle2onnx", "onnx") if find_spec(name) is None]
+    if missing:
+        raise MissingError(f"{missing[0]} is not installed, which writing ONNX needs.", "Run `make setup`.")
+    with tempfile.TemporaryDirectory(prefix="ppedge-onnx-") as folder:
+        written = Path(folder) / "model.onnx"
+        run_child(
+            [sys.executable, "-c", _EXPORT, files.model, files.params, written, str(opset)],
+            f"Converting {files.model} to {out.name} with Paddle2ONNX",
+            cause="It takes float networks only, and not every operator.",
+        )
+        if not written.is_file():
+            raise PpedgeError(f"{files.model}: Paddle2ONNX wrote no file.", "Is there space in the temporary folder?")
+        data = written.read_bytes()
+    with atomic_write(out) as file:
+        file.write(data)
+
+
+def check(path: Path, inputs: Sequence[np.ndarray], reference: Sequence[np.ndarray], tolerance: float = 1e-3) -> float:
+    """Compare an ONNX file on onnxruntime with the outputs that Paddle gave.
+
+    Args:
+        path: An ONNX file with one input and one output.
+        inputs: One input for each run; shapes may differ.
+        reference: Paddle's output for each.
+        tolerance: Largest difference of any value that is allowed.
+
+    Returns:
+        The largest difference of any value.
+
+    Raises:
+        PpedgeError: An output's shape is wrong, or a difference is above the tolerance or not finite.
+    """
+    worst, problems = 0.0, []
+    with open_engine("onnxruntime", path) as engine:
+        for number, (x, wanted) in enumerate(zip(inputs, reference, strict=True), 1):
+            (found,) = engine.run([x])
+            if found.shape != wanted.shape:
+                problems.append(f"run {number}: shape {list(found.shape)} instead of {list(wanted.shape)}")
+                continue
+            difference = float(np.abs(found.astype(np.float64) - wanted).max(initial=0.0))
+            if not difference <= tolerance:  # also true of NaN
+                problems.append(f"run {number} (input {list(x.shape)}): difference {difference:.3g}")
+            worst = max(worst, difference)
+    if problems:
+        raise PpedgeError(
+            f"{path}: not what Paddle computes, with a tolerance of {tolerance:g}: {'; '.join(problems)}.",
+            "The network may use an operator that Paddle2ONNX translates wrongly.",
+        )
+    return worst
+
+
+def load_cases(path: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Read inputs and outputs that `export.save_cases` wrote.
+
+    Raises:
+        PpedgeError: The file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            count = len(arrays.files) // 2
+            return [arrays[f"x{k}"] for k in range(count)], [arrays[f"y{k}"] for k in range(count)]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise PpedgeError(f"{path}: no reference outputs ({error}).", "Export the model again.") from error

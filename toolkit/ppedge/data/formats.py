@@ -1,0 +1,271 @@
+"""Label files in PPOCR format, read strictly.
+
+A detection line is ``path<TAB>JSON``, the JSON being a list of ``{"transcription": text, "points": [[x, y], ...]}``; a
+recognition line is ``path<TAB>text``. Paths are relative to the data's root. A line that is not so becomes a `Problem`,
+never an exception, so that all of them can be told at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ppedge.errors import PpedgeError
+from ppedge.ocr.geometry import order_quad
+from ppedge.runs import atomic_write
+
+Kind = Literal["detection", "recognition"]
+Polygon = npt.NDArray[np.float32]
+
+IGNORED_TEXTS = ("###", "*")
+"""Transcriptions that mark a region nobody could read: neither text nor background."""
+_MIN_AREA = 1e-2  # square pixels: below it a polygon is a line or a point
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one line of a label file.
+
+    Attributes:
+        file: The label file.
+        line: Its line, counted from 1.
+        reason: What is wrong.
+    """
+
+    file: Path
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, eq=False)
+class DetSample:
+    """A picture and its text regions.
+
+    Attributes:
+        image: The picture's file.
+        polygons: One float32 (N, 2) array a region, N >= 4, in pixels.
+        texts: Their transcriptions; empty where the text is not known.
+        ignore: True for a region that is neither text nor background.
+        where: ``file:line`` of the label.
+    """
+
+    image: Path
+    polygons: list[Polygon]
+    texts: list[str]
+    ignore: list[bool]
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
+class RecSample:
+    """A text line.
+
+    Attributes:
+        image: The picture's file.
+        text: What it says.
+        where: ``file:line`` of the label.
+        quad: float32 (4, 2): the line's place in the picture; None if the picture is the crop of the line.
+    """
+
+    image: Path
+    text: str
+    where: str
+    quad: Polygon | None = None
+
+
+Sample = TypeVar("Sample", DetSample, RecSample)
+
+
+@dataclass(frozen=True)
+class Labels(Generic[Sample]):
+    """What label files hold: the samples of the good lines, and the problems of the others."""
+
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class _BadLineError(Exception):
+    """The reason why a line is not a label; it does not leave this module."""
+
+
+def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
+    """Read a label file.
+
+    Args:
+        file: The label file, relative to ``root``; where there is none, to the current folder.
+        root: The folder that pictures are named relative to.
+        kind: Which of the two formats.
+
+    Returns:
+        The samples in the file's order (`DetSample` or `RecSample`) and the problems. Empty lines are passed over. A
+        picture must be there, but is not opened.
+
+    Raises:
+        PpedgeError: The root folder or the file is not there or cannot be read.
+    """
+    data, path = _read_bytes(file, root)
+    parse = _detection if kind == "detection" else _recognition
+    samples: list[Any] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        line = line.removesuffix(b"\r")
+        if not line:
+            continue
+        try:
+            samples.append(parse(line, root, f"{path}:{number}"))
+        except _BadLineError as error:
+            problems.append(Problem(path, number, str(error)))
+    return Labels(samples, problems)
+
+
+def read_all(files: Sequence[Path], root: Path, kind: Kind) -> Labels[Any]:
+    """Read several label files as one; see `read_labels`."""
+    parts = [read_labels(file, root, kind) for file in files]
+    return Labels([s for part in parts for s in part.samples], [p for part in parts for p in part.problems])
+
+
+def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
+    """Return the readable regions of detection labels as lines of text.
+
+    Left out are regions that are ignored, have no transcription, or are too thin to be cut out. A region of four points
+    keeps their order, which tells where the text starts; one of more points becomes its minimum-area rectangle.
+    """
+    lines = (
+        RecSample(sample.image, text, sample.where, _quad(polygon))
+        for sample in samples
+        for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
+        if text.strip() and not ignored
+    )
+    return [line for line in lines if line.quad is not None and _can_be_cut_out(line.quad)]
+
+
+def _quad(polygon: Polygon) -> Polygon:
+    if len(polygon) == 4:
+        return polygon
+    quad: Polygon = order_quad(cv2.boxPoints(cv2.minAreaRect(polygon)))
+    return quad
+
+
+def _can_be_cut_out(quad: Polygon) -> bool:
+    """Whether `crop_quad` gets at least a pixel each way."""
+    top, right, bottom, left = np.hypot(*(np.roll(quad, -1, axis=0) - quad).T)
+    return bool(max(top, bottom) >= 1 and max(right, left) >= 1)
+
+
+def detection_line(image: str, polygons: Sequence[Polygon], texts: Sequence[str]) -> str:
+    """Return a line of a detection label file, coordinates rounded to a tenth of a pixel."""
+    regions = [
+        {"transcription": text, "points": [[round(float(x), 1), round(float(y), 1)] for x, y in polygon]}
+        for polygon, text in zip(polygons, texts, strict=True)
+    ]
+    return f"{image}\t{json.dumps(regions, ensure_ascii=False)}"
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a label file atomically."""
+    with atomic_write(path) as file:
+        file.writelines(f"{line}\n".encode() for line in lines)
+
+
+def _read_bytes(file: Path, root: Path) -> tuple[bytes, Path]:
+    if not root.is_dir():
+        raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
+    path = root / file
+    if not path.is_file() and file.is_file():
+        path = file
+    try:
+        return path.read_bytes(), path
+    except FileNotFoundError as error:
+        raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
+    except OSError as error:
+        raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
+
+
+def _split(line: bytes, root: Path) -> tuple[Path, str]:
+    """Split a line into the picture's path and the rest."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _BadLineError(f"not UTF-8 (byte {error.start})") from error
+    name, tab, rest = text.partition("\t")
+    if not tab:
+        raise _BadLineError("no tab between path and label")
+    if not name.strip():
+        raise _BadLineError("no path before the tab")
+    image = root / name
+    try:
+        there = image.is_file()
+    except OSError:  # a name too long for the file system, for instance
+        there = False
+    if not there:
+        raise _BadLineError(f"no such picture: {name[:200]}")
+    return image, rest
+
+
+def _recognition(line: bytes, root: Path, where: str) -> RecSample:
+    image, text = _split(line, root)
+    if not text.strip():
+        raise _BadLineError("the text is empty")
+    if "\t" in text:
+        raise _BadLineError("more than one tab")
+    return RecSample(image, text, where)
+
+
+def _detection(line: bytes, root: Path, where: str) -> DetSample:
+    image, rest = _split(line, root)
+    try:
+        regions = json.loads(rest)
+    except (ValueError, RecursionError) as error:
+        raise _BadLineError(f"not JSON ({error})") from error
+    if not isinstance(regions, list):
+        raise _BadLineError("the JSON is not a list of regions")
+    polygons, texts = [], []
+    for number, region in enumerate(regions, start=1):
+        try:
+            polygon, text = _region(region)
+        except _BadLineError as error:
+            raise _BadLineError(f"region {number}: {error}") from error
+        polygons.append(polygon)
+        texts.append(text)
+    return DetSample(image, polygons, texts, [text in IGNORED_TEXTS for text in texts], where)
+
+
+def _region(region: Any) -> tuple[Polygon, str]:
+    if not isinstance(region, dict) or "transcription" not in region or "points" not in region:
+        raise _BadLineError('not an object with "transcription" and "points"')
+    text = region["transcription"]
+    if not isinstance(text, str):
+        raise _BadLineError("the transcription is not a text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair, escaped in the JSON
+        raise _BadLineError("the transcription is not Unicode text") from error
+    return _polygon(region["points"]), text
+
+
+def _polygon(points: Any) -> Polygon:
+    pairs = isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
+    if not pairs or not all(type(value) in (int, float) for point in points for value in point):
+        raise _BadLineError("points is not a list of [x, y] pairs of numbers")
+    if len(points) < 4:
+        raise _BadLineError(f"{len(points)} points, at least 4 are needed")
+    try:
+        polygon = np.array(points, np.float64)
+    except OverflowError as error:
+        raise _BadLineError("a coordinate is not finite") from error
+    if not np.all(np.abs(polygon) < 1e6):  # also catches NaN; no picture is a million pixels wide
+        raise _BadLineError("a coordinate is not finite or absurdly large")
+    x, y = (polygon - polygon[0]).T
+    if abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2 < _MIN_AREA:
+        raise _BadLineError("the polygon has no area")
+    return polygon.astype(np.float32)

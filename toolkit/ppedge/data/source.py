@@ -1,0 +1,48 @@
+"""A recipe's data: its samples, character set and specification, for every stage and without Paddle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppedge.data.check import usable
+from ppedge.data.formats import read_all, rec_samples_from_detection
+from ppedge.data.synth import ensure_synth
+from ppedge.errors import PpedgeError
+from ppedge.ocr.charset import Charset
+from ppedge.ocr.spec import ModelSpec
+from ppedge.recipe import Recipe
+
+
+def read_charset(recipe: Recipe) -> Charset:
+    """Return a recogniser's character set: a built-in one, or a file below ``data.root`` or the current folder."""
+    beside = recipe.data.root / recipe.data.charset
+    return Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset)
+
+
+def model_spec(recipe: Recipe, charset: Charset | None) -> ModelSpec:
+    """Return what an exported model of this recipe needs beside its file."""
+    if charset is None:
+        return ModelSpec("det", det_preprocess=recipe.det_preprocess, det_postprocess=recipe.det_postprocess)
+    return ModelSpec("rec", rec_preprocess=recipe.rec_preprocess, characters=tuple(charset.characters))
+
+
+def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+    """Read and check a recipe's ``train`` or ``eval`` data, making it first if the recipe says how.
+
+    Returns:
+        The samples, and how many bad ones were left out.
+
+    Raises:
+        PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
+    """
+    ensure_synth(recipe.data)
+    files = recipe.data.train if part == "train" else recipe.data.eval
+    if not files:
+        raise PpedgeError(f"{recipe.name}: data.{part} names no label files.", f"Set data.{part} in the recipe.")
+    labels = read_all(files, recipe.data.root, recipe.labels)
+    samples, skipped = usable(labels, skip_bad)
+    if recipe.task == "rec" and recipe.labels == "detection":
+        samples = rec_samples_from_detection(samples)
+    if not samples:
+        raise PpedgeError(f"{recipe.name}: data.{part} holds no usable samples.", "See `ppedge data check`.")
+    return samples, skipped

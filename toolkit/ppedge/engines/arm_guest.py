@@ -1,0 +1,93 @@
+"""What the two engines under the emulator share: a guest that holds the model, warm-up, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from typing_extensions import Self
+
+from ppedge.arm.guest import Guest
+from ppedge.arm.sysroot import Sandbox
+
+
+class ArmGuestEngine:
+    """A model in an emulated arm64 process.
+
+    Counting is of one inference, warm: before the first counted run of an input shape the network runs once uncounted,
+    because runtimes choose kernels and plan memory when they first see a shape.
+
+    Args:
+        path: The model's file.
+        sandbox: The emulator.
+        program: The guest's program and its arguments.
+        cpu: QEMU's name of a core.
+        count: Count each run's instructions.
+        environment: Added to the guest's environment.
+        timeout: Seconds that one answer may take.
+
+    Attributes:
+        last_counts: The instructions of the last run by class (`ppedge.arm.qemu.CLASSES`); None without counting.
+        runtime: Name and version of what runs the model.
+    """
+
+    name = "arm"
+
+    def __init__(
+        self,
+        path: Path,
+        sandbox: Sandbox,
+        program: Sequence[str | Path],
+        *,
+        cpu: str,
+        count: bool,
+        environment: Mapping[str, str],
+        timeout: float,
+    ) -> None:
+        self.path = path
+        self.last_counts: dict[str, int] | None = None
+        self._count = count
+        self._warm: set[tuple[tuple[int, ...], ...]] = set()
+        self._guest = Guest(sandbox, program, cpu=cpu, count=count, environment=environment, timeout=timeout)
+        try:
+            self.runtime = str(self._guest.open_model(path)["runtime"])
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the network once.
+
+        Args:
+            inputs: One array per input, in the model's order; images are NCHW float32.
+
+        Returns:
+            One array per output, in the model's order.
+
+        Raises:
+            PpedgeError: The model does not take these inputs, the guest died (its last words are quoted) or took too
+                long.
+        """
+        what = f"{self.path}: running the network"
+        shapes = tuple(array.shape for array in inputs)
+        self.last_counts = None
+        if self._count and shapes not in self._warm:
+            self._guest.run(inputs, what)
+            self._warm.add(shapes)
+        outputs = self._guest.run(inputs, what)
+        self.last_counts = self._guest.last_counts
+        return outputs
+
+    def close(self) -> None:
+        """End the guest. Further calls are harmless."""
+        self._guest.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,46 @@
+"""Paddle Lite's own ARM runtime under QEMU: a .nb file as it runs on a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ppedge.arm import lite, sysroot
+from ppedge.engines.arm_guest import ArmGuestEngine
+
+
+class ArmPaddleLiteEngine(ArmGuestEngine):
+    """A .nb model on Paddle Lite's runtime in an emulated arm64 process.
+
+    Args:
+        path: A .nb file.
+        cpu: The emulated core: ``cortex-a53``, ``cortex-a76``, or any that QEMU knows.
+        count: Count each run's instructions into ``last_counts``.
+        timeout: Seconds that one answer may take.
+        progress: Told what is being done if the sandbox must be built.
+
+    Raises:
+        PpedgeError: The model cannot be read or opened, or QEMU does not know the core.
+        MissingError: No runtime is registered (``ppedge arm setup --lite DIR``), or the sandbox cannot be built.
+    """
+
+    name = "arm-paddlelite"
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        cpu: str = "cortex-a53",
+        count: bool = False,
+        timeout: float = 600.0,
+        progress: sysroot.Progress | None = None,
+    ) -> None:
+        runtime = lite.registered()
+        super().__init__(
+            Path(path),
+            sysroot.ensure(progress),
+            [runtime.runner],
+            cpu=cpu,
+            count=count,
+            environment={},
+            timeout=timeout,
+        )

@@ -1,0 +1,284 @@
+"""``.pdparams`` files: read without running what is in them, written reproducibly, every name and shape checked.
+
+A ``.pdparams`` file is a pickle, and unpickling runs whatever the file asks for. `read_pdparams` therefore runs
+nothing: it knows the handful of names that a saved array consists of, puts inert stand-ins in their place, and builds
+the arrays itself afterwards.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ppedge.errors import PpedgeError
+from ppedge.runs import atomic_write
+
+if TYPE_CHECKING:
+    from paddle import Tensor, nn
+
+State = dict[str, np.ndarray]
+
+# Paddle's table from structured names to parameter names; it carries no weights.
+NAME_TABLE = "StructuredToParameterName@@"
+DTYPES = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
+PROTOCOL = 4
+LISTED = 5
+# The opcodes of plain containers, numbers, strings, arrays; the others are refused before anything is loaded.
+OPCODES = frozenset(
+    "PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE "
+    "SHORT_BINUNICODE BINUNICODE8 SHORT_BINSTRING BINSTRING SHORT_BINBYTES BINBYTES BINBYTES8 EMPTY_DICT SETITEM "
+    "SETITEMS EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 BINPUT LONG_BINPUT MEMOIZE BINGET "
+    "LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD".split()
+)
+# What a pickle that was cut or altered makes the unpickler raise, beside `UnpicklingError`.
+DAMAGE = (EOFError, LookupError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+
+
+class _RefusedError(Exception):
+    """The pickle asks for something that no array needs."""
+
+
+class _Dtype:
+    """Stand-in for ``numpy.dtype``: remembers a type code, and the byte order that the pickle sets afterwards."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: str, *_: object) -> None:
+        if code not in DTYPES:
+            raise ValueError(f"arrays of type {code!r}")
+        self.code = code
+
+    def __setstate__(self, state: tuple) -> None:
+        order = state[1]
+        if order not in ("<", ">", "=", "|"):
+            raise ValueError(f"byte order {order!r}")
+        self.code = order + self.code[-2:]
+
+
+class _Array:
+    """Stand-in for an array: the pickle sets its shape, type and bytes, which must fit each other."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple) -> None:
+        _version, shape, dtype, fortran, data = state
+        if not isinstance(dtype, _Dtype):
+            raise TypeError("an array without a type")
+        kind = np.dtype(dtype.code)
+        flat = np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, kind)
+        array = flat.reshape(shape, order="F" if fortran else "C")
+        self.value = np.array(array, dtype=kind.newbyteorder("="), order="C")
+
+
+class _Call:
+    """A name the pickle may call; an instance, since a pickle can set attributes of a plain function."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __call__(self, *arguments: object) -> object:
+        return self._make(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise _RefusedError("to alter a function")
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise _RefusedError(f"the codec {encoding!r}")
+    return text.encode("latin1")
+
+
+_ADMITTED = {
+    ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
+    ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
+    ("numpy", "ndarray"): lambda *_: _Array(),
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): dict,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows the names in `_ADMITTED` and refuses all others."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        make = _ADMITTED.get((module, name))
+        if make is None:
+            raise _RefusedError(f"{module}.{name}")
+        return _Call(make)
+
+
+def _check_opcodes(data: bytes) -> None:
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name == "GLOBAL" and tuple(str(argument).split(" ")) not in _ADMITTED:
+            raise _RefusedError(str(argument).replace(" ", "."))
+        if opcode.name not in OPCODES:
+            raise _RefusedError(f"the instruction {opcode.name}")
+        # The unpickler reserves memory up to the number named here; a whole file numbers its objects from 0.
+        if opcode.name == "LONG_BINPUT" and argument is not None and argument > len(data):
+            raise ValueError(f"object number {argument}")
+
+
+def read_pdparams(path: Path) -> State:
+    """Read weights without Paddle and without running anything the file asks for.
+
+    Both of Paddle's layouts are read: arrays beside a name table (2.0), and pairs of parameter name and array (2.1 and
+    later).
+
+    Args:
+        path: A ``.pdparams`` file.
+
+    Returns:
+        The arrays by structured name, in the file's order.
+
+    Raises:
+        PpedgeError: The file is missing, damaged, asks for anything but arrays and plain containers, or holds something
+        else.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise PpedgeError(f"{path}: no such file.", "Check the path of the weights.") from error
+    except OSError as error:
+        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Name a .pdparams file.") from error
+    try:
+        _check_opcodes(data)
+        content = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+    except _RefusedError as error:
+        raise PpedgeError(
+            f"{path}: refused, since it asks for {error} and weights need only arrays.",
+            "Get the file from a source you trust, as a state_dict saved by Paddle.",
+        ) from error
+    except (pickle.UnpicklingError, *DAMAGE) as error:
+        reason = str(error) or type(error).__name__
+        raise PpedgeError(f"{path}: not a whole .pdparams file ({reason}).", "Copy or download it again.") from error
+    if not isinstance(content, dict):
+        raise PpedgeError(f"{path}: holds no table of weights.", "Save a network's state_dict.")
+    return {key: _array(path, key, value) for key, value in content.items() if key != NAME_TABLE}
+
+
+def _array(path: Path, key: object, value: object) -> np.ndarray:
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        value = value[1]
+    if not isinstance(key, str) or not isinstance(value, _Array) or value.value is None:
+        raise PpedgeError(
+            f"{path}: the entry {key!r} is not an array.", "Save a network's state_dict and nothing else."
+        )
+    return value.value
+
+
+def write_pdparams(path: Path, state: Mapping[str, np.ndarray]) -> None:
+    """Write weights so that ``paddle.load`` and `read_pdparams` read them; equal weights give equal bytes.
+
+    Args:
+        path: The file; it appears whole or not at all.
+        state: Arrays by structured name.
+    """
+    # Sorted, and copied so that no two entries share an object: the pickle depends on nothing but names and values.
+    arrays = {key: np.array(state[key], dtype=state[key].dtype.newbyteorder("="), order="C") for key in sorted(state)}
+    with atomic_write(path) as file:
+        pickle.dump(arrays, file, protocol=PROTOCOL)
+
+
+def state_of(net: nn.Layer) -> State:
+    """Return copies of a network's parameters and buffers, by structured name, aliases included."""
+    return {name: np.array(tensor.numpy()) for name, tensor in net.state_dict().items()}
+
+
+def load_weights(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path) -> None:
+    """Set all parameters and buffers of a network; every name and shape must match.
+
+    An LSTM's parameters have two names each (``lstm.weight_ih_l0`` and ``lstm.0.cell_fw.weight_ih``): either or both
+    may be given.
+
+    Args:
+        net: The network.
+        state: Arrays by structured name.
+        where: The file they come from, for the error.
+
+    Raises:
+        PpedgeError: Names are missing or unexpected, shapes differ, or the two names of one parameter carry different
+        values. The
+            network is unchanged then.
+    """
+    target: dict[str, Tensor] = net.state_dict()
+    _set(target, state, where, unexpected=[key for key in state if key not in target])
+
+
+def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path) -> list[str]:
+    """Set a network's backbone from a whole network's weights or from a classifier's.
+
+    Args:
+        net: The network; its other parts keep their weights.
+        state: Arrays by structured name, with or without the prefix ``backbone.``.
+        where: The file they come from, for the error.
+
+    Returns:
+        Names that were left out: layers the backbone has not, such as a classifier's last ones, or
+        squeeze-and-excitation in a backbone built without it.
+
+    Raises:
+        PpedgeError: A layer of the backbone is missing, or a shape differs. The network is unchanged then.
+    """
+    target: dict[str, Tensor] = net.backbone.state_dict()
+    prefix = "backbone."
+    prefixed = any(key.startswith(prefix) for key in state)
+    found = {key[len(prefix) :] if prefixed else key: key for key in state if key.startswith(prefix) or not prefixed}
+    used = {name: key for name, key in found.items() if name in target}
+    _set(target, {name: state[key] for name, key in used.items()}, where, unexpected=[])
+    taken = set(used.values())
+    return [key for key in state if key not in taken]
+
+
+def _set(
+    target: Mapping[str, Tensor], state: Mapping[str, np.ndarray], where: str | Path, unexpected: list[str]
+) -> None:
+    groups: dict[int, list[str]] = {}
+    for name, tensor in target.items():
+        groups.setdefault(id(tensor), []).append(name)
+    missing = [names[0] for names in groups.values() if not any(name in state for name in names)]
+    shapes = [
+        f"{name} {list(state[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in target.items()
+        if name in state and list(state[name].shape) != list(tensor.shape)
+    ]
+    torn = [names[0] for names in groups.values() if not _agree([state[name] for name in names if name in state])]
+    problems = [
+        _list(missing, "missing"),
+        _list(unexpected, "unexpected"),
+        _list(shapes, "of another shape"),
+        _list(torn, "given twice with different values"),
+    ]
+    if any(problems):
+        raise PpedgeError(
+            f"{where}: the weights do not fit the network: {'; '.join(p for p in problems if p)}.",
+            "Use weights of the same model section (and character set), or change the recipe's model.",
+        )
+    for names in groups.values():
+        name = next(name for name in names if name in state)
+        tensor = target[name]
+        tensor.set_value(state[name].astype(tensor.numpy().dtype))
+
+
+def _agree(arrays: Iterable[np.ndarray]) -> bool:
+    first, *others = arrays if (arrays := list(arrays)) else [np.empty(0)]
+    return all(np.array_equal(first, other) for other in others)
+
+
+def _list(names: list[str], what: str) -> str:
+    if not names:
+        return ""
+    more = ", ..." if len(names) > LISTED else ""
+    return f"{len(names)} {what} ({', '.join(names[:LISTED])}{more})"

@@ -1,0 +1,77 @@
+"""From a recipe's ``model`` section to a network."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import paddle
+from paddle import nn
+from paddle.utils import unique_name
+
+from ppedge import recipe
+from ppedge.errors import PpedgeError
+from ppedge.models.heads import CTCHead, DBHead
+from ppedge.models.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
+from ppedge.models.necks import DBFPN, SequenceEncoder
+
+
+class Network(nn.Layer):
+    """Backbone, neck and head, under the names of official weights."""
+
+    def __init__(self, backbone: nn.Layer, neck: nn.Layer, head: nn.Layer) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.neck = neck
+        self.head = head
+
+    def forward(self, x: paddle.Tensor) -> Any:
+        """Run the network.
+
+        Args:
+            x: A detector takes pictures (N, 3, H, W), sides multiples of 32; a recogniser lines (N, 3, 32, W).
+
+        Returns:
+            In eval mode a detector gives its probability map (N, 1, H, W) and a recogniser probabilities (N, W / 4,
+            classes). In training mode a dict: ``maps`` (N, 3, H, W): shrink, threshold and binary map; or ``logits``
+            (N, W / 4, classes).
+        """
+        return self.head(self.neck(self.backbone(x)))
+
+
+def build(model: recipe.Model, task: Literal["det", "rec"], classes: int = 0) -> Network:
+    """Build a network with fresh weights.
+
+    Parameters get the same names (``conv2d_0.w_0``, ...) in every call, whatever was built before. The initial weights
+    come from Paddle's random generator: call ``paddle.seed`` first.
+
+    Args:
+        model: The recipe's ``model`` section.
+        task: ``det`` or ``rec``.
+        classes: For ``rec``: characters and CTC's blank, which is class 0.
+
+    Raises:
+        PpedgeError: The parts do not fit the task, or a recogniser has no classes.
+    """
+    with unique_name.guard():
+        return _detector(model) if task == "det" else _recognizer(model, classes)
+
+
+def _detector(model: recipe.Model) -> Network:
+    part, neck, head = model.backbone, model.neck, model.head
+    if not isinstance(neck, recipe.DBFPN) or not isinstance(head, recipe.DBHead):
+        raise PpedgeError(f"model: {neck.name} and {head.name} make no detector.", "Use neck DBFPN and head DBHead.")
+    backbone = MobileNetV3Det(part.model_name, part.scale, part.disable_se)
+    return Network(backbone, DBFPN(backbone.out_channels, neck.out_channels), DBHead(neck.out_channels, head.k))
+
+
+def _recognizer(model: recipe.Model, classes: int) -> Network:
+    part, neck, head = model.backbone, model.neck, model.head
+    if not isinstance(neck, recipe.SequenceEncoder) or not isinstance(head, recipe.CTCHead):
+        raise PpedgeError(
+            f"model: {neck.name} and {head.name} make no recogniser.", "Use neck SequenceEncoder and head CTCHead."
+        )
+    if classes < 2:
+        raise PpedgeError(f"A recogniser needs at least 2 classes, not {classes}.", "Check data.charset.")
+    backbone = MobileNetV3Rec(part.model_name, part.scale, part.large_stride, part.small_stride)
+    encoder = SequenceEncoder(backbone.out_channels, neck.hidden_size)
+    return Network(backbone, encoder, CTCHead(encoder.out_channels, classes))

@@ -1,0 +1,129 @@
+"""Character sets: which classes a recogniser tells apart, and in which order."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ppedge.errors import PpedgeError
+
+BLANK = 0
+"""CTC's blank is class 0 and is never written down: a character set lists the classes from 1 on."""
+
+PROVINCES = "皖沪津渝冀晋蒙辽吉黑苏浙京闽赣鲁豫鄂湘粤桂琼川贵云藏陕甘青宁新"
+"""First characters of mainland Chinese licence plates."""
+
+
+def _code_points(first: str, last: str) -> str:
+    return "".join(map(chr, range(ord(first), ord(last) + 1)))
+
+
+BUILT_IN: dict[str, str] = {
+    # The order of PaddleOCR's English and digit recogniser, whose weights have one class for each of two spaces.
+    "en_number": _code_points("0", "9") + _code_points(":", "~") + _code_points("!", "/") + "  ",
+    "plates": PROVINCES + string.ascii_uppercase + string.digits,
+    "ascii": _code_points("!", "~") + " ",
+}
+"""Character sets that are known by name."""
+
+
+class Charset:
+    """The classes of a recogniser: CTC's blank (class 0, implied), then ``characters`` from class 1 on.
+
+    Args:
+        characters: One string of one character per class. A character may occur twice (``en_number`` has two spaces):
+            both classes decode to it, and `encode` uses the first.
+
+    Raises:
+        PpedgeError: There are no characters, or an entry is not exactly one character.
+    """
+
+    def __init__(self, characters: Iterable[str]) -> None:
+        self.characters: tuple[str, ...] = tuple(characters)
+        if not self.characters:
+            raise PpedgeError("A character set has no characters.", "List at least one.")
+        for number, character in enumerate(self.characters, 1):
+            if len(character) != 1:
+                raise PpedgeError(f"Character set: class {number} is {character!r}, not one character.")
+        self._classes: dict[str, int] = {}
+        for number, character in enumerate(self.characters, 1):
+            self._classes.setdefault(character, number)
+
+    @classmethod
+    def from_name_or_file(cls, source: str | Path) -> Charset:
+        """Return the built-in character set of that name, or read a UTF-8 file with one character a line.
+
+        Args:
+            source: A key of `BUILT_IN`, or a path. A space is written as a line that holds one space.
+
+        Raises:
+            PpedgeError: Neither a name nor a readable file; or a line is empty, holds several characters or repeats an
+                earlier one.
+        """
+        if str(source) in BUILT_IN:
+            return cls(BUILT_IN[str(source)])
+        return cls(_read_characters(Path(source)))
+
+    @property
+    def size(self) -> int:
+        """Number of classes, the blank included."""
+        return len(self.characters) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the classes of a text, without blanks.
+
+        Raises:
+            PpedgeError: The text has characters that are not in the set.
+        """
+        missing = self.missing(text)
+        if missing:
+            raise PpedgeError(
+                f"Text {text!r}: not in the character set: {missing!r}.",
+                "Choose another character set, or add them to it.",
+            )
+        return [self._classes[character] for character in text]
+
+    def missing(self, text: str) -> str:
+        """Return the characters of a text that are not in the set, each once, in order of appearance."""
+        return "".join(character for character in dict.fromkeys(text) if character not in self._classes)
+
+    def decode(self, indices: Sequence[int]) -> str:
+        """Return the text of classes from which blanks and repeats have been removed.
+
+        Args:
+            indices: Classes, each in ``1 .. size - 1``.
+
+        Raises:
+            PpedgeError: A class is out of range, or is the blank.
+        """
+        for index in indices:
+            if not BLANK < index < self.size:
+                raise PpedgeError(f"Class {index} is outside 1 .. {self.size - 1} of the character set.")
+        return "".join(self.characters[index - 1] for index in indices)
+
+
+def _read_characters(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PpedgeError(
+            f"{path}: neither a readable UTF-8 file nor a built-in character set.",
+            f"Built in are {', '.join(BUILT_IN)}.",
+        ) from error
+    # Not splitlines(): it also splits at characters that a set may list, such as U+2028. Python has already turned \r\n
+    # into \n.
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    first_line: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        if len(line) != 1:
+            problem = "an empty line" if not line else f"{line!r} is more than one character"
+            raise PpedgeError(f"{path}, line {number}: {problem}.", "Write one character a line.")
+        if line in first_line:
+            raise PpedgeError(
+                f"{path}, line {number}: {line!r} is on line {first_line[line]} already.", "Remove one of them."
+            )
+        first_line[line] = number
+    return lines

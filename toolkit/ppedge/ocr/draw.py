@@ -1,0 +1,59 @@
+"""Pictures of results: the boxes in the picture, the texts beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ppedge.ocr.pipeline import Line
+
+FONT = "NotoSansCJKsc-Bold.otf"
+"""Of the package's fonts, the one with Latin letters and with the characters of Chinese plates; others show as boxes."""
+
+_RED, _BLACK, _GREY = (40, 40, 220), (0, 0, 0), (200, 200, 200)  # BGR for OpenCV; the last two are the same in RGB
+_SMALLEST = 6  # pixels: a smaller font cannot be read anyway
+
+
+def draw_lines(image: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
+    """Draw the quads of lines into a copy of a picture, and their texts on a white page of the same size to its right.
+
+    Args:
+        image: (H, W, 3), uint8, BGR.
+        lines: What was read in it.
+
+    Returns:
+        (H, 2 W, 3), uint8, BGR.
+    """
+    height, width = image.shape[:2]
+    marked, page = image.copy(), np.full_like(image, 255)
+    thickness = max(1, min(height, width) // 500)
+    for line in lines:
+        outline = [np.rint(line.quad).astype(np.int32)]
+        cv2.polylines(marked, outline, True, _RED, thickness, cv2.LINE_AA)
+        cv2.polylines(page, outline, True, _GREY, 1, cv2.LINE_AA)
+    written = Image.fromarray(page)
+    pen = ImageDraw.Draw(written)
+    for line in lines:
+        left, top = line.quad.min(axis=0)
+        right, bottom = line.quad.max(axis=0)
+        font = _fitting_font(line.text, right - left, bottom - top)
+        pen.text((left, (top + bottom) / 2), line.text, fill=_BLACK, font=font, anchor="lm")
+    return np.hstack([marked, np.asarray(written)])
+
+
+def _fitting_font(text: str, width: float, height: float) -> ImageFont.FreeTypeFont:
+    """Return the largest font in which a text fits into a box of this many pixels."""
+    size = max(int(height * 0.8), _SMALLEST)
+    length = _font(size).getlength(text)
+    return _font(max(int(size * min(1.0, width / length)), _SMALLEST)) if length > 0 else _font(size)
+
+
+@lru_cache(maxsize=128)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    with resources.as_file(resources.files("ppedge") / "data" / "fonts" / FONT) as path:
+        return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)

@@ -1,0 +1,160 @@
+"""The parts put together: detector, recogniser, and both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ppedge.errors import PpedgeError
+from ppedge.ocr.charset import Charset
+from ppedge.ocr.ctc import Text, decode
+from ppedge.ocr.db import Box, boxes_from_map
+from ppedge.ocr.geometry import crop_quad, reading_order
+from ppedge.ocr.preprocess import prepare_det, prepare_rec, rec_width
+from ppedge.ocr.spec import ModelSpec
+
+
+class Network(Protocol):
+    """What the pipeline needs of an engine."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the network once: one array per input, one per output."""
+        ...
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text in a picture.
+
+    Attributes:
+        text: As read; may be empty.
+        score: Mean probability of its characters, 0 to 1.
+        quad: (4, 2), float32, pixels of the picture, clockwise from top-left.
+        box_score: The detector's score, 0 to 1.
+    """
+
+    text: str
+    score: float
+    quad: np.ndarray
+    box_score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the line as plain JSON values: text, score, box (four [x, y]) and box_score, sensibly rounded."""
+        return {
+            "text": self.text,
+            "score": round(self.score, 4),
+            "box": [[round(x, 1), round(y, 1)] for x, y in self.quad.tolist()],
+            "box_score": round(self.box_score, 4),
+        }
+
+
+class Detector:
+    """Finds text lines in pictures.
+
+    Args:
+        engine: Runs the network: (1, 3, H, W) in, a probability map (1, 1, H', W') out.
+        spec: The detector's pre- and post-processing.
+
+    Raises:
+        PpedgeError: The specification is not a detector's.
+    """
+
+    def __init__(self, engine: Network, spec: ModelSpec) -> None:
+        if spec.det_preprocess is None or spec.det_postprocess is None:
+            raise PpedgeError(f"Not a detector: its specification says task {spec.task!r}.", "Name a detector's run.")
+        self.engine = engine
+        self.preprocess = spec.det_preprocess
+        self.postprocess = spec.det_postprocess
+
+    def __call__(self, image: np.ndarray) -> list[Box]:
+        """Return the boxes in a picture (H, W, 3), in pixels of that picture.
+
+        Raises:
+            PpedgeError: The engine failed, or gave something that is not a probability map.
+        """
+        probability = self.engine.run([prepare_det(image, self.preprocess)])[0]
+        if probability.ndim != 4 or probability.shape[:2] != (1, 1):
+            raise PpedgeError(
+                f"The detector on {self.engine.name} gives shape {probability.shape}, not a map (1, 1, height, width).",
+                "Is this a recogniser's model?",
+            )
+        height, width = image.shape[:2]
+        return boxes_from_map(probability[0, 0], (height, width), self.postprocess)
+
+
+class Recognizer:
+    """Reads crops of text lines.
+
+    Args:
+        engine: Runs the network: (N, 3, h, W) in, probabilities (N, T, C) out.
+        spec: The recogniser's pre-processing and characters.
+        batch_size: Lines in one call of the engine. Lines are batched by width, and padding can change what a network
+            with a bidirectional LSTM reads: only with 1 is a line's text sure to be independent of the other lines.
+
+    Raises:
+        PpedgeError: The specification is not a recogniser's.
+    """
+
+    def __init__(self, engine: Network, spec: ModelSpec, *, batch_size: int = 8) -> None:
+        if spec.rec_preprocess is None or not spec.characters:
+            raise PpedgeError(
+                f"Not a recogniser: its specification says task {spec.task!r}.", "Name a recogniser's run."
+            )
+        self.engine = engine
+        self.preprocess = spec.rec_preprocess
+        self.charset = Charset(spec.characters)
+        self.batch_size = batch_size
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Text]:
+        """Read crops (h, w, 3); the texts come back in the crops' order.
+
+        Raises:
+            PpedgeError: A crop has no pixels, the engine failed, or its probabilities do not fit the characters.
+        """
+        widths = [rec_width(crop, self.preprocess) for crop in crops]
+        by_width = sorted(range(len(crops)), key=widths.__getitem__)
+        texts: dict[int, Text] = {}
+        for begin in range(0, len(crops), self.batch_size):
+            chosen = by_width[begin : begin + self.batch_size]
+            probabilities = self.engine.run([prepare_rec([crops[i] for i in chosen], self.preprocess)])[0]
+            if probabilities.ndim != 3 or len(probabilities) != len(chosen):
+                raise PpedgeError(
+                    f"The recogniser on {self.engine.name} gives shape {probabilities.shape} for {len(chosen)} lines, "
+                    "not probabilities (lines, steps, classes).",
+                    "Is this a detector's model, or one that takes one line at a time?",
+                )
+            for index, line in zip(chosen, probabilities, strict=True):
+                texts[index] = decode(line, self.charset)
+        return [texts[index] for index in range(len(crops))]
+
+
+class Pipeline:
+    """Detect, crop, recognise.
+
+    Args:
+        detector: Finds the lines.
+        recognizer: Reads them.
+    """
+
+    def __init__(self, detector: Detector, recognizer: Recognizer) -> None:
+        self.detector = detector
+        self.recognizer = recognizer
+
+    def __call__(self, image: np.ndarray) -> list[Line]:
+        """Return the lines of a picture (H, W, 3), in reading order.
+
+        Raises:
+            PpedgeError: An engine failed, or a model is not what its specification says.
+        """
+        boxes = self.detector(image)
+        boxes = [boxes[i] for i in reading_order([box.quad for box in boxes])]
+        texts = self.recognizer([crop_quad(image, box.quad) for box in boxes])
+        return [Line(text.text, text.score, box.quad, box.score) for text, box in zip(texts, boxes, strict=True)]

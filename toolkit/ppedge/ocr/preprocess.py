@@ -1,0 +1,126 @@
+"""From pictures to the networks' inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ppedge.errors import PpedgeError
+from ppedge.ocr.spec import DetPreprocess, RecPreprocess
+
+
+def read_image(path: Path | str) -> np.ndarray:
+    """Read a picture, turned as its EXIF data says.
+
+    Returns:
+        (H, W, 3), uint8, BGR; grey pictures are given three channels, transparency is dropped.
+
+    Raises:
+        PpedgeError: The file is missing, empty, or not a picture that OpenCV can decode.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Check the path.") from error
+    if not data:
+        raise PpedgeError(f"{path}: the file is empty.", "Copy the picture again, or leave it out.")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise PpedgeError(f"{path}: OpenCV cannot decode it ({error.err}).", "Convert it to PNG or JPEG.") from error
+    if image is None:
+        raise PpedgeError(f"{path}: not a picture, or damaged.", "Convert it to PNG or JPEG, or leave it out.")
+    return image
+
+
+def det_size(height: int, width: int, spec: DetPreprocess) -> tuple[int, int]:
+    """Return the size (height, width) in pixels at which a detector sees a picture of the given size.
+
+    Both sides are scaled alike, then each is rounded (halves up) to a multiple of ``spec.multiple``. No side exceeds
+    ``spec.max_side`` or, for ``limit_type: max``, ``spec.limit_side``, except that it is always at least one multiple.
+    """
+    longer, shorter = max(height, width), min(height, width)
+    if spec.limit_type == "min":
+        bound = spec.max_side
+        scale = max(1.0, spec.limit_side / shorter)
+    else:
+        bound = min(spec.limit_side, spec.max_side)
+        scale = 1.0
+    scale = min(scale, bound / longer)
+    most = max(bound // spec.multiple, 1)
+
+    def fitted(side: int) -> int:
+        return min(max(math.floor(side * scale / spec.multiple + 0.5), 1), most) * spec.multiple
+
+    return fitted(height), fitted(width)
+
+
+def prepare_det(image: np.ndarray, spec: DetPreprocess) -> np.ndarray:
+    """Scale and normalise a picture for the detector.
+
+    Args:
+        image: (H, W, 3), uint8, BGR.
+        spec: Size limits, mean and std; the latter apply to the channels as they come (B, G, R), as in PaddleOCR.
+
+    Returns:
+        (1, 3, H', W'), float32, with H' and W' multiples of ``spec.multiple``.
+
+    Raises:
+        PpedgeError: The picture is not (H, W, 3) with at least one pixel.
+    """
+    _check(image, "picture")
+    height, width = det_size(image.shape[0], image.shape[1], spec)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    planes = np.empty((1, 3, height, width), np.float32)
+    for channel, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True)):
+        np.multiply(resized[..., channel], np.float32(1 / (255 * std)), out=planes[0, channel])
+        planes[0, channel] -= np.float32(mean / std)
+    return planes
+
+
+def rec_width(crop: np.ndarray, spec: RecPreprocess) -> int:
+    """Return the width in pixels that a crop (h, w, 3) takes at the recogniser's height.
+
+    Raises:
+        PpedgeError: The crop is not (h, w, 3) with at least one pixel.
+    """
+    _check(crop, "crop")
+    height, width = crop.shape[:2]
+    return min(max(math.ceil(spec.height * width / height), 1), spec.max_width)
+
+
+def prepare_rec(crops: Sequence[np.ndarray], spec: RecPreprocess) -> np.ndarray:
+    """Scale, normalise and batch text lines for the recogniser.
+
+    All crops are padded on the right, after normalising and with 0, to the widest of them, and to ``spec.min_width`` at
+    least.
+
+    Args:
+        crops: N pictures (h, w, 3), uint8, BGR, each with one line of text.
+        spec: Height, width limits, mean and std.
+
+    Returns:
+        (N, 3, spec.height, W), float32.
+
+    Raises:
+        PpedgeError: There are no crops, or one is not (h, w, 3) with at least one pixel.
+    """
+    if not crops:
+        raise PpedgeError("A batch for the recogniser has no crops.")
+    widths = [rec_width(crop, spec) for crop in crops]
+    batch = np.zeros((len(crops), 3, spec.height, max(spec.min_width, *widths)), np.float32)
+    for row, crop, width in zip(batch, crops, widths, strict=True):
+        resized = cv2.resize(crop, (width, spec.height), interpolation=cv2.INTER_LINEAR)
+        filled = row[..., :width]
+        np.multiply(resized.transpose(2, 0, 1), np.float32(1 / (255 * spec.std)), out=filled)
+        filled -= np.float32(spec.mean / spec.std)
+    return batch
+
+
+def _check(image: np.ndarray, what: str) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise PpedgeError(f"A {what} has the shape {image.shape}; needed is (height, width, 3) without a zero.")

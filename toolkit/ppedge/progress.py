@@ -1,0 +1,66 @@
+"""Progress of long work: a bar with an ETA on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINE_EVERY = 30.0
+
+
+class Reporter:
+    """Tells a person how work goes, on standard error, so that standard output stays for results."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        if not self.quiet:
+            self.console.print(text, markup=False)
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Iterator[Step]:
+        """Show the progress of ``total`` steps, of which ``done`` are behind us already."""
+        if self.quiet or not sys.stderr.isatty():
+            yield Step(self, title, total, done)
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                   TextColumn("{task.fields[note]}"))  # fmt: skip
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            step = Step(self, title, total, done)
+            identity = bar.add_task(title, total=total, completed=done, note="")
+            step.show = lambda: bar.update(identity, completed=step.done, note=step.note)
+            yield step
+
+
+class Step:
+    """One piece of work under way."""
+
+    def __init__(self, reporter: Reporter, title: str, total: int, done: int) -> None:
+        self.reporter, self.title, self.total, self.done = reporter, title, total, done
+        self.note = ""
+        self._began = self._told = time.monotonic()
+        self._first = done
+        self.show = self._line
+
+    def advance(self, note: str = "", steps: int = 1) -> None:
+        """Count ``steps`` more steps; ``note`` is shown beside the bar."""
+        self.done += steps
+        self.note = note
+        self.show()
+
+    def _line(self) -> None:
+        now = time.monotonic()
+        if now - self._told < LINE_EVERY:
+            return
+        self._told = now
+        left = (now - self._began) / max(self.done - self._first, 1) * (self.total - self.done)
+        self.reporter.say(f"{self.title} {self.done}/{self.total}, {left:.0f} s left {self.note}".rstrip())

@@ -1,0 +1,58 @@
+"""The networks of a finished run, as any later step rebuilds them: from recipe, plan and weights, without PaddleSlim's pruner."""
+
+from __future__ import annotations
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import load_weights, read_pdparams
+from ppedge.models.zoo import Network
+from ppedge.runs import Run
+from ppedge.slim.pact import quantize, without_clips
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.train.loop import BEST
+from ppedge.train.task import Task
+
+PLAN, PRUNED = "plan.json", "pruned.pdparams"
+
+
+def load_float(run: Run, task: Task, stage: str) -> Network:
+    """Return a run's float network in eval mode.
+
+    Args:
+        run: The run.
+        task: Of its recipe.
+        stage: ``train``: as trained; ``slim``: as pruned and fine-tuned.
+
+    Raises:
+        PpedgeError: Weights or plan are missing, changed, or do not fit.
+    """
+    net = task.build()
+    name = BEST
+    if stage == "slim":
+        name = PRUNED
+        apply_plan(net, Plan.load(run.artifact("slim", PLAN)))
+    path = run.artifact(stage, name)
+    load_weights(net, read_pdparams(path), path)
+    net.eval()
+    return net
+
+
+def load_quantized(run: Run, task: Task) -> Network:
+    """Return a run's quantized network in the form that is exported, in eval mode.
+
+    Raises:
+        PpedgeError: The slim stage quantized nothing, or its artifacts are missing, changed, or do not fit.
+    """
+    if not is_quantized(run):
+        raise PpedgeError(f"{run.path}: has no quantized network.", "Run `ppedge slim --quant pact`.")
+    net = task.build()
+    apply_plan(net, Plan.load(run.artifact("slim", PLAN)))
+    quantize(net, exclude=run.manifest("slim")["settings"]["quant"]["exclude"])
+    path = run.artifact("slim", BEST)
+    load_weights(net, without_clips(read_pdparams(path)), path)
+    net.eval()
+    return net
+
+
+def is_quantized(run: Run) -> bool:
+    """Whether the run's slim stage quantized its network."""
+    return run.done("slim") and run.manifest("slim")["quant"] == "pact"

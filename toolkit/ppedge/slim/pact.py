@@ -1,0 +1,154 @@
+"""PACT quantization-aware training on PaddleSlim's fake quantizers, with a symmetric clip whose start is measured.
+
+Source: Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural Networks", 2018. The original clips to [0, a]; hardswish
+has a negative lobe, so here the clip is [-a, a]. LSTM layers stay in float: PaddleSlim has no quantizer for them, nor has Paddle Lite
+an int8 kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle.utils import unique_name
+
+from ppedge.slim.groups import pyclipper_before_paddleslim
+from ppedge.train.loop import freeze_batch_norm
+
+QUANTIZED = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose, paddle.nn.Linear)
+CLIP = "_act_preprocess.alpha"
+SAMPLED = 200_000
+
+
+class SymmetricPACT(paddle.nn.Layer):
+    """Clips to [-a, a] with a learned a: y = x - relu(x - a) + relu(-a - x)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        start = paddle.nn.initializer.Constant(20.0)  # `set_clips` puts what was measured in its place
+        attribute = paddle.ParamAttr(name=unique_name.generate("pact"), initializer=start)
+        self.alpha = self.create_parameter([1], attr=attribute)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Clip x, of any shape."""
+        return x - F.relu(x - self.alpha) + F.relu(-self.alpha - x)
+
+
+def quantize(net: paddle.nn.Layer, *, exclude: Sequence[str] = (), clip_l2: float | None = None) -> None:
+    """Put fake quantizers (int8, weights per channel, activations per tensor) around a network's layers, in place.
+
+    Args:
+        net: A float network, pruned or not.
+        exclude: Starts of names of layers that stay in float.
+        clip_l2: Also put a learned clip before each quantizer of an activation, with this L2 decay. None for the form that is exported.
+    """
+    pyclipper_before_paddleslim()
+    from paddleslim.dygraph.quant import QAT
+
+    for name, layer in net.named_sublayers():
+        if isinstance(layer, QUANTIZED) and exclude and name.startswith(tuple(exclude)):
+            layer.skip_quant = True
+    config = {
+        "weight_quantize_type": "channel_wise_abs_max",
+        "activation_quantize_type": "moving_average_abs_max",
+        "weight_bits": 8,
+        "activation_bits": 8,
+        "moving_rate": 0.9,
+        "quantizable_layer_type": ["Conv2D", "Linear", "Conv2DTranspose"],
+        "onnx_format": False,
+    }
+    with unique_name.guard("quant_"):  # the same names whatever was built before
+        QAT(config=config, act_preprocess=None if clip_l2 is None else SymmetricPACT).quantize(net)
+    for name, parameter in net.named_parameters():
+        if name.endswith(CLIP):
+            parameter.regularizer = paddle.regularizer.L2Decay(clip_l2 or 0.0)
+
+
+def float_layers(net: paddle.nn.Layer, exclude: Sequence[str] = ()) -> list[str]:
+    """Return the names of the float network's layers with weights that `quantize` leaves alone: excluded ones, and LSTMs."""
+    return [
+        name
+        for name, layer in net.named_sublayers()
+        if isinstance(layer, paddle.nn.LSTM)
+        or (isinstance(layer, QUANTIZED) and exclude and name.startswith(tuple(exclude)))
+    ]
+
+
+def measure_clips(
+    net: paddle.nn.Layer, batches: Iterable[paddle.Tensor], percentile: float, floor: float
+) -> dict[str, float]:
+    """Return where each layer's clip should start: the mean over batches of a percentile of its input's magnitude.
+
+    Args:
+        net: The float network, BatchNorm frozen.
+        batches: Inputs.
+        percentile: 50 to 100.
+        floor: Least clip; a layer whose input is always 0 would get 0, which training drives negative.
+    """
+    found: dict[str, list[float]] = {}
+
+    def watch(name: str) -> Callable[[paddle.nn.Layer, tuple[paddle.Tensor, ...]], None]:
+        def hook(layer: paddle.nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> None:
+            flat = np.abs(inputs[0].numpy()).ravel()
+            # The whole's maximum stands for 100; below it a sample is as good and much faster.
+            value = flat.max() if percentile == 100 else np.percentile(flat[:: flat.size // SAMPLED + 1], percentile)
+            found.setdefault(name, []).append(float(value))
+
+        return hook
+
+    handles = [
+        layer.register_forward_pre_hook(watch(name))
+        for name, layer in net.named_sublayers()
+        if isinstance(layer, QUANTIZED)
+    ]
+    net.train()  # so that every branch runs, those of training included
+    with paddle.no_grad():
+        for batch in batches:
+            net(batch)
+    for handle in handles:
+        handle.remove()
+    return {name: max(float(np.mean(values)), floor) for name, values in found.items()}
+
+
+def set_clips(net: paddle.nn.Layer, clips: dict[str, float]) -> None:
+    """Start the clips of a quantized network at the given values, by the float network's layer names."""
+    parameters = dict(net.named_parameters())
+    for name, clip in clips.items():
+        parameter = parameters.get(f"{name}._layer.{CLIP}")
+        if parameter is not None:
+            parameter.set_value(np.full([1], clip, np.float32))
+
+
+def clips_of(net: paddle.nn.Layer) -> dict[str, float]:
+    """Return the clips of a network in training, by layer."""
+    suffix = f"._layer.{CLIP}"
+    return {name.removesuffix(suffix): float(p) for name, p in net.named_parameters() if name.endswith(suffix)}
+
+
+def keep_clips_above(net: paddle.nn.Layer, floor: float) -> Callable[[], None]:
+    """Return a function that lifts clips to the floor; called after each step."""
+    clips = [p for name, p in net.named_parameters() if name.endswith(CLIP)]
+
+    def lift() -> None:
+        with paddle.no_grad():
+            for clip in clips:
+                if float(clip) < floor:
+                    clip.set_value(np.full([1], floor, np.float32))
+
+    return lift
+
+
+def calibrate(net: paddle.nn.Layer, batches: Iterable[paddle.Tensor]) -> None:
+    """Let the quantizers of activations see data: their scales are moving averages of what passes, weights stay as they are."""
+    freeze_batch_norm(net)
+    net.train()
+    with paddle.no_grad():
+        for batch in batches:
+            net(batch)
+
+
+def without_clips(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the state of the exported form: the clips are left out, since the learned scales already bound the activations."""
+    return {name: value for name, value in state.items() if not name.endswith(CLIP)}

@@ -1,0 +1,70 @@
+"""The order of samples, as a pure function of (seed, epoch), and the loader over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import paddle
+
+
+class Batches:
+    """All batches of a course of training, from any step on.
+
+    Each epoch is one permutation drawn from (seed, epoch); what does not fill a batch is left out, unless the epoch is smaller than
+    one batch. With several processes, each takes its share of every batch.
+
+    Args:
+        samples: How many samples there are.
+        batch_size: For each process.
+        steps: Steps of the whole course.
+        seed: Of the order.
+        start: First step to yield.
+        rank: Of this process.
+        world: How many processes there are.
+    """
+
+    def __init__(
+        self, samples: int, batch_size: int, steps: int, seed: int, start: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
+        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.steps, self.start, self.rank, self.world = steps, start, rank, world
+        self.per_epoch = steps_per_epoch(samples, batch_size, world)
+
+    def __len__(self) -> int:
+        """Steps that are left."""
+        return self.steps - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield the (epoch, index) pairs of one batch after the other."""
+        epoch, order = -1, np.empty(0, np.int64)
+        for step in range(self.start, self.steps):
+            if step // self.per_epoch != epoch:
+                epoch = step // self.per_epoch
+                order = np.random.default_rng((self.seed, epoch)).permutation(self.samples)
+            begin = (step % self.per_epoch) * self.batch_size * self.world
+            whole = order[begin : begin + self.batch_size * self.world]
+            yield [(epoch, int(index)) for index in whole[self.rank :: self.world]]
+
+
+def steps_per_epoch(samples: int, batch_size: int, world: int = 1) -> int:
+    """Return how many steps an epoch has, at least one."""
+    return max(samples // (batch_size * world), 1)
+
+
+def loader(dataset: Any, batches: Batches, collate: Callable[[list[Any]], Any], workers: int) -> paddle.io.DataLoader:
+    """Return a loader that prepares the batches in ``workers`` processes, in order."""
+    return paddle.io.DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        return_list=True,
+    )
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)

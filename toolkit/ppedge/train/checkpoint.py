@@ -1,0 +1,74 @@
+"""``last.ckpt``: all that a course of training needs to go on as if it had never stopped.
+
+Weights, the optimizer's moments, the position and the best result so far. Random numbers need no saving: the order of samples, their
+augmentation and the network's own noise are drawn from (seed, epoch or step).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ppedge.models.weights import load_weights, read_pdparams, write_pdparams
+
+
+@dataclass
+class Position:
+    """Where a course of training stands.
+
+    Attributes:
+        step: Steps done.
+        best: Best value of the main metric so far, -1 before the first evaluation.
+        best_step: Where it was reached.
+        metrics_bytes: Length of metrics.jsonl; what a killed process wrote after that is cut off.
+        fingerprint: Of the data and settings that the steps depend on.
+    """
+
+    step: int = 0
+    best: float = -1.0
+    best_step: int = 0
+    metrics_bytes: int = 0
+    fingerprint: str = ""
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the fields as arrays of numbers, the only thing a weights file holds."""
+        fields = asdict(self)
+        fields["fingerprint"] = np.frombuffer(self.fingerprint.encode(), np.uint8)
+        return {name: np.array(value) for name, value in fields.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Position:
+        """Undo `to_arrays`."""
+        fields: dict[str, Any] = {name: value.item() for name, value in arrays.items() if name != "fingerprint"}
+        return cls(**fields, fingerprint=arrays["fingerprint"].tobytes().decode())
+
+
+def save(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, position: Position) -> None:
+    """Write a checkpoint atomically."""
+    state: dict[str, Any] = {f"net/{name}": value.numpy() for name, value in net.state_dict().items()}
+    for name, value in optimizer.state_dict().items():
+        if isinstance(value, paddle.Tensor):
+            state[f"optimizer/{name}"] = value.numpy()
+    state.update({f"position/{name}": value for name, value in position.to_arrays().items()})
+    write_pdparams(path, state)
+
+
+def load(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Position:
+    """Put a checkpoint's state into the network and the optimizer.
+
+    Raises:
+        PpedgeError: The checkpoint is damaged or belongs to another network.
+    """
+    state = read_pdparams(path)
+    parts: dict[str, dict[str, np.ndarray]] = {"net": {}, "optimizer": {}, "position": {}}
+    for name, value in state.items():
+        part, _, rest = name.partition("/")
+        parts.setdefault(part, {})[rest] = value
+    load_weights(net, parts["net"], path)
+    if parts["optimizer"]:
+        optimizer.set_state_dict({name: paddle.to_tensor(value) for name, value in parts["optimizer"].items()})
+    return Position.from_arrays(parts["position"])

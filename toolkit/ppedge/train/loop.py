@@ -1,0 +1,288 @@
+"""One course of training: the same loop for the train stage, for fine-tuning after pruning and for quantization-aware training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paddle
+from paddle.utils import unique_name
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
+from ppedge.progress import Reporter, Step
+from ppedge.recipe import Schedule
+from ppedge.train import checkpoint
+from ppedge.train.batches import Batches, loader, steps_per_epoch
+from ppedge.train.checkpoint import Position
+from ppedge.train.optimizer import build_optimizer, learning_rate
+from ppedge.train.task import Task
+
+BEST, LAST, METRICS = "best.pdparams", "last.ckpt", "metrics.jsonl"
+BATCH_NORMS = (paddle.nn.BatchNorm, paddle.nn.BatchNorm2D, paddle.nn.SyncBatchNorm)
+
+
+class Interrupted(PpedgeError):  # noqa: N818 - what happened is no error
+    """Ctrl-C or SIGTERM; the checkpoint is written."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a course of training came to.
+
+    Attributes:
+        first: Metrics of the first evaluation; with ``evaluate_first``, those of the network as it came.
+        best: Metrics of the best evaluation.
+        steps: Steps of the whole course.
+        seconds: Time of this process alone.
+    """
+
+    first: dict[str, float]
+    best: dict[str, float]
+    steps: int
+    seconds: float
+
+
+@dataclass
+class Course:
+    """All that one course of training depends on.
+
+    Attributes:
+        title: For the progress bar: ``train``, ``fine-tune``, ``QAT``.
+        net: The network; at the end it holds the best weights.
+        task: Data and loss.
+        schedule: Epochs, rates, intervals.
+        train: Samples to train on.
+        eval: Samples to evaluate on.
+        folder: Where best.pdparams, last.ckpt and metrics.jsonl go.
+        workers: Processes that prepare batches.
+        amp: Mixed precision.
+        resume: Go on from ``folder``'s last.ckpt if there is one.
+        evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
+        after_step: Called after each step: bounds on parameters go here.
+        reporter: Progress.
+    """
+
+    title: str
+    net: paddle.nn.Layer
+    task: Task
+    schedule: Schedule
+    train: Sequence[Any]
+    eval: Sequence[Any]
+    folder: Path
+    workers: int = 0
+    amp: bool = False
+    resume: bool = False
+    evaluate_first: bool = False
+    after_step: Callable[[], None] = lambda: None
+    reporter: Reporter = Reporter(quiet=True)
+
+    @property
+    def seed(self) -> int:
+        """The recipe's seed."""
+        return self.task.recipe.seed
+
+
+def freeze_batch_norm(net: paddle.nn.Layer) -> None:
+    """Make BatchNorm use its running statistics in training mode too, and leave them as they are.
+
+    Must come before the first forward pass in training mode, calibration included: statistics of a few pictures cost points.
+    """
+    for layer in net.sublayers():
+        if isinstance(layer, BATCH_NORMS):
+            layer._use_global_stats = True
+
+
+def fit(course: Course) -> Result:
+    """Train to the end of the schedule, or on from the last checkpoint.
+
+    On CPU, and with the same number of processes, a resumed course ends with the same bytes as an uninterrupted one.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM came; last.ckpt is written.
+        PpedgeError: There is no data for a batch, the checkpoint does not fit, or the loss is not finite.
+    """
+    with unique_name.guard():  # the optimizer's names must not depend on what ran before in this process
+        return _Fit(course).run()
+
+
+class _Fit:
+    def __init__(self, course: Course) -> None:
+        self.course = course
+        schedule = course.schedule
+        self.rank, self.world = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
+        self.dataset = course.task.dataset(course.train, seed=course.seed)
+        if not len(self.dataset):
+            raise PpedgeError(f"{course.title}: no training sample is left.", "Check data.charset and max_text_length.")
+        self.per_epoch = steps_per_epoch(len(self.dataset), schedule.batch_size, self.world)
+        self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)
+        self.optimizer = build_optimizer(course.net, schedule)
+        self.scaler = paddle.amp.GradScaler(init_loss_scaling=1024.0) if course.amp else None
+        self.position = Position(fingerprint=self._fingerprint())
+        if schedule.freeze_bn:
+            freeze_batch_norm(course.net)
+
+    def run(self) -> Result:
+        began = time.monotonic()
+        course = self.course
+        course.folder.mkdir(parents=True, exist_ok=True)
+        if course.resume and (course.folder / LAST).is_file():
+            self._resume()
+        else:
+            for name in (BEST, LAST, METRICS):
+                (course.folder / name).unlink(missing_ok=True)
+            if course.evaluate_first or self.total == 0:
+                self._evaluate()
+        if self.position.step < self.total:
+            self._steps()
+        best = read_pdparams(course.folder / BEST)
+        load_weights(course.net, best, course.folder / BEST)
+        evaluations = self._evaluations()
+        return Result(
+            next(iter(evaluations.values())),
+            evaluations[self.position.best_step],
+            self.position.step,
+            time.monotonic() - began,
+        )
+
+    def _steps(self) -> None:
+        course, schedule = self.course, self.course.schedule
+        net = paddle.DataParallel(course.net) if self.world > 1 else course.net
+        batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
+                          self.rank, self.world)  # fmt: skip
+        with _stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
+            for batch in loader(self.dataset, batches, course.task.collate, course.workers):
+                began = time.monotonic()
+                loss, parts = self._step(net, batch)
+                self._log_step(bar, loss, parts, began, len(batch["image"]))
+                if self._epoch_ends(schedule.eval_every):
+                    self._evaluate()
+                if stop or self._checkpoint_due():
+                    self._save()
+                if stop and self.position.step < self.total:
+                    raise Interrupted(
+                        f"Interrupted at step {self.position.step} of {self.total}; {course.folder / LAST} is written.",
+                        "Go on with --resume.",
+                    )
+
+    def _step(self, net: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
+        course, schedule, step = self.course, self.course.schedule, self.position.step
+        paddle.seed((course.seed << 20) + step)  # the network's own noise, as a function of the step
+        warmup = round(schedule.warmup_epochs * self.per_epoch)
+        self.optimizer.set_lr(learning_rate(step, self.total, warmup, schedule.learning_rate))
+        net.train()
+        with paddle.amp.auto_cast(enable=course.amp, level="O1"):
+            output = net(batch["image"])
+        parts = course.task.loss(output, batch)
+        loss = parts["loss"]
+        value = float(loss)
+        if value != value or value in (float("inf"), float("-inf")):
+            raise PpedgeError(
+                f"{course.title}: the loss is {value} at step {step + 1}.", "Lower train.learning_rate, or lengthen the warm-up."
+            )
+        if self.scaler is None:
+            loss.backward()
+            self.optimizer.step()
+        else:
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.optimizer.clear_grad()
+        course.after_step()
+        self.position.step = step + 1
+        return value, {name: float(part) for name, part in parts.items() if name != "loss"}
+
+    def _epoch_ends(self, every: int) -> bool:
+        step = self.position.step
+        return step == self.total or step % (self.per_epoch * every) == 0
+
+    def _checkpoint_due(self) -> bool:
+        return self.position.step % self.course.schedule.checkpoint_every == 0 or self._epoch_ends(1)
+
+    def _evaluate(self) -> None:
+        """Measure the network; keep its weights if they are the best so far. Only the first process does."""
+        course, position = self.course, self.position
+        if self.rank:
+            return
+        began = time.monotonic()
+        metrics = course.task.evaluate(course.net, course.eval)
+        course.net.train()
+        value = metrics[course.task.main_metric]
+        if value > position.best:
+            position.best, position.best_step = value, position.step
+            write_pdparams(course.folder / BEST, state_of(course.net))
+        self._log({"step": position.step, "eval": metrics, "seconds": round(time.monotonic() - began, 2)})
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        course.reporter.say(f"{course.title} {position.step}/{self.total}: {shown}")
+
+    def _log_step(self, bar: Step, loss: float, parts: dict[str, float], began: float, samples: int) -> None:
+        rate = samples * self.world / max(time.monotonic() - began, 1e-9)
+        bar.advance(f"loss {loss:.3f}  {rate:.1f} images/s")
+        entry = {"step": self.position.step, "lr": self.optimizer.get_lr(), "loss": loss, **parts}
+        if not self.rank:
+            self._log({**entry, "images_per_second": round(rate, 2)})
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        with (self.course.folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _evaluations(self) -> dict[int, dict[str, float]]:
+        """Return the metrics of each evaluation by its step, as the log has them."""
+        lines = (self.course.folder / METRICS).read_text(encoding="utf-8").splitlines()
+        return {entry["step"]: entry["eval"] for entry in map(json.loads, lines) if "eval" in entry}
+
+    def _save(self) -> None:
+        if self.rank:
+            return
+        metrics = self.course.folder / METRICS
+        self.position.metrics_bytes = metrics.stat().st_size if metrics.is_file() else 0
+        checkpoint.save(self.course.folder / LAST, self.course.net, self.optimizer, self.position)
+
+    def _resume(self) -> None:
+        path = self.course.folder / LAST
+        position = checkpoint.load(path, self.course.net, self.optimizer)
+        if position.fingerprint != self.position.fingerprint:
+            raise PpedgeError(
+                f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
+            )
+        self.position = position
+        metrics = self.course.folder / METRICS
+        if metrics.is_file():
+            os.truncate(metrics, position.metrics_bytes)
+        self.course.reporter.say(f"{self.course.title}: going on after step {position.step} of {self.total}")
+
+    def _fingerprint(self) -> str:
+        course = self.course
+        settings = course.schedule.model_dump(mode="json", exclude={"eval_every", "checkpoint_every", "workers"})
+        samples = [s.where for s in self.dataset.samples]
+        return hashlib.sha256(json.dumps([settings, samples, course.seed, self.world]).encode()).hexdigest()
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM, so that a step is never cut in half; a second Ctrl-C ends at once."""
+    caught: list[int] = []
+    earlier: dict[int, Any] = {}
+
+    def note(number: int, frame: object) -> None:
+        caught.append(number)
+        signal.signal(signal.SIGINT, earlier[signal.SIGINT])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        earlier[number] = signal.getsignal(number)
+        signal.signal(number, note)
+    try:
+        yield caught
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

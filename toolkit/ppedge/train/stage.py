@@ -1,0 +1,101 @@
+"""The train stage: from a recipe to ``train/best.pdparams``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import load_backbone, load_weights, read_pdparams
+from ppedge.models.zoo import Network
+from ppedge.progress import Reporter
+from ppedge.recipe import Recipe
+from ppedge.recipe_io import save
+from ppedge.runs import Run
+from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.task import Task
+
+
+def run_train(
+    recipe: Recipe,
+    run: Run,
+    *,
+    device: str,
+    resume: bool = False,
+    force: bool = False,
+    skip_bad: bool = False,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Train and return the stage's metrics.
+
+    Args:
+        recipe: What to train.
+        run: Where results go.
+        device: For the manifest; the caller has set it.
+        resume: Go on from the checkpoint of an interrupted attempt.
+        force: Replace an earlier result or attempt.
+        skip_bad: Leave bad labels and pictures out instead of refusing.
+        reporter: Progress.
+
+    Raises:
+        PpedgeError: Bad data or weights, an earlier result without ``force``, or an interruption.
+    """
+    began = time.monotonic()
+    checkpoint = run.partial("train") / LAST
+    if checkpoint.is_file() and not (resume or force):
+        raise PpedgeError(
+            f"{checkpoint}: an interrupted training lies there.", "Go on with --resume, or start anew with --force."
+        )
+    task = Task(recipe)
+    train, skipped = task.samples("train", skip_bad=skip_bad)
+    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
+    if skipped + skipped_eval:
+        reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
+    net = task.build()
+    _start_weights(net, recipe, reporter)
+    with run.writing("train", force=force, keep=True) as folder:
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        save(recipe, run.recipe_path)
+        course = Course(
+            "train", net, task, recipe.train, train, evaluation, folder,
+            workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
+            evaluate_first=recipe.train.weights is not None, reporter=reporter,
+        )  # fmt: skip
+        result = fit(course)
+        if paddle.distributed.get_rank():
+            return result.best
+        parameters = sum(int(p.size) for p in net.parameters())
+        metrics = {**result.best, "parameters": parameters}
+        run.write_manifest(
+            folder,
+            "train",
+            outputs=[BEST, METRICS] + ([LAST] if (folder / LAST).is_file() else []),
+            inputs=stage_inputs(recipe, run),
+            metrics=metrics,
+            seed=recipe.seed,
+            device=device,
+            steps=result.steps,
+            skipped=skipped,
+            seconds=round(time.monotonic() - began, 1),
+        )
+    return metrics
+
+
+def stage_inputs(recipe: Recipe, run: Run) -> list[Path]:
+    """Return the files that training reads beside pictures: the recipe, label files and weights."""
+    labels = [recipe.data.root / file for file in (*recipe.data.train, *recipe.data.eval)]
+    weights = [path for path in (recipe.train.weights, recipe.train.backbone_weights) if path is not None]
+    return [run.recipe_path, *(path for path in labels if path.is_file()), *weights]
+
+
+def _start_weights(net: Network, recipe: Recipe, reporter: Reporter) -> None:
+    if recipe.train.weights is not None:
+        load_weights(net, read_pdparams(recipe.train.weights), recipe.train.weights)
+    if recipe.train.backbone_weights is not None:
+        path = recipe.train.backbone_weights
+        left_out = load_backbone(net, read_pdparams(path), path)
+        reporter.say(f"backbone from {path}; {len(left_out)} of its entries have no place in this network")

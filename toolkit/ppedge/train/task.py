@@ -1,0 +1,90 @@
+"""What differs between training a detector and a recogniser: data, loss and network; everything else is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
+from ppedge.data.source import model_spec, read_charset, read_samples
+from ppedge.models import zoo
+from ppedge.recipe import Recipe
+from ppedge.train.losses import CTCLoss, DBLoss
+from ppedge.validate.accuracy import MAIN_METRIC, evaluate
+
+
+class Task:
+    """A recipe's data, network and loss.
+
+    Args:
+        recipe: The recipe.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.main_metric = MAIN_METRIC[recipe.task]
+        self.charset = None if recipe.task == "det" else read_charset(recipe)
+        self.spec = model_spec(recipe, self.charset)
+        self.loss: paddle.nn.Layer = DBLoss() if recipe.task == "det" else CTCLoss()
+        self.collate: Callable[[Sequence[Any]], Any] = collate_det if recipe.task == "det" else collate_rec
+
+    def build(self) -> zoo.Network:
+        """Build the recipe's network, its weights drawn from the recipe's seed."""
+        paddle.seed(self.recipe.seed)
+        return zoo.build(self.recipe.model, self.recipe.task, self.charset.size if self.charset else 0)
+
+    def samples(self, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+        """Read the recipe's ``train`` or ``eval`` labels.
+
+        Returns:
+            The samples, and how many bad ones were left out.
+
+        Raises:
+            PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
+        """
+        return read_samples(self.recipe, part, skip_bad=skip_bad)
+
+    def dataset(self, samples: Sequence[Any], *, augment: bool = True, seed: int = 0) -> DetDataset | RecDataset:
+        """Return what a loader draws training batches from; ``augment=False`` leaves the random changes out."""
+        recipe, train = self.recipe, self.recipe.train
+        if self.charset is None:
+            return DetDataset(samples, recipe.det_preprocess, train.det_augment if augment else None, seed)
+        changes = train.rec_augment if augment else None
+        return RecDataset(samples, recipe.rec_preprocess, changes, self.charset, recipe.data.max_text_length, seed)
+
+    def evaluate(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> dict[str, float]:
+        """Measure the network in eval mode; its mode is the same afterwards."""
+        return evaluate(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+
+
+class NetEngine:
+    """A network in memory as an engine."""
+
+    name = "paddle (dygraph)"
+
+    def __init__(self, net: paddle.nn.Layer) -> None:
+        self.net = net
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the network in eval mode on one array."""
+        training = self.net.training
+        self.net.eval()
+        try:
+            with paddle.no_grad():
+                return [self.net(paddle.to_tensor(inputs[0])).numpy()]
+        finally:
+            if training:
+                self.net.train()
+
+    def close(self) -> None:
+        """Nothing to free: the network belongs to the caller."""
+
+    def __enter__(self) -> NetEngine:
+        """Return the engine itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the network alone."""

@@ -1,0 +1,89 @@
+"""The task's metric over labelled samples, for whatever engine: training's evaluation and validation are this one code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ppedge.data.formats import DetSample, RecSample
+from ppedge.engines.base import Engine
+from ppedge.ocr.geometry import crop_quad
+from ppedge.ocr.pipeline import Detector, Recognizer
+from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.spec import ModelSpec
+from ppedge.validate.metrics import DetMetric, RecMetric
+
+MAIN_METRIC = {"det": "hmean", "rec": "exact"}
+CROPS_AT_ONCE = 256
+
+
+def evaluate(
+    engine: Engine,
+    spec: ModelSpec,
+    samples: Sequence[Any],
+    normalise: str = "strict",
+    *,
+    batch_size: int = 16,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> dict[str, float]:
+    """Run the samples through an engine and compare with their labels.
+
+    Args:
+        engine: The network.
+        spec: Its pre- and post-processing.
+        samples: `DetSample` for a detector, `RecSample` for a recogniser.
+        normalise: For a recogniser, how texts are compared.
+        batch_size: For a recogniser, lines in one call of the engine; 1 for engines that take no more.
+        advance: Called with the number of samples done since the last call.
+
+    Returns:
+        ``precision``, ``recall``, ``hmean``; or ``exact`` and ``ned``.
+
+    Raises:
+        PpedgeError: A picture cannot be read, or there are no samples.
+    """
+    if spec.task == "det":
+        return _evaluate_det(engine, spec, samples, advance)
+    return _evaluate_rec(engine, spec, samples, normalise, batch_size, advance)
+
+
+def _evaluate_det(
+    engine: Engine, spec: ModelSpec, samples: Sequence[DetSample], advance: Callable[[int], None]
+) -> dict[str, float]:
+    detector, metric = Detector(engine, spec), DetMetric()
+    for sample in samples:
+        boxes = detector(read_image(sample.image))
+        metric.update([box.quad for box in boxes], sample.polygons, sample.ignore)
+        advance(1)
+    return metric.summary()
+
+
+def _evaluate_rec(
+    engine: Engine,
+    spec: ModelSpec,
+    samples: Sequence[RecSample],
+    normalise: str,
+    batch_size: int,
+    advance: Callable[[int], None],
+) -> dict[str, float]:
+    recognizer, metric = Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise)
+    for begin in range(0, len(samples), CROPS_AT_ONCE):
+        part = samples[begin : begin + CROPS_AT_ONCE]
+        texts = recognizer(read_crops(part))
+        metric.update([text.text for text in texts], [sample.text for sample in part])
+        advance(len(part))
+    return metric.summary()
+
+
+def read_crops(samples: Sequence[RecSample]) -> list[Any]:
+    """Read the samples' pictures (each file once in a row) and cut their quads out.
+
+    Raises:
+        PpedgeError: A picture cannot be read.
+    """
+    crops, path, image = [], None, None
+    for sample in samples:
+        if sample.image != path:
+            path, image = sample.image, read_image(sample.image)
+        crops.append(image if sample.quad is None else crop_quad(image, sample.quad))
+    return crops
