@@ -168,6 +168,8 @@ class Train(Schedule):
     """Processes that prepare batches; 0 prepares them in the training process."""
     amp: bool = False
     """Mixed precision (O1); on a GPU only."""
+    shrink_loss: Literal["dice", "bce"] = "dice"
+    """For a detector, the main loss: ``dice``, as PP-OCR's published weights were trained, or ``bce`` with hard negatives, as in DB's paper."""
     det_augment: DetAugment = DetAugment()
     rec_augment: RecAugment = RecAugment()
 
@@ -246,8 +248,8 @@ class Gates(Section):
 class Validate(Section):
     """The validate stage."""
 
-    engine: Literal["onnxruntime"] = "onnxruntime"
-    """What runs the model on ARM."""
+    engine: Literal["onnxruntime", "paddlelite"] = "onnxruntime"
+    """What runs the models on ARM: onnxruntime the float ONNX file, Paddle Lite's own runtime (once registered) the .nb files."""
     cpu: str = "cortex-a53"
     """The emulated core: cortex-a53, cortex-a76, or any that QEMU knows."""
     limit: int = Field(10, ge=1)

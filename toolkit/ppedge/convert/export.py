@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import sys
 import tempfile
+import zlib  # noqa: F401 - imported after Paddle it binds to Paddle's symbols and crashes; PaddleSlim imports it
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -72,9 +73,6 @@ def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int
     Raises:
         PpedgeError: Paddle cannot trace the network.
     """
-    from ppedge.slim.groups import pyclipper_before_paddleslim
-
-    pyclipper_before_paddleslim()
     from paddleslim.dygraph.quant import QAT
 
     net.eval()
@@ -131,8 +129,8 @@ def save_cases(path: Path, cases: list[Case]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Export a run's network: the child process of the convert stage.
 
-    Beside the model it writes ``PREFIX.npz``, reference cases, and for a quantized network ``PREFIX.json`` with the names
-    of the weights that the recipe keeps in float.
+    Beside the model it writes ``PREFIX.npz``, reference cases, and for a quantized network ``PREFIX.json`` with the
+    names of the weights that the recipe keeps in float.
     """
     parser = argparse.ArgumentParser(prog="python -m ppedge.convert.export")
     parser.add_argument("run", type=Path)

@@ -23,6 +23,7 @@ from ppedge.runs import atomic_write
 
 Precision = Literal["fp32", "fp16", "int8"]
 
+CPU_INFO = Path("/proc/cpuinfo")
 _OPT = """
 import sys
 from paddlelite.lite import Opt
@@ -86,7 +87,7 @@ def require_opt() -> None:
     if find_spec("paddlelite") is None:
         raise MissingError("Paddle Lite's opt (the package paddlelite) is not installed.", "Run `make setup`.")
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = CPU_INFO.read_text()
     except OSError:
         return  # Unknown; opt's own death will tell.
     if "avx" not in flags.split():

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -100,5 +101,5 @@ def load_cases(path: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
         with np.load(path, allow_pickle=False) as arrays:
             count = len(arrays.files) // 2
             return [arrays[f"x{k}"] for k in range(count)], [arrays[f"y{k}"] for k in range(count)]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise PpedgeError(f"{path}: no reference outputs ({error}).", "Export the model again.") from error

@@ -17,7 +17,9 @@ class ArmGuestEngine:
     """A model in an emulated arm64 process.
 
     Counting is of one inference, warm: before the first counted run of an input shape the network runs once uncounted,
-    because runtimes choose kernels and plan memory when they first see a shape.
+    because runtimes choose kernels and plan memory when they first see a shape. From then on a count still moves by up
+    to 0.2 % with what the process ran before (the allocator's state), so compare figures over the same sequence of
+    inputs: that gives the same figures in every process.
 
     Args:
         path: The model's file.

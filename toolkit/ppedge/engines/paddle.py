@@ -10,6 +10,7 @@ import numpy as np
 from paddle import inference
 from typing_extensions import Self
 
+from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
 
 
@@ -23,7 +24,7 @@ class PaddleEngine:
             to give what the network gave in training: by default fusing is off if the file's name contains ``int8``.
 
     Raises:
-        PpedgeError: A file is missing or is not a model.
+        PpedgeError: A file is missing or damaged, or the two do not belong together.
     """
 
     name = "paddle"
@@ -31,9 +32,8 @@ class PaddleEngine:
     def __init__(self, path: str | Path, *, threads: int | None = None, ir_optim: bool | None = None) -> None:
         self.path = Path(path)
         weights = self.path.with_suffix(".pdiparams")
-        for file in (self.path, weights):
-            if not file.is_file():
-                raise PpedgeError(f"{file}: no such file.", "Run `ppedge convert`.")
+        # Paddle itself loads weights that end too early, and computes with whatever lies behind them in memory.
+        InferenceModel(self.path, weights).check()
         config = inference.Config(str(self.path), str(weights))
         config.disable_gpu()
         config.disable_glog_info()
@@ -42,7 +42,7 @@ class PaddleEngine:
             config.set_cpu_math_library_num_threads(threads)
         try:
             self._predictor: inference.Predictor | None = inference.create_predictor(config)
-        except (RuntimeError, ValueError, OSError) as error:
+        except (RuntimeError, ValueError, LookupError, OSError) as error:
             raise PpedgeError(
                 f"{path}: Paddle cannot load it: {_sentence(error)}", "Repeat `ppedge convert`."
             ) from error
@@ -69,7 +69,7 @@ class PaddleEngine:
             predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(array))
         try:
             predictor.run()
-        except (RuntimeError, ValueError, OSError) as error:
+        except (RuntimeError, ValueError, LookupError, OSError) as error:
             shapes = ", ".join(f"{array.dtype} {array.shape}" for array in inputs)
             raise PpedgeError(f"{self.path}: Paddle failed on {shapes}: {_sentence(error)}") from error
         return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]

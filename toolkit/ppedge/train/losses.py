@@ -7,6 +7,7 @@ differentiate, and its parts, for the log. All are computed in float32, whatever
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import paddle
 import paddle.nn.functional as F
@@ -16,8 +17,10 @@ from paddle import Tensor, nn
 class DBLoss(nn.Layer):
     """Loss of differentiable binarization: ``alpha L_shrink + beta L_threshold + L_binary``.
 
-    - ``L_shrink``: binary cross entropy of the probability map, over all text pixels and the ``ohem_ratio`` times as
-      many background pixels with the highest loss: ``(sum_pos + sum_hardest_neg) / (n_pos + n_neg + eps)``.
+    - ``L_shrink``, ``bce``: binary cross entropy of the probability map, over all text pixels and the ``ohem_ratio``
+      times as many background pixels with the highest loss: ``(sum_pos + sum_hardest_neg) / (n_pos + n_neg + eps)``;
+      ``dice``: as ``L_binary``, of the probability map. PP-OCR's published detectors were trained with dice; their
+      maps are so steep that cross entropy makes fine-tuning them start from a huge loss and lose points.
     - ``L_threshold``: ``sum(|T - T*| M) / (sum(M) + eps)`` inside the threshold mask M.
     - ``L_binary``: dice, ``1 - 2 sum(B S M) / (sum(B M) + sum(S M) + eps)``, of the binary map B and the shrink map S.
 
@@ -26,14 +29,23 @@ class DBLoss(nn.Layer):
     Example Mining", CVPR 2016. The weights are PP-OCR's.
 
     Args:
+        main: Form of ``L_shrink``.
         alpha: Weight of ``L_shrink``.
         beta: Weight of ``L_threshold``.
         ohem_ratio: Background pixels for each text pixel.
         eps: Keeps the divisions finite.
     """
 
-    def __init__(self, alpha: float = 5.0, beta: float = 10.0, ohem_ratio: float = 3.0, eps: float = 1e-6) -> None:
+    def __init__(
+        self,
+        main: Literal["bce", "dice"] = "bce",
+        alpha: float = 5.0,
+        beta: float = 10.0,
+        ohem_ratio: float = 3.0,
+        eps: float = 1e-6,
+    ) -> None:
         super().__init__()
+        self.main = main
         self.alpha = alpha
         self.beta = beta
         self.ohem_ratio = ohem_ratio
@@ -52,7 +64,8 @@ class DBLoss(nn.Layer):
         """
         maps = output["maps"].astype("float32")
         shrink, threshold, binary = maps[:, 0], maps[:, 1], maps[:, 2]
-        shrink_loss = self.alpha * self._balanced_bce(shrink, batch["shrink_map"], batch["shrink_mask"])
+        main = self._balanced_bce if self.main == "bce" else self._dice
+        shrink_loss = self.alpha * main(shrink, batch["shrink_map"], batch["shrink_mask"])
         threshold_loss = self.beta * self._masked_l1(threshold, batch["threshold_map"], batch["threshold_mask"])
         binary_loss = self._dice(binary, batch["shrink_map"], batch["shrink_mask"])
         return {

@@ -28,7 +28,7 @@ class Task:
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = None if recipe.task == "det" else read_charset(recipe)
         self.spec = model_spec(recipe, self.charset)
-        self.loss: paddle.nn.Layer = DBLoss() if recipe.task == "det" else CTCLoss()
+        self.loss: paddle.nn.Layer = DBLoss(recipe.train.shrink_loss) if recipe.task == "det" else CTCLoss()
         self.collate: Callable[[Sequence[Any]], Any] = collate_det if recipe.task == "det" else collate_rec
 
     def build(self) -> zoo.Network:

@@ -1,0 +1,147 @@
+import json
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from ppedge.cli.main import main
+from ppedge.ocr.spec import DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
+from ppedge.runs import Run
+
+DET = ModelSpec(
+    "det",
+    det_preprocess=DetPreprocess(limit_side=32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+    det_postprocess=DbPostprocess(),
+)
+REC = ModelSpec("rec", rec_preprocess=RecPreprocess(), characters=("车", "b", " "))
+
+
+def save_onnx(path, nodes, output, constants):
+    """Save a model that takes x, one picture of free size."""
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "h", "w"])
+    initial = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", [given], [output], initial)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def save_det(path):
+    """The map is the picture's first channel."""
+    nodes = [helper.make_node("Slice", ["x", "from", "to", "axis"], ["y"])]
+    limits = {"from": np.array([0]), "to": np.array([1]), "axis": np.array([1])}
+    save_onnx(path, nodes, helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, "h", "w"]), limits)
+
+
+def save_rec(path):
+    """Every line reads "车b"; the batch must be 1, as in exported recognisers."""
+    answer = np.zeros((1, 3, 4), np.float32)
+    answer[0, 0, 1], answer[0, 1, 0], answer[0, 2, 2] = 0.75, 1.0, 0.25
+    nodes = [
+        helper.make_node("ReduceMin", ["x"], ["least"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["least", "zero"], ["nothing"]),
+        helper.make_node("Add", ["answer", "nothing"], ["y"]),
+    ]
+    constants = {"zero": np.float32([0]), "answer": answer}
+    save_onnx(path, nodes, helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4]), constants)
+
+
+def make_run(path, spec, save):
+    run = Run(path)
+    path.mkdir()
+    run.recipe_path.write_text(f"task: {spec.task}\n")
+    with run.writing("convert") as folder:
+        name = f"{spec.task}.fp32.onnx"
+        save(folder / name)
+        run.write_manifest(folder, "convert", outputs=[name], model=spec.to_dict())
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    return ["--det", str(make_run(root / "det", DET, save_det)), "--rec", str(make_run(root / "rec", REC, save_rec))]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[20:30, 20:70] = 255
+    path = tmp_path / "one.png"
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    return path
+
+
+def ppedge(*arguments):
+    """Run the command line and return its exit code."""
+    with pytest.raises(SystemExit) as end:
+        main(["ocr", *map(str, arguments)])
+    return end.value.code or 0
+
+
+def test_json_says_text_score_and_box(runs, picture, capsys):
+    assert ppedge(picture, *runs, "--json") == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert result["image"] == str(picture)
+    (line,) = result["lines"]
+    assert line["text"] == "车b"
+    assert line["score"] == 0.5
+    assert line["box_score"] == 1.0
+    d = 49 * 9 * 1.5 / (2 * (49 + 9))
+    np.testing.assert_allclose(line["box"][0], [20 - d, 20 - d], atol=0.06)
+    np.testing.assert_allclose(line["box"][2], [69 + d, 29 + d], atol=0.06)
+
+
+def test_without_json_the_texts_are_listed(runs, picture, capsys):
+    assert ppedge(picture, *runs) == 0
+    assert capsys.readouterr().out == f"{picture}: 1 lines\n  0.50  车b\n"
+
+
+def test_an_unreadable_picture_is_told_and_the_others_are_read(runs, picture, tmp_path, capsys):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"")
+    assert ppedge(broken, tmp_path / "none.png", picture, *runs, "--json") == 2
+    captured = capsys.readouterr()
+    assert [result["image"] for result in json.loads(captured.out)] == [str(picture)]
+    assert "broken.png: the file is empty" in captured.err
+    assert "none.png: cannot be read" in captured.err
+
+
+def test_drawings_of_equal_names_do_not_overwrite_each_other(runs, picture, tmp_path):
+    other = tmp_path / "sub" / "one.png"
+    other.parent.mkdir()
+    other.write_bytes(picture.read_bytes())
+    assert ppedge(picture, other, *runs, "--draw", tmp_path / "drawn") == 0
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["one-2.png", "one.png"]
+    assert cv2.imread(str(tmp_path / "drawn" / "one.png")).shape == (64, 192, 3)
+
+
+def test_runs_in_each_others_place_are_named(runs, picture, capsys):
+    assert ppedge(picture, "--det", runs[3], "--rec", runs[1]) == 2
+    assert "this run's task is rec" in capsys.readouterr().err
+
+
+def test_a_precision_that_was_not_converted_says_what_to_do(runs, picture, capsys):
+    assert ppedge(picture, *runs, "--precision", "int8") == 2
+    error = capsys.readouterr().err
+    assert "det.int8.onnx: not an artifact" in error
+    assert "ppedge convert" in error
+
+
+def test_a_changed_model_is_refused(picture, tmp_path, runs, capsys):
+    changed = make_run(tmp_path / "changed", DET, save_det)
+    with (changed / "convert" / "det.fp32.onnx").open("ab") as file:
+        file.write(b"x")
+    assert ppedge(picture, "--det", changed, *runs[2:]) == 2
+    assert "changed since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", [None, {"task": "det", "colour": "red"}, {"task": "rec", "rec_preprocess": {"x": 1}}, 7])
+def test_a_manifest_without_a_usable_specification_is_one_sentence(picture, tmp_path, runs, capsys, model):
+    damaged = make_run(tmp_path / "damaged", DET, save_det)
+    manifest = damaged / "convert" / "manifest.json"
+    value = json.loads(manifest.read_text())
+    value["model"] = model
+    manifest.write_text(json.dumps(value))
+    assert ppedge(picture, "--det", damaged, *runs[2:]) == 2
+    assert "manifest.json: the key model is missing or damaged" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ppedge.data.check import check, readable, usable
+from ppedge.data.formats import read_labels
+from ppedge.errors import PpedgeError
+from ppedge.ocr.charset import Charset
+
+
+@pytest.fixture
+def root(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    for name in ("good.jpg", "short.jpg", "good.png", "short.png"):
+        cv2.imwrite(str(tmp_path / name), noise)
+    for name in ("short.jpg", "short.png"):
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[: len(data) // 2])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("not a picture at all")
+    return tmp_path
+
+
+def write(root: Path, *lines: str) -> Path:
+    (root / "l.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return Path("l.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("empty.jpg", "no bytes"),
+        ("short.jpg", "cannot be read"),  # OpenCV would fill it up with grey and say nothing
+        ("short.png", "cannot be read"),
+        ("text.jpg", "not a picture"),
+    ],
+)
+def test_bad_pictures_are_found_by_decoding(root, name, reason):
+    report = check([write(root, "good.jpg\tA", f"{name}\tB", "good.png\tC", f"{name}\tD")], root, "recognition")
+    assert [(p.line, reason in p.reason) for p in report.problems] == [(2, True), (4, True)]
+    assert (report.pictures, report.samples) == (2, 2)
+
+
+def test_problems_of_lines_and_pictures_come_in_the_files_order(root):
+    file = write(root, "empty.jpg\tA", "no tab", "good.jpg\tB", "text.jpg\tC")
+    labels = readable(read_labels(file, root, "recognition"))
+    assert [p.line for p in labels.problems] == [1, 2, 4]
+    assert [s.text for s in labels.samples] == ["B"]
+
+
+def test_counts(root):
+    points = "[[0,0],[9,0],[9,9],[0,9]]"
+    regions = ", ".join(f'{{"transcription": "{t}", "points": {points}}}' for t in ("aé", "é1", "###", ""))
+    report = check([write(root, f"good.jpg\t[{regions}]")], root, "detection", Charset("a1"))
+    assert (report.boxes, report.ignored) == (4, 1)
+    assert report.outside_charset == {"é": 2}, "an ignored region's text is none"
+    assert report.to_dict()["problems"] == []
+
+
+def test_training_refuses_bad_data_unless_told_to_skip_it(root):
+    labels = read_labels(write(root, "good.jpg\tA", "no tab", "empty.jpg\tB"), root, "recognition")
+    with pytest.raises(PpedgeError) as error:
+        usable(labels, skip_bad=False)
+    assert "l.txt:2: no tab" in error.value.message and "1 more" in error.value.message
+    assert "ppedge data check" in error.value.hint and "--skip-bad" in error.value.hint
+    samples, skipped = usable(labels, skip_bad=True)
+    assert ([s.text for s in samples], skipped) == (["A"], 2)
+
+
+def test_nothing_left_is_an_error(root):
+    labels = read_labels(write(root, "no tab"), root, "recognition")
+    with pytest.raises(PpedgeError, match="no usable line.*no tab"):
+        usable(labels, skip_bad=True)
+
+
+def test_real_receipts_are_clean(shared_data):
+    report = check([Path("val.txt")], shared_data / "data" / "receipts", "detection")
+    assert (report.problems, report.pictures, report.boxes) == ([], 20, 1092)

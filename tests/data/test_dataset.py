@@ -1,0 +1,147 @@
+import pickle
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
+from ppedge.data.formats import DetSample, RecSample
+from ppedge.errors import PpedgeError
+from ppedge.ocr.charset import Charset
+from ppedge.ocr.preprocess import prepare_det, prepare_rec
+from ppedge.ocr.spec import DetPreprocess, RecPreprocess
+from ppedge.recipe import DetAugment, RecAugment
+
+QUAD = np.array([[20, 30], [100, 30], [100, 60], [20, 60]], np.float32)
+DET = DetPreprocess(limit_side=96)
+REC = RecPreprocess(min_width=40)
+CHARSET = Charset("abc 1")
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures") / "p.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (120, 180, 3), np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def det_samples(picture):
+    return [DetSample(picture, [QUAD], ["a"], [False], "f:1"), DetSample(picture, [], [], [], "f:2")]
+
+
+@pytest.fixture(scope="module")
+def rec_samples(picture):
+    return [
+        RecSample(picture, "ab", "f:1", QUAD),
+        RecSample(picture, "cab 1", "f:2"),
+        RecSample(picture, "xyz", "f:3"),  # not in the charset
+        RecSample(picture, "aaaaaaaa", "f:4"),  # too long
+    ]
+
+
+def same(a, b):
+    return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_det_item(det_samples):
+    data = DetDataset(det_samples, DET, DetAugment(crop=64), seed=1)
+    item = data[(0, 0)]
+    assert {name: value.shape for name, value in item.items()} == {
+        "image": (3, 64, 64),
+        **dict.fromkeys(("shrink_map", "shrink_mask", "threshold_map", "threshold_mask"), (64, 64)),
+    }
+    assert all(value.dtype == np.float32 for value in item.values())
+    assert len(data) == 2 and not data[(0, 1)]["shrink_map"].any()
+
+
+def test_det_evaluation_item_is_what_evaluation_sees(det_samples, picture):
+    preprocess = replace(DET, limit_side=240)
+    item = DetDataset(det_samples, preprocess, None)[(0, 0)]
+    assert np.array_equal(item["image"], prepare_det(cv2.imread(str(picture)), preprocess)[0])
+    ys, xs = np.nonzero(item["threshold_mask"])
+    zoom_y, zoom_x = item["image"].shape[1] / 120, item["image"].shape[2] / 180
+    assert (xs.min() + xs.max()) / 2 == pytest.approx(60 * zoom_x, abs=1.5)
+    assert (ys.min() + ys.max()) / 2 == pytest.approx(45 * zoom_y, abs=1.5)
+
+
+def test_samples_depend_on_seed_epoch_and_index_alone(det_samples, rec_samples):
+    every = RecAugment(perspective=1, blur=1, noise=1, color=1)
+    for make in (
+        lambda seed: DetDataset(det_samples[:1] * 2, DET, DetAugment(crop=64), seed),
+        lambda seed: RecDataset(rec_samples[:1] * 2, REC, every, CHARSET, 10, seed),
+    ):
+        data, elsewhere = make(1), pickle.loads(pickle.dumps(make(1)))
+        first = data[(3, 1)]
+        data[(0, 0)]
+        assert same(first, data[(3, 1)]) and same(first, elsewhere[(3, 1)]), "order and process do not matter"
+        for other in (data[(4, 1)], data[(3, 0)], make(2)[(3, 1)]):
+            assert not np.array_equal(first["image"], other["image"])
+
+
+def test_rec_items_and_what_is_left_out(rec_samples, picture):
+    data = RecDataset(rec_samples, REC, None, CHARSET, 5)
+    assert (len(data), data.left_out) == (2, 2)
+    whole = data[(0, 1)]
+    assert np.array_equal(whole["image"], prepare_rec([cv2.imread(str(picture))], REC)[0])
+    assert whole["label"].tolist() == CHARSET.encode("cab 1") and whole["length"] == 5
+    crop = cv2.imread(str(picture))[30:60, 20:100]
+    np.testing.assert_allclose(data[(0, 0)]["image"], prepare_rec([crop], REC)[0], atol=0.02)
+
+
+def test_a_quad_that_cannot_be_cut_out_names_its_label(picture):
+    thin = np.array([[0, 0], [0.1, 0], [0.1, 9], [0, 9]], np.float32)
+    with pytest.raises(PpedgeError, match="^f:7: "):
+        RecDataset([RecSample(picture, "a", "f:7", thin)], REC, None, CHARSET, 5)[(0, 0)]
+
+
+def test_a_picture_is_decoded_once_for_many_crops(rec_samples, monkeypatch):
+    from ppedge.data import dataset
+
+    read, calls = dataset.read_image, []
+    monkeypatch.setattr(dataset, "read_image", lambda path: calls.append(path) or read(path))
+    data = RecDataset(rec_samples[:1] * 9, REC, None, CHARSET, 5)
+    for index in range(9):
+        data[(0, index)]
+    assert len(calls) == 1
+    monkeypatch.setattr(dataset, "_CACHE_BYTES", 0)
+    small = RecDataset(rec_samples[:1] * 2, REC, None, CHARSET, 5)
+    assert same(small[(0, 0)], data[(0, 0)])
+
+
+def test_collate_rec_pads_with_zeros_on_the_right():
+    items = [
+        {"image": np.ones((3, 4, width), np.float32), "label": np.arange(1, n + 1), "length": np.array(n)}
+        for width, n in ((5, 2), (8, 3))
+    ]
+    batch = collate_rec(items)
+    assert batch["image"].shape == (2, 3, 4, 8) and not batch["image"][0, :, :, 5:].any()
+    assert batch["image"][0, :, :, :5].all()
+    assert batch["label"].tolist() == [[1, 2, 0], [1, 2, 3]] and batch["label"].dtype == np.int32
+    assert batch["length"].tolist() == [2, 3] and batch["length"].dtype == np.int64
+
+
+def test_collate_det_learns_nothing_in_the_padding(det_samples):
+    data = DetDataset(det_samples, DET, None)
+    small, large = data[(0, 0)], DetDataset(det_samples, replace(DET, limit_side=192), None)[(0, 0)]
+    batch = collate_det([small, large])
+    height, width = small["image"].shape[1:]
+    assert batch["image"].shape == (2, *large["image"].shape)
+    assert not batch["shrink_mask"][0, height:].any() and not batch["shrink_mask"][0, :, width:].any()
+    assert np.array_equal(batch["shrink_map"][1], large["shrink_map"])
+
+
+def test_real_receipts_become_batches(shared_data):
+    from pathlib import Path
+
+    from ppedge.data.formats import read_labels, rec_samples_from_detection
+
+    labels = read_labels(Path("val.txt"), shared_data / "data" / "receipts", "detection")
+    data = DetDataset(labels.samples[:4], DetPreprocess(), DetAugment(crop=320), seed=0)
+    batch = collate_det([data[(0, i)] for i in range(4)])
+    assert batch["image"].shape == (4, 3, 320, 320) and batch["shrink_map"].any(axis=(1, 2)).all()
+    lines = RecDataset(
+        rec_samples_from_detection(labels.samples), RecPreprocess(), None, Charset.from_name_or_file("en_number"), 64
+    )
+    assert len(lines) > 1000 and lines.left_out < 10

@@ -1,0 +1,124 @@
+"""The convert stage: the run's networks as ``.nb`` for Paddle Lite and ONNX, each checked as it is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from ppedge.convert import onnx
+from ppedge.convert.lite import Precision, to_nb
+from ppedge.convert.nb import summary
+from ppedge.data.source import model_spec, read_charset
+from ppedge.errors import PpedgeError
+from ppedge.process import run_module
+from ppedge.recipe import Recipe
+from ppedge.runs import Run, read_json
+
+PADDLE, BASELINE = "paddle", "baseline"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A network of the run that is exported once and converted to several files.
+
+    Attributes:
+        kind: ``float`` or ``quantized``.
+        stage: The stage that left its weights.
+        prefix: Of its inference model, below the stage's folder.
+        place: Folder of its files, below the stage's folder.
+        precisions: Of its .nb files.
+    """
+
+    kind: str
+    stage: str
+    prefix: str
+    place: str
+    precisions: tuple[Precision, ...]
+
+
+def run_convert(
+    recipe: Recipe, run: Run, *, force: bool = False, say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """Convert and return, by file: bytes, and what is in it or how far it is from Paddle.
+
+    A slimmed run's float network is the pruned one; the network as trained is converted too, into ``baseline/``, to compare with.
+
+    Args:
+        recipe: The run's recipe, with what the command line changed in its ``convert`` section.
+        run: The run.
+        force: Replace an earlier result.
+        say: Told what is being done.
+
+    Raises:
+        MissingError: A converter is not installed.
+        PpedgeError: Nothing is trained, a converter failed, or its result is wrong.
+    """
+    began = time.monotonic()
+    newest = run.newest_stage()
+    if newest is None:
+        raise PpedgeError(f"{run.path}: nothing is trained yet.", "Run `ppedge train` first.")
+    spec = model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+    sources = _sources(recipe, run, newest, say)
+    files: dict[str, Any] = {}
+    with run.writing("convert", force=force) as folder:
+        for source in sources:
+            say(f"exporting the {source.kind} network of {source.stage}")
+            _export(run, source, folder)
+            files |= _convert(recipe, source, folder, say)
+        outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        run.write_manifest(
+            folder, "convert", outputs=outputs, metrics={"files": files}, parent=newest, model=spec.to_dict(),
+            settings=recipe.convert.model_dump(mode="json"), seconds=round(time.monotonic() - began, 1),
+        )  # fmt: skip
+    return files
+
+
+def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) -> list[_Source]:
+    task = recipe.task
+    quantized = newest == "slim" and run.manifest("slim")["quant"] == "pact"
+    floats = tuple(p for p in get_args(Precision) if p in recipe.convert.precisions and p != "int8")
+    sources = [_Source("float", newest, f"{PADDLE}/{task}.fp32", "", floats)]
+    if newest == "slim":
+        sources.append(_Source("float", "train", f"{BASELINE}/{PADDLE}/{task}.fp32", BASELINE, floats[:1]))
+    if "int8" in recipe.convert.precisions and quantized:
+        sources.append(_Source("quantized", "slim", f"{PADDLE}/{task}.int8", "", ("int8",)))
+    elif "int8" in recipe.convert.precisions:
+        say("int8 is left out: the run has no quantized network (`ppedge slim --quant pact`)")
+    return sources
+
+
+def _export(run: Run, source: _Source, folder: Path) -> None:
+    prefix = folder / source.prefix
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    run_module(
+        "ppedge.convert.export",
+        [run.path, source.stage, source.kind, prefix],
+        f"Exporting the {source.kind} network of {run.stage(source.stage)}",
+    )
+
+
+def _convert(recipe: Recipe, source: _Source, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    prefix = folder / source.prefix
+    target = folder / source.place
+    cases, about = prefix.with_name(f"{prefix.name}.npz"), prefix.with_name(f"{prefix.name}.json")
+    kept_float = read_json(about)["float_weights"] if about.is_file() else []
+    files: dict[str, Any] = {}
+    if "nb" in recipe.convert.formats:
+        for precision in source.precisions:
+            path = target / f"{recipe.task}.{precision}.nb"
+            say(f"writing {path.relative_to(folder)}")
+            # DB's last layer and what the recipe excludes may stay float; everything else must be int8.
+            contents = summary(to_nb(prefix, path, precision, kept_float))
+            files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "contents": contents}
+    if "onnx" in recipe.convert.formats and source.kind == "float":
+        path = target / f"{recipe.task}.fp32.onnx"
+        say(f"writing {path.relative_to(folder)}")
+        onnx.to_onnx(prefix, path)
+        difference = onnx.check(path, *onnx.load_cases(cases))
+        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "difference_to_paddle": difference}
+    cases.unlink()
+    about.unlink(missing_ok=True)
+    return files

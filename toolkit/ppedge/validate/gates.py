@@ -1,0 +1,57 @@
+"""Limits that a recipe sets, and which of them hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ppedge.recipe import Gates
+from ppedge.validate.parity import Parity
+
+
+@dataclass(frozen=True)
+class Row:
+    """One limit.
+
+    Attributes:
+        gate: The recipe's key.
+        model: The file it was checked on.
+        value: What was found.
+        limit: What the recipe allows at most.
+    """
+
+    gate: str
+    model: str
+    value: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the limit holds; a value that is not a number does not."""
+        return self.value <= self.limit
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain JSON values."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def check(gates: Gates, model: str, precision: str, main: str, parity: Parity, instructions: int) -> list[Row]:
+    """Hold one model's figures against the limits that are set.
+
+    The largest difference of single values is asked of float models only: a quantized network may turn one rounding into a whole step.
+
+    Args:
+        gates: The recipe's limits.
+        model: The file's name.
+        precision: ``fp32`` or ``int8``.
+        main: The metric whose drop counts.
+        parity: Differences and metrics.
+        instructions: ARM instructions of one inference.
+    """
+    drop = parity.reference_metrics[main] - parity.candidate_metrics[main]
+    rows = [
+        (gates.max_difference if precision == "fp32" else None, "max_difference", parity.max_difference),
+        (gates.max_metric_drop, "max_metric_drop", drop),
+        (gates.max_instructions, "max_instructions", float(instructions)),
+    ]
+    return [Row(gate, model, value, float(limit)) for limit, gate, value in rows if limit is not None]
