@@ -136,7 +136,9 @@ def test_a_changed_model_is_refused(picture, tmp_path, runs, capsys):
     assert "changed since" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("model", [None, {"task": "det", "colour": "red"}, {"task": "rec", "rec_preprocess": {"x": 1}}, 7])
+@pytest.mark.parametrize(
+    "model", [None, {"task": "det", "colour": "red"}, {"task": "rec", "rec_preprocess": {"x": 1}}, 7]
+)
 def test_a_manifest_without_a_usable_specification_is_one_sentence(picture, tmp_path, runs, capsys, model):
     damaged = make_run(tmp_path / "damaged", DET, save_det)
     manifest = damaged / "convert" / "manifest.json"

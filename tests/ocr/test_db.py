@@ -67,7 +67,12 @@ def test_boxes_are_in_pixels_of_the_picture_and_inside_it():
         (drawn((10, 10, 50, 3)), {}, 0, "its side, through pixels' centres, is 2"),
         (drawn((10, 10, 50, 4)), {}, 1, "3, and grown above 5"),
         (drawn((10, 10, 4, 4)), {"unclip_ratio": 1.0}, 0, "3 before, but 4.5 after growing"),
-        (drawn((10, 10, 50, 20), (10, 50, 50, 20), (10, 90, 50, 20)), {"max_candidates": 2}, 2, "only two are looked at"),
+        (
+            drawn((10, 10, 50, 20), (10, 50, 50, 20), (10, 90, 50, 20)),
+            {"max_candidates": 2},
+            2,
+            "only two are looked at",
+        ),
         (drawn((10, 10, 50, 3)), {"dilation": True}, 1, "one pixel more"),
         (np.ones(SIZE, np.float32), {}, 1, "all text"),
         (np.full(SIZE, np.nan, np.float32), {}, 0, "a broken network draws nothing"),

@@ -100,7 +100,20 @@ def test_shrinking_can_leave_nothing_or_split():
     square = [[0, 0], [10, 0], [10, 10], [0, 10]]
     assert polygon_area(offset_polygon(square, -2)[0]) == pytest.approx(36, abs=0.1)
     assert offset_polygon(square, -5.1) == []
-    dumbbell = [[0, 0], [10, 0], [10, 4], [20, 4], [20, 0], [30, 0], [30, 10], [20, 10], [20, 6], [10, 6], [10, 10], [0, 10]]
+    dumbbell = [
+        [0, 0],
+        [10, 0],
+        [10, 4],
+        [20, 4],
+        [20, 0],
+        [30, 0],
+        [30, 10],
+        [20, 10],
+        [20, 6],
+        [10, 6],
+        [10, 10],
+        [0, 10],
+    ]
     assert len(offset_polygon(dumbbell, -1.5)) == 2
 
 

@@ -42,7 +42,9 @@ def test_detector_input_is_normalised_in_bgr_order():
     planes = prepare_det(image, DetPreprocess(limit_side=32))
     assert planes.shape == (1, 3, 64, 96)
     assert planes.dtype == np.float32
-    for channel, (value, mean, std) in enumerate(zip((10, 20, 30), DetPreprocess().mean, DetPreprocess().std, strict=True)):
+    for channel, (value, mean, std) in enumerate(
+        zip((10, 20, 30), DetPreprocess().mean, DetPreprocess().std, strict=True)
+    ):
         np.testing.assert_allclose(planes[0, channel], (value / 255 - mean) / std, rtol=1e-5)
 
 
@@ -80,7 +82,11 @@ def test_no_crops_are_an_error():
 
 def test_pictures_are_read_as_bgr_whatever_they_were(tmp_path):
     colour = np.full((4, 6, 3), (200, 100, 0), np.uint8)
-    for name, image in {"ü 1.png": colour, "grey.png": colour[..., 0], "alpha.png": np.dstack([colour, colour[..., 0]])}.items():
+    for name, image in {
+        "ü 1.png": colour,
+        "grey.png": colour[..., 0],
+        "alpha.png": np.dstack([colour, colour[..., 0]]),
+    }.items():
         (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
         assert read_image(tmp_path / name).shape == (4, 6, 3)
     assert read_image(tmp_path / "ü 1.png")[0, 0].tolist() == [200, 100, 0]

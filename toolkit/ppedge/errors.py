@@ -1,7 +1,7 @@
 """What a user can meet: every error that ppedge raises on purpose.
 
-The command line prints ``message`` and ``hint`` and ends with ``exit_code``; a traceback is shown only under ``--debug``.
-A message says what is wrong and where (file, line, key); a hint says what to do.
+The command line prints ``message`` and ``hint`` and ends with ``exit_code``; a traceback is shown only under
+``--debug``. A message says what is wrong and where (file, line, key); a hint says what to do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The recipe: what a run does, as strict data.
 
-Every key is declared here, with its default and its meaning; ``ppedge recipe schema`` and ``docs/recipes.md`` are made from this file.
-Reading, overriding and the sentences for mistakes are in `recipe_io`.
+Every key is declared here, with its default and its meaning; ``ppedge recipe schema`` and ``docs/recipes.md`` are made
+from this file. Reading, overriding and the sentences for mistakes are in `recipe_io`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Data(Section):
     eval: list[Path] = []
     """Label files to evaluate on."""
     labels: Literal["detection", "recognition"] | None = None
-    """Format of the label files; a recogniser that is given ``detection`` labels uses the crops of their boxes. By default the task's own."""
+    """Format of the label files; a recogniser that is given ``detection`` labels uses the crops of their boxes. By
+    default the task's own."""
     charset: str = "en_number"
     """For a recogniser: the name of a built-in character set, or a file with one character a line."""
     max_text_length: int = Field(64, ge=1)
@@ -163,13 +164,15 @@ class Train(Schedule):
     weights: Path | None = None
     """A .pdparams file to start from: the whole network's, every name and shape."""
     backbone_weights: Path | None = None
-    """A .pdparams file to start the backbone from; its classifier's layers, which a detector or recogniser has not, are left out."""
+    """A .pdparams file to start the backbone from; its classifier's layers, which a detector or recogniser has not,
+    are left out."""
     workers: int = Field(2, ge=0)
     """Processes that prepare batches; 0 prepares them in the training process."""
     amp: bool = False
     """Mixed precision (O1); on a GPU only."""
     shrink_loss: Literal["dice", "bce"] = "dice"
-    """For a detector, the main loss: ``dice``, as PP-OCR's published weights were trained, or ``bce`` with hard negatives, as in DB's paper."""
+    """For a detector, the main loss: ``dice``, as PP-OCR's published weights were trained, or ``bce`` with hard
+    negatives, as in DB's paper."""
     det_augment: DetAugment = DetAugment()
     rec_augment: RecAugment = RecAugment()
 
@@ -180,7 +183,8 @@ class Prune(Section):
     method: Literal["fpgm", "none"] = "fpgm"
     """``none`` leaves pruning out."""
     mode: Literal["sensitivity", "flat"] = "sensitivity"
-    """``sensitivity``: choose each layer's ratio by its measured effect on the metric; ``flat``: the same ratio everywhere."""
+    """``sensitivity``: choose each layer's ratio by its measured effect on the metric; ``flat``: the same ratio
+    everywhere."""
     ratio: float = Field(0.2, gt=0, lt=1)
     """For ``flat``: the share of channels that goes."""
     ratios: list[float] = [0.125, 0.25, 0.5]
@@ -249,7 +253,8 @@ class Validate(Section):
     """The validate stage."""
 
     engine: Literal["onnxruntime", "paddlelite"] = "onnxruntime"
-    """What runs the models on ARM: onnxruntime the float ONNX file, Paddle Lite's own runtime (once registered) the .nb files."""
+    """What runs the models on ARM: onnxruntime the float ONNX file, Paddle Lite's own runtime (once registered) the
+    .nb files."""
     cpu: str = "cortex-a53"
     """The emulated core: cortex-a53, cortex-a76, or any that QEMU knows."""
     limit: int = Field(10, ge=1)

@@ -47,7 +47,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     recipe = load(path, overrides)
     if isinstance(recipe, Suite):
-        raise PpedgeError(f"{path}: a suite of recipes; this command takes one.", "Use `ppedge run`, or name one of them.")
+        raise PpedgeError(
+            f"{path}: a suite of recipes; this command takes one.", "Use `ppedge run`, or name one of them."
+        )
     return recipe
 
 
@@ -66,7 +68,9 @@ def _read(path: Path) -> str:
     except IsADirectoryError as error:
         raise PpedgeError(f"{path}: a folder, not a recipe.", "Name a .yml file.") from error
     except UnicodeDecodeError as error:
-        raise PpedgeError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}).", "Save it as UTF-8.") from error
+        raise PpedgeError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}).", "Save it as UTF-8."
+        ) from error
 
 
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
@@ -77,7 +81,9 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise PpedgeError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}.", "Mend that line.") from error
+        raise PpedgeError(
+            f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}.", "Mend that line."
+        ) from error
     if not isinstance(value, dict):
         raise PpedgeError(f"{path}: not a recipe: it holds no keys.", "Start from one of recipes/.")
     lines: dict[tuple[str, ...], str] = {}
@@ -106,7 +112,9 @@ def _override(value: dict[str, Any], override: str) -> None:
     try:
         value[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PpedgeError(f"--set {override}: the value is not YAML.", "Quote it, or write it in the recipe.") from error
+        raise PpedgeError(
+            f"--set {override}: the value is not YAML.", "Quote it, or write it in the recipe."
+        ) from error
 
 
 def _validate(model: type[Model], path: Path, value: dict[str, Any], lines: dict[tuple[str, ...], str]) -> Model:
@@ -142,9 +150,7 @@ def _keys_of(loc: tuple[int | str, ...], value: Any) -> tuple[str, ...]:
     keys: list[str] = []
     for position, part in enumerate(loc):
         last = position == len(loc) - 1
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-        elif isinstance(part, int) and isinstance(value, list):
+        if part in (range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()):
             value = value[part]
         elif not last:
             continue

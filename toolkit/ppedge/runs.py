@@ -1,7 +1,7 @@
 """Run folders: atomic writes, stage folders that appear whole, manifests linked by sha256.
 
-A stage works in a hidden sibling (``.train.partial``) and is renamed to its place when it is done, so a killed stage leaves the
-previous result whole and its own half-finished work where ``--resume`` finds it.
+A stage works in a hidden sibling (``.train.partial``) and is renamed to its place when it is done, so a killed stage
+leaves the previous result whole and its own half-finished work where ``--resume`` finds it.
 """
 
 from __future__ import annotations
@@ -121,6 +121,13 @@ class Run:
         """Whether a stage has finished."""
         return (self.stage(name) / MANIFEST).is_file()
 
+    def fresh(self, name: str) -> bool:
+        """Whether a finished stage still rests on the result it was made from."""
+        parent = self.manifest(name)["parent"]
+        if parent is None:
+            return True
+        return self.done(parent["stage"]) and sha256(self.stage(parent["stage"]) / MANIFEST) == parent["sha256"]
+
     def newest_stage(self, among: Sequence[str] = ("train", "slim")) -> str | None:
         """The last finished stage of ``among``, in the road's order."""
         finished = [name for name in among if self.done(name)]
@@ -234,7 +241,9 @@ def newest_run(root: Path = Path("runs")) -> Run:
     """
     runs = [path.parent for path in root.glob("*/recipe.yml")]
     if not runs:
-        raise PpedgeError(f"No run found under {root}/.", "Start one with `ppedge train RECIPE`, or name a run's folder.")
+        raise PpedgeError(
+            f"No run found under {root}/.", "Start one with `ppedge train RECIPE`, or name a run's folder."
+        )
 
     def last_write(run: Path) -> float:
         return max((p.stat().st_mtime for p in (run, *run.glob("*/manifest.json"))), default=0.0)

@@ -43,8 +43,8 @@ def convert(
 ) -> None:
     """Write Paddle Lite .nb and ONNX files of a run's networks.
 
-    The same network gives the same .nb bytes; int8 that is not really int8 in its convolutions is an error; the ONNX file is compared
-    with Paddle on the spot.
+    The same network gives the same .nb bytes; int8 that is not really int8 in its convolutions is an error; the ONNX
+    file is compared with Paddle on the spot.
     """
     overrides = [f"convert.precisions=[{', '.join(p.value for p in precision)}]"] if precision else []
     overrides += [f"convert.formats=[{', '.join(f.value for f in format_)}]"] if format_ else []

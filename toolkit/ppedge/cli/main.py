@@ -1,4 +1,4 @@
-"""The command line's door: a table of commands that are imported when they are called, and the one place where errors become sentences."""
+"""The command line's door: commands that are imported when called, and the one place where errors become sentences."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def _root(
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code.
 
-    Codes: 0 done, 1 a gate failed, 2 bad input or usage, 3 something on the machine is missing, 130 interrupted, 70 a bug in ppedge.
+    Codes: 0 done, 1 a gate failed, 2 bad input or usage, 3 something on the machine is missing, 130 interrupted, 70 a
+    bug in ppedge.
     """
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
@@ -109,7 +110,10 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"{error.name} is not installed. Install ppedge with the extra `cpu` or `gpu`.", 3
     if isinstance(error, OSError):
         return _explain_os(error)
-    return f"unexpected {type(error).__name__}: {error}. This is a bug in ppedge: repeat with --debug and report it.", EXIT_BUG
+    return (
+        f"unexpected {type(error).__name__}: {error}. This is a bug in ppedge: repeat with --debug and report it.",
+        EXIT_BUG,
+    )
 
 
 _EXTRAS = ("paddle", "paddleslim", "paddlelite", "paddle2onnx", "onnx")

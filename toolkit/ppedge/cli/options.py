@@ -15,7 +15,9 @@ RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's
 RunFolder = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="A run's folder; left out: the newest.", show_default=False)
 ]
-Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe; may be repeated.")]
+Set = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe; may be repeated.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu:N.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="The run's folder; by default runs/<recipe>.")]

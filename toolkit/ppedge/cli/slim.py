@@ -62,6 +62,6 @@ def slim(
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "run": str(opened.path)})
         return
-    for step, value in metrics.items():
-        shown = ", ".join(f"{k} {v:.4f}" for k, v in value.items()) if isinstance(value, dict) else f"{value:.3f}"
+    for step, found in metrics.items():
+        shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
         typer.echo(f"{step:>10}  {shown}")

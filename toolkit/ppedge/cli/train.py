@@ -27,7 +27,8 @@ def train(
 ) -> None:
     """Train a network by a recipe.
 
-    Leaves best.pdparams, last.ckpt and metrics.jsonl in RUN/train. Ctrl-C leaves a checkpoint; --resume goes on from it.
+    Leaves best.pdparams, last.ckpt and metrics.jsonl in RUN/train. Ctrl-C leaves a checkpoint; --resume goes on from
+    it.
     """
     from ppedge.recipe_io import load_recipe
 
@@ -50,9 +51,7 @@ def train(
     if launched():
         paddle.distributed.init_parallel_env()
     reporter = Reporter(quiet=paddle.distributed.get_rank() > 0)
-    metrics = run_train(
-        loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter
-    )
+    metrics = run_train(loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter)
     if as_json:
         emit({"task": loaded.task, "metrics": metrics, "run": str(run.path)})
     else:

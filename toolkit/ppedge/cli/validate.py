@@ -26,8 +26,8 @@ def validate(
 ) -> None:
     """Run a converted run's models on an emulated ARM core and compare with the PC.
 
-    Prints differences, the metric on both sides and ARM instructions per inference; a gate of the recipe that does not hold ends in
-    exit code 1.
+    Prints differences, the metric on both sides and ARM instructions per inference; a gate of the recipe that does not
+    hold ends in exit code 1.
     """
     given = {"engine": engine, "cpu": cpu, "limit": limit}
     overrides = [f"validate.{key}={value}" for key, value in given.items() if value is not None]
@@ -57,12 +57,14 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         if model["baseline"]:
             continue
         lines.append(
-            f"  {model['samples']} samples: largest difference {model['max_difference']:.2g}, mean {model['mean_difference']:.2g}"
+            f"  {model['samples']} samples: largest difference {model['max_difference']:.2g}, "
+            f"mean {model['mean_difference']:.2g}"
         )
         pairs = [f"{k} {v:.4f} -> {model['candidate_metrics'][k]:.4f}" for k, v in model["reference_metrics"].items()]
         lines.append(f"  {model['reference']} -> {model['candidate']}: {', '.join(pairs)}")
     lines += [
-        f"  gate {row['gate']} ({row['model']}): {row['value']:.6g} <= {row['limit']:.6g} {'passed' if row['passed'] else 'FAILED'}"
+        f"  gate {row['gate']} ({row['model']}): {row['value']:.6g} <= {row['limit']:.6g} "
+        + ("passed" if row["passed"] else "FAILED")
         for row in report["gates"]
     ]
     return lines

@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import sys
 import tempfile
-import zlib  # noqa: F401 - imported after Paddle it binds to Paddle's symbols and crashes; PaddleSlim imports it
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal

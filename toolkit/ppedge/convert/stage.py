@@ -44,7 +44,8 @@ def run_convert(
 ) -> dict[str, Any]:
     """Convert and return, by file: bytes, and what is in it or how far it is from Paddle.
 
-    A slimmed run's float network is the pruned one; the network as trained is converted too, into ``baseline/``, to compare with.
+    A slimmed run's float network is the pruned one; the network as trained is converted too, into ``baseline/``, to
+    compare with.
 
     Args:
         recipe: The run's recipe, with what the command line changed in its ``convert`` section.

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from ppedge.ocr.pipeline import Line
 
 FONT = "NotoSansCJKsc-Bold.otf"
-"""Of the package's fonts, the one with Latin letters and with the characters of Chinese plates; others show as boxes."""
+"""Of the package's fonts, the one with Latin letters and with the characters of Chinese plates; others show as
+boxes."""
 
 _RED, _BLACK, _GREY = (40, 40, 220), (0, 0, 0), (200, 200, 200)  # BGR for OpenCV; the last two are the same in RGB
 _SMALLEST = 6  # pixels: a smaller font cannot be read anyway

@@ -1,7 +1,8 @@
 """The constants of pre- and post-processing, as data.
 
-A recipe sets them, training's evaluation and every later stage use them, a convert stage writes them beside the models, and the phone
-reads them from there. No constant is typed twice. Field names follow PaddleOCR's where it has one.
+A recipe sets them, training's evaluation and every later stage use them, a convert stage writes them beside the
+models, and the phone reads them from there. No constant is typed twice. Field names follow PaddleOCR's where it has
+one.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ class DetPreprocess:
 
     Attributes:
         limit_side: The length in pixels that ``limit_type`` speaks of.
-        limit_type: ``min``: enlarge until the shorter side is at least ``limit_side``; ``max``: shrink until the longer side is at
-            most ``limit_side``.
+        limit_type: ``min``: enlarge until the shorter side is at least ``limit_side``; ``max``: shrink until the
+            longer side is at most ``limit_side``.
         max_side: Upper bound in pixels of the longer side after that, whatever the picture's shape.
         multiple: Both sides are rounded to a multiple of this many pixels (at least one multiple).
         mean: Per channel, of x / 255, in the picture's BGR order.
@@ -67,7 +68,8 @@ class DbPostprocess:
         box_thresh: A box whose mean probability is below this is dropped.
         max_candidates: At most this many contours are looked at.
         unclip_ratio: A box grows by area x ratio / perimeter.
-        min_side: A box whose shorter side is below this many pixels of the map is dropped before it grows; after it, below two more.
+        min_side: A box whose shorter side is below this many pixels of the map is dropped before it grows; after it,
+            below two more.
         dilation: Dilate the binary map with a 2x2 kernel first.
         score_mode: ``fast``: mean probability inside the minimum-area rectangle; ``slow``: inside the contour.
     """

@@ -16,8 +16,8 @@ def scores(weights: Sequence[np.ndarray]) -> np.ndarray:
     """Return each filter's sum of distances to all others; the smallest is nearest to the geometric median.
 
     Args:
-        weights: Weights (channels, ...) of all convolutions that produce the channels. Each one's sums are divided by their mean, so
-            that no convolution outweighs the others by its scale.
+        weights: Weights (channels, ...) of all convolutions that produce the channels. Each one's sums are divided by
+            their mean, so that no convolution outweighs the others by its scale.
 
     Returns:
         (channels,), float64.

@@ -1,7 +1,7 @@
 """Which parameters must lose a channel together: the pruning groups of a network.
 
-PaddleSlim traces them from the network's program. Only parameters whose channels map one to one are kept; a group that goes through
-anything else (a concat, the output of a transposed convolution) is left out rather than pruned wrongly.
+PaddleSlim traces them from the network's program. Only parameters whose channels map one to one are kept; a group that
+goes through anything else (a concat, the output of a transposed convolution) is left out rather than pruned wrongly.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[st
         input_shape: Of an input, for instance (1, 3, 64, 64).
         exclude: Starts of layer names; a group with a producer among them is left out.
     """
-    pyclipper_before_paddleslim()
     from paddleslim.dygraph import FPGMFilterPruner
 
     net.train()  # in eval mode DB's threshold head is not part of the program
@@ -67,11 +66,6 @@ def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[st
             seen.add(members)
             groups.append(Group(producers[0], sizes.pop(), producers, members))
     return groups
-
-
-def pyclipper_before_paddleslim() -> None:
-    """Import pyclipper before PaddleSlim's libraries: afterwards its import can fail with a zlib error."""
-    import pyclipper  # noqa: F401
 
 
 @contextlib.contextmanager

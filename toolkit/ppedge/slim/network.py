@@ -1,4 +1,7 @@
-"""The networks of a finished run, as any later step rebuilds them: from recipe, plan and weights, without PaddleSlim's pruner."""
+"""The networks of a finished run, as any later step rebuilds them: from recipe, plan and weights.
+
+PaddleSlim's pruner, which chose the plan's groups, has no part in it.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """PACT quantization-aware training on PaddleSlim's fake quantizers, with a symmetric clip whose start is measured.
 
-Source: Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural Networks", 2018. The original clips to [0, a]; hardswish
-has a negative lobe, so here the clip is [-a, a]. LSTM layers stay in float: PaddleSlim has no quantizer for them, nor has Paddle Lite
-an int8 kernel.
+Source: Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural Networks", 2018. The original clips
+to [0, a]; hardswish has a negative lobe, so here the clip is [-a, a]. LSTM layers stay in float: PaddleSlim has no
+quantizer for them, nor has Paddle Lite an int8 kernel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import paddle
 import paddle.nn.functional as F
 from paddle.utils import unique_name
 
-from ppedge.slim.groups import pyclipper_before_paddleslim
 from ppedge.train.loop import freeze_batch_norm
 
 QUANTIZED = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose, paddle.nn.Linear)
@@ -42,9 +41,9 @@ def quantize(net: paddle.nn.Layer, *, exclude: Sequence[str] = (), clip_l2: floa
     Args:
         net: A float network, pruned or not.
         exclude: Starts of names of layers that stay in float.
-        clip_l2: Also put a learned clip before each quantizer of an activation, with this L2 decay. None for the form that is exported.
+        clip_l2: Also put a learned clip before each quantizer of an activation, with this L2 decay. None for the form
+            that is exported.
     """
-    pyclipper_before_paddleslim()
     from paddleslim.dygraph.quant import QAT
 
     for name, layer in net.named_sublayers():
@@ -67,7 +66,7 @@ def quantize(net: paddle.nn.Layer, *, exclude: Sequence[str] = (), clip_l2: floa
 
 
 def float_layers(net: paddle.nn.Layer, exclude: Sequence[str] = ()) -> list[str]:
-    """Return the names of the float network's layers with weights that `quantize` leaves alone: excluded ones, and LSTMs."""
+    """Return the names of the layers with weights that `quantize` leaves in float: excluded ones, and LSTMs."""
     return [
         name
         for name, layer in net.named_sublayers()
@@ -141,7 +140,7 @@ def keep_clips_above(net: paddle.nn.Layer, floor: float) -> Callable[[], None]:
 
 
 def calibrate(net: paddle.nn.Layer, batches: Iterable[paddle.Tensor]) -> None:
-    """Let the quantizers of activations see data: their scales are moving averages of what passes, weights stay as they are."""
+    """Let the quantizers see data: their scales are moving averages of what passes; weights stay as they are."""
     freeze_batch_norm(net)
     net.train()
     with paddle.no_grad():
@@ -150,5 +149,5 @@ def calibrate(net: paddle.nn.Layer, batches: Iterable[paddle.Tensor]) -> None:
 
 
 def without_clips(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the state of the exported form: the clips are left out, since the learned scales already bound the activations."""
+    """Return the state of the exported form: no clips, since the learned scales already bound the activations."""
     return {name: value for name, value in state.items() if not name.endswith(CLIP)}

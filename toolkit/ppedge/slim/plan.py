@@ -100,13 +100,15 @@ def apply_plan(net: paddle.nn.Layer, plan: Plan) -> None:
     ]
     if wrong or bad:
         raise PpedgeError(
-            f"The pruning plan does not fit the network: {len(wrong) + len(bad)} parameters differ, first {(wrong + bad)[0]}.",
+            f"The pruning plan does not fit the network: {len(wrong) + len(bad)} parameters differ, "
+            f"first {(wrong + bad)[0]}.",
             "Use the plan of the same run and an unchanged model section.",
         )
     place = paddle.framework._current_expected_place()
     for name in plan.keep:
         state[name].value().get_tensor().set(plan.select(name, state[name].numpy()), place)
     for layer in net.sublayers():
-        # Depthwise convolutions of this family have one input channel a group; their weight's axis 0 is the number of groups.
+        # Depthwise convolutions of this family have one input channel a group; their weight's axis 0 is the number of
+        # groups.
         if isinstance(layer, paddle.nn.Conv2D) and layer._groups > 1:
             layer._groups = layer.weight.shape[0]

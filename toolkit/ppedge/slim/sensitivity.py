@@ -51,7 +51,7 @@ def measure(
 
 @contextmanager
 def silenced(net: paddle.nn.Layer, group: Group, channels: Sequence[int]) -> Iterator[None]:
-    """Set the group's channels to 0 wherever they are used: their consumers' weights, or what produces and normalises them."""
+    """Set the group's channels to 0 for a while: in what produces and normalises them, and in what consumes them."""
     state = net.state_dict()
     before = {name: state[name].numpy() for name, _ in group.members}
     try:
@@ -77,8 +77,8 @@ def choose(
 ) -> tuple[dict[Group, int], float]:
     """Choose how many channels each group keeps: again and again the cut with the least drop per FLOP saved.
 
-    Drops between measured counts are interpolated, their sum over the groups is the predicted drop. A cut that raised the metric
-    counts as free.
+    Drops between measured counts are interpolated, their sum over the groups is the predicted drop. A cut that
+    raised the metric counts as free.
 
     Args:
         groups: That may be pruned.

@@ -114,7 +114,8 @@ def _prune(stage: _Stage, net: Network) -> tuple[Plan, float, list[str]]:
     plan = Plan.from_groups(f"fpgm {settings.mode}", kept, shapes)
     if left > settings.target_flops + 1e-9 and settings.mode == "sensitivity":
         stage.reporter.say(
-            f"max_drop {settings.max_drop} stops at {left:.3f} of the FLOPs; target_flops {settings.target_flops} was not reached"
+            f"max_drop {settings.max_drop} stops at {left:.3f} of the FLOPs; "
+            f"target_flops {settings.target_flops} was not reached"
         )
     apply_plan(net, plan)
     stage.reporter.say(f"pruned to {left:.3f} of the FLOPs in {sum(g.channels > n for g, n in counts.items())} groups")
@@ -146,7 +147,7 @@ def _by_sensitivity(
 
 
 def _course(stage: _Stage, title: str, net: Network, schedule: Schedule) -> tuple[Metrics, Metrics]:
-    """Train for a while inside the stage's folder, where only the log stays; return the metrics as it came and at its best."""
+    """Train for a while; only the log stays in the stage's folder. Return the metrics as it came and at its best."""
     course = Course(
         title, net, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
@@ -170,7 +171,8 @@ def _quantize(stage: _Stage, net: Network, plan: Plan) -> tuple[Metrics, Metrics
     """Quantize ``net`` in place, train it and write its state.
 
     Returns:
-        Metrics after calibration alone, metrics of the trained network in the form that will be exported, and the files written.
+        Metrics after calibration alone, metrics of the trained network in the form that will be exported, and the
+        files written.
     """
     settings, task = stage.recipe.slim.quant, stage.task
     freeze_batch_norm(net)  # before the first forward pass in training mode
@@ -200,4 +202,3 @@ def _batches(stage: _Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
     for begin in range(0, count, size):
         items = [dataset[(0, index * step)] for index in range(begin, min(begin + size, count))]
         yield paddle.to_tensor(stage.task.collate(items)["image"])
-

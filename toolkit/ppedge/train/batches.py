@@ -13,8 +13,8 @@ import paddle
 class Batches:
     """All batches of a course of training, from any step on.
 
-    Each epoch is one permutation drawn from (seed, epoch); what does not fill a batch is left out, unless the epoch is smaller than
-    one batch. With several processes, each takes its share of every batch.
+    Each epoch is one permutation drawn from (seed, epoch); what does not fill a batch is left out, unless the epoch is
+    smaller than one batch. With several processes, each takes its share of every batch.
 
     Args:
         samples: How many samples there are.

@@ -1,7 +1,7 @@
 """``last.ckpt``: all that a course of training needs to go on as if it had never stopped.
 
-Weights, the optimizer's moments, the position and the best result so far. Random numbers need no saving: the order of samples, their
-augmentation and the network's own noise are drawn from (seed, epoch or step).
+Weights, the optimizer's moments, the position and the best result so far. Random numbers need no saving: the order of
+samples, their augmentation and the network's own noise are drawn from (seed, epoch or step).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One course of training: the same loop for the train stage, for fine-tuning after pruning and for quantization-aware training."""
+"""One course of training: the same loop trains, fine-tunes after pruning and trains with quantizers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 from paddle.utils import unique_name
 
@@ -85,7 +86,7 @@ class Course:
     resume: bool = False
     evaluate_first: bool = False
     after_step: Callable[[], None] = lambda: None
-    reporter: Reporter = Reporter(quiet=True)
+    reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
 
     @property
     def seed(self) -> int:
@@ -96,7 +97,8 @@ class Course:
 def freeze_batch_norm(net: paddle.nn.Layer) -> None:
     """Make BatchNorm use its running statistics in training mode too, and leave them as they are.
 
-    Must come before the first forward pass in training mode, calibration included: statistics of a few pictures cost points.
+    Must come before the first forward pass in training mode, calibration included: statistics of a few pictures cost
+    points.
     """
     for layer in net.sublayers():
         if isinstance(layer, BATCH_NORMS):
@@ -122,8 +124,13 @@ class _Fit:
         schedule = course.schedule
         self.rank, self.world = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
         self.dataset = course.task.dataset(course.train, seed=course.seed)
-        if not len(self.dataset):
-            raise PpedgeError(f"{course.title}: no training sample is left.", "Check data.charset and max_text_length.")
+        if len(self.dataset) < self.world:
+            left = (
+                f"only {len(self.dataset)} are left for {self.world} processes" if len(self.dataset) else "none is left"
+            )
+            raise PpedgeError(
+                f"{course.title}: of the training samples {left}.", "Check data.charset and max_text_length."
+            )
         self.per_epoch = steps_per_epoch(len(self.dataset), schedule.batch_size, self.world)
         self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)
         self.optimizer = build_optimizer(course.net, schedule)
@@ -188,7 +195,8 @@ class _Fit:
         value = float(loss)
         if value != value or value in (float("inf"), float("-inf")):
             raise PpedgeError(
-                f"{course.title}: the loss is {value} at step {step + 1}.", "Lower train.learning_rate, or lengthen the warm-up."
+                f"{course.title}: the loss is {value} at step {step + 1}.",
+                "Lower the learning rate, or lengthen the warm-up.",
             )
         if self.scaler is None:
             loss.backward()
@@ -215,6 +223,7 @@ class _Fit:
         if self.rank:
             return
         began = time.monotonic()
+        self._require_finite()
         metrics = course.task.evaluate(course.net, course.eval)
         course.net.train()
         value = metrics[course.task.main_metric]
@@ -224,6 +233,15 @@ class _Fit:
         self._log({"step": position.step, "eval": metrics, "seconds": round(time.monotonic() - began, 2)})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         course.reporter.say(f"{course.title} {position.step}/{self.total}: {shown}")
+
+    def _require_finite(self) -> None:
+        """Refuse to keep a network that has diverged. The loss alone does not tell: relu makes 0 of what is not a number."""
+        broken = [name for name, value in state_of(self.course.net).items() if not np.isfinite(value).all()]
+        if broken:
+            raise PpedgeError(
+                f"{self.course.title}: {len(broken)} weights are not finite after step {self.position.step}, first {broken[0]}.",
+                "Lower the learning rate, or lengthen the warm-up.",
+            )
 
     def _log_step(self, bar: Step, loss: float, parts: dict[str, float], began: float, samples: int) -> None:
         rate = samples * self.world / max(time.monotonic() - began, 1e-9)
@@ -244,6 +262,7 @@ class _Fit:
     def _save(self) -> None:
         if self.rank:
             return
+        self._require_finite()
         metrics = self.course.folder / METRICS
         self.position.metrics_bytes = metrics.stat().st_size if metrics.is_file() else 0
         checkpoint.save(self.course.folder / LAST, self.course.net, self.optimizer, self.position)
@@ -278,9 +297,9 @@ def _stop_requests() -> Iterator[list[int]]:
         caught.append(number)
         signal.signal(signal.SIGINT, earlier[signal.SIGINT])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        earlier[number] = signal.getsignal(number)
-        signal.signal(number, note)
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        earlier[wanted] = signal.getsignal(wanted)
+        signal.signal(wanted, note)
     try:
         yield caught
     finally:

@@ -28,7 +28,7 @@ def learning_rate(step: int, total: int, warmup: int, peak: float) -> float:
 
 
 def build_optimizer(net: paddle.nn.Layer, schedule: Schedule) -> paddle.optimizer.Adam:
-    """Return Adam over the network's trainable parameters; a parameter's own regularizer goes before ``schedule.l2``."""
+    """Return Adam over the trainable parameters; a parameter's own regularizer goes before ``schedule.l2``."""
     return paddle.optimizer.Adam(
         learning_rate=schedule.learning_rate,
         parameters=[p for p in net.parameters() if not p.stop_gradient],

@@ -1,14 +1,16 @@
-"""The task's metric over labelled samples, for whatever engine: training's evaluation and validation are this one code."""
+"""The task's metric over labelled samples, for whatever engine: one code for training's evaluation and validation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 from ppedge.data.formats import DetSample, RecSample
-from ppedge.engines.base import Engine
 from ppedge.ocr.geometry import crop_quad
-from ppedge.ocr.pipeline import Detector, Recognizer
+from ppedge.ocr.pipeline import Detector, Network, Recognizer
 from ppedge.ocr.preprocess import read_image
 from ppedge.ocr.spec import ModelSpec
 from ppedge.validate.metrics import DetMetric, RecMetric
@@ -18,7 +20,7 @@ CROPS_AT_ONCE = 256
 
 
 def evaluate(
-    engine: Engine,
+    engine: Network,
     spec: ModelSpec,
     samples: Sequence[Any],
     normalise: str = "strict",
@@ -48,7 +50,7 @@ def evaluate(
 
 
 def _evaluate_det(
-    engine: Engine, spec: ModelSpec, samples: Sequence[DetSample], advance: Callable[[int], None]
+    engine: Network, spec: ModelSpec, samples: Sequence[DetSample], advance: Callable[[int], None]
 ) -> dict[str, float]:
     detector, metric = Detector(engine, spec), DetMetric()
     for sample in samples:
@@ -59,7 +61,7 @@ def _evaluate_det(
 
 
 def _evaluate_rec(
-    engine: Engine,
+    engine: Network,
     spec: ModelSpec,
     samples: Sequence[RecSample],
     normalise: str,
@@ -75,15 +77,14 @@ def _evaluate_rec(
     return metric.summary()
 
 
-def read_crops(samples: Sequence[RecSample]) -> list[Any]:
+def read_crops(samples: Sequence[RecSample]) -> list[np.ndarray]:
     """Read the samples' pictures (each file once in a row) and cut their quads out.
 
     Raises:
         PpedgeError: A picture cannot be read.
     """
-    crops, path, image = [], None, None
-    for sample in samples:
-        if sample.image != path:
-            path, image = sample.image, read_image(sample.image)
-        crops.append(image if sample.quad is None else crop_quad(image, sample.quad))
+    crops: list[np.ndarray] = []
+    for path, group in groupby(samples, key=lambda sample: sample.image):
+        image = read_image(path)
+        crops += [image if sample.quad is None else crop_quad(image, sample.quad) for sample in group]
     return crops

@@ -38,7 +38,8 @@ class Row:
 def check(gates: Gates, model: str, precision: str, main: str, parity: Parity, instructions: int) -> list[Row]:
     """Hold one model's figures against the limits that are set.
 
-    The largest difference of single values is asked of float models only: a quantized network may turn one rounding into a whole step.
+    The largest difference of single values is asked of float models only: a quantized network may turn one rounding
+    into a whole step.
 
     Args:
         gates: The recipe's limits.

@@ -128,7 +128,8 @@ def _models(recipe: Recipe, run: Run) -> list[_Model]:
     models = [model for model in candidates if model.file in there]
     if all(model.baseline for model in models):
         raise PpedgeError(
-            f"{run.stage('convert')}: has no .{ending} file to validate.", f"Run `ppedge convert --format {ending} --force`."
+            f"{run.stage('convert')}: has no .{ending} file to validate.",
+            f"Run `ppedge convert --format {ending} --force`.",
         )
     return models
 
@@ -154,9 +155,7 @@ def _count(recipe: Recipe, run: Run, model: _Model, reporter: Reporter) -> dict[
     }
 
 
-def _parity(
-    recipe: Recipe, run: Run, spec: ModelSpec, model: _Model, samples: list[Any], reporter: Reporter
-) -> Any:
+def _parity(recipe: Recipe, run: Run, spec: ModelSpec, model: _Model, samples: list[Any], reporter: Reporter) -> Any:
     path = run.artifact("convert", model.file)
     if find_spec("paddle") is not None:
         run.artifact("convert", str(Path(model.reference).with_suffix(".pdiparams")))

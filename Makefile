@@ -1,0 +1,46 @@
+# Two commands: `make demo` and `make test`. Each does the set-up it needs.
+SHELL := /bin/bash
+UV_VERSION := 0.13.8
+UV := .tools/uv/bin/uv
+BIN := .venv/bin
+STAMP := .venv/.installed
+export UV_LINK_MODE ?= copy
+
+.PHONY: demo test quick lint setup arm lock docs clean
+
+demo: setup  ## Synthetic plates through every stage: train, slim, convert, validate.
+	$(BIN)/ppedge run recipes/demo.yml
+
+test: setup lint  ## Lint, then the whole suite.
+	$(BIN)/pytest -n 2
+
+quick: setup  ## The suite without its slow cases.
+	$(BIN)/pytest -n 2 -m "not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(STAMP) arm
+
+arm: $(STAMP)
+	@$(BIN)/ppedge arm setup
+
+$(UV):
+	python3 -m venv .tools/uv
+	.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(STAMP): requirements/dev.lock pyproject.toml .python-version | $(UV)
+	test -d .venv || $(UV) venv --quiet
+	$(UV) pip sync --quiet --require-hashes requirements/dev.lock
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock: $(UV)  ## Resolve the locks anew; no lock names a registry's host.
+	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --extra cpu --extra dev pyproject.toml -o requirements/dev.lock
+	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --extra docs pyproject.toml -o requirements/docs.lock
+	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --python-platform aarch64-manylinux_2_28 --python-version 3.11 toolkit/ppedge/arm/arm64.in -o toolkit/ppedge/arm/arm64.lock
+
+clean:
+	rm -rf .venv .tools runs data site

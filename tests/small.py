@@ -1,0 +1,66 @@
+"""Tiny recipes over a few synthetic pictures, small enough for a test to train them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ppedge.data.synth import generate
+from ppedge.recipe import Recipe
+
+SEED = 3
+DET_CROP = 64
+PICTURES = {"det": (6, 2), "rec": (12, 4)}
+MODEL = {
+    "det": {
+        "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.35},
+        "neck": {"name": "DBFPN", "out_channels": 24},
+        "head": {"name": "DBHead"},
+    },
+    "rec": {
+        "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.35, "small_stride": [1, 2, 2, 2]},
+        "neck": {"name": "SequenceEncoder", "hidden_size": 8},
+        "head": {"name": "CTCHead"},
+    },
+}
+
+
+def make_data(task: str, root: Path) -> Path:
+    """Make the pictures of a tiny recipe under ``root`` and return their folder."""
+    train, evaluation = PICTURES[task]
+    generate("scenes" if task == "det" else "words", root / task, train, evaluation, SEED)
+    return root / task
+
+
+def recipe_dict(task: str, data: Path, **sections: Any) -> dict[str, Any]:
+    """Return a tiny recipe as YAML would hold it; ``sections`` replace keys of the same name, one level deep."""
+    value: dict[str, Any] = {
+        "name": f"tiny_{task}",
+        "task": task,
+        "seed": 7,
+        "data": {"root": str(data), "train": ["train.txt"], "eval": ["val.txt"]},
+        "model": MODEL[task],
+        "det_preprocess": {"limit_side": 96, "limit_type": "max"},
+        # An untrained map has no pixel above 0.3 for sure: with this one the metric says something early.
+        "det_postprocess": {"thresh": 0.2, "box_thresh": 0.2},
+        "rec_preprocess": {"min_width": 64, "max_width": 128},
+        "train": {
+            "epochs": 2, "batch_size": 2 if task == "det" else 4, "workers": 0, "checkpoint_every": 2,
+            "warmup_epochs": 0.5, "det_augment": {"crop": DET_CROP},
+        },
+    }  # fmt: skip
+    for key, section in sections.items():
+        value[key] = {**value.get(key, {}), **section} if isinstance(section, dict) else section
+    return value
+
+
+def tiny_recipe(task: str, data: Path, **sections: Any) -> Recipe:
+    """Return a tiny recipe; see `recipe_dict`."""
+    return Recipe.model_validate(recipe_dict(task, data, **sections))
+
+
+def copy_folder(source: Path, target: Path) -> Path:
+    """Copy a folder that a session made, so that a test may change it."""
+    shutil.copytree(source, target)
+    return target

@@ -1,0 +1,308 @@
+import hashlib
+import json
+import os
+import signal
+
+import numpy as np
+import paddle
+import pytest
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import read_pdparams, state_of
+from ppedge.runs import sha256
+from ppedge.train import checkpoint
+from ppedge.train.loop import BEST, LAST, METRICS, Course, Interrupted, fit
+from ppedge.train.task import Task
+from small import tiny_recipe
+
+
+class Boom(Exception):
+    """Stands for whatever ends a process."""
+
+
+def pretended_metric(task, net, samples):
+    """A metric that changes with every step, up and down: the best is rarely the first or the last."""
+    total = sum(float(np.abs(value).astype(np.float64).sum()) for value in state_of(net).values())
+    return {task.main_metric: total * 1e3 % 1}
+
+
+@pytest.fixture(autouse=True)
+def _fast_metric(monkeypatch):
+    monkeypatch.setattr(Task, "evaluate", pretended_metric)
+
+
+def make_course(recipe, folder, **options):
+    task = Task(recipe)
+    samples = [task.samples(part)[0] for part in ("train", "eval")]
+    return Course("train", task.build(), task, recipe.train, *samples, folder, **options)
+
+
+def outcome(folder):
+    """All that a course leaves, but for times: they differ."""
+    state = {
+        name: hashlib.sha256(value.tobytes()).hexdigest()
+        for name, value in read_pdparams(folder / LAST).items()
+        if name != "position/metrics_bytes"
+    }
+    log = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    for entry in log:
+        entry.pop("seconds", None)
+        entry.pop("images_per_second", None)
+    return sha256(folder / BEST), log, state
+
+
+@pytest.fixture(scope="module")
+def whole(det_data, rec_data, tmp_path_factory):
+    """What uninterrupted courses leave, by task."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Task, "evaluate", pretended_metric)
+        found = {}
+        for task, data in (("det", det_data), ("rec", rec_data)):
+            folder = tmp_path_factory.mktemp(task)
+            fit(make_course(tiny_recipe(task, data), folder))
+            found[task] = outcome(folder)
+    return found
+
+
+def bomb(at):
+    """An ``after_step`` that fails in one step."""
+    calls = []
+
+    def after_step():
+        calls.append(0)
+        if len(calls) == at:
+            raise Boom
+
+    return after_step
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_resume_after_a_death_at_any_step(det_data, whole, tmp_path, step):
+    recipe = tiny_recipe("det", det_data)
+    with pytest.raises(Boom):
+        fit(make_course(recipe, tmp_path, after_step=bomb(step)))
+    fit(make_course(recipe, tmp_path, resume=True))
+    assert outcome(tmp_path) == whole["det"]
+
+
+def test_resume_of_a_recogniser_after_two_deaths(rec_data, whole, tmp_path):
+    recipe = tiny_recipe("rec", rec_data)
+    for step in (3, 2):
+        with pytest.raises(Boom):
+            fit(make_course(recipe, tmp_path, resume=True, after_step=bomb(step)))
+    fit(make_course(recipe, tmp_path, resume=True))
+    assert outcome(tmp_path) == whole["rec"]
+
+
+@pytest.mark.parametrize("death_in", ["evaluation", "checkpoint"])
+def test_resume_after_a_death_between_steps(det_data, whole, tmp_path, monkeypatch, death_in):
+    """After the best weights are written, before the checkpoint that knows of them is."""
+    recipe = tiny_recipe("det", det_data)
+    original = checkpoint.save if death_in == "checkpoint" else pretended_metric
+    calls = []
+
+    def dying(*arguments):
+        calls.append(0)
+        if len(calls) == 2:
+            raise Boom
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        if death_in == "checkpoint":
+            patch.setattr(checkpoint, "save", dying)
+        else:
+            patch.setattr(Task, "evaluate", dying)
+        with pytest.raises(Boom):
+            fit(make_course(recipe, tmp_path))
+    fit(make_course(recipe, tmp_path, resume=True))
+    assert outcome(tmp_path) == whole["det"]
+
+
+def test_workers_change_nothing(det_data, whole, tmp_path):
+    recipe = tiny_recipe("det", det_data)
+    with pytest.raises(Boom):
+        fit(make_course(recipe, tmp_path, workers=2, after_step=bomb(3)))
+    fit(make_course(recipe, tmp_path, workers=2, resume=True))
+    assert outcome(tmp_path) == whole["det"]
+
+
+def test_resume_of_a_finished_course_changes_nothing(det_data, whole, tmp_path):
+    recipe = tiny_recipe("det", det_data)
+    first = fit(make_course(recipe, tmp_path))
+    again = fit(make_course(recipe, tmp_path, resume=True))
+    assert outcome(tmp_path) == whole["det"]
+    assert (first.best, first.first, first.steps) == (again.best, again.first, again.steps)
+
+
+def test_without_resume_a_course_starts_anew(det_data, whole, tmp_path):
+    recipe = tiny_recipe("det", det_data)
+    with pytest.raises(Boom):
+        fit(make_course(recipe, tmp_path, after_step=bomb(5)))
+    fit(make_course(recipe, tmp_path))
+    assert outcome(tmp_path) == whole["det"]
+
+
+def test_the_result_is_the_best_evaluation(det_data, tmp_path):
+    course = make_course(tiny_recipe("det", det_data, train={"epochs": 4}), tmp_path)
+    result = fit(course)
+    log = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    values = [entry["eval"]["hmean"] for entry in log if "eval" in entry]
+    assert len(values) == 4
+    assert result.best["hmean"] == max(values)
+    assert result.first["hmean"] == values[0]
+    best = read_pdparams(tmp_path / BEST)
+    assert all(np.array_equal(value, best[name]) for name, value in state_of(course.net).items())
+
+
+def test_a_network_that_training_makes_worse_stays_as_it_came(det_data, tmp_path, monkeypatch):
+    values = iter([0.9, 0.3, 0.2])
+    monkeypatch.setattr(Task, "evaluate", lambda *_: {"hmean": next(values)})
+    course = make_course(tiny_recipe("det", det_data), tmp_path, evaluate_first=True)
+    before = state_of(course.net)
+    result = fit(course)
+    assert result.first == result.best == {"hmean": 0.9}
+    assert all(np.array_equal(value, before[name]) for name, value in state_of(course.net).items())
+
+
+def test_no_epochs_is_an_evaluation_alone(det_data, tmp_path):
+    course = make_course(tiny_recipe("det", det_data, train={"epochs": 0}), tmp_path)
+    before = state_of(course.net)
+    result = fit(course)
+    assert result.steps == 0
+    assert result.first == result.best
+    assert all(np.array_equal(value, before[name]) for name, value in state_of(course.net).items())
+
+
+def test_max_steps_ends_the_course_and_the_cosine(det_data, tmp_path):
+    fit(make_course(tiny_recipe("det", det_data, train={"epochs": 9, "max_steps": 4, "warmup_epochs": 0}), tmp_path))
+    rates = [json.loads(line).get("lr") for line in (tmp_path / METRICS).read_text().splitlines()]
+    assert [rate for rate in rates if rate is not None] == pytest.approx(
+        [1e-3 * share for share in (1, 0.8535534, 0.5, 0.1464466)]
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint(det_data, whole, tmp_path, number):
+    recipe = tiny_recipe("det", det_data, train={"checkpoint_every": 100})
+    course = make_course(recipe, tmp_path)
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    course.after_step = lambda: os.kill(os.getpid(), number)
+    with pytest.raises(
+        Interrupted, match=r"Interrupted at step 1 of 6; .*last\.ckpt is written\. Go on with --resume\."
+    ) as e:
+        fit(course)
+    assert e.value.exit_code == 130
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    fit(make_course(recipe, tmp_path, resume=True))
+    assert outcome(tmp_path)[1:] == whole["det"][1:]
+
+
+def test_a_signal_in_the_last_step_is_no_interruption(rec_data, tmp_path):
+    course = make_course(tiny_recipe("rec", rec_data, train={"epochs": 1, "max_steps": 1}), tmp_path)
+    course.after_step = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    assert fit(course).steps == 1
+
+
+def statistics(net):
+    return {name: value for name, value in state_of(net).items() if name.endswith(("._mean", "._variance"))}
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_freeze_bn_keeps_running_statistics(det_data, tmp_path, frozen):
+    course = make_course(tiny_recipe("det", det_data, train={"freeze_bn": frozen, "max_steps": 1}), tmp_path)
+    before = statistics(course.net)
+    weights = state_of(course.net)
+    assert len(before) > 20
+    fit(course)
+    after = statistics(course.net)
+    assert all(np.array_equal(before[name], after[name]) is frozen for name in before)
+    assert any(not np.array_equal(weights[name], value) for name, value in state_of(course.net).items())
+
+
+def spoiler(course, which):
+    """An ``after_step`` that makes one parameter not a number."""
+
+    def spoil():
+        parameter = course.net.parameters()[which]
+        parameter.set_value(np.full(parameter.shape, np.nan, np.float32))
+
+    return spoil
+
+
+@pytest.mark.parametrize(("task", "loss"), [("det", "dice"), ("det", "bce"), ("rec", "dice")])
+def test_a_loss_that_is_not_finite_is_a_sentence(det_data, rec_data, tmp_path, task, loss):
+    recipe = tiny_recipe(task, det_data if task == "det" else rec_data, train={"shrink_loss": loss})
+    course = make_course(recipe, tmp_path)
+    course.after_step = spoiler(course, -1)
+    with pytest.raises(PpedgeError, match=r"^train: the loss is nan at step 2\. Lower the learning rate"):
+        fit(course)
+
+
+def test_weights_that_are_not_finite_are_never_written(det_data, tmp_path):
+    """Behind the first convolution's NaN, relu makes the loss finite again."""
+    course = make_course(tiny_recipe("det", det_data), tmp_path)
+    course.after_step = spoiler(course, 0)
+    with pytest.raises(PpedgeError, match=r"^train: 1 weights are not finite after step 2, first backbone\.conv"):
+        fit(course)
+    assert not list(tmp_path.glob("*.pdparams")) + list(tmp_path.glob("*.ckpt"))
+
+
+def test_no_sample_left_is_a_sentence(rec_data, tmp_path):
+    recipe = tiny_recipe("rec", rec_data)
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_text_length": 1})})
+    with pytest.raises(PpedgeError, match=r"^train: of the training samples none is left\. Check data\.charset"):
+        fit(make_course(recipe, tmp_path))
+
+
+def test_a_checkpoint_of_another_network_is_refused(det_data, tmp_path):
+    recipe = tiny_recipe("det", det_data)
+    with pytest.raises(Boom):
+        fit(make_course(recipe, tmp_path, after_step=bomb(3)))
+    other = tiny_recipe("det", det_data, model={"neck": {"name": "DBFPN", "out_channels": 32}})
+    with pytest.raises(PpedgeError, match=r"last\.ckpt"):
+        fit(make_course(other, tmp_path, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "fits"),
+    [
+        ({"train": {"learning_rate": 2e-3}}, False),
+        ({"train": {"epochs": 3}}, False),
+        ({"train": {"freeze_bn": True}}, False),
+        ({"train": {"det_augment": {"crop": 96}}}, False),
+        ({"train": {"shrink_loss": "bce"}}, False),
+        ({"seed": 8}, False),
+        ({"train": {"checkpoint_every": 5}}, True),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_refused(det_data, tmp_path, change, fits):
+    with pytest.raises(Boom):
+        fit(make_course(tiny_recipe("det", det_data), tmp_path, after_step=bomb(3)))
+    course = make_course(tiny_recipe("det", det_data, **change), tmp_path, resume=True)
+    if fits:
+        assert fit(course).steps == 6
+        return
+    with pytest.raises(PpedgeError, match=r"last\.ckpt: was written with other data or settings\. Restore them"):
+        fit(course)
+
+
+def test_a_damaged_checkpoint_is_a_sentence(det_data, tmp_path):
+    recipe = tiny_recipe("det", det_data)
+    with pytest.raises(Boom):
+        fit(make_course(recipe, tmp_path, after_step=bomb(3)))
+    data = (tmp_path / LAST).read_bytes()
+    (tmp_path / LAST).write_bytes(data[: len(data) // 2])
+    with pytest.raises(PpedgeError, match=r"last\.ckpt"):
+        fit(make_course(recipe, tmp_path, resume=True))
+
+
+def test_position_survives_its_arrays():
+    position = checkpoint.Position(7, 0.1 + 0.2, 3, 99, "abc")
+    assert checkpoint.Position.from_arrays(position.to_arrays()) == position
+
+
+def test_what_ran_before_in_the_process_does_not_matter(det_data, tmp_path, whole):
+    paddle.seed(12345)
+    np.random.seed(1)
+    fit(make_course(tiny_recipe("det", det_data), tmp_path))
+    assert outcome(tmp_path) == whole["det"]

@@ -1,0 +1,168 @@
+"""``ppedge run``: the whole road, resuming where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ppedge.cli.main import emit
+from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.progress import Reporter
+    from ppedge.recipe import Recipe
+    from ppedge.runs import Run
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    recipe: RecipeFile,
+    device: Device = "auto",
+    set_: Set = [],  # noqa: B006
+    out: Out = None,
+    force: Force = False,
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Train, slim, convert and validate; finished stages are kept, an interrupted training goes on.
+
+    A suite of recipes is taken one recipe after the other. Ends in a table: size, metric and ARM instructions at each
+    stage.
+    """
+    from ppedge.progress import Reporter
+    from ppedge.recipe import Suite
+    from ppedge.recipe_io import load, load_recipe
+
+    loaded = load(recipe, set_)
+    recipes = [load_recipe(path, set_) for path in loaded.recipes] if isinstance(loaded, Suite) else [loaded]
+    if out is not None and len(recipes) > 1:
+        raise PpedgeError(
+            f"{recipe}: --out names one run's folder, this suite makes {len(recipes)}.", "Leave --out out."
+        )
+    reporter = Reporter()
+    rows: list[dict[str, Any]] = []
+    for one in recipes:
+        folder = run_of(one, out)
+        _stages(one, folder, device=device, force=force, skip_bad=skip_bad, reporter=reporter)
+        rows += summary(one, folder)
+    if as_json:
+        emit({"runs": [str(run_of(one, out).path) for one in recipes], "rows": rows})
+    else:
+        _print_table(rows, [run_of(one, out).path for one in recipes])
+    for one in recipes:
+        _require_gates(run_of(one, out))
+
+
+def _stages(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter) -> None:
+    """Run the stages that are not done, or that rest on results which have been replaced since."""
+    from ppedge.runs import STAGES
+
+    _same_recipe(recipe, run, force)
+    redo = force
+    for stage in STAGES:
+        if not redo and run.done(stage) and run.fresh(stage):
+            continue
+        redo = True
+        reporter.say(f"== {recipe.name}: {stage}")
+        _one_stage(stage, recipe, run, device=device, force=run.done(stage), skip_bad=skip_bad, reporter=reporter)
+
+
+def _one_stage(
+    stage: str, recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter
+) -> None:
+    if stage in ("train", "slim"):
+        from ppedge.slim.stage import run_slim
+        from ppedge.train.device import set_device
+        from ppedge.train.stage import run_train
+
+        used = set_device(device)
+        if stage == "train":
+            run_train(recipe, run, device=used, resume=not force, force=force, skip_bad=skip_bad, reporter=reporter)
+        else:
+            run_slim(recipe, run, device=used, force=force, skip_bad=skip_bad, reporter=reporter)
+    elif stage == "convert":
+        from ppedge.convert.stage import run_convert
+
+        run_convert(recipe, run, force=force, say=reporter.say)
+    else:
+        from ppedge.validate.stage import run_validate
+
+        run_validate(recipe, run, force=force, skip_bad=skip_bad, reporter=reporter)
+
+
+def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
+    """Refuse to mix results of two recipes in one folder.
+
+    Raises:
+        PpedgeError: The run was started with another recipe.
+    """
+    from ppedge.recipe_io import load_recipe
+
+    if run.recipe_path.is_file() and not force and load_recipe(run.recipe_path) != recipe:
+        raise PpedgeError(
+            f"{run.path}: was started with other settings than this recipe's.",
+            "Use --force to start anew, or --out for another folder.",
+        )
+
+
+def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
+    """Return one row for each form of a finished run's network: its .nb bytes, metric and ARM instructions."""
+    from ppedge.validate.accuracy import MAIN_METRIC
+
+    main = MAIN_METRIC[recipe.task]
+    slim = run.manifest("slim")["metrics"]
+    files = run.manifest("convert")["metrics"]["files"]
+    counts = {m["file"]: m["instructions"]["total"] for m in _report(run)["models"]}
+    forms = [
+        ("trained", "fp32", slim["float"], f"baseline/{recipe.task}.fp32"),
+        ("pruned", "fp32", slim.get("finetuned"), f"{recipe.task}.fp32"),
+        ("quantized", "int8", slim.get("quantized"), f"{recipe.task}.int8"),
+    ]
+    return [
+        {
+            "network": recipe.name,
+            "stage": stage,
+            "precision": precision,
+            "nb_bytes": files.get(f"{file}.nb", {}).get("bytes"),
+            "metric": main,
+            "value": metrics[main],
+            # A quantized network runs as .nb only, so it is counted where Paddle Lite's runtime is registered.
+            "arm_instructions": counts.get(f"{file}.onnx", counts.get(f"{file}.nb")),
+        }
+        for stage, precision, metrics, file in forms
+        if metrics is not None
+    ]
+
+
+def _report(run: Run) -> dict[str, Any]:
+    from ppedge.runs import read_json
+
+    report: dict[str, Any] = read_json(run.artifact("validate", "report.json"))
+    return report
+
+
+def _require_gates(run: Run) -> None:
+    from ppedge.validate.stage import require_passed
+
+    require_passed(_report(run), run.stage("validate"))
+
+
+def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("network", "stage", "precision", ".nb bytes", "metric", "ARM instructions")
+    for row in rows:
+        size = "-" if row["nb_bytes"] is None else f"{row['nb_bytes']:,}"
+        count = "-" if row["arm_instructions"] is None else f"{row['arm_instructions'] / 1e6:.1f} M"
+        table.add_row(
+            row["network"], row["stage"], row["precision"], size, f"{row['metric']} {row['value']:.4f}", count
+        )
+    Console(width=100, highlight=False).print(table)
+    for folder in folders:
+        typer.echo(f"run: {folder}")
