@@ -41,13 +41,12 @@ def test_a_missing_file_is_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [0, 20, -20])
-def test_a_broken_file_is_one_sentence(model, tmp_path, cut, capfd):
+def test_a_broken_file_is_one_sentence(model, tmp_path, cut):
     path = tmp_path / "broken.onnx"
     path.write_bytes(model.read_bytes()[:cut])
     with pytest.raises(PpedgeError, match=r"broken\.onnx: onnxruntime cannot load it") as caught:
         OnnxRuntimeEngine(path)
     assert "\n" not in str(caught.value)
-    assert capfd.readouterr() == ("", ""), "onnxruntime's own log is silent"
 
 
 def test_other_inputs_are_one_sentence(model):
@@ -60,6 +59,13 @@ def test_other_inputs_are_one_sentence(model):
         with pytest.raises(PpedgeError, match=r"failed on float32 \(1, 3\)") as caught:
             engine.run([np.ones((1, 3), np.float32), one])
         assert "\n" not in str(caught.value)
+
+
+def test_a_failure_inside_the_model_is_one_sentence(model, capfd):
+    with OnnxRuntimeEngine(model) as engine, pytest.raises(PpedgeError, match="onnxruntime failed on") as caught:
+        engine.run([np.ones((3, 2), np.float32), np.ones((2, 2), np.float32)])
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", ""), "onnxruntime's own log is silent"
 
 
 def test_a_closed_engine_says_so(model):

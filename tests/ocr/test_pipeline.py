@@ -109,10 +109,11 @@ def test_a_crop_without_pixels_is_an_error():
         Recognizer(WidthReader(), REC)([np.zeros((0, 9, 3), np.uint8)])
 
 
-def test_a_drawing_has_the_picture_with_boxes_and_the_texts_beside():
+@pytest.mark.parametrize("text", ["粤B12345", "yes", "(.)"])
+def test_a_drawing_has_the_picture_with_boxes_and_the_texts_beside(text):
     image = picture()
     quad = np.array([[10, 60], [60, 60], [60, 72], [10, 72]], np.float32)
-    drawing = draw_lines(image, [Line("粤B12345", 0.9, quad, 0.9), Line("", 0.0, quad, 0.9)])
+    drawing = draw_lines(image, [Line(text, 0.9, quad, 0.9), Line("", 0.0, quad, 0.9)])
     assert drawing.shape == (96, 320, 3)
     assert drawing[60, 30].tolist() != image[60, 30].tolist(), "the outline"
     np.testing.assert_array_equal(drawing[:50, :160], image[:50])

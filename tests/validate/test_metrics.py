@@ -27,6 +27,7 @@ FAR = box(100, 100, 110, 110)
         ([box(0, 0, 10, 19)], [UNIT], [False], (1, 1), "an IoU just above it is"),
         ([UNIT, UNIT], [UNIT], [False], (1 / 2, 1), "a region is matched once"),
         ([UNIT], [UNIT, UNIT], [False, False], (1, 1 / 2), "a detection is matched once"),
+        ([UNIT, UNIT], [UNIT, UNIT], [False, False], (1, 1), "the second region takes the one that is free"),
         (
             [box(0, 0, 10, 15), UNIT],
             [UNIT, box(0, 0, 10, 25)],

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ppedge.ocr.pipeline import Line
 
-FONT = "NotoSansCJKsc-Bold.otf"
-"""Of the package's fonts, the one with Latin letters and with the characters of Chinese plates; others show as
-boxes."""
+LATIN_FONT = "NotoSans-Regular.ttf"
+PLATE_FONT = "NotoSansCJKsc-Bold.otf"
+"""For printable ASCII; for Chinese plates, and every text that is not all ASCII (what it lacks stays blank)."""
 
 _RED, _BLACK, _GREY = (40, 40, 220), (0, 0, 0), (200, 200, 200)  # BGR for OpenCV; the last two are the same in RGB
 _SMALLEST = 6  # pixels: a smaller font cannot be read anyway
@@ -50,11 +50,12 @@ def draw_lines(image: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
 def _fitting_font(text: str, width: float, height: float) -> ImageFont.FreeTypeFont:
     """Return the largest font in which a text fits into a box of this many pixels."""
     size = max(int(height * 0.8), _SMALLEST)
-    length = _font(size).getlength(text)
-    return _font(max(int(size * min(1.0, width / length)), _SMALLEST)) if length > 0 else _font(size)
+    name = LATIN_FONT if text.isascii() else PLATE_FONT
+    length = _font(name, size).getlength(text)
+    return _font(name, max(int(size * min(1.0, width / length)), _SMALLEST)) if length > 0 else _font(name, size)
 
 
 @lru_cache(maxsize=128)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    with resources.as_file(resources.files("ppedge") / "data" / "fonts" / FONT) as path:
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    with resources.as_file(resources.files("ppedge") / "data" / "fonts" / name) as path:
         return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)

@@ -42,8 +42,9 @@ class Result:
     """What a course of training came to.
 
     Attributes:
-        first: Metrics of the first evaluation; with ``evaluate_first``, those of the network as it came.
-        best: Metrics of the best evaluation.
+        first: Metrics of the first evaluation; with ``evaluate_first``, those of the network as it came. Empty in all but the first of
+            several processes.
+        best: Metrics of the best evaluation; likewise.
         steps: Steps of the whole course.
         seconds: Time of this process alone.
     """
@@ -145,13 +146,15 @@ class _Fit:
         course.folder.mkdir(parents=True, exist_ok=True)
         if course.resume and (course.folder / LAST).is_file():
             self._resume()
-        else:
+        elif not self.rank:
             for name in (BEST, LAST, METRICS):
                 (course.folder / name).unlink(missing_ok=True)
             if course.evaluate_first or self.total == 0:
                 self._evaluate()
         if self.position.step < self.total:
             self._steps()
+        if self.rank:  # the first process writes, and may not be done yet
+            return Result({}, {}, self.position.step, time.monotonic() - began)
         best = read_pdparams(course.folder / BEST)
         load_weights(course.net, best, course.folder / BEST)
         evaluations = self._evaluations()
@@ -276,7 +279,7 @@ class _Fit:
             )
         self.position = position
         metrics = self.course.folder / METRICS
-        if metrics.is_file():
+        if metrics.is_file() and not self.rank:
             os.truncate(metrics, position.metrics_bytes)
         self.course.reporter.say(f"{self.course.title}: going on after step {position.step} of {self.total}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,17 +57,21 @@ def run_train(
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
     net = task.build()
     _start_weights(net, recipe, reporter)
-    with run.writing("train", force=force, keep=True) as folder:
-        if not resume:
+    first = paddle.distributed.get_rank() == 0
+    # Of several processes, the first alone puts results in place.
+    place = run.writing("train", force=force, keep=True) if first else nullcontext(run.partial("train"))
+    with place as folder:
+        if first and not resume:
             checkpoint.unlink(missing_ok=True)
-        save(recipe, run.recipe_path)
+        if first:
+            save(recipe, run.recipe_path)
         course = Course(
             "train", net, task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
             evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
         result = fit(course)
-        if paddle.distributed.get_rank():
+        if not first:
             return result.best
         parameters = sum(int(p.size) for p in net.parameters())
         metrics = {**result.best, "parameters": parameters}
