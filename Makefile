@@ -4,6 +4,7 @@ UV_VERSION := 0.13.8
 UV := .tools/uv/bin/uv
 BIN := .venv/bin
 STAMP := .venv/.installed
+DOCS_STAMP := .venv-docs/.installed
 export UV_LINK_MODE ?= copy
 
 .PHONY: demo test quick lint setup arm lock docs clean
@@ -42,5 +43,14 @@ lock: $(UV)  ## Resolve the locks anew; no lock names a registry's host.
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --extra docs pyproject.toml -o requirements/docs.lock
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --python-platform aarch64-manylinux_2_28 --python-version 3.11 toolkit/ppedge/arm/arm64.in -o toolkit/ppedge/arm/arm64.lock
 
+docs: $(STAMP) $(DOCS_STAMP)  ## Write docs/recipes.md from the schema, then the site into site/.
+	$(BIN)/python docs/make_recipes.py
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+$(DOCS_STAMP): requirements/docs.lock .python-version | $(UV)
+	test -d .venv-docs || $(UV) venv --quiet .venv-docs
+	$(UV) pip sync --quiet --require-hashes --python .venv-docs/bin/python requirements/docs.lock
+	touch $@
+
 clean:
-	rm -rf .venv .tools runs data site
+	rm -rf .venv .venv-docs .tools runs data site

@@ -74,8 +74,7 @@ def test_three_kills_change_no_byte(recipe, tmp_path):
         process = start(recipe, run, *(["--resume"] if number else []))
         wait_for_steps(process, run, steps)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        assert process.wait() == -signal.SIGKILL
         wait_for_group_end(process)
         assert not (run / "train").exists()
     run_to_end(recipe, run, "--resume")

@@ -173,6 +173,9 @@ class Train(Schedule):
     shrink_loss: Literal["dice", "bce"] = "dice"
     """For a detector, the main loss: ``dice``, as PP-OCR's published weights were trained, or ``bce`` with hard
     negatives, as in DB's paper."""
+    flat_start: float = Field(0.0, ge=0, le=1)
+    """For a recogniser trained from fresh weights: over this share of the course, evenly spread characters are learned
+    column by column at first and CTC takes over little by little; without it CTC needs thousands of steps to start."""
     det_augment: DetAugment = DetAugment()
     rec_augment: RecAugment = RecAugment()
 
@@ -297,7 +300,7 @@ class Recipe(Section):
 
 
 class Suite(Section):
-    """Several recipes that ``ppedge run`` takes one after the other: a detector and a recogniser, for instance."""
+    """Several recipes that ``ppedge run`` takes side by side: a detector and a recogniser, for instance."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     recipes: list[Path] = Field(min_length=1)

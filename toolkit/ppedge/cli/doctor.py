@@ -32,7 +32,7 @@ class _Finding:
 def doctor(as_json: Json = False) -> None:
     """Say what is here, what is missing and what to type.
 
-    Ends in exit code 3 if something is missing that a stage needs; Paddle Lite's own ARM runtime is a choice, not a need.
+    Ends in exit code 3 if something is missing that a stage needs. Paddle Lite's own ARM runtime is a choice.
     """
     findings = [*_libraries(), _avx(), _disk(), *_emulator()]
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -91,6 +92,8 @@ def main(argv: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
+    if not debug:
+        warnings.simplefilter("ignore")  # the libraries' remarks to programmers are not the user's business
     try:
         app(args=[a for a in arguments if a != "--debug"], prog_name="ppedge")
     except Exception as error:

@@ -52,6 +52,8 @@ def train(
         paddle.distributed.init_parallel_env()
     reporter = Reporter(quiet=paddle.distributed.get_rank() > 0)
     metrics = run_train(loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter)
+    if paddle.distributed.get_rank() > 0:
+        return
     if as_json:
         emit({"task": loaded.task, "metrics": metrics, "run": str(run.path)})
     else:

@@ -17,7 +17,7 @@ from ppedge.data.targets import det_targets
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.geometry import crop_quad
-from ppedge.ocr.preprocess import det_size, prepare_det, prepare_rec, read_image
+from ppedge.ocr.preprocess import det_size, prepare_det, prepare_rec, read_image, rec_width
 from ppedge.ocr.spec import DetPreprocess, RecPreprocess
 from ppedge.recipe import DetAugment, RecAugment
 
@@ -116,7 +116,7 @@ class RecDataset:
 
         Returns:
             ``image`` float32 (3, h, w), normalised and padded to the least width; ``label`` int64 (L,) classes;
-            ``length`` int64 (), which is L.
+            ``length`` int64 (), which is L; ``width`` int64 (), the columns of the image before the padding.
 
         Raises:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
@@ -128,7 +128,8 @@ class RecDataset:
             crop = augment_rec(crop, self.augment, np.random.default_rng((self.seed, epoch, index)))
         label = np.array(self.charset.encode(sample.text), np.int64)
         image = prepare_rec([crop], self.preprocess)[0]
-        return {"image": image, "label": label, "length": np.array(len(label), np.int64)}
+        width = np.array(rec_width(crop, self.preprocess), np.int64)
+        return {"image": image, "label": label, "length": np.array(len(label), np.int64), "width": width}
 
     def crop(self, sample: RecSample) -> npt.NDArray[np.uint8]:
         """Return a sample's line as a picture (h, w, 3), uint8."""
@@ -178,7 +179,8 @@ def collate_rec(items: Sequence[Item]) -> Item:
     """Stack recogniser samples, padded with 0 on the right: images to the widest, labels to the longest.
 
     Returns:
-        ``image`` float32 (N, 3, h, W), ``label`` int32 (N, L), ``length`` int64 (N,).
+        ``image`` float32 (N, 3, h, W), ``label`` int32 (N, L), ``length`` int64 (N,), ``filled`` float32 (N,): the
+        share of the width that is not padding.
     """
     channels, height, _ = items[0]["image"].shape
     width = max(item["image"].shape[2] for item in items)
@@ -187,6 +189,7 @@ def collate_rec(items: Sequence[Item]) -> Item:
         "image": _stack([item["image"] for item in items], (channels, height, width)),
         "label": _stack([item["label"] for item in items], (longest,)).astype(np.int32),
         "length": np.array([item["length"] for item in items], np.int64),
+        "filled": np.array([item["width"] / width for item in items], np.float32),
     }
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 import paddle
+
+PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 class Batches:
@@ -61,10 +65,14 @@ def loader(dataset: Any, batches: Batches, collate: Callable[[list[Any]], Any], 
         batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
         return_list=True,
     )
 
 
-def _one_thread(worker: int) -> None:
+def _begin_worker(worker: int) -> None:
     cv2.setNumThreads(0)
+    # Ctrl-C reaches the whole process group; the training process alone decides what follows from it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Paddle's workers wait for work for ever: without this they would outlive a training process that was killed.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

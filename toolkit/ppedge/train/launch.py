@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,19 @@ def launch(arguments: Sequence[str], processes: int, logs: Path) -> None:
     script = str(files("ppedge") / "__main__.py")
     command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(processes)]
     command += ["--log_dir", str(logs), script, *arguments]
-    done = subprocess.run(command, check=False)
-    if done.returncode:
-        raise PpedgeError(f"One of {processes} processes {death(done.returncode)}.", f"See {logs}/workerlog.*")
+    process = subprocess.Popen(command)
+    # A terminal's Ctrl-C reaches the launcher too, which ends its processes; here we wait until it has.
+    earlier = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, frame: process.terminate()),
+    }
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+        # The launcher writes the whole environment down, secrets included, and a run's folder is for showing around.
+        for file in (*logs.glob("envlog.*"), *logs.glob("backup_env.*"), *logs.glob("default.*.log")):
+            file.unlink()
+    if code:
+        raise PpedgeError(f"One of {processes} processes {death(code)}.", f"See {logs}/workerlog.*")

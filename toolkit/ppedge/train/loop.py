@@ -193,7 +193,7 @@ class _Fit:
         net.train()
         with paddle.amp.auto_cast(enable=course.amp, level="O1"):
             output = net(batch["image"])
-        parts = course.task.loss(output, batch)
+        parts = course.task.loss(output, {**batch, "progress": step / self.total})
         loss = parts["loss"]
         value = float(loss)
         if value != value or value in (float("inf"), float("-inf")):

@@ -28,7 +28,7 @@ class Task:
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = None if recipe.task == "det" else read_charset(recipe)
         self.spec = model_spec(recipe, self.charset)
-        self.loss: paddle.nn.Layer = DBLoss(recipe.train.shrink_loss) if recipe.task == "det" else CTCLoss()
+        self.loss: paddle.nn.Layer = _loss(recipe)
         self.collate: Callable[[Sequence[Any]], Any] = collate_det if recipe.task == "det" else collate_rec
 
     def build(self) -> zoo.Network:
@@ -58,6 +58,10 @@ class Task:
     def evaluate(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> dict[str, float]:
         """Measure the network in eval mode; its mode is the same afterwards."""
         return evaluate(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+
+
+def _loss(recipe: Recipe) -> paddle.nn.Layer:
+    return DBLoss(recipe.train.shrink_loss) if recipe.task == "det" else CTCLoss(recipe.train.flat_start)
 
 
 class NetEngine:

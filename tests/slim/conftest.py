@@ -1,0 +1,59 @@
+"""Tiny networks with lively weights, and the pictures to train them on."""
+
+import numpy as np
+import paddle
+import pytest
+from small import make_data, tiny_recipe
+
+from ppedge.models.flops import count_flops
+from ppedge.models.weights import state_of
+from ppedge.slim.groups import trace
+from ppedge.slim.stage import TRACE_SHAPE
+from ppedge.train.task import Task
+
+
+@pytest.fixture(scope="session")
+def det_data(tmp_path_factory):
+    return make_data("det", tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def rec_data(tmp_path_factory):
+    return make_data("rec", tmp_path_factory.mktemp("data"))
+
+
+class Example:
+    """A task's tiny network, its groups and FLOPs."""
+
+    def __init__(self, task, data):
+        self.recipe = tiny_recipe(task, data)
+        self.task = Task(self.recipe)
+        self.shape = TRACE_SHAPE[task]
+        self.groups = trace(self.task.build(), self.shape)
+        self.macs = count_flops(self.task.build(), self.shape)
+        self.shapes = {name: value.shape for name, value in state_of(self.task.build()).items()}
+
+    def build(self, seed=0):
+        """A network in eval mode in which no channel is like another, BatchNorm included."""
+        net = self.task.build()
+        rng = np.random.default_rng(seed)
+        for name, tensor in net.state_dict().items():
+            if name.endswith("_variance"):
+                tensor.set_value(rng.uniform(0.5, 2.0, tensor.shape).astype(np.float32))
+            elif tensor.ndim == 1:
+                tensor.set_value((tensor.numpy() + rng.normal(0, 0.2, tensor.shape)).astype(np.float32))
+        net.eval()
+        return net
+
+    def picture(self, seed=0):
+        return paddle.to_tensor(np.random.default_rng(seed).standard_normal(self.shape, dtype=np.float32))
+
+
+@pytest.fixture(scope="session")
+def examples(det_data, rec_data):
+    return {"det": Example("det", det_data), "rec": Example("rec", rec_data)}
+
+
+@pytest.fixture(params=["det", "rec"])
+def example(request, examples):
+    return examples[request.param]

@@ -1,0 +1,155 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import read_pdparams, state_of
+from ppedge.progress import Reporter
+from ppedge.recipe_io import load_recipe, save
+from ppedge.runs import MANIFEST, Run, sha256, write_json
+from ppedge.slim.network import load_float, load_quantized
+from ppedge.slim.plan import Plan
+from ppedge.slim.stage import run_slim
+from ppedge.train.stage import run_train
+from ppedge.train.task import Task
+
+QUIET = Reporter(quiet=True)
+SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3, "freeze_bn": True}
+SLIM = {
+    "prune": {"mode": "sensitivity", "ratios": [0.5], "samples": 2, "target_flops": 0.8, "max_drop": 1.0, "finetune": SHORT},
+    "quant": {"samples": 4, "train": SHORT},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(examples, tmp_path_factory):
+    """Folders of trained runs, by task."""
+    runs = {}
+    for task, example in examples.items():
+        runs[task] = tmp_path_factory.mktemp(task) / "run"
+        value = example.recipe.model_dump(mode="json", by_alias=True)
+        value["slim"] = SLIM
+        path = runs[task].parent / "recipe.yml"
+        path.write_text(yaml.safe_dump(value))
+        run_train(load_recipe(path), Run(runs[task]), device="cpu", reporter=QUIET)
+    return runs
+
+
+@pytest.fixture
+def run_of(trained, tmp_path):
+    def copy(task, name="run"):
+        shutil.copytree(trained[task], tmp_path / name)
+        return Run(tmp_path / name)
+
+    return copy
+
+
+def slim(run, *overrides, **options):
+    recipe = load_recipe(run.recipe_path, overrides)
+    return run_slim(recipe, run, device="cpu", reporter=QUIET, **options), recipe
+
+
+def hashes(run):
+    return {entry["path"]: entry["sha256"] for entry in run.manifest("slim")["outputs"] if not entry["path"].endswith("jsonl")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["det", "rec"])
+def test_prune_and_quantize_twice_gives_the_same_bytes(run_of, task):
+    runs = [run_of(task, name) for name in "ab"]
+    (metrics, recipe), (again, _) = slim(runs[0]), slim(runs[1])
+    assert hashes(runs[0]) == hashes(runs[1])
+    assert metrics == again
+    assert set(hashes(runs[0])) == {"plan.json", "sensitivity.json", "pruned.pdparams", "best.pdparams", "clips.json"}
+    assert 0.5 < metrics["flops_left"] <= 0.8
+    assert set(metrics) == {"float", "flops_left", "pruned", "finetuned", "calibrated", "quantized"}
+    manifest = runs[0].manifest("slim")
+    assert manifest["parent"] == {"stage": "train", "sha256": sha256(runs[0].stage("train") / MANIFEST)}
+    assert sorted(p.name for p in runs[0].stage("slim").iterdir()) == sorted(
+        [*(entry["path"] for entry in manifest["outputs"]), MANIFEST]
+    )
+    # What later steps rebuild is what was measured.
+    training = Task(recipe)
+    samples, _ = training.samples("eval")
+    assert training.evaluate(load_quantized(runs[0], training), samples) == metrics["quantized"]
+    assert training.evaluate(load_float(runs[0], training, "slim"), samples) == metrics["finetuned"]
+
+
+def test_flat_pruning_alone(run_of):
+    run = run_of("det")
+    metrics, recipe = slim(run, "slim.prune.mode=flat", "slim.prune.ratio=0.4", "slim.prune.multiple=4", "slim.quant.method=none")
+    assert set(metrics) == {"float", "flops_left", "pruned", "finetuned"}
+    assert metrics["flops_left"] < 0.8
+    plan = Plan.load(run.artifact("slim", "plan.json"))
+    net = load_float(run, Task(recipe), "slim")
+    shapes = {name: value.shape for name, value in state_of(net).items()}
+    for name, axes in plan.keep.items():
+        assert all(shapes[name][axis] == len(kept) and len(kept) % 4 == 0 for axis, kept in axes.items())
+    assert sha256(run.artifact("slim", "best.pdparams")) == sha256(run.artifact("slim", "pruned.pdparams"))
+    with pytest.raises(PpedgeError, match=r"has no quantized network\. Run `ppedge slim --quant pact`"):
+        load_quantized(run, Task(recipe))
+
+
+def test_quantizing_alone(run_of):
+    run = run_of("rec")
+    metrics, recipe = slim(run, "slim.prune.method=none", "slim.quant.exclude=[head]")
+    assert set(metrics) == {"float", "calibrated", "quantized"}
+    assert json.loads(run.artifact("slim", "plan.json").read_text())["parameters"] == {}
+    float_layers = run.manifest("slim")["float_layers"]
+    assert any(name.startswith("head") for name in float_layers)
+    trained = read_pdparams(run.artifact("train", "best.pdparams"))
+    pruned = read_pdparams(run.artifact("slim", "pruned.pdparams"))
+    assert all(np.array_equal(value, pruned[name]) for name, value in trained.items())
+    clips = json.loads(run.artifact("slim", "clips.json").read_text())
+    assert all(clip["start"] >= 0.1 and clip["end"] >= 0.1 - 1e-6 for clip in clips.values())
+    # The exclusion is the run's, not the recipe's of today.
+    training = Task(load_recipe(run.recipe_path))
+    samples, _ = training.samples("eval")
+    assert training.evaluate(load_quantized(run, training), samples) == metrics["quantized"]
+
+
+def test_neither_keeps_the_network(run_of):
+    run = run_of("rec")
+    metrics, _ = slim(run, "slim.prune.method=none", "slim.quant.method=none")
+    assert set(metrics) == {"float"}
+    trained = read_pdparams(run.artifact("train", "best.pdparams"))
+    best = read_pdparams(run.artifact("slim", "best.pdparams"))
+    assert trained.keys() == best.keys()
+    assert all(np.array_equal(value, best[name]) for name, value in trained.items())
+
+
+def test_a_result_is_not_replaced_without_force(run_of):
+    run = run_of("rec")
+    none = ("slim.prune.method=none", "slim.quant.method=none")
+    slim(run, *none)
+    before = hashes(run)
+    with pytest.raises(PpedgeError, match=r"slim: there already\. Use --force"):
+        slim(run, *none)
+    assert hashes(run) == before
+    slim(run, *none, force=True)
+
+
+def test_slim_before_train_is_a_sentence(examples, tmp_path):
+    run = Run(tmp_path / "run")
+    save(examples["rec"].recipe, run.recipe_path)
+    with pytest.raises(PpedgeError, match="the stage train has not been run"):
+        slim(run)
+
+
+def test_a_plan_that_does_not_match_is_a_sentence(run_of):
+    """Whoever edits the model section after slimming, or the plan itself, is told, not served wrong shapes."""
+    run = run_of("det")
+    slim(run, "slim.prune.mode=flat", "slim.prune.ratio=0.5", "slim.prune.multiple=4", "slim.quant.method=none")
+    other = load_recipe(run.recipe_path, ["model.neck.out_channels=32"])
+    with pytest.raises(PpedgeError, match="The pruning plan does not fit the network"):
+        load_float(run, Task(other), "slim")
+    path = run.stage("slim") / "plan.json"
+    plan = json.loads(path.read_text())
+    name = next(iter(plan["parameters"]))
+    plan["parameters"][name]["shape"][0] += 1
+    write_json(path, plan)
+    with pytest.raises(PpedgeError, match=r"plan\.json: changed since the stage wrote it"):
+        load_float(run, Task(load_recipe(run.recipe_path)), "slim")
