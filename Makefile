@@ -45,7 +45,7 @@ lock: $(UV)  ## Resolve the locks anew; no lock names a registry's host.
 
 docs: $(STAMP) $(DOCS_STAMP)  ## Write docs/recipes.md from the schema, then the site into site/.
 	$(BIN)/python docs/make_recipes.py
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 
 $(DOCS_STAMP): requirements/docs.lock .python-version | $(UV)
 	test -d .venv-docs || $(UV) venv --quiet .venv-docs

@@ -4,16 +4,17 @@ import re
 import runpy
 import shlex
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
 import typer
 import yaml
-from conftest import PROJECT
 
 from ppedge.cli.main import COMMANDS
 from ppedge.recipe import Recipe
 
+PROJECT = Path(__file__).resolve().parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/*.md")]
 COMMENT = re.compile(r"\s#\s.*")
 
@@ -30,8 +31,10 @@ def command_lines(text):
     indented = "\n".join(re.findall(r"^ {4}(.*)", rest, flags=re.MULTILINE))
     lines = f"{fenced}\n{indented}".replace("\\\n", " ").splitlines()
     whole = [re.sub(r"^(\$ )?(\.venv/bin/)?", "", line) for line in lines]
-    whole = [COMMENT.sub("", line) for line in whole if line.startswith("ppedge ")]
-    return whole, re.findall(r"`(ppedge [^`]+)`", " ".join(rest.split()))
+    found = [COMMENT.sub("", line) for line in whole if line.startswith("ppedge ")]
+    pictures = [line.partition(" ─")[0] for line in found if "─" in line]  # a command that an arrow leads on from
+    whole = [line for line in found if "─" not in line]
+    return whole, pictures + re.findall(r"`(ppedge [^`]+)`", " ".join(rest.split()))
 
 
 def resolve(line):

@@ -46,7 +46,12 @@ def test_excluded_layers_are_in_no_group(example):
     left = trace(example.task.build(), example.shape, exclude=["backbone.stages", "backbone.blocks", "neck"])
     assert 0 < len(left) < len(example.groups)
     assert set(left) < set(example.groups)
-    assert not [name for group in left for name in group.producers if name.startswith(("backbone.stages", "backbone.blocks", "neck"))]
+    assert not [
+        name
+        for group in left
+        for name in group.producers
+        if name.startswith(("backbone.stages", "backbone.blocks", "neck"))
+    ]
 
 
 def cut(example, kept):

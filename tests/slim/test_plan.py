@@ -56,7 +56,9 @@ def test_a_plan_of_another_network_is_refused_and_changes_nothing(examples, det_
     wider = Task(tiny_recipe("det", det_data, model={"neck": {"name": "DBFPN", "out_channels": 32}})).build()
     for net in (wider, examples["rec"].build()):
         before = state_of(net)
-        with pytest.raises(PpedgeError, match=r"The pruning plan does not fit the network: \d+ parameters differ, first "):
+        with pytest.raises(
+            PpedgeError, match=r"The pruning plan does not fit the network: \d+ parameters differ, first "
+        ):
             apply_plan(net, plan)
         assert all(np.array_equal(value, before[name]) for name, value in state_of(net).items())
 

@@ -19,7 +19,14 @@ from ppedge.train.task import Task
 QUIET = Reporter(quiet=True)
 SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3, "freeze_bn": True}
 SLIM = {
-    "prune": {"mode": "sensitivity", "ratios": [0.5], "samples": 2, "target_flops": 0.8, "max_drop": 1.0, "finetune": SHORT},
+    "prune": {
+        "mode": "sensitivity",
+        "ratios": [0.5],
+        "samples": 2,
+        "target_flops": 0.8,
+        "max_drop": 1.0,
+        "finetune": SHORT,
+    },
     "quant": {"samples": 4, "train": SHORT},
 }
 
@@ -53,7 +60,11 @@ def slim(run, *overrides, **options):
 
 
 def hashes(run):
-    return {entry["path"]: entry["sha256"] for entry in run.manifest("slim")["outputs"] if not entry["path"].endswith("jsonl")}
+    return {
+        entry["path"]: entry["sha256"]
+        for entry in run.manifest("slim")["outputs"]
+        if not entry["path"].endswith("jsonl")
+    }
 
 
 @pytest.mark.slow
@@ -80,7 +91,9 @@ def test_prune_and_quantize_twice_gives_the_same_bytes(run_of, task):
 
 def test_flat_pruning_alone(run_of):
     run = run_of("det")
-    metrics, recipe = slim(run, "slim.prune.mode=flat", "slim.prune.ratio=0.4", "slim.prune.multiple=4", "slim.quant.method=none")
+    metrics, recipe = slim(
+        run, "slim.prune.mode=flat", "slim.prune.ratio=0.4", "slim.prune.multiple=4", "slim.quant.method=none"
+    )
     assert set(metrics) == {"float", "flops_left", "pruned", "finetuned"}
     assert metrics["flops_left"] < 0.8
     plan = Plan.load(run.artifact("slim", "plan.json"))

@@ -17,7 +17,7 @@ from ppedge.ocr.spec import DbPostprocess, DetPreprocess, RecPreprocess
 class Section(BaseModel):
     """A part of the recipe: an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Synth(Section):
@@ -174,10 +174,30 @@ class Train(Schedule):
     """For a detector, the main loss: ``dice``, as PP-OCR's published weights were trained, or ``bce`` with hard
     negatives, as in DB's paper."""
     flat_start: float = Field(0.0, ge=0, le=1)
-    """For a recogniser trained from fresh weights: over this share of the course, evenly spread characters are learned
-    column by column at first and CTC takes over little by little; without it CTC needs thousands of steps to start."""
+    """For a recogniser trained from fresh weights: for this share of the course evenly spread characters are learned
+    column by column, then CTC takes over; without it CTC needs thousands of steps to start."""
     det_augment: DetAugment = DetAugment()
     rec_augment: RecAugment = RecAugment()
+
+
+class FineTuning(Schedule):
+    """A course of training after pruning."""
+
+    epochs: int = Field(10, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    learning_rate: float = Field(1e-4, gt=0)
+    """At the end of the warm-up."""
+    freeze_bn: bool = True
+    """Keep BatchNorm's running statistics and use them in training too."""
+
+
+class QuantTraining(FineTuning):
+    """A course of training with quantizers; with ``epochs: 0`` the network is calibrated only."""
+
+    epochs: int = Field(5, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    learning_rate: float = Field(5e-5, gt=0)
+    """At the end of the warm-up."""
 
 
 class Prune(Section):
@@ -190,7 +210,7 @@ class Prune(Section):
     everywhere."""
     ratio: float = Field(0.2, gt=0, lt=1)
     """For ``flat``: the share of channels that goes."""
-    ratios: list[float] = [0.125, 0.25, 0.5]
+    ratios: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.125, 0.25, 0.5], min_length=1)
     """For ``sensitivity``: the shares that are tried on each layer."""
     target_flops: float = Field(0.75, gt=0, le=1)
     """Stop when this share of the FLOPs is left."""
@@ -202,7 +222,7 @@ class Prune(Section):
     """Training pictures on which sensitivity is measured."""
     exclude: list[str] = []
     """Layers, by the start of their names, that are not pruned."""
-    finetune: Schedule = Schedule(epochs=10, learning_rate=1e-4, freeze_bn=True)
+    finetune: FineTuning = FineTuning()
     """Training after pruning."""
 
 
@@ -221,7 +241,7 @@ class Quant(Section):
     """L2 decay of the clips."""
     exclude: list[str] = []
     """Layers, by the start of their names, that stay in float."""
-    train: Schedule = Schedule(epochs=5, learning_rate=5e-5, freeze_bn=True)
+    train: QuantTraining = QuantTraining()
     """Quantization-aware training; with ``epochs: 0`` the network is calibrated only."""
 
 
@@ -242,14 +262,14 @@ class Convert(Section):
 
 
 class Gates(Section):
-    """Limits of the validate stage; one that is not met ends with exit code 1. Left out means not checked."""
+    """Limits of the validate stage; one that is not met ends with exit code 1, one that is ``null`` is not checked."""
 
     max_difference: float | None = Field(1e-3, gt=0)
     """Largest difference of any output value between PC and ARM."""
     max_metric_drop: float | None = Field(0.005, ge=0)
     """Drop of the metric from PC to ARM."""
     max_instructions: int | None = Field(None, ge=1)
-    """ARM instructions per inference, mean over the pictures."""
+    """ARM instructions of one inference at 320x320 (a recogniser: its height x 320)."""
 
 
 class Validate(Section):
@@ -303,5 +323,6 @@ class Suite(Section):
     """Several recipes that ``ppedge run`` takes side by side: a detector and a recogniser, for instance."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """For messages."""
     recipes: list[Path] = Field(min_length=1)
     """Recipe files, relative to this file."""

@@ -35,7 +35,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe | Suite:
         return suite.model_copy(update={"recipes": [path.parent / recipe for recipe in suite.recipes]})
     for override in overrides:
         _override(value, override)
-        lines[tuple(override.partition("=")[0].split("."))] = f"--set {override}"
+        keys = tuple(override.partition("=")[0].split("."))
+        for length in range(1, len(keys)):  # sections that the file has not
+            lines.setdefault(keys[:length], f"--set {override}")
+        lines[keys] = f"--set {override}"
     return _validate(Recipe, path, value, lines)
 
 
@@ -91,8 +94,14 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
     def walk(node: yaml.Node, at: tuple[str, ...]) -> None:
         if isinstance(node, yaml.MappingNode):
             for key, child in node.value:
-                lines[(*at, key.value)] = f"{path}:{key.start_mark.line + 1}"
-                walk(child, (*at, key.value))
+                name, place = (*at, key.value), f"{path}:{key.start_mark.line + 1}"
+                if name in lines:
+                    raise PpedgeError(
+                        f"{place}: the key {'.'.join(name)} is there already ({lines[name]}).", "Keep one."
+                    )
+                lines[name] = place
+                if child.start_mark.index >= key.start_mark.index:  # an alias stands for what came before
+                    walk(child, name)
 
     if node is not None:
         walk(node, ())
@@ -101,7 +110,7 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
 
 def _override(value: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    if not equals or not key:
+    if not equals or not all(key.split(".")):
         raise PpedgeError(f"--set {override}: not of the form key=value.", "For example: --set train.epochs=2")
     *parents, last = key.split(".")
     for parent in parents:

@@ -6,6 +6,7 @@ leaves the previous result whole and its own half-finished work where ``--resume
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -137,12 +138,12 @@ class Run:
         """Read a stage's manifest.
 
         Raises:
-            PpedgeError: The stage has not been run.
+            PpedgeError: The stage has not been run, or its manifest is damaged.
         """
         if not self.done(name):
             raise PpedgeError(f"{self.path}: the stage {name} has not been run.", f"Run `ppedge {name} {self.path}`.")
         value = read_json(self.stage(name) / MANIFEST)
-        if not isinstance(value, dict):
+        if not _is_manifest(value):
             raise PpedgeError(f"{self.stage(name) / MANIFEST}: not a manifest.", f"Run `ppedge {name}` with --force.")
         return value
 
@@ -172,14 +173,34 @@ class Run:
             keep: Keep what an interrupted attempt left (and leave it there again after an error), for ``--resume``.
 
         Raises:
-            PpedgeError: There is a result already, and no ``force``.
+            PpedgeError: There is a result already, and no ``force``; or another process is at work on the stage.
         """
+        with self._alone(name):
+            yield from self._writing(name, force=force, keep=keep)
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Hold a stage's lock, which a process loses when it dies and its own children (loader workers) never have."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / f".{name}.lock").open("w") as lock:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise PpedgeError(
+                    f"{self.path}: another process is at work on its {name} stage.", "Wait for it to end."
+                ) from error
+            yield
+
+    def _writing(self, name: str, *, force: bool, keep: bool) -> Iterator[Path]:
         target, partial = self.stage(name), self.partial(name)
         if target.exists() and not force:
-            raise PpedgeError(f"{target}: there already.", "Use --force to replace it, or --out for another folder.")
+            raise PpedgeError(f"{target}: there already.", "Use --force to replace it.")
         if partial.exists() and not keep:
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
+        for unfinished in partial.glob(".*"):  # what `atomic_write` was at when the earlier attempt was killed
+            if unfinished.is_file():
+                unfinished.unlink()
         try:
             yield partial
         except BaseException:
@@ -227,6 +248,15 @@ class Run:
             "parent": None if parent is None else {"stage": parent, "sha256": sha256(self.stage(parent) / MANIFEST)},
         }
         write_json(folder / MANIFEST, manifest)
+
+
+def _is_manifest(value: Any) -> bool:
+    if not isinstance(value, dict) or not {"metrics", "parent"} <= value.keys():
+        return False
+    outputs = value.get("outputs")
+    return isinstance(outputs, list) and all(
+        isinstance(entry, dict) and {"path", "sha256"} <= entry.keys() for entry in outputs
+    )
 
 
 def _entry(path: Path, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The ARM emulator: set it up, see what is there.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="The ARM emulator: set it up, see what is there.", no_args_is_help=True)
 
 
 def _tell(sentence: str) -> None:

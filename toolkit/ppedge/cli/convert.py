@@ -10,7 +10,7 @@ import typer
 from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json, RunFolder, run_and_recipe
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Precision(str, Enum):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ppedge.data.check import Report
     from ppedge.data.formats import Problem
 
-app = typer.Typer(help="Check, convert and make data.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Check, convert and make data.", no_args_is_help=True)
 
 _BAD_INPUT = 2
 

@@ -14,7 +14,7 @@ import typer
 from ppedge.cli.main import emit
 from ppedge.cli.options import Json
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 LOW_DISK = 2 << 30
 
 

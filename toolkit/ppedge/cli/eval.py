@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ppedge.runs import Run
     from ppedge.train.task import Task
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Stage(str, Enum):

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ppedge.convert.nb import NbFile, Operator, difference, read_nb, summary
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

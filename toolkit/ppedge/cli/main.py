@@ -31,6 +31,9 @@ COMMANDS = {
     "doctor": ("doctor", "Say what is here, what is missing and what to type."),
 }
 EXIT_BUG = 70
+# Help and usage errors in plain text: for frames around them Typer imports all of Rich, with its Markdown parser and
+# source highlighter, and that takes longer than everything else together.
+typer.core.HAS_RICH = False
 
 
 class LazyGroup(TyperGroup):
@@ -44,7 +47,8 @@ class LazyGroup(TyperGroup):
         """Return a stand-in that carries a command's name and help."""
         if cmd_name not in COMMANDS:
             return None
-        return click.Command(cmd_name, help=COMMANDS[cmd_name][1])
+        sentence = COMMANDS[cmd_name][1]
+        return click.Command(cmd_name, help=sentence, short_help=sentence)  # a short help is not cut off
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -62,7 +66,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Put PP-OCR models on phones: train, slim, convert, validate on an ARM emulator.",
 )
@@ -113,8 +116,11 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"{error.name} is not installed. Install ppedge with the extra `cpu` or `gpu`.", 3
     if isinstance(error, OSError):
         return _explain_os(error)
+    from ppedge.process import last_words  # a library's error may be a page long
+
     return (
-        f"unexpected {type(error).__name__}: {error}. This is a bug in ppedge: repeat with --debug and report it.",
+        f"unexpected {type(error).__name__}: {last_words(str(error))}. This is a bug in ppedge: repeat with --debug and "
+        "report it.",
         EXIT_BUG,
     )
 
@@ -126,6 +132,8 @@ def _explain_os(error: OSError) -> tuple[str, int]:
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{place}the disk is full. Free some space and repeat the command; earlier results are whole.", 3
+    if error.errno == errno.EFBIG:
+        return f"{place}a file may not grow that large here. Raise `ulimit -f`, or use another file system.", 3
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{place}not allowed to read or write here. Name another folder, or change its permissions.", 2
     return f"{place}{error.strerror or error}.", 2

@@ -9,7 +9,7 @@ import typer
 
 from ppedge.cli.main import emit
 
-app = typer.Typer(help="Check recipes and print their JSON schema.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Check recipes and print their JSON schema.", no_args_is_help=True)
 
 
 @app.command()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ppedge.recipe import Recipe
     from ppedge.runs import Run
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run_and_recipe
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Pruning(str, Enum):

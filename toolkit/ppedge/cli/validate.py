@@ -9,7 +9,7 @@ import typer
 from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json, RunFolder, SkipBad, run_and_recipe
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -71,9 +71,16 @@ def run_convert(
             files |= _convert(recipe, source, folder, say)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
         run.write_manifest(
-            folder, "convert", outputs=outputs, metrics={"files": files}, parent=newest, model=spec.to_dict(),
-            settings=recipe.convert.model_dump(mode="json"), seconds=round(time.monotonic() - began, 1),
-        )  # fmt: skip
+            folder,
+            "convert",
+            outputs=outputs,
+            inputs=[run.recipe_path],
+            metrics={"files": files},
+            parent=newest,
+            model=spec.to_dict(),
+            settings=recipe.convert.model_dump(mode="json"),
+            seconds=round(time.monotonic() - began, 1),
+        )
     return files
 
 
@@ -111,8 +118,9 @@ def _convert(recipe: Recipe, source: _Source, folder: Path, say: Callable[[str],
         for precision in source.precisions:
             path = target / f"{recipe.task}.{precision}.nb"
             say(f"writing {path.relative_to(folder)}")
-            # DB's last layer and what the recipe excludes may stay float; everything else must be int8.
+            # What the recipe keeps in float may be float; everything else must be int8.
             contents = summary(to_nb(prefix, path, precision, kept_float))
+            del contents["file"]  # where it was written for now
             files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "contents": contents}
     if "onnx" in recipe.convert.formats and source.kind == "float":
         path = target / f"{recipe.task}.fp32.onnx"

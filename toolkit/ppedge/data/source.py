@@ -35,7 +35,7 @@ def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[
     Raises:
         PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
     """
-    ensure_synth(recipe.data, recipe.seed)
+    ensure_synth(recipe.data)
     files = recipe.data.train if part == "train" else recipe.data.eval
     if not files:
         raise PpedgeError(f"{recipe.name}: data.{part} names no label files.", f"Set data.{part} in the recipe.")

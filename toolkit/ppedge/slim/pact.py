@@ -144,7 +144,8 @@ def calibrate(net: paddle.nn.Layer, batches: Iterable[paddle.Tensor]) -> None:
     freeze_batch_norm(net)
     net.train()
     for name, value in net.state_dict().items():
-        # Paddle starts the averages as if a largest magnitude of 1 had been seen once; a few batches do not outweigh that.
+        # Paddle starts the averages as if a largest magnitude of 1 had been seen once; a few batches do not outweigh
+        # that.
         if name.endswith(("._state", "._accum")):
             value.set_value(np.zeros(value.shape, np.float32))
     with paddle.no_grad():

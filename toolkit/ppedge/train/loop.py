@@ -42,8 +42,8 @@ class Result:
     """What a course of training came to.
 
     Attributes:
-        first: Metrics of the first evaluation; with ``evaluate_first``, those of the network as it came. Empty in all but the first of
-            several processes.
+        first: Metrics of the first evaluation; with ``evaluate_first``, those of the network as it came. Empty in all
+            but the first of several processes.
         best: Metrics of the best evaluation; likewise.
         steps: Steps of the whole course.
         seconds: Time of this process alone.
@@ -238,11 +238,12 @@ class _Fit:
         course.reporter.say(f"{course.title} {position.step}/{self.total}: {shown}")
 
     def _require_finite(self) -> None:
-        """Refuse to keep a network that has diverged. The loss alone does not tell: relu makes 0 of what is not a number."""
+        """Refuse to keep a network that has diverged; the loss alone does not tell, since relu makes 0 of NaN."""
         broken = [name for name, value in state_of(self.course.net).items() if not np.isfinite(value).all()]
         if broken:
             raise PpedgeError(
-                f"{self.course.title}: {len(broken)} weights are not finite after step {self.position.step}, first {broken[0]}.",
+                f"{self.course.title}: {len(broken)} weights are not finite after step {self.position.step}, "
+                f"first {broken[0]}.",
                 "Lower the learning rate, or lengthen the warm-up.",
             )
 

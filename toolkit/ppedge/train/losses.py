@@ -104,10 +104,11 @@ class CTCLoss(nn.Layer):
 
     From fresh weights CTC takes thousands of steps until it finds where the characters stand. A flat start, as speech
     recognition calls it, shortens that: at first the classes of single columns are learned from an alignment that
-    spreads the characters evenly over the line, and CTC takes over little by little.
+    spreads the characters evenly over the line, and then CTC takes over. Not both at once: from fresh weights CTC's
+    gradient pulls every column to blank.
 
     Args:
-        flat_start: Share of the course, 0 to 1, over which the even alignment fades out; 0 for CTC alone.
+        flat_start: Share of the course, 0 to 1, that learns the even alignment; 0 for CTC alone.
     """
 
     def __init__(self, flat_start: float = 0.0) -> None:
@@ -124,19 +125,17 @@ class CTCLoss(nn.Layer):
                 course that is behind us.
 
         Returns:
-            The scalar ``loss``; during a flat start also its weighted parts ``loss_ctc`` and ``loss_flat``.
+            The scalar ``loss``.
         """
-        ctc = self._ctc(output, batch)
-        weight = 1.0 - float(batch["progress"]) / self.flat_start if self.flat_start else 0.0
-        if weight <= 0.0:
-            return {"loss": ctc}
+        if self.flat_start and float(batch["progress"]) < self.flat_start:
+            return {"loss": self._flat(output, batch)}
+        return {"loss": self._ctc(output, batch)}
+
+    def _flat(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
         logits = output["logits"].astype("float32")
         columns = logits.shape[1]
         aligned = even_alignment(batch["label"], batch["length"], batch["filled"], columns)
-        # Summed over a line's columns, as CTC's is.
-        flat = F.cross_entropy(logits, aligned, axis=-1) * columns
-        parts = {"loss_ctc": (1.0 - weight) * ctc, "loss_flat": weight * flat}
-        return {"loss": parts["loss_ctc"] + parts["loss_flat"], **parts}
+        return F.cross_entropy(logits, aligned, axis=-1) * columns  # summed over a line's columns, as CTC's is
 
     def _ctc(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
         logits = output["logits"].astype("float32").transpose([1, 0, 2])
@@ -152,7 +151,7 @@ class CTCLoss(nn.Layer):
 
 
 def even_alignment(labels: Tensor, lengths: Tensor, filled: Tensor, columns: int) -> Tensor:
-    """Return the class of each column if characters are spread evenly: each in the middle half of its share, else blank.
+    """Return the class of each column if characters stand evenly: each in the middle half of its share, else blank.
 
     Args:
         labels: (N, L) classes, padded with 0.
@@ -167,9 +166,7 @@ def even_alignment(labels: Tensor, lengths: Tensor, filled: Tensor, columns: int
     places = centres.unsqueeze(0) / filled.astype("float32").unsqueeze(1) * lengths.astype("float32").unsqueeze(1)
     index = places.floor()
     inside = paddle.logical_and(index < lengths.astype("float32").unsqueeze(1), (places - index - 0.5).abs() <= 0.25)
-    chosen = paddle.take_along_axis(
-        labels.astype("int64"), index.clip(max=labels.shape[1] - 1).astype("int64"), axis=1
-    )
+    chosen = paddle.take_along_axis(labels.astype("int64"), index.clip(max=labels.shape[1] - 1).astype("int64"), axis=1)
     return chosen * inside.astype("int64")
 
 

@@ -67,6 +67,7 @@ def run_validate(
     settings = recipe.validate_
     spec = ModelSpec.from_dict(run.manifest("convert")["model"])
     samples, _ = read_samples(recipe, "eval", skip_bad=skip_bad)
+    labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
     samples = spread(samples, settings.limit)
     models = _models(recipe, run)
     rows, results = [], []
@@ -91,9 +92,15 @@ def run_validate(
         }
         write_json(folder / REPORT, report)
         run.write_manifest(
-            folder, "validate", outputs=[REPORT], metrics={"passed": report["passed"]}, parent="convert",
-            settings=settings.model_dump(mode="json"), seconds=round(time.monotonic() - began, 1),
-        )  # fmt: skip
+            folder,
+            "validate",
+            outputs=[REPORT],
+            inputs=[run.recipe_path, *labels],
+            metrics={"passed": report["passed"]},
+            parent="convert",
+            settings=settings.model_dump(mode="json"),
+            seconds=round(time.monotonic() - began, 1),
+        )
     return report
 
 

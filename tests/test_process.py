@@ -1,0 +1,83 @@
+import pickle
+import sys
+import time
+
+import pytest
+
+from ppedge.errors import GateError, MissingError, PpedgeError
+from ppedge.process import death, last_words, run_child, run_module
+
+
+def python(code, **options):
+    return run_child([sys.executable, "-c", code], "Doing the thing", **options)
+
+
+def test_output_of_both_streams_and_no_input():
+    text = python("import sys; print('out', flush=True); print('err', file=sys.stderr); print(repr(sys.stdin.read()))")
+    assert text.split() == ["out", "err", "''"]
+
+
+def test_environment_and_folder(tmp_path):
+    text = python("import os; print(os.environ['X'], 'PATH' in os.environ, os.getcwd())", env={"X": "1"}, cwd=tmp_path)
+    assert text.split() == ["1", "True", str(tmp_path)]
+
+
+def test_no_such_program():
+    with pytest.raises(
+        MissingError, match=r"^Doing the thing: the program no-such-program was not found\. Run `ppedge doctor`\."
+    ):
+        run_child(["no-such-program"], "Doing the thing")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "died of SIGSEGV: it said nothing"),
+        ("import os; print('bad model', flush=True); os.abort()", "died of SIGABRT: bad model"),
+        ("import sys; print('Error: x is y'); print('bye'); sys.exit(3)", "ended with exit code 3: Error: x is y"),
+        ("import sys; sys.exit(134)", "died of SIGABRT"),  # as a shell tells of a signal
+        ("raise ValueError('deep inside')", "ended with exit code 1: ValueError: deep inside"),
+        ("import sys; sys.stdout.buffer.write(b'\\xff'); sys.exit(2)", "ended with exit code 2: \ufffd"),
+    ],
+)
+def test_a_death_is_a_sentence(code, told):
+    with pytest.raises(PpedgeError) as error:
+        python(code, cause="Perhaps the file is damaged.")
+    assert str(error.value) == f"Doing the thing {told} Perhaps the file is damaged." or told in error.value.message
+    assert error.value.hint == "Perhaps the file is damaged."
+    assert "\n" not in str(error.value)
+
+
+def test_too_long():
+    began = time.monotonic()
+    with pytest.raises(PpedgeError, match=r"^Doing the thing: no end after 1 s, stopped\."):
+        python("import time; time.sleep(600)", timeout=1)
+    assert time.monotonic() - began < 300  # it was stopped, not waited for
+
+
+def test_a_module_is_run_by_this_python():
+    with pytest.raises(PpedgeError, match="Exporting ended with exit code 2: .*required: run, stage, kind, prefix"):
+        run_module("ppedge.convert.export", [], "Exporting")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [(-11, "died of SIGSEGV"), (-6, "died of SIGABRT"), (139, "died of SIGSEGV"), (3, "ended with exit code 3"),
+     (255, "ended with exit code 255"), (130, "died of SIGINT")],
+)  # fmt: skip
+def test_death(code, told):
+    assert death(code) == told
+
+
+def test_last_words_are_short_and_telling():
+    assert last_words("") == "it said nothing"
+    assert last_words("a\n\n  b  \n") == "b"
+    assert last_words("Error: the cause\nlater noise") == "Error: the cause"
+    assert len(last_words("Error " + "x" * 999)) == 300
+
+
+@pytest.mark.parametrize(("kind", "code"), [(PpedgeError, 2), (GateError, 1), (MissingError, 3)])
+def test_errors_cross_process_borders_whole(kind, code):
+    error = pickle.loads(pickle.dumps(kind("What is wrong.", "What to do.")))
+    assert type(error) is kind
+    assert (str(error), error.hint, error.exit_code) == ("What is wrong. What to do.", "What to do.", code)
