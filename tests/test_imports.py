@@ -48,11 +48,11 @@ def room_of(module, rooms):
 def statements(node, top):
     """Yield import statements: all of a file, or those that run when it is imported."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.Import, ast.ImportFrom)):
+        if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             continue
-        elif not (top and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))):
+        elif not (top and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
             yield from statements(child, top)
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import paddle
 import pytest
-from small import make_data, tiny_recipe
 
 from ppedge.models.flops import count_flops
 from ppedge.models.weights import state_of
 from ppedge.slim.groups import trace
 from ppedge.slim.stage import TRACE_SHAPE
 from ppedge.train.task import Task
+from small import make_data, tiny_recipe
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -145,7 +147,7 @@ def choose_fixed(groups, sensitivity, kept):
         for count in sorted(sensitivity[group.name], reverse=True):
             worst = max(worst, sensitivity[group.name][count])
             points.append((count, worst))
-        for (upper, low), (lower, high) in zip(points, points[1:], strict=False):
+        for (upper, low), (lower, high) in pairwise(points):
             if lower <= kept[group] <= upper:
                 total += low + (high - low) * (upper - kept[group]) / (upper - lower)
                 break

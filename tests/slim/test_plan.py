@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from small import tiny_recipe
 
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import state_of
 from ppedge.slim.fpgm import keep_channels, keep_count
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.train.task import Task
+from small import tiny_recipe
 
 
 @pytest.fixture

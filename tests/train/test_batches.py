@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +69,6 @@ def test_learning_rate(step, total, warmup, rate):
 def test_learning_rate_rises_then_falls_and_stays_positive(total, warmup):
     rates = [learning_rate(step, total, warmup, 1.0) for step in range(total)]
     top = min(warmup, total)
-    assert all(a < b for a, b in zip(rates[:top], rates[1:top], strict=False))
-    assert all(a >= b for a, b in zip(rates[top:], rates[top + 1 :], strict=False))
+    assert all(a < b for a, b in pairwise(rates[:top]))
+    assert all(a >= b for a, b in pairwise(rates[top:]))
     assert all(0 < rate <= 1 for rate in rates)

@@ -9,10 +9,10 @@ import time
 
 import pytest
 import yaml
-from small import recipe_dict
 
 from ppedge.models.weights import read_pdparams
 from ppedge.runs import sha256
+from small import recipe_dict
 
 PPEDGE = [sys.executable, "-m", "ppedge"]
 

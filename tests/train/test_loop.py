@@ -16,7 +16,7 @@ from ppedge.train.task import Task
 from small import tiny_recipe
 
 
-class Boom(Exception):
+class BoomError(Exception):
     """Stands for whatever ends a process."""
 
 
@@ -71,7 +71,7 @@ def bomb(at):
     def after_step():
         calls.append(0)
         if len(calls) == at:
-            raise Boom
+            raise BoomError
 
     return after_step
 
@@ -79,7 +79,7 @@ def bomb(at):
 @pytest.mark.parametrize("step", range(1, 7))
 def test_resume_after_a_death_at_any_step(det_data, whole, tmp_path, step):
     recipe = tiny_recipe("det", det_data)
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         fit(make_course(recipe, tmp_path, after_step=bomb(step)))
     fit(make_course(recipe, tmp_path, resume=True))
     assert outcome(tmp_path) == whole["det"]
@@ -88,7 +88,7 @@ def test_resume_after_a_death_at_any_step(det_data, whole, tmp_path, step):
 def test_resume_of_a_recogniser_after_two_deaths(rec_data, whole, tmp_path):
     recipe = tiny_recipe("rec", rec_data)
     for step in (3, 2):
-        with pytest.raises(Boom):
+        with pytest.raises(BoomError):
             fit(make_course(recipe, tmp_path, resume=True, after_step=bomb(step)))
     fit(make_course(recipe, tmp_path, resume=True))
     assert outcome(tmp_path) == whole["rec"]
@@ -104,7 +104,7 @@ def test_resume_after_a_death_between_steps(det_data, whole, tmp_path, monkeypat
     def dying(*arguments):
         calls.append(0)
         if len(calls) == 2:
-            raise Boom
+            raise BoomError
         return original(*arguments)
 
     with monkeypatch.context() as patch:
@@ -112,7 +112,7 @@ def test_resume_after_a_death_between_steps(det_data, whole, tmp_path, monkeypat
             patch.setattr(checkpoint, "save", dying)
         else:
             patch.setattr(Task, "evaluate", dying)
-        with pytest.raises(Boom):
+        with pytest.raises(BoomError):
             fit(make_course(recipe, tmp_path))
     fit(make_course(recipe, tmp_path, resume=True))
     assert outcome(tmp_path) == whole["det"]
@@ -120,7 +120,7 @@ def test_resume_after_a_death_between_steps(det_data, whole, tmp_path, monkeypat
 
 def test_workers_change_nothing(det_data, whole, tmp_path):
     recipe = tiny_recipe("det", det_data)
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         fit(make_course(recipe, tmp_path, workers=2, after_step=bomb(3)))
     fit(make_course(recipe, tmp_path, workers=2, resume=True))
     assert outcome(tmp_path) == whole["det"]
@@ -136,7 +136,7 @@ def test_resume_of_a_finished_course_changes_nothing(det_data, whole, tmp_path):
 
 def test_without_resume_a_course_starts_anew(det_data, whole, tmp_path):
     recipe = tiny_recipe("det", det_data)
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         fit(make_course(recipe, tmp_path, after_step=bomb(5)))
     fit(make_course(recipe, tmp_path))
     assert outcome(tmp_path) == whole["det"]
@@ -256,7 +256,7 @@ def test_no_sample_left_is_a_sentence(rec_data, tmp_path):
 
 def test_a_checkpoint_of_another_network_is_refused(det_data, tmp_path):
     recipe = tiny_recipe("det", det_data)
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         fit(make_course(recipe, tmp_path, after_step=bomb(3)))
     other = tiny_recipe("det", det_data, model={"neck": {"name": "DBFPN", "out_channels": 32}})
     with pytest.raises(PpedgeError, match=r"last\.ckpt"):
@@ -276,7 +276,7 @@ def test_a_checkpoint_of_another_network_is_refused(det_data, tmp_path):
     ],
 )
 def test_a_checkpoint_of_other_settings_is_refused(det_data, tmp_path, change, fits):
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         fit(make_course(tiny_recipe("det", det_data), tmp_path, after_step=bomb(3)))
     course = make_course(tiny_recipe("det", det_data, **change), tmp_path, resume=True)
     if fits:
@@ -288,7 +288,7 @@ def test_a_checkpoint_of_other_settings_is_refused(det_data, tmp_path, change, f
 
 def test_a_damaged_checkpoint_is_a_sentence(det_data, tmp_path):
     recipe = tiny_recipe("det", det_data)
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         fit(make_course(recipe, tmp_path, after_step=bomb(3)))
     data = (tmp_path / LAST).read_bytes()
     (tmp_path / LAST).write_bytes(data[: len(data) // 2])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ppedge.convert.nb import NbFile, Operator, difference, read_nb, summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 app = typer.Typer(add_completion=False)
 
@@ -28,6 +30,8 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(_as_json(nb, second, verbose), indent=2, ensure_ascii=False))
         return
+    from rich.console import Console
+
     console = Console(highlight=False)
     if second:
         _show_difference(console, nb, second)
@@ -53,6 +57,8 @@ def _as_json(nb: NbFile, second: NbFile | None, verbose: bool) -> dict[str, Any]
 
 
 def _table(title: str, *columns: str) -> Table:
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
         table.add_column(column, overflow="fold", justify="right" if index and column in _NUMBERS else "left")

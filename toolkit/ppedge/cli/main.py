@@ -118,11 +118,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         return _explain_os(error)
     from ppedge.process import last_words  # a library's error may be a page long
 
-    return (
-        f"unexpected {type(error).__name__}: {last_words(str(error))}. This is a bug in ppedge: repeat with --debug and "
-        "report it.",
-        EXIT_BUG,
-    )
+    what = f"unexpected {type(error).__name__}: {last_words(str(error))}"
+    return f"{what}. This is a bug in ppedge: repeat with --debug and report it.", EXIT_BUG
 
 
 _EXTRAS = ("paddle", "paddleslim", "paddlelite", "paddle2onnx", "onnx")

@@ -47,6 +47,8 @@ def validate(
 
 def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
+    from ppedge.validate.gates import shown
+
     lines = []
     base = next((m["instructions"]["total"] for m in report["models"] if m["baseline"]), None)
     for model in report["models"]:
@@ -57,13 +59,13 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         if model["baseline"]:
             continue
         lines.append(
-            f"  {model['samples']} samples: largest difference {model['max_difference']:.2g}, "
-            f"mean {model['mean_difference']:.2g}"
+            f"  {model['samples']} samples: largest difference {shown(model['max_difference'], 2)}, "
+            f"mean {shown(model['mean_difference'], 2)}"
         )
         pairs = [f"{k} {v:.4f} -> {model['candidate_metrics'][k]:.4f}" for k, v in model["reference_metrics"].items()]
         lines.append(f"  {model['reference']} -> {model['candidate']}: {', '.join(pairs)}")
     lines += [
-        f"  gate {row['gate']} ({row['model']}): {row['value']:.6g} <= {row['limit']:.6g} "
+        f"  gate {row['gate']} ({row['model']}): {shown(row['value'])} <= {row['limit']:.6g} "
         + ("passed" if row["passed"] else "FAILED")
         for row in report["gates"]
     ]

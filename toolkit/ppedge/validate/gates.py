@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ppedge.recipe import Gates
-from ppedge.validate.parity import Parity
+from ppedge.validate.parity import Parity, finite
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,13 @@ class Row:
         return self.value <= self.limit
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain JSON values."""
-        return {**asdict(self), "passed": self.passed}
+        """Return the row as plain JSON values: a value that is not finite is null."""
+        return {**asdict(self), "value": finite(self.value), "passed": self.passed}
+
+
+def shown(value: float | None, digits: int = 6) -> str:
+    """Return a report's figure for a person."""
+    return "not finite" if value is None else f"{value:.{digits}g}"
 
 
 def check(gates: Gates, model: str, precision: str, main: str, parity: Parity, instructions: int) -> list[Row]:

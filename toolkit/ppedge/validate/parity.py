@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,8 +37,14 @@ class Parity:
     candidate_metrics: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain JSON values."""
-        return asdict(self)
+        """Return the figures as plain JSON values: a difference that is not finite is null."""
+        differences = {"max_difference": self.max_difference, "mean_difference": self.mean_difference}
+        return {**asdict(self), **{name: finite(value) for name, value in differences.items()}}
+
+
+def finite(value: float) -> float | None:
+    """Return the value, or None for what JSON has no number for."""
+    return value if math.isfinite(value) else None
 
 
 class _Recorder:

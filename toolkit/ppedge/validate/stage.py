@@ -112,7 +112,7 @@ def require_passed(report: dict[str, Any], where: Path) -> None:
     """
     failed = [row for row in report["gates"] if not row["passed"]]
     if failed:
-        told = "; ".join(f"{r['gate']} {r['value']:.6g} > {r['limit']:.6g} ({r['model']})" for r in failed)
+        told = "; ".join(f"{r['gate']} {gates.shown(r['value'])} > {r['limit']:.6g} ({r['model']})" for r in failed)
         raise GateError(f"{where}: {len(failed)} gates failed: {told}.", "See report.json, or change validate.gates.")
 
 

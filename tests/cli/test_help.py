@@ -1,0 +1,21 @@
+"""What a person waits for when asking for help."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["data", "--help"]])
+def test_help_imports_nothing_slow(arguments):
+    code = (
+        "import sys\n"
+        "from ppedge.cli.main import main\n"
+        "try:\n"
+        f"    main({arguments})\n"
+        "except SystemExit:\n"
+        "    print(sorted({'rich', 'numpy', 'cv2', 'pydantic', 'yaml'} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,94 @@
+"""A tiny detector and a tiny recogniser take the whole road, each step a process of the real command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from ppedge.arm import sysroot
+from ppedge.convert.lite import to_nb
+from ppedge.convert.nb import read_nb, summary
+from ppedge.errors import PpedgeError
+from ppedge.runs import MANIFEST, STAGES, Run, sha256
+from small import make_data, recipe_dict
+
+SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3, "freeze_bn": True}
+SLIM = {
+    "prune": {"ratios": [0.5], "samples": 2, "target_flops": 0.7, "max_drop": 1.0, "finetune": SHORT},
+    "quant": {"samples": 4, "train": SHORT},
+}
+
+
+def ppedge(folder, *arguments):
+    """Run a command that must succeed and return its JSON."""
+    command = [sys.executable, "-m", "ppedge", *map(str, arguments), "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)
+
+
+def nb_hashes(run):
+    return {path.relative_to(run.path).as_posix(): sha256(path) for path in run.stage("convert").rglob("*.nb")}
+
+
+def weight_bytes(file):
+    """Of a .nb file; in a network as tiny as this, the description of its operators weighs more."""
+    return file["contents"]["parameters"]["bytes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["det", "rec"])
+def test_the_road(task, tmp_path):
+    sysroot.ensure()
+    recipe = recipe_dict(task, make_data(task, tmp_path), slim=SLIM, validate={"limit": 2})
+    (tmp_path / "tiny.yml").write_text(yaml.safe_dump(recipe))
+    trained = ppedge(tmp_path, "train", "tiny.yml", "--device", "cpu")
+    run = Run(tmp_path / trained["run"])
+    slim = ppedge(tmp_path, "slim", "--device", "cpu")["metrics"]
+    assert slim["flops_left"] <= 0.7
+    files = ppedge(tmp_path, "convert", run.path)["files"]
+    report = ppedge(tmp_path, "validate", run.path)
+    evaluated = ppedge(tmp_path, "eval", run.path, "--device", "cpu")
+
+    # Slimming has made a smaller network of it, and int8 is int8.
+    sizes = [weight_bytes(files[name]) for name in (f"{task}.int8.nb", f"{task}.fp32.nb", f"baseline/{task}.fp32.nb")]
+    assert sizes == sorted(set(sizes))
+    assert set(summary(read_nb(run.stage("convert") / f"{task}.int8.nb"))["convolutions"]) == {"int8"}
+    assert files[f"{task}.fp32.onnx"]["difference_to_paddle"] < 1e-4
+
+    # The ARM core computes what the PC computes, with fewer instructions than before.
+    assert report["passed"]
+    baseline, model = report["models"]
+    assert baseline["baseline"] and not model["baseline"]
+    assert model["max_difference"] < 1e-4
+    assert model["reference_metrics"] == model["candidate_metrics"]
+    assert 0 < model["instructions"]["total"] < baseline["instructions"]["total"]
+
+    # What is evaluated afterwards is what slimming has measured.
+    assert evaluated["metrics"] == slim["quantized"]
+
+    parents = {"train": None, "slim": "train", "convert": "slim", "validate": "convert"}
+    for stage in STAGES:
+        manifest, parent = run.manifest(stage), parents[stage]
+        link = None if parent is None else {"stage": parent, "sha256": sha256(run.stage(parent) / MANIFEST)}
+        assert manifest["parent"] == link
+        assert all(run.artifact(stage, entry["path"]).is_file() for entry in manifest["outputs"])
+    assert not [path for path in run.path.iterdir() if path.name.endswith((".partial", ".old"))]
+
+    # Once more, from the same weights: the same bytes.
+    first = nb_hashes(run)
+    ppedge(tmp_path, "convert", run.path, "--force", "--format", "nb", "--precision", "int8", "--precision", "fp32")
+    again = nb_hashes(run)
+    assert again
+    assert again.items() <= first.items()
+
+    prefix = run.stage("convert") / "paddle" / f"{task}.fp32"
+    program = prefix.with_name(f"{prefix.name}.pdmodel")
+    program.write_bytes(program.read_bytes()[: program.stat().st_size // 2])
+    with pytest.raises(PpedgeError, match=r"fp32\.pdmodel: damaged") as error:
+        to_nb(prefix, tmp_path / "out.nb", "fp32")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out.nb").exists()
