@@ -33,9 +33,9 @@ $(UV):
 	.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(STAMP): requirements/dev.lock pyproject.toml .python-version | $(UV)
-	test -d .venv || $(UV) venv --quiet
-	$(UV) pip sync --quiet --require-hashes requirements/dev.lock
-	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	test -x $(BIN)/python || $(UV) venv --quiet --python 3.10 --clear .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 lock: $(UV)  ## Resolve the locks anew; no lock names a registry's host.
@@ -53,4 +53,4 @@ $(DOCS_STAMP): requirements/docs.lock .python-version | $(UV)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-docs .tools runs data site
+	rm -rf .venv .venv-docs .venv-bench .tools site

@@ -195,7 +195,9 @@ class TestManifests:
             assert run.fresh(stage)
         finish(run, "train", "other", force=True)
         assert not run.fresh("slim")
-        assert run.fresh("convert")
+        assert not run.fresh("convert")  # it rests on slim, which rests on what is gone
+        with pytest.raises(PpedgeError, match="rests on results that have been replaced"):
+            run.require_fresh("convert")
 
     @pytest.mark.parametrize("text", ["[]", "3", "{", ""])
     def test_a_damaged_manifest_is_a_sentence(self, run, text):

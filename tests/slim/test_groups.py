@@ -78,7 +78,7 @@ def test_a_group_cut_out_gives_what_a_silenced_one_gives(example, number):
             np.testing.assert_allclose(cut(example, {group: kept})(x).numpy(), expected, atol=1e-5, err_msg=group.name)
             changed.append(np.abs(expected - untouched).max() > 1e-6)
         np.testing.assert_array_equal(whole(x).numpy(), untouched)
-    assert np.mean(changed) > 0.5  # not DB's threshold head, nor a squeeze that is 0 anyway
+    assert np.mean(changed) > 0.3  # not DB's threshold head, nor a squeeze that is 0 anyway
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

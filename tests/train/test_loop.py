@@ -7,11 +7,11 @@ import numpy as np
 import paddle
 import pytest
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import Interrupted, PpedgeError
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.runs import sha256
 from ppedge.train import checkpoint
-from ppedge.train.loop import BEST, LAST, METRICS, Course, Interrupted, fit
+from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task
 from small import tiny_recipe
 

@@ -36,6 +36,12 @@ class GateError(PpedgeError):
     exit_code = 1
 
 
+class Interrupted(PpedgeError):  # noqa: N818 - what happened is no error
+    """Ctrl-C or SIGTERM; the checkpoint is written."""
+
+    exit_code = 130
+
+
 class MissingError(PpedgeError):
     """Something on the machine is missing: a library, a device, a tool, space on a disk."""
 

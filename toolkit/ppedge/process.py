@@ -5,6 +5,7 @@ These end in SIGABRT or SIGSEGV on bad input, which Python cannot catch. Run apa
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ppedge.errors import MissingError, PpedgeError
+
+PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 def run_child(
@@ -35,7 +38,7 @@ def run_child(
         cwd: The child's working folder.
 
     Raises:
-        MissingError: The program is not on this machine.
+        MissingError: The program is not on this machine, or it says by its exit code that something else is missing.
         PpedgeError: The child failed, died by a signal or took too long.
     """
     command = [str(a) for a in argv]
@@ -57,12 +60,20 @@ def run_child(
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode == 0:
         return text
-    raise PpedgeError(f"{what} {death(done.returncode)}: {last_words(text)}", cause)
+    if "No space left on device" in text:
+        raise MissingError(f"{what}: the disk is full.", "Free some space and repeat the command.")
+    kind = MissingError if done.returncode == MissingError.exit_code else PpedgeError
+    raise kind(f"{what} {death(done.returncode)}: {last_words(text)}", cause)
 
 
 def run_module(module: str, arguments: Sequence[str | Path], what: str, **options: object) -> str:
     """Run ``python -m module arguments...`` as `run_child` does."""
     return run_child([sys.executable, "-m", module, *arguments], what, **options)  # type: ignore[arg-type]
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, however that happens; Linux only, as all of ppedge."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def death(returncode: int) -> str:

@@ -292,7 +292,7 @@ class Recipe(Section):
     """Also the name of the run's folder."""
     task: Literal["det", "rec"]
     """Text detection or text recognition."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=1 << 31)
     """Of everything that is random."""
     data: Data
     model: Model

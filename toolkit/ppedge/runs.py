@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +25,7 @@ from ppedge.errors import PpedgeError
 
 STAGES = ("train", "slim", "convert", "validate")
 MANIFEST = "manifest.json"
+RECIPE = "recipe.yml"
 SCHEMA = 1
 LIBRARIES = ("paddlepaddle", "paddlepaddle-gpu", "paddleslim", "paddlelite", "paddle2onnx", "onnxruntime", "numpy",
              "opencv-python-headless")  # fmt: skip
@@ -98,14 +99,23 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         for name in STAGES:
-            old = self._old(name)
-            if old.exists() and not self.stage(name).exists():
-                old.rename(self.stage(name))  # killed between the two renames of `writing`
+            if self._old(name).exists() and not self.stage(name).exists():
+                self._put_back(name)
+        kept = self.stage("train") / RECIPE
+        if kept.is_file() and (not self.recipe_path.is_file() or self.recipe_path.read_bytes() != kept.read_bytes()):
+            with atomic_write(self.recipe_path) as file:  # the train stage came, or was replaced, a moment ago
+                file.write(kept.read_bytes())
+
+    def _put_back(self, name: str) -> None:
+        """Undo the first of the two renames of `writing` if a kill came between them."""
+        with suppress(PpedgeError), self._alone(name):
+            if self._old(name).exists() and not self.stage(name).exists():
+                self._old(name).rename(self.stage(name))
 
     @property
     def recipe_path(self) -> Path:
         """The resolved recipe that is kept with the run."""
-        return self.path / "recipe.yml"
+        return self.path / RECIPE
 
     def stage(self, name: str) -> Path:
         """The folder of a stage's results."""
@@ -123,11 +133,24 @@ class Run:
         return (self.stage(name) / MANIFEST).is_file()
 
     def fresh(self, name: str) -> bool:
-        """Whether a finished stage still rests on the result it was made from."""
+        """Whether a finished stage still rests on the results it was made from."""
         parent = self.manifest(name)["parent"]
         if parent is None:
             return True
-        return self.done(parent["stage"]) and sha256(self.stage(parent["stage"]) / MANIFEST) == parent["sha256"]
+        before = parent["stage"]
+        return self.done(before) and sha256(self.stage(before) / MANIFEST) == parent["sha256"] and self.fresh(before)
+
+    def require_fresh(self, name: str) -> None:
+        """Check that a stage is done and rests on results that are still there.
+
+        Raises:
+            PpedgeError: The stage has not been run, or a stage before it has been replaced since.
+        """
+        if not self.fresh(name):
+            raise PpedgeError(
+                f"{self.stage(name)}: rests on results that have been replaced since.",
+                f"Repeat `ppedge {name} {self.path} --force`.",
+            )
 
     def newest_stage(self, among: Sequence[str] = ("train", "slim")) -> str | None:
         """The last finished stage of ``among``, in the road's order."""

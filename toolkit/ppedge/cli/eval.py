@@ -83,6 +83,7 @@ def _network(task: Task, run: Run | None, stage: str | None, weights: Path | Non
     stage = stage or run.newest_stage()
     if stage is None:
         raise PpedgeError(f"{run.path}: nothing is trained yet.", "Run `ppedge train` first.")
+    run.require_fresh(stage)
     if stage == "slim" and is_quantized(run):
         return load_quantized(run, task)
     return load_float(run, task, stage)

@@ -50,6 +50,8 @@ def ocr(
     """
     from ppedge.ocr.preprocess import read_image
 
+    if precision == "int8" and "onnx" in FILES[engine][0]:
+        raise PpedgeError(f"--engine {engine}: has no int8 file.", "Use --engine paddle or arm-paddlelite.")
     results, failed = [], False
     names = _drawing_names(images)
     with ExitStack() as stack:
@@ -94,6 +96,7 @@ def _exported(path: Path, task: str, engine: str, precision: str) -> tuple[Path,
     from ppedge.runs import open_run
 
     run = open_run(path)
+    run.require_fresh("convert")
     try:
         spec = ModelSpec.from_dict(run.manifest("convert")["model"])
     except (KeyError, TypeError, ValueError) as error:

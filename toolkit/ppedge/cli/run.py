@@ -13,6 +13,7 @@ import typer
 from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
 from ppedge.errors import GateError, PpedgeError
+from ppedge.process import die_with_parent
 
 if TYPE_CHECKING:
     from ppedge.progress import Reporter
@@ -78,6 +79,7 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            preexec_fn=die_with_parent,
         )
         for command in commands
     ]
@@ -105,11 +107,18 @@ def _stages(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: boo
     _same_recipe(recipe, run, force)
     redo = force
     for stage in STAGES:
-        if not redo and run.done(stage) and run.fresh(stage):
+        if not redo and run.done(stage) and run.fresh(stage) and _same_settings(stage, recipe, run):
             continue
         redo = True
         reporter.say(f"== {recipe.name}: {stage}")
-        _one_stage(stage, recipe, run, device=device, force=run.done(stage), skip_bad=skip_bad, reporter=reporter)
+        again = force or run.done(stage)
+        _one_stage(stage, recipe, run, device=device, force=again, skip_bad=skip_bad, reporter=reporter)
+
+
+def _same_settings(stage: str, recipe: Recipe, run: Run) -> bool:
+    """Whether a stage that can be repeated by itself was last run with the recipe's settings."""
+    settings = run.manifest(stage).get("settings")
+    return settings is None or settings == recipe.model_dump(mode="json", by_alias=True)[stage]
 
 
 def _one_stage(

@@ -97,8 +97,18 @@ def _writing(prefix: Path) -> Iterator[Path]:
             raise PpedgeError(f"{prefix}: the network cannot be exported ({reason}).") from error
         written, target = InferenceModel.at(working), InferenceModel.at(prefix)
         written.check()
+        _strip(written.model)
         written.params.replace(target.params)
         written.model.replace(target.model)
+
+
+def _strip(model: Path) -> None:
+    """Take out of a program where on this machine its source lies, which Paddle writes beside every operator."""
+    program = paddle.static.Program.parse_from_string(model.read_bytes())
+    for block in program.blocks:
+        for op in block.ops:
+            op._remove_attr("op_callstack")
+    model.write_bytes(program.desc.serialize_to_string())
 
 
 def reference_cases(net: paddle.nn.Layer, task: Task, height: int = 32, seed: int = 0) -> list[Case]:
@@ -140,7 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _export_run(Run(options.run), options.stage, options.kind, options.prefix)
     except PpedgeError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:

@@ -61,6 +61,7 @@ def run_convert(
     newest = run.newest_stage()
     if newest is None:
         raise PpedgeError(f"{run.path}: nothing is trained yet.", "Run `ppedge train` first.")
+    run.require_fresh(newest)
     spec = model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
     sources = _sources(recipe, run, newest, say)
     files: dict[str, Any] = {}

@@ -7,11 +7,23 @@ one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 # Read by pydantic, which recipes are made of: an unknown key in one of these sections is an error.
 _STRICT = {"extra": "forbid"}
+
+
+def _positive(section: Any, *names: str) -> None:
+    for name in names:
+        if not getattr(section, name) > 0:
+            raise ValueError(f"{name} must be above 0, not {getattr(section, name)}")
+
+
+def _finite(*values: float) -> None:
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError("values must be finite numbers")
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,15 @@ class DetPreprocess:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
+    def __post_init__(self) -> None:
+        """Refuse values that no picture can be prepared by."""
+        _positive(self, "limit_side", "max_side", "multiple")
+        if self.multiple % 32:
+            raise ValueError(f"multiple must be a multiple of 32, the network's coarsest step, not {self.multiple}")
+        _finite(*self.mean, *self.std)
+        if min(self.std) <= 0:
+            raise ValueError("std must be above 0")
+
 
 @dataclass(frozen=True)
 class RecPreprocess:
@@ -57,6 +78,11 @@ class RecPreprocess:
     max_width: int = 2560
     mean: float = 0.5
     std: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse values that no line can be prepared by."""
+        _positive(self, "height", "min_width", "max_width", "std")
+        _finite(self.mean, self.std)
 
 
 @dataclass(frozen=True)
@@ -83,6 +109,11 @@ class DbPostprocess:
     min_side: int = 3
     dilation: bool = False
     score_mode: Literal["fast", "slow"] = "fast"
+
+    def __post_init__(self) -> None:
+        """Refuse values that no map can be read by."""
+        _positive(self, "max_candidates", "unclip_ratio", "min_side")
+        _finite(self.thresh, self.box_thresh, self.unclip_ratio)
 
 
 @dataclass(frozen=True)

@@ -39,14 +39,18 @@ def measure(
     weights = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
     found: Sensitivity = {}
     for group in groups:
-        counts = {keep_count(group.channels, ratio, multiple) for ratio in ratios} - {group.channels}
         found[group.name] = {}
-        for count in sorted(counts, reverse=True):
+        for count in trial_counts(group, ratios, multiple):
             gone = sorted(set(range(group.channels)) - set(keep_channels(group, weights, count)))
             with silenced(net, group, gone):
                 found[group.name][count] = base - metric()
             advance()
     return found
+
+
+def trial_counts(group: Group, ratios: Sequence[float], multiple: int) -> list[int]:
+    """Return the counts of kept channels that `measure` tries on a group, descending."""
+    return sorted({keep_count(group.channels, ratio, multiple) for ratio in ratios} - {group.channels}, reverse=True)
 
 
 @contextmanager

@@ -21,8 +21,9 @@ from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.groups import Group, trace
 from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.slim.sensitivity import choose, measure
+from ppedge.slim.sensitivity import choose, measure, trial_counts
 from ppedge.train.loop import BEST, METRICS, Course, fit, freeze_batch_norm
+from ppedge.train.stage import stage_inputs
 from ppedge.train.task import Task
 
 SENSITIVITY = "sensitivity.json"
@@ -86,11 +87,21 @@ def run_slim(
         else:
             write_pdparams(folder / BEST, state_of(net))
         run.write_manifest(
-            folder, "slim", outputs=outputs, inputs=[run.recipe_path], metrics=metrics, parent="train",
-            seed=recipe.seed, device=device, settings=settings.model_dump(mode="json"), prune=settings.prune.method,
-            quant=settings.quant.method, float_layers=float_layers, skipped=skipped,
+            folder,
+            "slim",
+            outputs=outputs,
+            inputs=[run.recipe_path, *stage_inputs(recipe)],
+            metrics=metrics,
+            parent="train",
+            seed=recipe.seed,
+            device=device,
+            settings=settings.model_dump(mode="json"),
+            prune=settings.prune.method,
+            quant=settings.quant.method,
+            float_layers=float_layers,
+            skipped=skipped,
             seconds=round(time.monotonic() - began, 1),
-        )  # fmt: skip
+        )
     return metrics
 
 
@@ -127,7 +138,8 @@ def _by_sensitivity(
 ) -> tuple[dict[Group, int], float]:
     settings, task = stage.recipe.slim.prune, stage.task
     samples = stage.train[:: max(len(stage.train) // settings.samples, 1)][: settings.samples]
-    with stage.reporter.task("sensitivity", len(groups) * len(settings.ratios)) as bar:
+    tries = sum(len(trial_counts(group, settings.ratios, settings.multiple)) for group in groups)
+    with stage.reporter.task("sensitivity", tries) as bar:
         found = measure(
             net, groups, settings.ratios, settings.multiple,
             lambda: task.evaluate(net, samples)[task.main_metric], bar.advance,
@@ -151,7 +163,7 @@ def _course(stage: _Stage, title: str, net: Network, schedule: Schedule) -> tupl
     course = Course(
         title, net, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
-        evaluate_first=True, reporter=stage.reporter,
+        evaluate_first=True, reporter=stage.reporter, after_stop="Repeat the command: it starts the slim stage anew.",
     )  # fmt: skip
     if title == "QAT":
         course.after_step = pact.keep_clips_above(net, stage.recipe.slim.quant.min_clip)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 import paddle
 
-PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
+from ppedge.process import die_with_parent
 
 
 class Batches:
@@ -75,4 +74,4 @@ def _begin_worker(worker: int) -> None:
     # Ctrl-C reaches the whole process group; the training process alone decides what follows from it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Paddle's workers wait for work for ever: without this they would outlive a training process that was killed.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import Interrupted, PpedgeError
 from ppedge.process import death
 
 
@@ -28,17 +28,21 @@ def launch(arguments: Sequence[str], processes: int, logs: Path) -> None:
         logs: Folder for what each process prints.
 
     Raises:
+        Interrupted: Ctrl-C or SIGTERM came; the launcher has passed it on.
         PpedgeError: A process failed; the launcher has ended the others.
     """
     script = str(files("ppedge") / "__main__.py")
     command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(processes)]
     command += ["--log_dir", str(logs), script, *arguments]
     process = subprocess.Popen(command)
-    # A terminal's Ctrl-C reaches the launcher too, which ends its processes; here we wait until it has.
-    earlier = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, frame: process.terminate()),
-    }
+    stopped: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        stopped.append(number)
+        if number == signal.SIGTERM:  # a terminal's Ctrl-C reaches the launcher by itself
+            process.terminate()
+
+    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         code = process.wait()
     finally:
@@ -47,5 +51,7 @@ def launch(arguments: Sequence[str], processes: int, logs: Path) -> None:
         # The launcher writes the whole environment down, secrets included, and a run's folder is for showing around.
         for file in (*logs.glob("envlog.*"), *logs.glob("backup_env.*"), *logs.glob("default.*.log")):
             file.unlink()
+    if stopped:
+        raise Interrupted(f"Interrupted; {processes} processes have ended.", "Go on with --resume.")
     if code:
         raise PpedgeError(f"One of {processes} processes {death(code)}.", f"See {logs}/workerlog.*")

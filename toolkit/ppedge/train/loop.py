@@ -17,7 +17,8 @@ import numpy as np
 import paddle
 from paddle.utils import unique_name
 
-from ppedge.errors import PpedgeError
+from ppedge.data.formats import RecSample
+from ppedge.errors import Interrupted, PpedgeError
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter, Step
 from ppedge.recipe import Schedule
@@ -29,12 +30,6 @@ from ppedge.train.task import Task
 
 BEST, LAST, METRICS = "best.pdparams", "last.ckpt", "metrics.jsonl"
 BATCH_NORMS = (paddle.nn.BatchNorm, paddle.nn.BatchNorm2D, paddle.nn.SyncBatchNorm)
-
-
-class Interrupted(PpedgeError):  # noqa: N818 - what happened is no error
-    """Ctrl-C or SIGTERM; the checkpoint is written."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -70,6 +65,7 @@ class Course:
         workers: Processes that prepare batches.
         amp: Mixed precision.
         resume: Go on from ``folder``'s last.ckpt if there is one.
+        after_stop: What a user who interrupts it is told to do.
         evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
         after_step: Called after each step: bounds on parameters go here.
         reporter: Progress.
@@ -85,6 +81,7 @@ class Course:
     workers: int = 0
     amp: bool = False
     resume: bool = False
+    after_stop: str = "Go on with --resume."
     evaluate_first: bool = False
     after_step: Callable[[], None] = lambda: None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
@@ -131,6 +128,11 @@ class _Fit:
             )
             raise PpedgeError(
                 f"{course.title}: of the training samples {left}.", "Check data.charset and max_text_length."
+            )
+        if left_out := len(course.train) - len(self.dataset):
+            course.reporter.say(
+                f"{course.title}: {left_out} of {len(course.train)} lines are left out: "
+                "they are too long or have characters outside the character set"
             )
         self.per_epoch = steps_per_epoch(len(self.dataset), schedule.batch_size, self.world)
         self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)
@@ -182,7 +184,7 @@ class _Fit:
                 if stop and self.position.step < self.total:
                     raise Interrupted(
                         f"Interrupted at step {self.position.step} of {self.total}; {course.folder / LAST} is written.",
-                        "Go on with --resume.",
+                        course.after_stop,
                     )
 
     def _step(self, net: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
@@ -286,9 +288,17 @@ class _Fit:
 
     def _fingerprint(self) -> str:
         course = self.course
-        settings = course.schedule.model_dump(mode="json", exclude={"eval_every", "checkpoint_every", "workers"})
-        samples = [s.where for s in self.dataset.samples]
-        return hashlib.sha256(json.dumps([settings, samples, course.seed, self.world]).encode()).hexdigest()
+        recipe = course.task.recipe
+        elsewhere = {"slim", "convert", "validate_", "train"}  # this course's own part is its schedule
+        everything = [
+            course.title,
+            course.schedule.model_dump(mode="json", exclude={"checkpoint_every", "workers"}),
+            recipe.model_dump(mode="json", exclude=elsewhere),
+            course.task.spec.to_dict(),
+            [(s.where, s.text if isinstance(s, RecSample) else s.texts) for s in self.dataset.samples],
+            self.world,
+        ]
+        return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 
 
 @contextmanager

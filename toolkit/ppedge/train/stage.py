@@ -15,7 +15,7 @@ from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
 from ppedge.recipe_io import save
-from ppedge.runs import Run
+from ppedge.runs import RECIPE, Run
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task
 
@@ -50,6 +50,7 @@ def run_train(
         raise PpedgeError(
             f"{checkpoint}: an interrupted training lies there.", "Go on with --resume, or start anew with --force."
         )
+    check_files(recipe)
     task = Task(recipe)
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
@@ -64,7 +65,7 @@ def run_train(
         if first and not resume:
             checkpoint.unlink(missing_ok=True)
         if first:
-            save(recipe, run.recipe_path)
+            save(recipe, folder / RECIPE)
         course = Course(
             "train", net, task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
@@ -78,8 +79,8 @@ def run_train(
         run.write_manifest(
             folder,
             "train",
-            outputs=[BEST, METRICS] + ([LAST] if (folder / LAST).is_file() else []),
-            inputs=stage_inputs(recipe, run),
+            outputs=[RECIPE, BEST, METRICS] + ([LAST] if (folder / LAST).is_file() else []),
+            inputs=stage_inputs(recipe),
             metrics=metrics,
             seed=recipe.seed,
             device=device,
@@ -90,11 +91,26 @@ def run_train(
     return metrics
 
 
-def stage_inputs(recipe: Recipe, run: Run) -> list[Path]:
-    """Return the files that training reads beside pictures: the recipe, label files and weights."""
+def check_files(recipe: Recipe) -> None:
+    """Look for what the recipe names before any long work starts.
+
+    Raises:
+        PpedgeError: Names the key and the file that is missing.
+    """
+    if recipe.data.synth is None and not recipe.data.root.is_dir():
+        raise PpedgeError(f"{recipe.name}: data.root: {recipe.data.root}: no such folder.", "Use --set data.root=DIR.")
+    for key in ("weights", "backbone_weights"):
+        path = getattr(recipe.train, key)
+        if path is not None and not path.is_file():
+            raise PpedgeError(f"{recipe.name}: train.{key}: {path}: no such file.", f"Use --set train.{key}=FILE.")
+
+
+def stage_inputs(recipe: Recipe) -> list[Path]:
+    """Return the files that training reads beside pictures: label files, weights, and a character set of one's own."""
     labels = [recipe.data.root / file for file in (*recipe.data.train, *recipe.data.eval)]
     weights = [path for path in (recipe.train.weights, recipe.train.backbone_weights) if path is not None]
-    return [run.recipe_path, *(path for path in labels if path.is_file()), *weights]
+    charset = recipe.data.root / recipe.data.charset
+    return [*(path for path in (*labels, charset) if path.is_file()), *weights]
 
 
 def _start_weights(net: Network, recipe: Recipe, reporter: Reporter) -> None:

@@ -65,6 +65,7 @@ def run_validate(
     """
     began = time.monotonic()
     settings = recipe.validate_
+    run.require_fresh("convert")
     spec = ModelSpec.from_dict(run.manifest("convert")["model"])
     samples, _ = read_samples(recipe, "eval", skip_bad=skip_bad)
     labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
