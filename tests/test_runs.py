@@ -117,6 +117,19 @@ class TestWriting:
         with run.writing("slim") as folder:
             assert names(folder) == []
 
+    def test_the_recipe_of_the_run_is_that_of_its_train_stage(self, run):
+        for text in ("first", "second"):
+            with run.writing("train", force=True) as folder:
+                (folder / "recipe.yml").write_text(text)
+                run.write_manifest(folder, "train", outputs=["recipe.yml"])
+            assert run.recipe_path.read_text() == text  # at once: `ppedge run` goes on with the same object
+        with pytest.raises(ValueError), run.writing("train", force=True) as folder:
+            (folder / "recipe.yml").write_text("third")
+            raise ValueError
+        assert Run(run.path).recipe_path.read_text() == "second"
+        run.recipe_path.unlink()  # killed before it was copied
+        assert Run(run.path).recipe_path.read_text() == "second"
+
     def test_one_process_at_a_time(self, run):
         code = "import sys; from pathlib import Path; from ppedge.runs import Run\n" \
                "with Run(Path(sys.argv[1])).writing(sys.argv[2]): pass"  # fmt: skip

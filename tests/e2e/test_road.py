@@ -1,4 +1,4 @@
-"""A tiny detector and a tiny recogniser take the whole road, each step a process of the real command line."""
+"""A tiny detector (stage by stage) and a tiny recogniser (`ppedge run`) take the whole road on the real command line."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from ppedge.arm import sysroot
 from ppedge.convert.lite import to_nb
 from ppedge.convert.nb import read_nb, summary
 from ppedge.errors import PpedgeError
-from ppedge.runs import MANIFEST, STAGES, Run, sha256
+from ppedge.runs import MANIFEST, STAGES, Run, read_json, sha256
 from small import make_data, recipe_dict
 
 SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3, "freeze_bn": True}
@@ -45,13 +45,19 @@ def test_the_road(task, tmp_path):
     sysroot.ensure()
     recipe = recipe_dict(task, make_data(task, tmp_path), slim=SLIM, validate={"limit": 2})
     (tmp_path / "tiny.yml").write_text(yaml.safe_dump(recipe))
-    trained = ppedge(tmp_path, "train", "tiny.yml", "--device", "cpu")
-    run = Run(tmp_path / trained["run"])
-    slim = ppedge(tmp_path, "slim", "--device", "cpu")["metrics"]
+    run = Run(tmp_path / "runs" / recipe["name"])
+    if task == "det":
+        for command in (["train", "tiny.yml"], ["slim"], ["convert"], ["validate"]):
+            ppedge(tmp_path, *command)
+    else:
+        ppedge(tmp_path, "run", "tiny.yml")
+        before = [sha256(run.stage(stage) / MANIFEST) for stage in STAGES]
+        ppedge(tmp_path, "run", "tiny.yml")
+        assert [sha256(run.stage(stage) / MANIFEST) for stage in STAGES] == before  # there was nothing left to do
+    slim, files = run.manifest("slim")["metrics"], run.manifest("convert")["metrics"]["files"]
+    report = read_json(run.artifact("validate", "report.json"))
+    evaluated = ppedge(tmp_path, "eval", run.path)
     assert slim["flops_left"] <= 0.7
-    files = ppedge(tmp_path, "convert", run.path)["files"]
-    report = ppedge(tmp_path, "validate", run.path)
-    evaluated = ppedge(tmp_path, "eval", run.path, "--device", "cpu")
 
     # Slimming has made a smaller network of it, and int8 is int8.
     sizes = [weight_bytes(files[name]) for name in (f"{task}.int8.nb", f"{task}.fp32.nb", f"baseline/{task}.fp32.nb")]

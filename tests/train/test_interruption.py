@@ -111,7 +111,7 @@ def test_two_processes(recipe, tmp_path):
     assert manifest["steps"] == 2  # six pictures, two a step in each of two processes: one step an epoch
     assert {entry["path"] for entry in manifest["outputs"]} >= {"best.pdparams", "last.ckpt", "metrics.jsonl"}
     assert sha256(run / "train/best.pdparams") in {entry["sha256"] for entry in manifest["outputs"]}
-    assert {"logs", "recipe.yml", "train"} == {path.name for path in run.iterdir() if path.suffix != ".lock"}
+    assert {path.name for path in run.iterdir() if path.suffix != ".lock"} <= {"logs", "recipe.yml", "train"}
     # Paddle's launcher writes the environment down, tokens included; a run's folder is for showing around.
     assert sorted(path.name for path in (run / "logs").iterdir()) == ["workerlog.0", "workerlog.1"]
 

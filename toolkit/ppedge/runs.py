@@ -101,9 +101,13 @@ class Run:
         for name in STAGES:
             if self._old(name).exists() and not self.stage(name).exists():
                 self._put_back(name)
+        self._take_recipe()
+
+    def _take_recipe(self) -> None:
+        """Make the run's recipe that of its train stage, which may have come, or been replaced, a moment ago."""
         kept = self.stage("train") / RECIPE
         if kept.is_file() and (not self.recipe_path.is_file() or self.recipe_path.read_bytes() != kept.read_bytes()):
-            with atomic_write(self.recipe_path) as file:  # the train stage came, or was replaced, a moment ago
+            with atomic_write(self.recipe_path) as file:
                 file.write(kept.read_bytes())
 
     def _put_back(self, name: str) -> None:
@@ -236,6 +240,7 @@ class Run:
             target.rename(old)
         partial.rename(target)
         shutil.rmtree(old, ignore_errors=True)
+        self._take_recipe()
 
     def write_manifest(
         self,

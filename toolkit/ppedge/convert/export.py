@@ -104,11 +104,11 @@ def _writing(prefix: Path) -> Iterator[Path]:
 
 def _strip(model: Path) -> None:
     """Take out of a program where on this machine its source lies, which Paddle writes beside every operator."""
-    program = paddle.static.Program.parse_from_string(model.read_bytes())
-    for block in program.blocks:
-        for op in block.ops:
-            op._remove_attr("op_callstack")
-    model.write_bytes(program.desc.serialize_to_string())
+    program = paddle.base.core.ProgramDesc(model.read_bytes())  # paddle.static.Program can be read in static mode alone
+    for block in map(program.block, range(program.num_blocks())):
+        for op in map(block.op, range(block.op_size())):
+            op.remove_attr("op_callstack")
+    model.write_bytes(program.serialize_to_string())
 
 
 def reference_cases(net: paddle.nn.Layer, task: Task, height: int = 32, seed: int = 0) -> list[Case]:
