@@ -1,4 +1,4 @@
-"""A tiny detector (stage by stage) and a tiny recogniser (`ppedge run`) take the whole road on the real command line."""
+"""A tiny detector (stage by stage) and a tiny recogniser (`ppedge run`) take the whole road by command line."""
 
 import json
 import subprocess
