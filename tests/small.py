@@ -60,7 +60,3 @@ def tiny_recipe(task: str, data: Path, **sections: Any) -> Recipe:
     return Recipe.model_validate(recipe_dict(task, data, **sections))
 
 
-def copy_folder(source: Path, target: Path) -> Path:
-    """Copy a folder that a session made, so that a test may change it."""
-    shutil.copytree(source, target)
-    return target

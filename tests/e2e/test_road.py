@@ -1,4 +1,4 @@
-"""A tiny detector (stage by stage) and a tiny recogniser (`ppedge run`) take the whole road by command line."""
+"""A tiny detector (stage by stage) and a tiny recogniser (`ppedge run`) take the whole road of the command line."""
 
 import json
 import subprocess

@@ -109,7 +109,7 @@ def test_scales_are_means_of_what_was_seen_alone(example):
     pact.calibrate(net, pictures)
     scale = next(value for name, value in state_of(net).items() if name.endswith("_fake_quant_input._scale"))
     maxima = [float(x.abs().max()) for x in pictures]
-    assert float(scale) == pytest.approx(np.average(maxima, weights=[0.81, 0.9, 1]), rel=1e-5)
+    assert scale.item() == pytest.approx(np.average(maxima, weights=[0.81, 0.9, 1]), rel=1e-5)
 
 
 def test_excluded_layers_and_lstms_stay_in_float(examples):
