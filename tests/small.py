@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -58,5 +57,3 @@ def recipe_dict(task: str, data: Path, **sections: Any) -> dict[str, Any]:
 def tiny_recipe(task: str, data: Path, **sections: Any) -> Recipe:
     """Return a tiny recipe; see `recipe_dict`."""
     return Recipe.model_validate(recipe_dict(task, data, **sections))
-
-
