@@ -112,14 +112,20 @@ def test_a_picture_is_decoded_once_for_many_crops(rec_samples, monkeypatch):
 
 def test_collate_rec_pads_with_zeros_on_the_right():
     items = [
-        {"image": np.ones((3, 4, width), np.float32), "label": np.arange(1, n + 1), "length": np.array(n)}
-        for width, n in ((5, 2), (8, 3))
+        {
+            "image": np.ones((3, 4, width), np.float32),
+            "label": np.arange(1, n + 1),
+            "length": np.array(n),
+            "width": np.array(filled),
+        }
+        for width, n, filled in ((5, 2, 4), (8, 3, 8))
     ]
     batch = collate_rec(items)
     assert batch["image"].shape == (2, 3, 4, 8) and not batch["image"][0, :, :, 5:].any()
     assert batch["image"][0, :, :, :5].all()
     assert batch["label"].tolist() == [[1, 2, 0], [1, 2, 3]] and batch["label"].dtype == np.int32
     assert batch["length"].tolist() == [2, 3] and batch["length"].dtype == np.int64
+    assert batch["filled"].tolist() == [0.5, 1.0] and batch["filled"].dtype == np.float32
 
 
 def test_collate_det_learns_nothing_in_the_padding(det_samples):
