@@ -9,6 +9,7 @@ import time
 import pytest
 
 from ppedge.arm import apt, sysroot
+from ppedge.cache import cache_root
 from ppedge.errors import MissingError
 
 # A process that builds a sandbox of next to nothing; `slowly` says what takes its time.
@@ -125,7 +126,7 @@ def test_a_cache_folder_that_cannot_be_written(tmp_path, monkeypatch):
 
 def test_a_relative_cache_folder_is_ignored(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")
-    assert sysroot.cache_root().is_absolute()
+    assert cache_root().is_absolute()
 
 
 def test_the_key_follows_what_it_is_made_from(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ import numpy as np
 
 from ppedge.arm import apt, sysroot
 from ppedge.arm.guest import Guest
+from ppedge.cache import cache_root
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import read_json, sha256, write_json
@@ -61,7 +62,7 @@ def registered() -> LiteRuntime:
     Raises:
         MissingError: None is registered, or it was registered by another ppedge whose runner speaks differently.
     """
-    record = sysroot.cache_root() / "lite.json"
+    record = cache_root() / "lite.json"
     if not record.is_file():
         raise MissingError("Paddle Lite's ARM runtime is not registered.", _HINT)
     value = read_json(record)
@@ -90,7 +91,7 @@ def register(release: Path, progress: sysroot.Progress | None = None) -> LiteRun
     tell = progress or (lambda _: None)
     include, library = _find(release)
     sandbox = sysroot.ensure(progress)
-    root = sysroot.cache_root()
+    root = cache_root()
     made_from = [library, RUNNER_SOURCE, *sorted(include.glob("*.h"))]
     digest = hashlib.sha256("".join(sha256(path) for path in made_from).encode()).hexdigest()[:12]
     try:

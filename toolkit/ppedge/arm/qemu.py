@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import platform
 import resource
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,8 +17,9 @@ from typing import IO
 
 from ppedge.arm.cores import CORES, PLAINEST, lacking
 from ppedge.arm.sysroot import Sandbox
-from ppedge.errors import MissingError, PpedgeError
-from ppedge.process import death, last_words, run_child
+from ppedge.cache import compiled
+from ppedge.errors import PpedgeError
+from ppedge.process import death, last_words
 
 PLUGIN_SOURCE = Path(__file__).with_name("insn_count.c")
 CLASSES = ("total", "load", "store", "fma", "dot", "simd", "branch", "integer")
@@ -107,20 +106,7 @@ def plugin(sandbox: Sandbox) -> Path:
     Raises:
         MissingError: There is no C compiler.
     """
-    source = PLUGIN_SOURCE.read_bytes()
-    path = sandbox.folder / f"insn_count-{hashlib.sha256(source).hexdigest()[:12]}.so"
-    if path.is_file():
-        return path
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise MissingError(
-            "Counting ARM instructions needs the C compiler cc, which is not on this machine.", "Install gcc."
-        )
-    with tempfile.TemporaryDirectory(dir=sandbox.folder, prefix=".insn_count-") as folder:
-        built = Path(folder) / path.name
-        run_child([compiler, "-O2", "-shared", "-fPIC", "-o", built, PLUGIN_SOURCE], f"compiling {PLUGIN_SOURCE.name}")
-        built.rename(path)
-    return path
+    return compiled(PLUGIN_SOURCE, sandbox.folder, ["-O2"], "Counting ARM instructions")
 
 
 def start(

@@ -17,7 +17,6 @@ import fcntl
 import functools
 import hashlib
 import json
-import os
 import platform
 import shutil
 import sys
@@ -30,6 +29,7 @@ from typing import Any
 
 from ppedge.arm import apt
 from ppedge.arm.cores import CORES
+from ppedge.cache import cache_root
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import read_json, write_json
@@ -88,13 +88,6 @@ class Sandbox:
     def about(self) -> dict[str, Any]:
         """What it was made from: ``python``, ``packages`` (name to version), ``wheels``."""
         return dict(read_json(self.folder / "sandbox.json"))
-
-
-def cache_root() -> Path:
-    """Return ppedge's folder in the user's cache: ``$XDG_CACHE_HOME/ppedge``, by default ``~/.cache/ppedge``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: a relative path there is to be ignored.
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "ppedge"
 
 
 @functools.cache

@@ -14,6 +14,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle.utils import unique_name
 
+from ppedge.models.depthwise import accelerate
 from ppedge.train.loop import freeze_batch_norm
 
 QUANTIZED = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose, paddle.nn.Linear)
@@ -97,6 +98,7 @@ def measure_clips(
 
         return hook
 
+    accelerate(net)
     handles = [
         layer.register_forward_pre_hook(watch(name))
         for name, layer in net.named_sublayers()
@@ -142,6 +144,7 @@ def keep_clips_above(net: paddle.nn.Layer, floor: float) -> Callable[[], None]:
 def calibrate(net: paddle.nn.Layer, batches: Iterable[paddle.Tensor]) -> None:
     """Let the quantizers see data: their scales are moving averages of what passes; weights stay as they are."""
     freeze_batch_norm(net)
+    accelerate(net)
     net.train()
     for name, value in net.state_dict().items():
         # Paddle starts the averages as if a largest magnitude of 1 had been seen once; a few batches do not outweigh

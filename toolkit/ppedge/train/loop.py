@@ -19,6 +19,7 @@ from paddle.utils import unique_name
 
 from ppedge.data.formats import RecSample
 from ppedge.errors import Interrupted, PpedgeError
+from ppedge.models.depthwise import accelerate
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter, Step
 from ppedge.recipe import Schedule
@@ -141,6 +142,7 @@ class _Fit:
         self.position = Position(fingerprint=self._fingerprint())
         if schedule.freeze_bn:
             freeze_batch_norm(course.net)
+        accelerate(course.net)
 
     def run(self) -> Result:
         began = time.monotonic()

@@ -11,6 +11,7 @@ import paddle
 from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
 from ppedge.data.source import model_spec, read_charset, read_samples
 from ppedge.models import zoo
+from ppedge.models.depthwise import accelerate
 from ppedge.recipe import Recipe
 from ppedge.train.losses import CTCLoss, DBLoss
 from ppedge.validate.accuracy import MAIN_METRIC, evaluate
@@ -70,6 +71,7 @@ class NetEngine:
     name = "paddle (dygraph)"
 
     def __init__(self, net: paddle.nn.Layer) -> None:
+        accelerate(net)
         self.net = net
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
