@@ -2,7 +2,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppedge.train.losses import CTCLoss, DBLoss, even_alignment
+from ppedge.train.losses import CTCLoss, DBLoss
 
 EPS = 1e-6
 
@@ -130,35 +130,3 @@ def test_labels_that_just_fit_count():
     expected = np.mean([ctc(logits[0].astype(np.float64), [1, 1]), ctc(logits[1].astype(np.float64), [1, 2, 3])])
     loss = CTCLoss()({"logits": paddle.to_tensor(logits)}, ctc_batch([[1, 1], [1, 2, 3]]))["loss"]
     assert float(loss) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("label", "length", "filled", "expected"),
-    [
-        ([1, 2], 2, 1.0, [0, 1, 1, 0, 0, 2, 2, 0]),  # each character in the middle half of its share
-        ([1, 2], 2, 0.5, [1, 1, 2, 2, 0, 0, 0, 0]),  # the image's padding is blank
-        ([3, 9], 1, 0.5, [0, 3, 3, 0, 0, 0, 0, 0]),  # the label's padding is not spread
-    ],
-)
-def test_even_alignment(label, length, filled, expected):
-    aligned = even_alignment(
-        paddle.to_tensor([label], "int32"), paddle.to_tensor([length]), paddle.to_tensor([filled], "float32"), 8
-    )
-    assert aligned.numpy().tolist() == [expected]
-
-
-def test_a_flat_start_gives_way_to_ctc():
-    paddle.seed(0)
-    output = {"logits": paddle.randn([2, 8, 5])}
-    batch = {
-        "label": paddle.to_tensor([[1, 2], [3, 0]], "int32"),
-        "length": paddle.to_tensor([2, 1]),
-        "filled": paddle.to_tensor([1.0, 0.5]),
-    }
-    loss = CTCLoss(flat_start=0.5)
-    early, late = (float(loss(output, {**batch, "progress": progress})["loss"]) for progress in (0.49, 0.5))
-    aligned = even_alignment(batch["label"], batch["length"], batch["filled"], 8)
-    log_p = paddle.nn.functional.log_softmax(output["logits"], axis=-1)
-    wanted = -float(paddle.take_along_axis(log_p, aligned.unsqueeze(-1), axis=-1).sum()) / 2
-    assert early == pytest.approx(wanted, rel=1e-5)
-    assert late == pytest.approx(float(CTCLoss()(output, batch)["loss"]))

@@ -26,6 +26,7 @@ from ppedge.recipe import Schedule
 from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, loader, steps_per_epoch
 from ppedge.train.checkpoint import Position
+from ppedge.train.flat_start import Guided, flat_loss
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.task import Task
 
@@ -68,6 +69,7 @@ class Course:
         resume: Go on from ``folder``'s last.ckpt if there is one.
         after_stop: What a user who interrupts it is told to do.
         evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
+        flat_start: For a recogniser: share of the course that is a flat start.
         after_step: Called after each step: bounds on parameters go here.
         reporter: Progress.
     """
@@ -84,6 +86,7 @@ class Course:
     resume: bool = False
     after_stop: str = "Go on with --resume."
     evaluate_first: bool = False
+    flat_start: float = 0.0
     after_step: Callable[[], None] = lambda: None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
 
@@ -137,7 +140,11 @@ class _Fit:
             )
         self.per_epoch = steps_per_epoch(len(self.dataset), schedule.batch_size, self.world)
         self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)
-        self.optimizer = build_optimizer(course.net, schedule)
+        self.trained = course.net
+        if course.flat_start and course.task.charset is not None:
+            paddle.seed(course.seed + 1)
+            self.trained = Guided(course.net, course.task.charset.size)
+        self.optimizer = build_optimizer(self.trained, schedule)
         self.scaler = paddle.amp.GradScaler(init_loss_scaling=1024.0) if course.amp else None
         self.position = Position(fingerprint=self._fingerprint())
         if schedule.freeze_bn:
@@ -171,7 +178,9 @@ class _Fit:
 
     def _steps(self) -> None:
         course, schedule = self.course, self.course.schedule
-        net = paddle.DataParallel(course.net) if self.world > 1 else course.net
+        net = self.trained
+        if self.world > 1:  # the guide has no part in the loss once the flat start is over
+            net = paddle.DataParallel(net, find_unused_parameters=net is not course.net)
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
                           self.rank, self.world)  # fmt: skip
         with _stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
@@ -197,7 +206,7 @@ class _Fit:
         net.train()
         with paddle.amp.auto_cast(enable=course.amp, level="O1"):
             output = net(batch["image"])
-        parts = course.task.loss(output, {**batch, "progress": step / self.total})
+        parts = (flat_loss if step < course.flat_start * self.total else course.task.loss)(output, batch)
         loss = parts["loss"]
         value = float(loss)
         if value != value or value in (float("inf"), float("-inf")):
@@ -273,11 +282,11 @@ class _Fit:
         self._require_finite()
         metrics = self.course.folder / METRICS
         self.position.metrics_bytes = metrics.stat().st_size if metrics.is_file() else 0
-        checkpoint.save(self.course.folder / LAST, self.course.net, self.optimizer, self.position)
+        checkpoint.save(self.course.folder / LAST, self.trained, self.optimizer, self.position)
 
     def _resume(self) -> None:
         path = self.course.folder / LAST
-        position = checkpoint.load(path, self.course.net, self.optimizer)
+        position = checkpoint.load(path, self.trained, self.optimizer)
         if position.fingerprint != self.position.fingerprint:
             raise PpedgeError(
                 f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
@@ -299,6 +308,7 @@ class _Fit:
             course.task.spec.to_dict(),
             [(s.where, s.text if isinstance(s, RecSample) else s.texts) for s in self.dataset.samples],
             self.world,
+            course.flat_start,
         ]
         return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 

@@ -101,41 +101,19 @@ class CTCLoss(nn.Layer):
 
     A label that needs more columns than there are (one a character, and one more between equal neighbours) has no
     alignment and an infinite loss; such samples count nothing, in value and gradient.
-
-    From fresh weights CTC takes thousands of steps until it finds where the characters stand. A flat start, as speech
-    recognition calls it, shortens that: at first the classes of single columns are learned from an alignment that
-    spreads the characters evenly over the line, and then CTC takes over. Not both at once: from fresh weights CTC's
-    gradient pulls every column to blank.
-
-    Args:
-        flat_start: Share of the course, 0 to 1, that learns the even alignment; 0 for CTC alone.
     """
-
-    def __init__(self, flat_start: float = 0.0) -> None:
-        super().__init__()
-        self.flat_start = flat_start
 
     def forward(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Compare class scores with labels.
 
         Args:
             output: ``logits`` (N, T, C), before softmax.
-            batch: ``label`` (N, L) class numbers, padded with 0, and ``length`` (N,). For a flat start also
-                ``filled`` (N,), the share of the width that the line fills, and ``progress``, the share of the
-                course that is behind us.
+            batch: ``label`` (N, L) class numbers, padded with 0, and ``length`` (N,).
 
         Returns:
             The scalar ``loss``.
         """
-        if self.flat_start and float(batch["progress"]) < self.flat_start:
-            return {"loss": self._flat(output, batch)}
         return {"loss": self._ctc(output, batch)}
-
-    def _flat(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
-        logits = output["logits"].astype("float32")
-        columns = logits.shape[1]
-        aligned = even_alignment(batch["label"], batch["length"], batch["filled"], columns)
-        return F.cross_entropy(logits, aligned, axis=-1) * columns  # summed over a line's columns, as CTC's is
 
     def _ctc(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
         logits = output["logits"].astype("float32").transpose([1, 0, 2])
@@ -148,26 +126,6 @@ class CTCLoss(nn.Layer):
         losses = F.ctc_loss(logits, labels, width, safe, blank=0, reduction="none").flatten()
         counted = possible.astype("float32")
         return (losses * counted).sum() / counted.sum().clip(min=1.0)
-
-
-def even_alignment(labels: Tensor, lengths: Tensor, filled: Tensor, columns: int) -> Tensor:
-    """Return the class of each column if characters stand evenly: each in the middle half of its share, else blank.
-
-    Args:
-        labels: (N, L) classes, padded with 0.
-        lengths: (N,) how many of them count.
-        filled: (N,) share of the columns that the line fills, 0 to 1.
-        columns: T.
-
-    Returns:
-        (N, T), int64.
-    """
-    centres = (paddle.arange(columns, dtype="float32") + 0.5) / columns
-    places = centres.unsqueeze(0) / filled.astype("float32").unsqueeze(1) * lengths.astype("float32").unsqueeze(1)
-    index = places.floor()
-    inside = paddle.logical_and(index < lengths.astype("float32").unsqueeze(1), (places - index - 0.5).abs() <= 0.25)
-    chosen = paddle.take_along_axis(labels.astype("int64"), index.clip(max=labels.shape[1] - 1).astype("int64"), axis=1)
-    return chosen * inside.astype("int64")
 
 
 def _columns_needed(labels: Tensor, lengths: Tensor) -> Tensor:

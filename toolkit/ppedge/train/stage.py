@@ -69,7 +69,7 @@ def run_train(
         course = Course(
             "train", net, task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
-            evaluate_first=recipe.train.weights is not None, reporter=reporter,
+            evaluate_first=recipe.train.weights is not None, flat_start=recipe.train.flat_start, reporter=reporter,
         )  # fmt: skip
         result = fit(course)
         if not first:

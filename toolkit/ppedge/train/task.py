@@ -62,7 +62,7 @@ class Task:
 
 
 def _loss(recipe: Recipe) -> paddle.nn.Layer:
-    return DBLoss(recipe.train.shrink_loss) if recipe.task == "det" else CTCLoss(recipe.train.flat_start)
+    return DBLoss(recipe.train.shrink_loss) if recipe.task == "det" else CTCLoss()
 
 
 class NetEngine:

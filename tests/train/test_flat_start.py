@@ -1,0 +1,104 @@
+"""The flat start: evenly spread characters first, with a guide, then CTC; and nothing of it remains."""
+
+import json
+import os
+import signal
+
+import paddle
+import pytest
+
+from ppedge.errors import Interrupted
+from ppedge.models.weights import read_pdparams, state_of
+from ppedge.runs import sha256
+from ppedge.train.flat_start import Guided, even_alignment, flat_loss
+from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.task import Task
+from small import tiny_recipe
+
+
+def make_course(recipe, folder, **options):
+    task = Task(recipe)
+    samples = [task.samples(part)[0] for part in ("train", "eval")]
+    options.setdefault("flat_start", recipe.train.flat_start)
+    return Course("train", task.build(), task, recipe.train, *samples, folder, **options)
+
+
+@pytest.mark.parametrize(
+    ("label", "length", "filled", "expected"),
+    [
+        ([1, 2], 2, 1.0, [0, 1, 1, 0, 0, 2, 2, 0]),  # each character in the middle half of its share
+        ([1, 2], 2, 0.5, [1, 1, 2, 2, 0, 0, 0, 0]),  # the image's padding is blank
+        ([3, 9], 1, 0.5, [0, 3, 3, 0, 0, 0, 0, 0]),  # the label's padding is not spread
+    ],
+)
+def test_even_alignment(label, length, filled, expected):
+    aligned = even_alignment(
+        paddle.to_tensor([label], "int32"), paddle.to_tensor([length]), paddle.to_tensor([filled], "float32"), 8
+    )
+    assert aligned.numpy().tolist() == [expected]
+
+
+def test_flat_loss_is_the_cross_entropy_of_head_and_guide():
+    paddle.seed(0)
+    output = {"logits": paddle.randn([2, 8, 5]), "guide": paddle.randn([2, 8, 5])}
+    batch = {
+        "label": paddle.to_tensor([[1, 2], [3, 0]], "int32"),
+        "length": paddle.to_tensor([2, 1]),
+        "filled": paddle.to_tensor([1.0, 0.5]),
+    }
+    aligned = even_alignment(batch["label"], batch["length"], batch["filled"], 8)
+
+    def wanted(logits):
+        log_p = paddle.nn.functional.log_softmax(logits, axis=-1)
+        return -float(paddle.take_along_axis(log_p, aligned.unsqueeze(-1), axis=-1).sum()) / 2
+
+    parts = {name: float(value) for name, value in flat_loss(output, batch).items()}
+    assert parts["loss_head"] == pytest.approx(wanted(output["logits"]), rel=1e-5)
+    assert parts["loss_guide"] == pytest.approx(wanted(output["guide"]), rel=1e-5)
+    assert parts["loss"] == pytest.approx(parts["loss_head"] + parts["loss_guide"])
+
+
+def test_only_the_network_is_kept_and_a_resumed_course_repeats_itself(rec_data, tmp_path):
+    """Interrupted in the flat start; the guide and its moments go on from the checkpoint."""
+    recipe = tiny_recipe("rec", rec_data, train={"epochs": 4, "batch_size": 4, "flat_start": 0.5})
+    whole = fit(make_course(recipe, tmp_path / "whole"))
+    log = [json.loads(line) for line in (tmp_path / "whole" / METRICS).read_text().splitlines()]
+    steps = [entry for entry in log if "loss" in entry]
+    assert ["loss_guide" in entry for entry in steps] == [entry["step"] <= whole.steps / 2 for entry in steps]
+    course = make_course(recipe, tmp_path / "whole")
+    assert read_pdparams(tmp_path / "whole" / BEST).keys() == state_of(course.net).keys()
+
+    stopped = make_course(recipe, tmp_path / "cut")
+    count = iter(range(100))
+
+    def stop():
+        if next(count) == whole.steps // 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped.after_step = stop
+    with pytest.raises(Interrupted):
+        fit(stopped)
+    assert any(name.startswith("net/guide.") for name in read_pdparams(tmp_path / "cut" / LAST))
+    fit(make_course(recipe, tmp_path / "cut", resume=True))
+    assert sha256(tmp_path / "cut" / BEST) == sha256(tmp_path / "whole" / BEST)
+
+
+def test_the_guide_teaches_the_backbone_and_shares_no_moments(rec_data):
+    recipe = tiny_recipe("rec", rec_data)
+    task = Task(recipe)
+    net = task.build()
+    guided = Guided(net, task.charset.size)
+    names = [parameter.name for parameter in guided.parameters()]
+    assert len(set(names)) == len(names)
+    guided.train()
+    guided(paddle.randn([2, 3, 32, 64]))["guide"].sum().backward()
+    assert all(p.grad is not None for p in net.backbone.parameters() if not p.stop_gradient)
+    assert all(p.grad is None for p in net.head.parameters())
+
+
+def test_later_courses_start_with_ctc(rec_data, tmp_path):
+    """The recipe's flat start is the train stage's own: fine-tuning a network that reads must not undo it."""
+    recipe = tiny_recipe("rec", rec_data, train={"epochs": 1, "batch_size": 4, "flat_start": 1.0})
+    course = make_course(recipe, tmp_path, flat_start=0.0)
+    fit(course)
+    assert "loss_guide" not in (tmp_path / METRICS).read_text()
