@@ -34,7 +34,7 @@ def doctor(as_json: Json = False) -> None:
 
     Ends in exit code 3 if something is missing that a stage needs. Paddle Lite's own ARM runtime is a choice.
     """
-    findings = [*_libraries(), _avx(), _disk(), *_emulator()]
+    findings = [*_libraries(), _avx(), _compiler(), _disk(), *_emulator()]
     if as_json:
         emit([vars(finding) | {"ok": not finding.advice} for finding in findings])
     else:
@@ -78,6 +78,14 @@ def _avx() -> _Finding:
     except MissingError as error:
         return _Finding("opt", "convert to .nb", error.message, error.hint)
     return _Finding("opt", "convert to .nb", "can run on this processor")
+
+
+def _compiler() -> _Finding:
+    purpose = "fast training on a CPU, counting ARM instructions"
+    found = shutil.which("cc")
+    if found is None:
+        return _Finding("cc", purpose, "not installed", "Install gcc; until then training is several times as slow.")
+    return _Finding("cc", purpose, found)
 
 
 def _disk() -> _Finding:
