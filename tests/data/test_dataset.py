@@ -9,7 +9,7 @@ from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
 from ppedge.data.formats import DetSample, RecSample
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
-from ppedge.ocr.preprocess import prepare_det, prepare_rec
+from ppedge.ocr.preprocess import prepare_det, prepare_rec, rec_width
 from ppedge.ocr.spec import DetPreprocess, RecPreprocess
 from ppedge.recipe import DetAugment, RecAugment
 
@@ -88,6 +88,19 @@ def test_rec_items_and_what_is_left_out(rec_samples, picture):
     assert whole["label"].tolist() == CHARSET.encode("cab 1") and whole["length"] == 5
     crop = cv2.imread(str(picture))[30:60, 20:100]
     np.testing.assert_allclose(data[(0, 0)]["image"], prepare_rec([crop], REC)[0], atol=0.02)
+
+
+def test_widths_are_those_of_the_lines(picture, tmp_path):
+    quads = [[[5, 5], [45, 5], [45, 15], [5, 15]], [[5, 5], [15, 5], [15, 45], [5, 45]]]  # the second stands upright
+    samples = [RecSample(picture, "a", f"f:{n}", np.array(quad, np.float32)) for n, quad in enumerate(quads)]
+    samples += [RecSample(picture, "a", "f:3"), RecSample(tmp_path / "gone.png", "a", "f:4")]
+    data = RecDataset(samples, REC, None, CHARSET, 5)
+    found = data.widths()
+    for index in range(3):
+        wanted = max(rec_width(data.crop(samples[index]), REC), REC.min_width)
+        assert abs(found[index] - wanted) <= 2
+    assert found[3] == REC.min_width
+    assert len(set(found.tolist())) > 1
 
 
 def test_a_quad_that_cannot_be_cut_out_names_its_label(picture):

@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,30 @@ def test_order_depends_on_seed_and_epoch():
 
     assert epochs(0) == epochs(0)
     assert len({tuple(order) for order in (*epochs(0), *epochs(1), range(20))}) == 5
+
+
+@given(**SIZES)
+def test_lines_of_one_width_share_a_batch(samples, batch, world, seed):
+    widths = np.random.default_rng(seed).integers(1, 100, samples).astype(float)
+    steps = 2 * steps_per_epoch(samples, batch, world)
+    ranks = [list(Batches(samples, batch, steps, seed, rank=r, world=world, widths=widths)) for r in range(world)]
+    whole = samples // (batch * world) * batch * world
+    for epoch in (0, 1):
+        together = [[i for one in step for e, i in one if e == epoch] for step in zip(*ranks, strict=True)]
+        together = [step for step in together if step]
+        seen = [index for step in together for index in step]
+        assert len(seen) == len(set(seen)) == (whole or samples)
+        # All fits into one stretch here: sorted by width, no batch reaches into another.
+        ranges = sorted((widths[step].min(), widths[step].max()) for step in together)
+        assert all(a[1] <= b[0] for a, b in pairwise(ranges))
+
+
+def test_batches_by_width_come_in_random_order():
+    widths = np.arange(40.0)
+    firsts = [one[0][1] for one in Batches(40, 4, 10, 0, widths=widths)]
+    assert firsts != sorted(firsts)
+    again = list(Batches(40, 4, 20, 0, 7, widths=widths))
+    assert again == list(Batches(40, 4, 20, 0, widths=widths))[7:]
 
 
 @pytest.mark.parametrize(

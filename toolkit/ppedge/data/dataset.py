@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from ppedge.data.augment import augment_det, augment_rec
 from ppedge.data.formats import DetSample, RecSample
 from ppedge.data.targets import det_targets
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
-from ppedge.ocr.geometry import crop_quad
+from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
 from ppedge.ocr.preprocess import det_size, prepare_det, prepare_rec, read_image, rec_width
 from ppedge.ocr.spec import DetPreprocess, RecPreprocess
 from ppedge.recipe import DetAugment, RecAugment
@@ -47,6 +48,9 @@ class DetDataset:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def widths(self) -> None:
+        """Pictures are cut to one size for training: no width to go by."""
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         """Return the sample ``key = (epoch, index)``.
@@ -131,6 +135,12 @@ class RecDataset:
         width = np.array(rec_width(crop, self.preprocess), np.int64)
         return {"image": image, "label": label, "length": np.array(len(label), np.int64), "width": width}
 
+    def widths(self) -> npt.NDArray[np.float64]:
+        """Return about how wide each line is at the network's height, in pixels: (samples,)."""
+        sizes = np.array([line_size(sample) for sample in self.samples], np.float64).reshape(-1, 2)
+        limits = self.preprocess.min_width, self.preprocess.max_width
+        return np.clip(sizes[:, 0] / np.maximum(sizes[:, 1], 1) * self.preprocess.height, *limits)
+
     def crop(self, sample: RecSample) -> npt.NDArray[np.uint8]:
         """Return a sample's line as a picture (h, w, 3), uint8."""
         if sample.quad is None:
@@ -139,6 +149,19 @@ class RecDataset:
             return crop_quad(self._pictures.read(sample.image), sample.quad)
         except PpedgeError as error:
             raise PpedgeError(f"{sample.where}: {error.message}", error.hint) from error
+
+
+def line_size(sample: RecSample) -> tuple[float, float]:
+    """Return a line's width and height in pixels without decoding its picture; (0, 0) if that cannot be read."""
+    if sample.quad is not None:
+        top, right, bottom, left = np.linalg.norm(sample.quad - np.roll(sample.quad, -1, axis=0), axis=1)
+        width, height = float(max(top, bottom)), float(max(left, right))
+        return (height, width) if height >= UPRIGHT_RATIO * width else (width, height)
+    try:
+        with Image.open(sample.image) as picture:
+            return picture.size
+    except OSError:  # whoever decodes it says what is wrong
+        return 0.0, 0.0
 
 
 class _Pictures:

@@ -182,7 +182,7 @@ class _Fit:
         if self.world > 1:  # the guide has no part in the loss once the flat start is over
             net = paddle.DataParallel(net, find_unused_parameters=net is not course.net)
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
-                          self.rank, self.world)  # fmt: skip
+                          self.rank, self.world, self.dataset.widths())  # fmt: skip
         with _stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
             for batch in loader(self.dataset, batches, course.task.collate, course.workers):
                 began = time.monotonic()
