@@ -10,8 +10,9 @@ import pytest
 from ppedge.errors import Interrupted
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.runs import sha256
-from ppedge.train.flat_start import Guided, even_alignment, flat_loss
+from ppedge.train.flat_start import Guided, even_alignment, flat_loss, guided_loss
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.losses import CTCLoss
 from ppedge.train.task import Task
 from small import tiny_recipe
 
@@ -38,7 +39,7 @@ def test_even_alignment(label, length, filled, expected):
     assert aligned.numpy().tolist() == [expected]
 
 
-def test_flat_loss_is_the_cross_entropy_of_head_and_guide():
+def test_losses_of_head_and_guide():
     paddle.seed(0)
     output = {"logits": paddle.randn([2, 8, 5]), "guide": paddle.randn([2, 8, 5])}
     batch = {
@@ -52,10 +53,12 @@ def test_flat_loss_is_the_cross_entropy_of_head_and_guide():
         log_p = paddle.nn.functional.log_softmax(logits, axis=-1)
         return -float(paddle.take_along_axis(log_p, aligned.unsqueeze(-1), axis=-1).sum()) / 2
 
-    parts = {name: float(value) for name, value in flat_loss(output, batch).items()}
+    parts = {name: float(value) for name, value in guided_loss(flat_loss, output, batch).items()}
     assert parts["loss_head"] == pytest.approx(wanted(output["logits"]), rel=1e-5)
     assert parts["loss_guide"] == pytest.approx(wanted(output["guide"]), rel=1e-5)
     assert parts["loss"] == pytest.approx(parts["loss_head"] + parts["loss_guide"])
+    late = guided_loss(CTCLoss(), output, batch)
+    assert float(late["loss_head"]) == pytest.approx(float(CTCLoss()(output, batch)["loss"]))
 
 
 def test_only_the_network_is_kept_and_a_resumed_course_repeats_itself(rec_data, tmp_path):
@@ -64,7 +67,7 @@ def test_only_the_network_is_kept_and_a_resumed_course_repeats_itself(rec_data, 
     whole = fit(make_course(recipe, tmp_path / "whole"))
     log = [json.loads(line) for line in (tmp_path / "whole" / METRICS).read_text().splitlines()]
     steps = [entry for entry in log if "loss" in entry]
-    assert ["loss_guide" in entry for entry in steps] == [entry["step"] <= whole.steps / 2 for entry in steps]
+    assert all(entry["loss"] == pytest.approx(entry["loss_head"] + entry["loss_guide"]) for entry in steps)
     course = make_course(recipe, tmp_path / "whole")
     assert read_pdparams(tmp_path / "whole" / BEST).keys() == state_of(course.net).keys()
 
@@ -94,6 +97,17 @@ def test_the_guide_teaches_the_backbone_and_shares_no_moments(rec_data):
     guided(paddle.randn([2, 3, 32, 64]))["guide"].sum().backward()
     assert all(p.grad is not None for p in net.backbone.parameters() if not p.stop_gradient)
     assert all(p.grad is None for p in net.head.parameters())
+
+
+def test_ctc_takes_over(rec_data, tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(
+        "ppedge.train.loop.guided_loss", lambda loss, *rest: used.append(loss) or guided_loss(loss, *rest)
+    )
+    recipe = tiny_recipe("rec", rec_data, train={"epochs": 4, "batch_size": 4, "flat_start": 0.5})
+    course = make_course(recipe, tmp_path)
+    result = fit(course)
+    assert used == [flat_loss] * (result.steps // 2) + [course.task.loss] * (result.steps // 2)
 
 
 def test_later_courses_start_with_ctc(rec_data, tmp_path):

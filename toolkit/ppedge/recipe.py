@@ -175,8 +175,8 @@ class Train(Schedule):
     negatives, as in DB's paper."""
     flat_start: float = Field(0.0, ge=0, le=1)
     """For a recogniser trained from fresh weights: for this share of the course evenly spread characters are learned
-    column by column, with the help of a linear guide on the backbone's features, then CTC takes over; without it CTC
-    needs thousands of steps to start."""
+    column by column, then CTC takes over, all along with the help of a linear guide on the backbone's features; without
+    it CTC needs thousands of steps to start."""
     det_augment: DetAugment = DetAugment()
     rec_augment: RecAugment = RecAugment()
 

@@ -1,16 +1,16 @@
-"""A flat start for recognisers trained from fresh weights.
+"""A flat start for recognisers trained from fresh weights, with a guide.
 
 From fresh weights CTC takes thousands of steps until it finds where the characters stand: its gradient first pulls
 every column to blank. A flat start, as speech recognition calls it, shortens that: at first the classes of single
 columns are learned from an alignment that spreads the characters evenly over the line, and then CTC takes over.
 
-The sequence model is slow to let anything of the picture through, so until then a linear guide reads the backbone's
-features directly and teaches the backbone along with the head. It is dropped at the end.
+The sequence model is slow to let anything of the picture through, so a linear guide reads the backbone's features
+directly and learns the same beside the head: the backbone learns from both. The guide is dropped at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import paddle
@@ -18,6 +18,8 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from ppedge.models.zoo import Network
+
+Loss = Callable[[Mapping[str, Tensor], Mapping[str, Any]], dict[str, Tensor]]
 
 
 class Guided(nn.Layer):
@@ -52,18 +54,26 @@ def flat_loss(output: Mapping[str, Tensor], batch: Mapping[str, Any]) -> dict[st
     """Cross entropy of each column with the even alignment, summed over a line's columns, mean over lines.
 
     Args:
-        output: ``logits`` and ``guide``, each (N, T, C), before softmax.
+        output: ``logits`` (N, T, C), before softmax.
         batch: ``label`` (N, L) class numbers, padded with 0, ``length`` (N,), and ``filled`` (N,), the share of the
             width that the line fills.
 
     Returns:
+        The scalar ``loss``.
+    """
+    logits = output["logits"].astype("float32")
+    columns = logits.shape[1]
+    aligned = even_alignment(batch["label"], batch["length"], batch["filled"], columns)
+    return {"loss": F.cross_entropy(logits, aligned, axis=-1) * columns}
+
+
+def guided_loss(loss: Loss, output: Mapping[str, Tensor], batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The loss of a `Guided` network: the same loss of head and guide.
+
+    Returns:
         Scalars ``loss``, ``loss_head`` and ``loss_guide``, the first being the sum of the others.
     """
-    columns = output["logits"].shape[1]
-    aligned = even_alignment(batch["label"], batch["length"], batch["filled"], columns)
-    head, guide = (
-        F.cross_entropy(output[name].astype("float32"), aligned, axis=-1) * columns for name in ("logits", "guide")
-    )
+    head, guide = (loss({"logits": output[name]}, batch)["loss"] for name in ("logits", "guide"))
     return {"loss": head + guide, "loss_head": head, "loss_guide": guide}
 
 

@@ -26,7 +26,7 @@ from ppedge.recipe import Schedule
 from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, loader, steps_per_epoch
 from ppedge.train.checkpoint import Position
-from ppedge.train.flat_start import Guided, flat_loss
+from ppedge.train.flat_start import Guided, flat_loss, guided_loss
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.task import Task
 
@@ -69,7 +69,7 @@ class Course:
         resume: Go on from ``folder``'s last.ckpt if there is one.
         after_stop: What a user who interrupts it is told to do.
         evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
-        flat_start: For a recogniser: share of the course that is a flat start.
+        flat_start: For a recogniser: share of the course that is a flat start; above 0, a guide helps all along.
         after_step: Called after each step: bounds on parameters go here.
         reporter: Progress.
     """
@@ -178,9 +178,7 @@ class _Fit:
 
     def _steps(self) -> None:
         course, schedule = self.course, self.course.schedule
-        net = self.trained
-        if self.world > 1:  # the guide has no part in the loss once the flat start is over
-            net = paddle.DataParallel(net, find_unused_parameters=net is not course.net)
+        net = paddle.DataParallel(self.trained) if self.world > 1 else self.trained
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
                           self.rank, self.world, self.dataset.widths())  # fmt: skip
         with _stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
@@ -206,7 +204,7 @@ class _Fit:
         net.train()
         with paddle.amp.auto_cast(enable=course.amp, level="O1"):
             output = net(batch["image"])
-        parts = (flat_loss if step < course.flat_start * self.total else course.task.loss)(output, batch)
+        parts = self._loss(output, batch)
         loss = parts["loss"]
         value = float(loss)
         if value != value or value in (float("inf"), float("-inf")):
@@ -225,6 +223,13 @@ class _Fit:
         course.after_step()
         self.position.step = step + 1
         return value, {name: float(part) for name, part in parts.items() if name != "loss"}
+
+    def _loss(self, output: dict[str, paddle.Tensor], batch: dict[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
+        loss = self.course.task.loss
+        if self.trained is self.course.net:
+            return dict(loss(output, batch))
+        flat = self.position.step < self.course.flat_start * self.total
+        return guided_loss(flat_loss if flat else loss, output, batch)
 
     def _epoch_ends(self, every: int) -> bool:
         step = self.position.step
