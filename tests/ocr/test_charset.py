@@ -73,3 +73,9 @@ def test_text_outside_the_set_names_the_characters_once():
 def test_decode_refuses_what_is_no_character(index):
     with pytest.raises(PpedgeError, match=r"outside 1 \.\. 3"):
         Charset("abc").decode([1, index])
+
+
+def test_canonical_classes():
+    charset = Charset("aAb  é")
+    assert charset.canonical() == [0, 1, 2, 3, 4, 4, 6]  # the two spaces read the same
+    assert charset.canonical(ignore_case=True) == [0, 1, 1, 3, 4, 4, 6]

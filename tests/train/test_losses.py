@@ -130,3 +130,22 @@ def test_labels_that_just_fit_count():
     expected = np.mean([ctc(logits[0].astype(np.float64), [1, 1]), ctc(logits[1].astype(np.float64), [1, 2, 3])])
     loss = CTCLoss()({"logits": paddle.to_tensor(logits)}, ctc_batch([[1, 1], [1, 2, 3]]))["loss"]
     assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_classes_that_read_the_same_are_equally_right():
+    """Against the sum of the likelihoods of all labels that read the same."""
+    logits = np.random.default_rng(5).normal(size=(1, 4, 5)).astype(np.float32)
+    loss = CTCLoss([0, 1, 2, 1, 4])({"logits": paddle.to_tensor(logits)}, ctc_batch([[3, 2]]))["loss"]
+    # Class 3 reads as class 1: one class with the probabilities of both.
+    p = np.exp(logits[0].astype(np.float64))
+    p /= p.sum(axis=-1, keepdims=True)
+    merged = np.stack([p[:, 0], p[:, 1] + p[:, 3], p[:, 2], p[:, 4]], axis=1)
+    assert float(loss) == pytest.approx(ctc(np.log(merged), [1, 2]), rel=1e-4)
+
+
+def test_merged_classes_have_finite_gradients():
+    logits = paddle.to_tensor(np.array([[[50.0, -50, -50], [-50, 50, -50]]], np.float32), stop_gradient=False)
+    loss = CTCLoss([0, 1, 1])({"logits": logits}, ctc_batch([[2]]))["loss"]
+    loss.backward()
+    assert float(loss) == pytest.approx(0, abs=1e-5)
+    assert np.isfinite(logits.grad.numpy()).all()

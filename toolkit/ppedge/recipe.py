@@ -177,6 +177,9 @@ class Train(Schedule):
     """For a recogniser trained from fresh weights: for this share of the course evenly spread characters are learned
     column by column, then CTC takes over, all along with the help of a linear guide on the backbone's features; without
     it CTC needs thousands of steps to start."""
+    ignore_case: bool = False
+    """For a recogniser whose labels are in one case only, whatever the pictures show: either case of a letter counts as
+    right, so that training does not undo what the weights know about case."""
     det_augment: DetAugment = DetAugment()
     rec_augment: RecAugment = RecAugment()
 

@@ -70,6 +70,16 @@ class Charset:
         """Number of classes, the blank included."""
         return len(self.characters) + 1
 
+    def canonical(self, *, ignore_case: bool = False) -> list[int]:
+        """Return for each class, the blank included, the first class that reads the same.
+
+        Args:
+            ignore_case: The two cases of a letter of the Latin alphabet read the same.
+        """
+        first: dict[str, int] = {}
+        keys = (c.upper() if ignore_case and c.isascii() else c for c in self.characters)
+        return [BLANK, *(first.setdefault(key, number) for number, key in enumerate(keys, 1))]
+
     def encode(self, text: str) -> list[int]:
         """Return the classes of a text, without blanks.
 

@@ -6,12 +6,15 @@ differentiate, and its parts, for the log. All are computed in float32, whatever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
+
+LEAST = 1e-12  # probability of a class that another stands for: 0 has no logarithm
 
 
 class DBLoss(nn.Layer):
@@ -101,7 +104,17 @@ class CTCLoss(nn.Layer):
 
     A label that needs more columns than there are (one a character, and one more between equal neighbours) has no
     alignment and an infinite loss; such samples count nothing, in value and gradient.
+
+    Args:
+        canonical: For each class the one that stands for it: classes with the same are equally right, and their
+            probabilities are added. None: each stands for itself.
     """
+
+    def __init__(self, canonical: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.canonical = None
+        if canonical is not None and list(canonical) != list(range(len(canonical))):
+            self.canonical = np.asarray(canonical, np.int32)
 
     def forward(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Compare class scores with labels.
@@ -119,6 +132,10 @@ class CTCLoss(nn.Layer):
         logits = output["logits"].astype("float32").transpose([1, 0, 2])
         columns, samples = logits.shape[0], logits.shape[1]
         labels, lengths = batch["label"].astype("int32"), batch["length"].astype("int64")
+        if self.canonical is not None:
+            merge = np.eye(len(self.canonical), dtype=np.float32)[self.canonical]
+            logits = paddle.log(F.softmax(logits, axis=-1) @ paddle.to_tensor(merge) + LEAST)
+            labels = paddle.to_tensor(self.canonical)[labels.flatten()].reshape(labels.shape)
         possible = _columns_needed(labels, lengths) <= columns
         # One character always fits when any column exists: the stand-in's loss is finite, and multiplied by 0.
         safe = paddle.where(possible, lengths, paddle.ones_like(lengths))

@@ -12,6 +12,7 @@ from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
 from ppedge.data.source import model_spec, read_charset, read_samples
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
+from ppedge.ocr.charset import Charset
 from ppedge.recipe import Recipe
 from ppedge.train.losses import CTCLoss, DBLoss
 from ppedge.validate.accuracy import MAIN_METRIC, evaluate
@@ -29,7 +30,7 @@ class Task:
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = None if recipe.task == "det" else read_charset(recipe)
         self.spec = model_spec(recipe, self.charset)
-        self.loss: paddle.nn.Layer = _loss(recipe)
+        self.loss: paddle.nn.Layer = _loss(recipe, self.charset)
         self.collate: Callable[[Sequence[Any]], Any] = collate_det if recipe.task == "det" else collate_rec
 
     def build(self) -> zoo.Network:
@@ -61,8 +62,10 @@ class Task:
         return evaluate(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
 
 
-def _loss(recipe: Recipe) -> paddle.nn.Layer:
-    return DBLoss(recipe.train.shrink_loss) if recipe.task == "det" else CTCLoss()
+def _loss(recipe: Recipe, charset: Charset | None) -> paddle.nn.Layer:
+    if charset is None:
+        return DBLoss(recipe.train.shrink_loss)
+    return CTCLoss(charset.canonical(ignore_case=recipe.train.ignore_case))
 
 
 class NetEngine:
