@@ -15,7 +15,7 @@ _WIDE = 4  # times the smallest width of a recogniser's input
 
 
 def det_shapes(x: np.ndarray) -> dict[str, np.ndarray]:
-    """Return a detector's inputs of several shapes, filled from the top left of a prepared picture.
+    """Return a detector's inputs of several shapes, cut out of the middle of a prepared picture.
 
     Args:
         x: (1, 3, H, W), float32.
@@ -25,8 +25,11 @@ def det_shapes(x: np.ndarray) -> dict[str, np.ndarray]:
     """
     found = {}
     for name, (height, width) in _DET.items():
-        times = (1, 1, -(-height // x.shape[2]), -(-width // x.shape[3]))
-        found[name] = np.ascontiguousarray(np.tile(x, times)[:, :, :height, :width])
+        rows, columns = (
+            (max(0, have - want) // 2 + np.arange(want)) % have
+            for have, want in zip(x.shape[2:], (height, width), strict=True)
+        )
+        found[name] = np.ascontiguousarray(x[:, :, rows][..., columns])
     return found
 
 
