@@ -269,13 +269,33 @@ def test_a_failed_gate_is_exit_code_1(ppedge, recipe, tmp_path, monkeypatch):
     run = Run(tmp_path / "run")
     run.path.mkdir()
     run.recipe_path.write_text(recipe.read_text())
-    row = {"gate": "max_difference", "model": "rec.fp32.onnx", "value": 0.5, "limit": 0.001, "passed": False}
-    report = {"schema": 1, "task": "rec", "cpu": "cortex-a53", "models": [], "gates": [row], "passed": False}
+    row = {
+        "gate": "max_difference",
+        "model": "rec.fp32.onnx",
+        "cpu": "cortex-a53",
+        "value": 0.5,
+        "limit": 0.001,
+        "note": "",
+        "passed": False,
+    }
+    model = {
+        "file": "rec.fp32.onnx",
+        "baseline": True,
+        "cpu": "cortex-a53",
+        "bytes": 9,
+        "runtime": "onnxruntime 1.0",
+        "input_shape": [1, 3, 32, 320],
+        "instructions": {"total": 7},
+        "ratios": None,
+        "load_instructions": 5,
+        "memory_bytes": 3,
+    }
+    report = {"schema": 2, "task": "rec", "models": [model], "gates": [row], "passed": False}  # fmt: skip
     monkeypatch.setattr(stage, "run_validate", lambda *_, **__: report)
     code, out, err = ppedge("validate", run.path)
     assert code == 1
-    assert "gate max_difference (rec.fp32.onnx): 0.5 <= 0.001 FAILED" in out
-    assert "1 gates failed: max_difference 0.5 > 0.001 (rec.fp32.onnx)." in err
+    assert "FAILED  max_difference 0.5 > 0.001 (rec.fp32.onnx on cortex-a53)" in out
+    assert "1 gates failed: max_difference 0.5 > 0.001 (rec.fp32.onnx on cortex-a53)." in err
     code, out, _ = ppedge("validate", run.path, "--json")
     assert code == 1
     assert yaml.safe_load(out) == report

@@ -69,8 +69,12 @@ def test_the_road(task, tmp_path):
     assert report["passed"]
     baseline, model = report["models"]
     assert baseline["baseline"] and not model["baseline"]
-    assert model["max_difference"] < 1e-4
-    assert model["reference_metrics"] == model["candidate_metrics"]
+    assert model["tensors"]["max_difference"] < 1e-4
+    assert model["metric"]["reference"] == model["metric"]["candidate"]
+    assert model["agreement"]["share"] == 1.0 and model["different"] == []
+    assert all(shape["max_difference"] < 1e-4 for shape in model["shapes"])
+    assert model["repeat_differences"] == model["broken_outputs"] == 0
+    assert 0 < model["ratios"]["total"] < 1
     assert 0 < model["instructions"]["total"] < baseline["instructions"]["total"]
 
     # What is evaluated afterwards is what slimming has measured.

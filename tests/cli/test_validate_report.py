@@ -1,0 +1,71 @@
+"""What ``ppedge validate`` prints of a report."""
+
+import pytest
+
+from ppedge.cli.validate import report_lines
+
+
+def model(**changes):
+    return {
+        "file": "det.int8.nb", "precision": "int8", "baseline": False, "cpu": "cortex-a76", "bytes": 715710,
+        "runtime": "paddlelite 2.13", "input_shape": [1, 3, 320, 320], "instructions": {"total": 128_500_000},
+        "ratios": {"total": 0.727}, "load_instructions": 15_400_000, "memory_bytes": 24_200_000,
+        "reference": "paddle", "candidate": "arm-paddlelite", "samples": 2,
+        "tensors": {"identical": False, "max_difference": 0.61, "mean_difference": 2.7e-4, "cosine": 0.99939,
+                    "snr_db": 29.2},
+        "agreement": {"share": 0.9591, "reference": 85, "candidate": 86, "matched": 82},
+        "metric": {"main": "hmean", "reference": {"hmean": 0.9697}, "candidate": {"hmean": 0.9518},
+                   "difference": {"hmean": {"value": -0.0179, "low": -0.0415, "high": 0.0}}},
+        "shapes": [{"name": "first", "max_difference": 1e-3}, {"name": "tall", "max_difference": None}],
+        "different": [{"picture": "a.jpg", "where": "val.txt:1", "reference": 36, "candidate": 37, "matched": 34}] * 7,
+        **changes,
+    }  # fmt: skip
+
+
+def lines(*models):
+    row = {"gate": "max_metric_drop", "model": "det.int8.nb", "cpu": "cortex-a76", "value": 0.0179, "limit": 0.005,
+           "note": "95% interval +0.0000 to +0.0415", "passed": False}  # fmt: skip
+    return report_lines({"models": list(models), "gates": [row]})
+
+
+def test_a_detector():
+    text = lines(model(file="baseline/det.fp32.nb", baseline=True, ratios=None), model())
+    for wanted in (
+        "det.int8.nb           cortex-a76  715,710           128.5  0.727       15.4     24.2",
+        "  outputs: largest difference 0.61, mean 0.00027, signal to noise 29.2 dB, cosine 0.99939",
+        "  boxes: 85 -> 86, 82 the same at IoU 0.9 (0.9591)",
+        "  hmean: 0.9697 -> 0.9518, -0.0179 (-0.0415 to +0.0000)",
+        "  largest difference by shape: first 0.001, tall not finite",
+        "  differs: val.txt:1: 36 -> 37 boxes, 34 the same",
+        "  differs: 2 more, see report.json",
+        "gates: 0 passed, 1 failed",
+        "  FAILED  max_metric_drop 0.0179 > 0.005 (det.int8.nb on cortex-a76; 95% interval +0.0000 to +0.0415)",
+    ):
+        assert wanted in text
+    assert sum(line.startswith("det.int8.nb on") for line in text) == 1
+    assert not any(line.startswith("baseline/det.fp32.nb on") for line in text)
+
+
+def test_a_recogniser():
+    different = {
+        "picture": "a.jpg", "where": "val.txt:3", "label": "AB", "reference": {"text": "AB"}, "candidate": {"text": "A"}
+    }  # fmt: skip
+    text = lines(
+        model(
+            agreement={"share": 0.95, "lines": 20, "equal": 19},
+            tensors={"identical": True},
+            different=[different],
+            metric={"reference": {"exact": 1.0}, "candidate": {"exact": 0.95},
+                    "difference": {"exact": {"value": -0.05, "low": None, "high": None}}},
+        )
+    )  # fmt: skip
+    assert "  outputs: identical" in text
+    assert "  strings: 19 of 20 equal (0.9500)" in text
+    assert "  exact: 1.0000 -> 0.9500, -0.0500" in text
+    assert "  differs: val.txt:3: 'AB' -> 'A', labelled 'AB'" in text
+
+
+@pytest.mark.parametrize("ratios", [None, {"total": 0.5}])
+def test_a_run_that_was_not_slimmed_has_no_ratio(ratios):
+    row = lines(model(ratios=ratios))[2].split()
+    assert ("-" in row) == (ratios is None)
