@@ -116,9 +116,7 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
     return value, lines
 
 
-def _resolve(
-    path: Path, value: dict[str, Any], lines: dict[tuple[str, ...], str], overrides: Sequence[str]
-) -> Recipe:
+def _resolve(path: Path, value: dict[str, Any], lines: dict[tuple[str, ...], str], overrides: Sequence[str]) -> Recipe:
     for override in overrides:
         _override(value, override)
         keys = tuple(override.partition("=")[0].split("."))

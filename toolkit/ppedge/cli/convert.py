@@ -47,7 +47,9 @@ def convert(
     ] = None,
     from_inference: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False),
+        typer.Option(
+            metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False
+        ),
     ] = None,
     task: Annotated[
         Literal["det", "rec"] | None, typer.Option(help="With --from-inference; by default as the model's output says.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ppedge.cli.main import emit
-from ppedge.cli.options import Force, Json, RunFolder, SkipBad, run_and_recipe
+from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, run_and_recipe
 
 app = typer.Typer(add_completion=False)
 
@@ -20,6 +20,7 @@ def validate(
     ] = None,
     cpu: Annotated[str | None, typer.Option(help="cortex-a53, cortex-a76, or any core that QEMU knows.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
+    set_: Set = [],  # noqa: B006
     force: Force = False,
     skip_bad: SkipBad = False,
     as_json: Json = False,
@@ -30,7 +31,7 @@ def validate(
     hold ends in exit code 1.
     """
     given = {"engine": engine, "cpu": cpu, "limit": limit}
-    overrides = [f"validate.{key}={value}" for key, value in given.items() if value is not None]
+    overrides = list(set_) + [f"validate.{key}={value}" for key, value in given.items() if value is not None]
     opened, recipe = run_and_recipe(run, overrides)
 
     from ppedge.progress import Reporter

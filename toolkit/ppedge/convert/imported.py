@@ -1,7 +1,7 @@
 """Inference models that somebody else has trained: found, held against the recipe, and brought into a run.
 
-What PaddleOCR publishes as ``..._infer`` is such a model. Its ``.pdmodel`` says what goes in and what comes out, so that
-a model of another task, or of another character set, is refused before Paddle sees it.
+What PaddleOCR publishes as ``..._infer`` is such a model. Its ``.pdmodel`` says what goes in and what comes out, so
+that a model of another task, or of another character set, is refused before Paddle sees it.
 
 As a program (``python -m ppedge.convert.imported PREFIX TASK HEIGHT``) it writes ``PREFIX.npz``: what Paddle makes of
 some inputs, to hold the converted files against.
@@ -70,7 +70,8 @@ def task_of(files: InferenceModel) -> Task:
     task = _OUTPUT_RANKS.get(len(made))
     if len(made) == 2:
         raise PpedgeError(
-            f"{files.model}: gives {_shape(made)}, as a classifier does.", "Detectors and recognisers can be brought in."
+            f"{files.model}: gives {_shape(made)}, as a classifier does.",
+            "Detectors and recognisers can be brought in.",
         )
     if task is None or (task == "det" and made[1] not in (1, -1)):
         raise PpedgeError(f"{files.model}: gives {_shape(made)}, neither a text map nor probabilities of characters.")
