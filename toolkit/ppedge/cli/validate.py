@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.errors import PpedgeError
 
 app = typer.Typer(add_completion=False)
 
@@ -20,6 +22,13 @@ def validate(
     ] = None,
     cpu: Annotated[str | None, typer.Option(help="cortex-a53, cortex-a76, or any core that QEMU knows.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="adb[:SERIAL]", help="Also time the .nb files on a phone; see --benchmark-bin."),
+    ] = None,
+    benchmark_bin: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Paddle Lite's benchmark_bin, built for Android.")
+    ] = None,
     set_: Set = [],  # noqa: B006
     force: Force = False,
     skip_bad: SkipBad = False,
@@ -30,14 +39,18 @@ def validate(
     Prints differences, the metric on both sides and ARM instructions per inference; a gate of the recipe that does not
     hold ends in exit code 1.
     """
+    if (device is None) != (benchmark_bin is None):
+        raise PpedgeError("--device and --benchmark-bin: one without the other.", "Name the phone and the program.")
     given = {"engine": engine, "cpu": cpu, "limit": limit}
     overrides = list(set_) + [f"validate.{key}={value}" for key, value in given.items() if value is not None]
     opened, recipe = run_and_recipe(run, overrides)
 
     from ppedge.progress import Reporter
+    from ppedge.validate import adb
     from ppedge.validate.stage import require_passed, run_validate
 
-    report = run_validate(recipe, opened, force=force, skip_bad=skip_bad, reporter=Reporter())
+    phone = adb.connect(device, benchmark_bin) if device and benchmark_bin else None
+    report = run_validate(recipe, opened, phone=phone, force=force, skip_bad=skip_bad, reporter=Reporter())
     if as_json:
         emit(report)
     else:
@@ -70,4 +83,13 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         + ("passed" if row["passed"] else "FAILED")
         for row in report["gates"]
     ]
+    return lines + (_phone_lines(report["device"]) if "device" in report else [])
+
+
+def _phone_lines(phone: dict[str, Any]) -> list[str]:
+    lines = [f"on {phone['model']} ({phone['soc']}, Android {phone['android']}), one thread:"]
+    for model in phone["models"]:
+        ms = model.get("ms")
+        told = f"{ms['avg']:.2f} ms ({ms['min']:.2f} to {ms['max']:.2f})" if ms else model["error"]
+        lines.append(f"  {model['file']}: {told}")
     return lines

@@ -20,6 +20,7 @@ from ppedge.recipe import Recipe
 from ppedge.runs import Run, write_json
 from ppedge.validate import gates
 from ppedge.validate.accuracy import MAIN_METRIC
+from ppedge.validate.adb import Phone
 from ppedge.validate.parity import compare
 
 REPORT = "report.json"
@@ -45,7 +46,13 @@ class _Model:
 
 
 def run_validate(
-    recipe: Recipe, run: Run, *, force: bool = False, skip_bad: bool = False, reporter: Reporter
+    recipe: Recipe,
+    run: Run,
+    *,
+    phone: Phone | None = None,
+    force: bool = False,
+    skip_bad: bool = False,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Validate, write report.json and return it.
 
@@ -54,6 +61,7 @@ def run_validate(
     Args:
         recipe: The run's recipe, with what the command line changed in its ``validate`` section.
         run: The run; its convert stage must be done.
+        phone: Also time the .nb files on it; its figures are the report's key ``device``.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
@@ -73,6 +81,7 @@ def run_validate(
     models = _models(recipe, run)
     rows, results = [], []
     with run.writing("validate", force=force) as folder:
+        on_phone = phone.measure(recipe, run, reporter.say) if phone else None
         for model in models:
             result = _count(recipe, run, model, reporter)
             if not model.baseline:
@@ -83,7 +92,7 @@ def run_validate(
                     settings.gates, model.file, model.precision, main, parity, result["instructions"]["total"]
                 )
             results.append(result)
-        report = {
+        report: dict[str, Any] = {
             "schema": SCHEMA,
             "task": recipe.task,
             "cpu": settings.cpu,
@@ -91,6 +100,8 @@ def run_validate(
             "gates": [row.to_dict() for row in rows],
             "passed": all(row.passed for row in rows),
         }
+        if on_phone is not None:
+            report["device"] = on_phone
         write_json(folder / REPORT, report)
         run.write_manifest(
             folder,
