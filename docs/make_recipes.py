@@ -47,7 +47,14 @@ def page() -> str:
     )
 
 
-def _section(path: str, node: dict[str, Any], whole: dict[str, Any] | None, known: dict[str, Any]) -> Iterator[str]:
+def _section(
+    path: str,
+    node: dict[str, Any],
+    whole: dict[str, Any] | None,
+    known: dict[str, Any],
+    *,
+    one_of_several: bool = False,
+) -> Iterator[str]:
     """Yield a section's heading, meaning and keys, then the sections within it.
 
     Args:
@@ -56,10 +63,12 @@ def _section(path: str, node: dict[str, Any], whole: dict[str, Any] | None, know
         whole: Its values where it is left out as a whole, which need not be its keys' own defaults; None if it must be
             given, or is absent then.
         known: The schema's definitions.
+        one_of_several: Another form of the section has a heading of its own.
     """
     meaning, attributes = _split_docstring(node.get("description", ""))
     choices = [value["const"] for value in node["properties"].values() if "const" in value]
-    yield f"## {f'`{path}`' if path else 'The recipe'}{f' with name {choices[0]}' if choices else ''}\n"
+    form = f" with name {choices[0]}" if choices else f" with {', '.join(node['properties'])}" if one_of_several else ""
+    yield f"## {f'`{path}`' if path else 'The recipe'}{form}\n"
     yield f"{meaning}\n"
     inner = {key: _sections_of(value, known) for key, value in node["properties"].items()}
     keys = {key: value for key, value in node["properties"].items() if not inner[key]}
@@ -70,9 +79,9 @@ def _section(path: str, node: dict[str, Any], whole: dict[str, Any] | None, know
         yield f"Sections: {', '.join(f'`{key}`' for key, found in inner.items() if found)}.\n"
     for key, value in node["properties"].items():
         for section in inner[key]:
-            yield from _section(
-                f"{path}.{key}".lstrip("."), section, (whole or {}).get(key, value.get("default")), known
-            )
+            defaults = (whole or {}).get(key, value.get("default"))
+            several = len(inner[key]) > 1
+            yield from _section(f"{path}.{key}".lstrip("."), section, defaults, known, one_of_several=several)
 
 
 def _sections_of(value: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:

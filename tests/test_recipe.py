@@ -56,7 +56,7 @@ def test_every_recipe_that_is_shipped_loads(path):
 
 @pytest.mark.parametrize("path", [p for p in RECIPES if "recipes:" not in p.read_text()], ids=lambda path: path.name)
 def test_a_saved_recipe_reads_back_equal(path, tmp_path):
-    recipe = load_recipe(path, ["train.learning_rate=1e-5", "seed=3"])
+    recipe = load_recipe(path, ["validate.gates.max_difference=1e-5", "seed=3"])
     save(recipe, tmp_path / "again.yml")
     assert load_recipe(tmp_path / "again.yml") == recipe
     first = (tmp_path / "again.yml").read_bytes()
@@ -102,6 +102,9 @@ def test_there_are_recipes():
         # YAML.
         ("epochs: 8", "epochs: 8\n  epochs: 9", "r.yml:12: the key train.epochs is there already (r.yml:11)."),
         ("epochs: 8", "epochs: [8", "r.yml:12: not YAML: "),
+        # An inference model: its own keys, and none of the stages that it has not.
+        ("model:", "model:\n  inference: m", "r.yml:7: unknown key model.backbone (2 more after it). Known"),
+        ("{name: MobileNetV3}", "3", "r.yml:6: model.backbone: "),
         ("data:", "\tdata:", "r.yml:3: not YAML: "),
         ("data:", "? [a, b]\n: c\ndata:", "r.yml:3: not YAML: "),
         ("slim:", "slim: &a {prune: *a}\nslimm:", "unknown key"),
@@ -221,3 +224,24 @@ def test_whatever_stands_in_a_file_ends_in_a_recipe_or_a_sentence(tmp_path_facto
         load(path)
     except PpedgeError as error:
         assert "any.yml" in str(error)
+
+
+IMPORTED = "name: theirs\ntask: det\ndata: {}\nmodel: {inference: models/det}\n"
+
+
+def test_an_inference_model_has_no_stages_of_training(tmp_path):
+    path = tmp_path / "r.yml"
+    path.write_text(IMPORTED)
+    recipe = load_recipe(path)
+    assert recipe.stages == ("convert", "validate")
+    save(recipe, tmp_path / "again.yml")  # with all sections
+    assert load_recipe(tmp_path / "again.yml") == recipe
+    for override, told in (
+        ("slim.prune.method=none", "slim: a network that comes as an inference model has no such stage"),
+        ("model.inferense=x", "unknown key model.inferense. Did you mean inference?"),
+        ("model=3", "model: must hold a network's parts, or the key inference, not 3"),
+    ):
+        with pytest.raises(PpedgeError, match=told):
+            load_recipe(path, [override])
+    path.write_text(BASE)
+    assert load_recipe(path).stages == ("train", "slim", "convert", "validate")

@@ -55,20 +55,28 @@ class Recognizer(nn.Layer):
         return F.softmax(self.fc(self.lstm(x)[0]), axis=2)
 
 
-def export_tiny(task, kind, prefix):
+def build(task):
     paddle.seed(1)
     with unique_name.guard():
-        net = Detector() if task == "det" else Recognizer()
+        return Detector() if task == "det" else Recognizer()
+
+
+def export_tiny(task, kind, prefix):
+    net = build(task)
     if kind == "float":
         export.save_cases(prefix.with_suffix(".npz"), export.reference_cases(net, task))
         export.export_float(net, prefix, task)
         return
     from ppedge.slim.pact import calibrate, quantize
 
-    quantize(net, exclude=["backbone.pointwise"] if kind == "mixed" else [])
+    exclude = ["backbone.pointwise"] if kind == "mixed" else []
+    quantize(net, exclude=exclude)
     calibrate(net, [paddle.randn([2, 3, 32, 64]) for _ in range(2)])
-    export.export_quantized(net, prefix, task)
-    prefix.with_suffix(".weights").write_text("\n".join(export.float_weights(net)))
+    fresh = build(task)  # calibrating has given the other one kernels that cannot be exported
+    quantize(fresh, exclude=exclude)
+    fresh.set_state_dict(net.state_dict())
+    export.export_quantized(fresh, prefix, task)
+    prefix.with_suffix(".weights").write_text("\n".join(export.float_weights(fresh)))
 
 
 if __name__ == "__main__":

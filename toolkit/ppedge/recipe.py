@@ -7,9 +7,9 @@ from this file. Reading, overriding and the sentences for mistakes are in `recip
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ppedge.ocr.spec import DbPostprocess, DetPreprocess, RecPreprocess
 
@@ -47,6 +47,9 @@ class Data(Section):
     default the task's own."""
     charset: str = "en_number"
     """For a recogniser: the name of a built-in character set, or a file with one character a line."""
+    use_space_char: bool = False
+    """For a recogniser: add a space after the character set's last character, as PaddleOCR does for its dictionaries,
+    which do not list it."""
     max_text_length: int = Field(64, ge=1)
     """For a recogniser: longer training texts are left out."""
     synth: Synth | None = None
@@ -105,6 +108,23 @@ class Model(Section):
     backbone: Annotated[MobileNetV3, Field()]
     neck: Annotated[DBFPN | SequenceEncoder, Field(discriminator="name")]
     head: Annotated[DBHead | CTCHead, Field(discriminator="name")]
+
+
+class Imported(Section):
+    """A network that somebody else has trained and exported; it is converted and validated, not trained or slimmed."""
+
+    inference: Path
+    """The folder of a Paddle inference model: a .pdmodel file and the .pdiparams file of the same name. Relative to the
+    current folder."""
+
+
+def _form_of_model(value: Any) -> str | None:
+    """Name the class that a recipe's ``model`` is of."""
+    if isinstance(value, Section):
+        return type(value).__name__
+    if not isinstance(value, dict):
+        return None
+    return Imported.__name__ if "inference" in value else Model.__name__
 
 
 class DetAugment(Section):
@@ -313,7 +333,14 @@ class Recipe(Section):
     seed: int = Field(0, ge=0, lt=1 << 31)
     """Of everything that is random."""
     data: Data
-    model: Model
+    model: Annotated[
+        Annotated[Model, Tag("Model")] | Annotated[Imported, Tag("Imported")],
+        Discriminator(
+            _form_of_model,
+            custom_error_type="model_form",
+            custom_error_message="must hold a network's parts, or the key inference",
+        ),
+    ]
     det_preprocess: DetPreprocess = DetPreprocess()
     det_postprocess: DbPostprocess = DbPostprocess()
     rec_preprocess: RecPreprocess = RecPreprocess()
@@ -326,10 +353,21 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
+        if isinstance(self.model, Imported):
+            for section, default in (("train", Train()), ("slim", Slim())):
+                if getattr(self, section) != default:
+                    raise ValueError(f"{section}: a network that comes as an inference model has no such stage")
+            return self
         wanted = {"det": ("DBFPN", "DBHead"), "rec": ("SequenceEncoder", "CTCHead")}[self.task]
         if (self.model.neck.name, self.model.head.name) != wanted:
             raise ValueError(f"model: a {self.task} network needs neck {wanted[0]} and head {wanted[1]}")
         return self
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of this recipe's road, in order."""
+        own = () if isinstance(self.model, Imported) else ("train", "slim")
+        return (*own, "convert", "validate")
 
     @property
     def labels(self) -> Literal["detection", "recognition"]:

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -33,13 +33,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe | Suite:
     if "recipes" in value:
         suite = _validate(Suite, path, value, lines)
         return suite.model_copy(update={"recipes": [path.parent / recipe for recipe in suite.recipes]})
-    for override in overrides:
-        _override(value, override)
-        keys = tuple(override.partition("=")[0].split("."))
-        for length in range(1, len(keys)):  # sections that the file has not
-            lines.setdefault(keys[:length], f"--set {override}")
-        lines[keys] = f"--set {override}"
-    return _validate(Recipe, path, value, lines)
+    return _resolve(path, value, lines, overrides)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -54,6 +48,20 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             f"{path}: a suite of recipes; this command takes one.", "Use `ppedge run`, or name one of them."
         )
     return recipe
+
+
+def make_recipe(value: dict[str, Any], where: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Make a recipe of keys that come from elsewhere than a file.
+
+    Args:
+        value: The keys, as YAML would hold them.
+        where: What to name in errors.
+        overrides: As in `load`.
+
+    Raises:
+        PpedgeError: As `load`.
+    """
+    return _resolve(where, value, {}, overrides)
 
 
 def save(recipe: Recipe, path: Path) -> None:
@@ -106,6 +114,16 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
     if node is not None:
         walk(node, ())
     return value, lines
+
+
+def _resolve(path: Path, value: dict[str, Any], lines: dict[tuple[str, ...], str], overrides: Sequence[str]) -> Recipe:
+    for override in overrides:
+        _override(value, override)
+        keys = tuple(override.partition("=")[0].split("."))
+        for length in range(1, len(keys)):  # sections that the file has not
+            lines.setdefault(keys[:length], f"--set {override}")
+        lines[keys] = f"--set {override}"
+    return _validate(Recipe, path, value, lines)
 
 
 def _override(value: dict[str, Any], override: str) -> None:
@@ -174,7 +192,8 @@ def _known_keys(model: Any, loc: tuple[int | str, ...]) -> list[str]:
             fields = {f.alias or name: f.annotation for name, f in model.model_fields.items()}
             model = fields.get(str(part), model)
         else:  # a union: the location names the member by its tag
-            model = next((m for m in get_args(model) if getattr(m, "__name__", "") == part), model)
+            members = [get_args(m)[0] if get_origin(m) is Annotated else m for m in get_args(model)]
+            model = next((m for m in members if getattr(m, "__name__", "") == part), model)
         members = [m for m in get_args(model) if m is not type(None)]
         if len(members) == 1:
             model = members[0]

@@ -104,8 +104,11 @@ class Run:
         self._take_recipe()
 
     def _take_recipe(self) -> None:
-        """Make the run's recipe that of its train stage, which may have come, or been replaced, a moment ago."""
-        kept = self.stage("train") / RECIPE
+        """Make the run's recipe that of its first stage, which may have come, or been replaced, a moment ago.
+
+        That is train; of an inference model that was brought in, convert.
+        """
+        kept = self.stage("train" if self.done("train") else "convert") / RECIPE
         if kept.is_file() and (not self.recipe_path.is_file() or self.recipe_path.read_bytes() != kept.read_bytes()):
             with atomic_write(self.recipe_path) as file:
                 file.write(kept.read_bytes())
@@ -139,8 +142,8 @@ class Run:
     def fresh(self, name: str) -> bool:
         """Whether a finished stage still rests on the results it was made from."""
         parent = self.manifest(name)["parent"]
-        if parent is None:
-            return True
+        if parent is None:  # a model that was brought in is not that of a training into the same folder
+            return name == "train" or not self.done("train")
         before = parent["stage"]
         return self.done(before) and sha256(self.stage(before) / MANIFEST) == parent["sha256"] and self.fresh(before)
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from enum import Enum
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ppedge.cli.main import emit
-from ppedge.cli.options import Force, Json, RunFolder, run_and_recipe
+from ppedge.cli.options import Force, Json, Out, Set, run_and_recipe, run_of
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.recipe import Recipe
+    from ppedge.runs import Run
 
 app = typer.Typer(add_completion=False)
 
@@ -30,7 +37,31 @@ class Format(str, Enum):
 
 @app.command()
 def convert(
-    run: RunFolder = None,
+    what: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RUN|RECIPE]",
+            help="A run's folder (left out: the newest), or the recipe of an inference model.",
+            show_default=False,
+        ),
+    ] = None,
+    from_inference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["det", "rec"] | None, typer.Option(help="With --from-inference; by default as the model's output says.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="With --from-inference: the run's name; by default the folder's.")
+    ] = None,
+    charset: Annotated[
+        str | None, typer.Option(metavar="FILE|NAME", help="With --from-inference: a recogniser's character set.")
+    ] = None,
+    set_: Set = [],  # noqa: B006
+    out: Out = None,
     target: Annotated[Literal["arm"], typer.Option(help="What the .nb files are for.")] = "arm",
     precision: Annotated[
         list[Precision] | None, typer.Option(help="May be repeated; by default as in the recipe.")
@@ -41,23 +72,93 @@ def convert(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write Paddle Lite .nb and ONNX files of a run's networks.
+    """Write Paddle Lite .nb and ONNX files of a run's networks, or of an inference model that is brought in.
 
     The same network gives the same .nb bytes; int8 that is not really int8 in its convolutions is an error; the ONNX
     file is compared with Paddle on the spot.
     """
     overrides = [f"convert.precisions=[{', '.join(p.value for p in precision)}]"] if precision else []
     overrides += [f"convert.formats=[{', '.join(f.value for f in format_)}]"] if format_ else []
-    opened, recipe = run_and_recipe(run, overrides)
+    given = {"task": task, "name": name, "data.charset": charset}
+    keys = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    keep: Recipe | None = None
+    if from_inference is not None or (what is not None and what.is_file()):
+        keep, recipe, opened = _bring_in(what, from_inference, keys, list(set_), overrides, out)
+    elif keys or set_ or out is not None:
+        raise PpedgeError(
+            "--task, --name, --charset, --set and --out: a run that is there has its recipe already.",
+            "They go with a recipe or with --from-inference DIR.",
+        )
+    else:
+        opened, recipe = run_and_recipe(what, overrides)
+        keep = run_and_recipe(opened.path)[1]
 
     from ppedge.convert.stage import run_convert
     from ppedge.progress import Reporter
 
-    files = run_convert(recipe, opened, force=force, say=Reporter().say)
+    files = run_convert(recipe, opened, keep=keep, force=force, say=Reporter().say)
     if as_json:
         emit({"task": recipe.task, "target": target, "files": files, "run": str(opened.path)})
         return
-    for name, about in files.items():
+    for file, about in files.items():
         difference = about.get("difference_to_paddle")
         note = "" if difference is None else f"  largest difference to Paddle {difference:.2g}"
-        typer.echo(f"{opened.stage('convert') / name}  {about['bytes']:,} bytes{note}")
+        typer.echo(f"{opened.stage('convert') / file}  {about['bytes']:,} bytes{note}")
+
+
+def _bring_in(
+    what: Path | None, folder: Path | None, keys: list[str], set_: list[str], overrides: list[str], out: Path | None
+) -> tuple[Recipe, Recipe, Run]:
+    """Return the recipe of an inference model, the same with what holds for this call alone, and its run.
+
+    Args:
+        what: A recipe, or a run whose recipe is taken; None: the recipe is made of the options.
+        folder: The model's, where the command line names it.
+        keys: Changes of the recipe by options of their own.
+        set_: Changes of the recipe by ``--set``.
+        overrides: Changes for this call alone.
+        out: The run's folder, where the command line names it.
+    """
+    from ppedge.recipe import Imported
+    from ppedge.recipe_io import load_recipe, make_recipe
+
+    changes = keys + set_
+    if what is None:
+        assert folder is not None
+        value, where = _recipe_of(folder), Path("--from-inference")
+        keep = make_recipe(value, where, changes)
+        recipe = make_recipe(_recipe_of(folder), where, changes + overrides)
+        return keep, recipe, run_of(keep, out)
+    path = what
+    if what.is_dir():
+        opened, _ = run_and_recipe(what)
+        path, out = opened.recipe_path, out or what
+    if folder is not None:
+        if not isinstance(load_recipe(path).model, Imported):
+            raise PpedgeError(
+                f"{path}: its model names a network's parts, which is trained.",
+                "Leave --from-inference out, or give model the key inference.",
+            )
+        changes = [f"model.inference={json.dumps(str(folder))}", *changes]
+    keep = load_recipe(path, changes)
+    if not isinstance(keep.model, Imported):
+        raise PpedgeError(f"{path}: its network is to be trained first.", "Use `ppedge run`, or `ppedge train`.")
+    return keep, load_recipe(path, changes + overrides), run_of(keep, out)
+
+
+def _recipe_of(folder: Path) -> dict[str, Any]:
+    """Return a recipe's keys for an inference model, as far as the model itself says them."""
+    from ppedge.convert import imported
+
+    files = imported.find(folder)
+    task = imported.task_of(files)
+    value: dict[str, Any] = {
+        "name": folder.resolve().name,
+        "task": task,
+        "data": {},
+        "model": {"inference": str(folder)},
+    }
+    height = imported.fixed_height(files)
+    if task == "rec" and height is not None:
+        value["rec_preprocess"] = {"height": height}
+    return value

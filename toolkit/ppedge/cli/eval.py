@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +16,7 @@ from ppedge.cli.options import Device, Json, Set, SkipBad
 
 if TYPE_CHECKING:
     from ppedge.models.zoo import Network
+    from ppedge.recipe import Recipe
     from ppedge.runs import Run
     from ppedge.train.task import Task
 
@@ -40,9 +43,14 @@ def evaluate(
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a network on the recipe's evaluation data."""
+    """Measure a network on the recipe's evaluation data.
+
+    Of a run that brought in an inference model, that model is measured, one line of text at a time.
+    """
+    from ppedge.data.source import read_samples
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
+    from ppedge.recipe import Imported
     from ppedge.recipe_io import load_recipe
     from ppedge.runs import open_run
     from ppedge.train.device import set_device
@@ -53,19 +61,44 @@ def evaluate(
     if is_recipe and weights is None:
         raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
     run = None if is_recipe else open_run(what)
-    task = Task(load_recipe(run.recipe_path if run else what or Path(), set_))
-    net = _network(task, run, stage.value if stage else None, weights)
-    samples, skipped = task.samples("eval", skip_bad=skip_bad)
+    recipe = load_recipe(run.recipe_path if run else what or Path(), set_)
+    measure: Callable[..., dict[str, float]]
+    if run is not None and isinstance(recipe.model, Imported) and stage is None and weights is None:
+        measure = _imported(recipe, run)
+    else:
+        task = Task(recipe)
+        measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
+    samples, skipped = read_samples(recipe, "eval", skip_bad=skip_bad)
     began = time.monotonic()
     with Reporter().task("eval", len(samples)) as bar:
-        metrics = task.evaluate(net, samples, advance=lambda steps: bar.advance(steps=steps))
+        metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
     seconds = round(time.monotonic() - began, 2)
     if as_json:
-        emit({"task": task.recipe.task, "metrics": metrics, "samples": len(samples), "skipped": skipped,
+        emit({"task": recipe.task, "metrics": metrics, "samples": len(samples), "skipped": skipped,
               "seconds": seconds})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     typer.echo(f"{shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+
+
+def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
+    """Return what measures the inference model that a run brought in, as the run keeps it."""
+    from ppedge.data.source import model_spec, read_charset
+    from ppedge.engines import open_engine
+    from ppedge.validate.accuracy import evaluate
+
+    run.require_fresh("convert")
+    there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
+    prefix = next(name for p in ("fp32", "int8") if f"{(name := f'paddle/{recipe.task}.{p}')}.pdmodel" in there)
+    run.artifact("convert", f"{prefix}.pdiparams")
+    engine = open_engine("paddle", run.artifact("convert", f"{prefix}.pdmodel"))
+    spec = model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+
+    def measure(samples: list[Any], **options: Any) -> dict[str, float]:
+        with engine:
+            return evaluate(engine, spec, samples, recipe.metric, batch_size=1, **options)
+
+    return measure
 
 
 def _network(task: Task, run: Run | None, stage: str | None, weights: Path | None) -> Network:

@@ -102,11 +102,9 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
 
 def _stages(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter) -> None:
     """Run the stages that are not done, or that rest on results which have been replaced since."""
-    from ppedge.runs import STAGES
-
     _same_recipe(recipe, run, force)
     redo = force
-    for stage in STAGES:
+    for stage in recipe.stages:
         if not redo and run.done(stage) and run.fresh(stage) and _same_settings(stage, recipe, run):
             continue
         redo = True
@@ -161,9 +159,12 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     """Return one row for each form of a finished run's network: its .nb bytes, metric and ARM instructions."""
+    from ppedge.recipe import Imported
     from ppedge.validate.accuracy import MAIN_METRIC
 
     main = MAIN_METRIC[recipe.task]
+    if isinstance(recipe.model, Imported):
+        return [_imported_row(recipe, run, main)]
     slim = run.manifest("slim")["metrics"]
     files = run.manifest("convert")["metrics"]["files"]
     report = _report(run)
@@ -187,6 +188,21 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
         for stage, precision, metrics, file in forms
         if metrics is not None
     ]
+
+
+def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
+    """Return the row of a network that came as an inference model; its metric is that of the pictures validated."""
+    files = run.manifest("convert")["metrics"]["files"]
+    model = _report(run)["models"][0]
+    return {
+        "network": recipe.name,
+        "stage": "imported",
+        "precision": model["precision"],
+        "nb_bytes": files.get(f"{recipe.task}.{model['precision']}.nb", {}).get("bytes"),
+        "metric": main,
+        "value": model["reference_metrics"][main],
+        "arm_instructions": model["instructions"]["total"],
+    }
 
 
 def _report(run: Run) -> dict[str, Any]:

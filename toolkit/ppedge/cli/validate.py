@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from ppedge.cli.main import emit
-from ppedge.cli.options import Force, Json, RunFolder, SkipBad, run_and_recipe
+from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.errors import PpedgeError
 
 app = typer.Typer(add_completion=False)
 _LISTED = 5  # samples that differ, on the screen
@@ -24,6 +26,14 @@ def validate(
     ] = [],  # noqa: B006
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Emulated processes; by default one a core.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="adb[:SERIAL]", help="Also time the .nb files on a phone; see --benchmark-bin."),
+    ] = None,
+    benchmark_bin: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Paddle Lite's benchmark_bin, built for Android.")
+    ] = None,
+    set_: Set = [],  # noqa: B006
     force: Force = False,
     skip_bad: SkipBad = False,
     as_json: Json = False,
@@ -34,13 +44,17 @@ def validate(
     recipe that does not hold ends in exit code 1.
     """
     given = {"engine": engine, "cpu": f"[{', '.join(cpu)}]" if cpu else None, "limit": limit, "workers": workers}
-    overrides = [f"validate.{key}={value}" for key, value in given.items() if value is not None]
+    overrides = list(set_) + [f"validate.{key}={value}" for key, value in given.items() if value is not None]
+    if (device is None) != (benchmark_bin is None):
+        raise PpedgeError("--device and --benchmark-bin: one without the other.", "Name the phone and the program.")
     opened, recipe = run_and_recipe(run, overrides)
 
     from ppedge.progress import Reporter
+    from ppedge.validate import adb
     from ppedge.validate.stage import require_passed, run_validate
 
-    report = run_validate(recipe, opened, force=force, skip_bad=skip_bad, reporter=Reporter())
+    phone = adb.connect(device, benchmark_bin) if device and benchmark_bin else None
+    report = run_validate(recipe, opened, phone=phone, force=force, skip_bad=skip_bad, reporter=Reporter())
     if as_json:
         emit(report)
     else:
@@ -60,7 +74,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     failed = [row for row in report["gates"] if not row["passed"]]
     lines.append(f"gates: {len(report['gates']) - len(failed)} passed, {len(failed)} failed")
     lines += [f"  {'passed' if row['passed'] else 'FAILED'}  {told(row)}" for row in report["gates"]]
-    return lines
+    return lines + (_phone_lines(report["device"]) if "device" in report else [])
 
 
 def _cost_lines(report: dict[str, Any]) -> list[str]:
@@ -133,3 +147,12 @@ def _difference_words(different: dict[str, Any]) -> str:
         before, after = different["reference"]["text"], different["candidate"]["text"]
         return f"{where}: {before!r} -> {after!r}, labelled {different['label']!r}"
     return f"{where}: {different['reference']} -> {different['candidate']} boxes, {different['matched']} the same"
+
+
+def _phone_lines(phone: dict[str, Any]) -> list[str]:
+    lines = [f"on {phone['model']} ({phone['soc']}, Android {phone['android']}), one thread:"]
+    for model in phone["models"]:
+        ms = model.get("ms")
+        told = f"{ms['avg']:.2f} ms ({ms['min']:.2f} to {ms['max']:.2f})" if ms else model["error"]
+        lines.append(f"  {model['file']}: {told}")
+    return lines

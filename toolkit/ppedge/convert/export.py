@@ -120,12 +120,16 @@ def reference_cases(net: paddle.nn.Layer, task: Task, height: int = 32, seed: in
         height: Of a recogniser's lines, in pixels.
         seed: Of the inputs, which are standard normal.
     """
-    shapes = [(1, 3, 64, 96), (2, 3, 96, 32)] if task == "det" else [(1, 3, height, 160), (1, 3, height, 64)]
-    random = np.random.default_rng(seed)
     net.eval()
     with paddle.no_grad():
-        inputs = [random.standard_normal(shape, dtype=np.float32) for shape in shapes]
-        return [(x, net(paddle.to_tensor(x)).numpy()) for x in inputs]
+        return [(x, net(paddle.to_tensor(x)).numpy()) for x in case_inputs(task, height, seed)]
+
+
+def case_inputs(task: Task, height: int = 32, seed: int = 0) -> list[np.ndarray]:
+    """Inputs (N, 3, H, W), float32, of different free sizes: standard normal, the same for the same seed."""
+    shapes = [(1, 3, 64, 96), (2, 3, 96, 32)] if task == "det" else [(1, 3, height, 160), (1, 3, height, 64)]
+    random = np.random.default_rng(seed)
+    return [random.standard_normal(shape, dtype=np.float32) for shape in shapes]
 
 
 def save_cases(path: Path, cases: list[Case]) -> None:

@@ -26,6 +26,21 @@ class _DamagedError(ValueError):
 
 
 @dataclass(frozen=True)
+class Signature:
+    """What a network takes and gives, and what it is made of.
+
+    Attributes:
+        inputs: Shape of each input; -1 is a free side.
+        outputs: Shape of each output, likewise, as far as the exporter knew it.
+        operators: Types of its operators.
+    """
+
+    inputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[tuple[int, ...], ...]
+    operators: frozenset[str]
+
+
+@dataclass(frozen=True)
 class InferenceModel:
     """The two files of an exported network.
 
@@ -64,6 +79,17 @@ class InferenceModel:
             if shape != array:
                 cause = f"{name} has shape {list(array)}, the network wants {list(shape)}"
                 raise PpedgeError(f"{self.params}: does not belong to {self.model}: {cause}.", _HINT)
+
+    def signature(self) -> Signature:
+        """Read what the network takes and gives.
+
+        Raises:
+            PpedgeError: The ``.pdmodel`` file is missing or damaged.
+        """
+        try:
+            return _signature(_main_block(_read(self.model)))
+        except _DamagedError as error:
+            raise PpedgeError(f"{self.model}: damaged or not a .pdmodel file: {error}.", _HINT) from error
 
 
 def _read(path: Path) -> memoryview:
@@ -120,23 +146,52 @@ def _integers(data: memoryview, number: int) -> list[int]:
 
 def _parameters_of_program(data: memoryview) -> list[tuple[str, tuple[int, ...]]]:
     """Name and shape of the parameters, in the order of the weights file, which is that of their names."""
+    block = _main_block(data)
+    if not {"feed", "fetch"} <= _signature(block).operators:
+        raise _DamagedError("its network has no input or no output")
+    return sorted((name, shape) for name, shape, kept in _variables(block) if kept)
+
+
+def _main_block(data: memoryview) -> memoryview:
     blocks = _messages(data, 1)
     if not blocks:
         raise _DamagedError("it holds no network")
-    operators = [bytes(kind) for op in _messages(blocks[0], 4) for kind in _messages(op, 3)]
-    if not {b"feed", b"fetch"} <= set(operators):
-        raise _DamagedError("its network has no input or no output")
-    parameters = []
-    for variable in _messages(blocks[0], 3):
+    return blocks[0]
+
+
+def _variables(block: memoryview) -> Iterator[tuple[str, tuple[int, ...], bool]]:
+    """Yield name and shape of each variable, and whether the weights file holds it."""
+    for variable in _messages(block, 3):
         persistable, name, kind = _integers(variable, 3), _messages(variable, 1), _messages(variable, 2)
         if not name or not kind:
             raise _DamagedError("a variable has no name or no type")
-        if not any(persistable) or _integers(kind[0], 1)[:1] in ([_FEED], [_FETCH]):
-            continue
         tensors = [tensor for lod in _messages(kind[0], 3) for tensor in _messages(lod, 1)]
         shape = tuple(_integers(tensors[0], 2)) if tensors else ()
-        parameters.append((bytes(name[0]).decode("utf-8", "replace"), shape))
-    return sorted(parameters)
+        kept = any(persistable) and _integers(kind[0], 1)[:1] not in ([_FEED], [_FETCH])
+        yield _text(name[0]), shape, kept
+
+
+def _signature(block: memoryview) -> Signature:
+    shapes = {name: shape for name, shape, _ in _variables(block)}
+    fed, fetched, operators = [], [], set()
+    for operator in _messages(block, 4):
+        kind = "".join(_text(value) for value in _messages(operator, 3))
+        operators.add(kind)
+        if kind == "feed":
+            fed += _arguments(operator, 2)
+        elif kind == "fetch":
+            fetched += _arguments(operator, 1)
+    inputs, outputs = (tuple(shapes.get(name, ()) for name in names) for names in (fed, fetched))
+    return Signature(inputs, outputs, frozenset(operators))
+
+
+def _arguments(operator: memoryview, number: int) -> list[str]:
+    """The names of variables that an operator reads (field 1) or writes (field 2)."""
+    return [_text(name) for slot in _messages(operator, number) for name in _messages(slot, 2)]
+
+
+def _text(data: memoryview) -> str:
+    return bytes(data).decode("utf-8", "replace")
 
 
 def _tensors(data: memoryview) -> Iterator[tuple[int, ...]]:

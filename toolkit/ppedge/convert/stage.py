@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from ppedge.convert import onnx
+from ppedge.convert import imported, onnx
+from ppedge.convert.inference_model import InferenceModel
 from ppedge.convert.lite import Precision, to_nb
 from ppedge.convert.nb import summary
 from ppedge.data.source import model_spec, read_charset
 from ppedge.errors import PpedgeError
 from ppedge.process import run_module
-from ppedge.recipe import Recipe
-from ppedge.runs import Run, read_json
+from ppedge.recipe import Imported, Recipe
+from ppedge.recipe_io import save
+from ppedge.runs import RECIPE, Run, read_json
 
 PADDLE, BASELINE = "paddle", "baseline"
 
@@ -26,21 +28,26 @@ class _Source:
 
     Attributes:
         kind: ``float`` or ``quantized``.
-        stage: The stage that left its weights.
+        stage: The stage that left its weights; None for an inference model that is brought in.
         prefix: Of its inference model, below the stage's folder.
         place: Folder of its files, below the stage's folder.
         precisions: Of its .nb files.
     """
 
     kind: str
-    stage: str
+    stage: str | None
     prefix: str
     place: str
     precisions: tuple[Precision, ...]
 
 
 def run_convert(
-    recipe: Recipe, run: Run, *, force: bool = False, say: Callable[[str], None] = lambda text: None
+    recipe: Recipe,
+    run: Run,
+    *,
+    keep: Recipe | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Convert and return, by file: bytes, and what is in it or how far it is from Paddle.
 
@@ -50,32 +57,37 @@ def run_convert(
     Args:
         recipe: The run's recipe, with what the command line changed in its ``convert`` section.
         run: The run.
+        keep: The recipe to keep with a run that begins here, with an inference model; by default ``recipe``.
         force: Replace an earlier result.
         say: Told what is being done.
 
     Raises:
         MissingError: A converter is not installed.
-        PpedgeError: Nothing is trained, a converter failed, or its result is wrong.
+        PpedgeError: Nothing is trained, the inference model is not what the recipe says, a converter failed, or its
+            result is wrong.
     """
     began = time.monotonic()
-    newest = run.newest_stage()
-    if newest is None:
-        raise PpedgeError(f"{run.path}: nothing is trained yet.", "Run `ppedge train` first.")
-    run.require_fresh(newest)
     spec = model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
-    sources = _sources(recipe, run, newest, say)
+    model = _inference_model(recipe, run, len(spec.characters) + 1)
+    newest: str | None = None
+    if model is None:
+        newest = _newest(run)
+        sources = _sources(recipe, run, newest, say)
+    else:
+        sources = [_imported(recipe, model, say)]
     files: dict[str, Any] = {}
     with run.writing("convert", force=force) as folder:
+        if model:
+            save(keep or recipe, folder / RECIPE)
         for source in sources:
-            say(f"exporting the {source.kind} network of {source.stage}")
-            _export(run, source, folder)
+            _export(recipe, run, source, model, folder, say)
             files |= _convert(recipe, source, folder, say)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
         run.write_manifest(
             folder,
             "convert",
             outputs=outputs,
-            inputs=[run.recipe_path],
+            inputs=[model.model, model.params] if model else [run.recipe_path],
             metrics={"files": files},
             parent=newest,
             model=spec.to_dict(),
@@ -85,10 +97,51 @@ def run_convert(
     return files
 
 
+def _newest(run: Run) -> str:
+    """Return the stage whose network is converted."""
+    newest = run.newest_stage()
+    if newest is None:
+        raise PpedgeError(f"{run.path}: nothing is trained yet.", "Run `ppedge train` first.")
+    run.require_fresh(newest)
+    return newest
+
+
+def _inference_model(recipe: Recipe, run: Run, classes: int) -> InferenceModel | None:
+    """Return the model that the recipe brings in, held against the recipe; None if its network is trained here."""
+    if not isinstance(recipe.model, Imported):
+        return None
+    if run.done("train"):
+        raise PpedgeError(
+            f"{run.path}: holds a network that was trained there.", "Name another folder with --out, or another run."
+        )
+    files = imported.find(recipe.model.inference)
+    imported.require_fit(files, recipe.task, recipe.rec_preprocess.height, classes)
+    return files
+
+
+def _imported(recipe: Recipe, model: InferenceModel, say: Callable[[str], None]) -> _Source:
+    """Say what is made of an inference model: it is float, or it is quantized."""
+    if "nb" in recipe.convert.formats:
+        imported.require_runnable_nb(model)
+    asked = recipe.convert.precisions
+    if imported.is_quantized(model):
+        if "int8" not in asked or "nb" not in recipe.convert.formats:
+            raise PpedgeError(
+                f"{model.model}: is quantized, of which an int8 .nb can be made.", "Ask for int8 and the format nb."
+            )
+        say("the model is quantized: an int8 .nb is all that is written")
+        return _Source("quantized", None, f"{PADDLE}/{recipe.task}.int8", "", ("int8",))
+    return _Source("float", None, f"{PADDLE}/{recipe.task}.fp32", "", _floats(recipe))
+
+
+def _floats(recipe: Recipe) -> tuple[Precision, ...]:
+    return tuple(p for p in get_args(Precision) if p in recipe.convert.precisions and p != "int8")
+
+
 def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) -> list[_Source]:
     task = recipe.task
     quantized = newest == "slim" and run.manifest("slim")["quant"] == "pact"
-    floats = tuple(p for p in get_args(Precision) if p in recipe.convert.precisions and p != "int8")
+    floats = _floats(recipe)
     sources = [_Source("float", newest, f"{PADDLE}/{task}.fp32", "", floats)]
     if newest == "slim":
         sources.append(_Source("float", "train", f"{BASELINE}/{PADDLE}/{task}.fp32", BASELINE, floats[:1]))
@@ -99,8 +152,17 @@ def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) 
     return sources
 
 
-def _export(run: Run, source: _Source, folder: Path) -> None:
+def _export(
+    recipe: Recipe, run: Run, source: _Source, model: InferenceModel | None, folder: Path, say: Callable[[str], None]
+) -> None:
+    """Put the inference model of a source at its prefix, with reference cases beside it."""
     prefix = folder / source.prefix
+    if model is not None:
+        say(f"running {model.model} in Paddle")
+        imported.bring_in(model, prefix, recipe.task, recipe.rec_preprocess.height)
+        return
+    assert source.stage is not None
+    say(f"exporting the {source.kind} network of {source.stage}")
     prefix.parent.mkdir(parents=True, exist_ok=True)
     run_module(
         "ppedge.convert.export",

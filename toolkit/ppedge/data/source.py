@@ -16,7 +16,8 @@ from ppedge.recipe import Recipe
 def read_charset(recipe: Recipe) -> Charset:
     """Return a recogniser's character set: a built-in one, or a file below ``data.root`` or the current folder."""
     beside = recipe.data.root / recipe.data.charset
-    return Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset)
+    charset = Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset)
+    return Charset((*charset.characters, " ")) if recipe.data.use_space_char else charset
 
 
 def model_spec(recipe: Recipe, charset: Charset | None) -> ModelSpec:

@@ -10,10 +10,11 @@ import paddle
 
 from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
 from ppedge.data.source import model_spec, read_charset, read_samples
+from ppedge.errors import PpedgeError
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
 from ppedge.ocr.charset import Charset
-from ppedge.recipe import Recipe
+from ppedge.recipe import Imported, Model, Recipe
 from ppedge.train.losses import CTCLoss, DBLoss
 from ppedge.validate.accuracy import MAIN_METRIC, evaluate
 
@@ -23,10 +24,14 @@ class Task:
 
     Args:
         recipe: The recipe.
+
+    Raises:
+        PpedgeError: Its network comes as an inference model, or its character set cannot be read.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self._model = _parts(recipe)
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = None if recipe.task == "det" else read_charset(recipe)
         self.spec = model_spec(recipe, self.charset)
@@ -36,7 +41,7 @@ class Task:
     def build(self) -> zoo.Network:
         """Build the recipe's network, its weights drawn from the recipe's seed."""
         paddle.seed(self.recipe.seed)
-        return zoo.build(self.recipe.model, self.recipe.task, self.charset.size if self.charset else 0)
+        return zoo.build(self._model, self.recipe.task, self.charset.size if self.charset else 0)
 
     def samples(self, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
         """Read the recipe's ``train`` or ``eval`` labels.
@@ -60,6 +65,16 @@ class Task:
     def evaluate(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> dict[str, float]:
         """Measure the network in eval mode; its mode is the same afterwards."""
         return evaluate(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+
+
+def _parts(recipe: Recipe) -> Model:
+    if isinstance(recipe.model, Imported):
+        raise PpedgeError(
+            f"{recipe.name}: its network comes as an inference model ({recipe.model.inference}), which cannot be "
+            "trained or slimmed.",
+            "Use `ppedge convert` and `ppedge validate`, or a recipe whose model names a network's parts.",
+        )
+    return recipe.model
 
 
 def _loss(recipe: Recipe, charset: Charset | None) -> paddle.nn.Layer:

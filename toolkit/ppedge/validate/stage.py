@@ -20,6 +20,7 @@ from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
 from ppedge.runs import Run, write_json
 from ppedge.validate import gates
+from ppedge.validate.adb import Phone
 from ppedge.validate.cost import COUNT_WIDTH, Cost, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
 from ppedge.validate.parity import Parity, compare
@@ -47,7 +48,13 @@ class _Model:
 
 
 def run_validate(
-    recipe: Recipe, run: Run, *, force: bool = False, skip_bad: bool = False, reporter: Reporter
+    recipe: Recipe,
+    run: Run,
+    *,
+    phone: Phone | None = None,
+    force: bool = False,
+    skip_bad: bool = False,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Validate, write report.json and return it.
 
@@ -56,6 +63,7 @@ def run_validate(
     Args:
         recipe: The run's recipe, with what the command line changed in its ``validate`` section.
         run: The run; its convert stage must be done.
+        phone: Also time the .nb files on it; its figures are the report's key ``device``.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
@@ -70,8 +78,11 @@ def run_validate(
     samples, _ = read_samples(recipe, "eval", skip_bad=skip_bad)
     labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
     with run.writing("validate", force=force) as folder:
+        on_phone = phone.measure(recipe, run, reporter.say) if phone else None
         stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter)
         report = stage.report(_models(recipe, run))
+        if on_phone is not None:
+            report["device"] = on_phone
         write_json(folder / REPORT, report)
         drawings = [different["drawing"] for model in report["models"] for different in model.get("different", [])]
         run.write_manifest(

@@ -1,0 +1,179 @@
+"""``ppedge convert --from-inference``, and the stages of a run that began so."""
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ppedge.arm import sysroot
+from ppedge.cli.main import main
+from ppedge.process import run_child
+from ppedge.recipe_io import load_recipe
+from ppedge.runs import Run, sha256
+from small import make_data
+
+TINY = Path(__file__).parents[1] / "convert" / "tiny.py"
+CHARACTERS = "0123456789"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folders of inference models, as PaddleOCR lays them out: det, rec."""
+    root = tmp_path_factory.mktemp("inference")
+    lay_out(root, det="det-float", rec="rec-float")
+    (root / "digits.txt").write_text("\n".join(CHARACTERS))
+    return root
+
+
+def lay_out(root, **names):
+    """Export tiny networks, each into the folder of its keyword."""
+    pytest.importorskip("paddleslim", reason="exporting needs Paddle and PaddleSlim")
+    run_child([sys.executable, TINY, root, *names.values()], "exporting tiny networks")
+    for folder, name in names.items():
+        (root / folder).mkdir()
+        for suffix in (".pdmodel", ".pdiparams"):
+            (root / f"{name}{suffix}").rename(root / folder / f"inference{suffix}")
+
+
+@pytest.fixture
+def ppedge(capsys, monkeypatch, tmp_path):
+    """Run a command line in an empty folder; return exit code, output, error output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+def refused(result, told):
+    code, out, err = result
+    assert (code, out) == (2, ""), err
+    assert told in err
+    assert err.startswith("ppedge: ") and err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def recipe(folders, task, **sections):
+    value = {"name": f"tiny_{task}", "task": task, "data": {}, "model": {"inference": str(folders / task)}, **sections}
+    if task == "rec":
+        value["data"] = {"charset": str(folders / "digits.txt"), **value["data"]}
+        value["rec_preprocess"] = {"min_width": 64, "max_width": 128}
+    Path("tiny.yml").write_text(yaml.safe_dump(value))
+    return "tiny.yml"
+
+
+@pytest.mark.slow
+def test_a_detector_becomes_a_run(ppedge, folders):
+    code, out, err = ppedge("convert", "--from-inference", folders / "det", "--name", "theirs", "--json")
+    assert code == 0, err
+    run, files = Run(Path("runs/theirs")), json.loads(out)["files"]
+    assert set(files) == {"det.fp32.nb", "det.fp16.nb", "det.fp32.onnx"}
+    assert files["det.fp32.onnx"]["difference_to_paddle"] < 1e-4
+    assert run.fresh("convert")
+    manifest = run.manifest("convert")
+    assert manifest["parent"] is None and manifest["model"]["task"] == "det"
+    theirs = folders / "det" / "inference.pdmodel"
+    assert {"path": str(theirs), "sha256": sha256(theirs), "bytes": theirs.stat().st_size} in manifest["inputs"]
+    assert run.artifact("convert", "paddle/det.fp32.pdmodel").read_bytes() == theirs.read_bytes()
+    assert load_recipe(run.recipe_path).model.inference == folders / "det"
+
+    # Once more, of the run itself: what is asked of this call alone does not stay in the recipe.
+    kept = run.recipe_path.read_bytes()
+    assert ppedge("convert")[0] == 2
+    code, _, err = ppedge("convert", run.path, "--force", "--format", "nb", "--precision", "fp32")
+    assert code == 0, err
+    assert run.recipe_path.read_bytes() == kept
+    assert not (run.stage("convert") / "det.fp16.nb").exists()
+
+
+@pytest.mark.slow
+def test_a_quantized_model_becomes_int8(ppedge, tmp_path):
+    lay_out(tmp_path, int8="det-quantized")
+    code, out, err = ppedge("convert", "--from-inference", tmp_path / "int8", "--json")
+    assert code == 0, err
+    files = json.loads(out)["files"]
+    assert set(files) == {"det.int8.nb"}
+    assert set(files["det.int8.nb"]["contents"]["convolutions"]) == {"int8"}
+    again = ppedge("convert", "runs/int8", "--force", "--precision", "fp32")
+    assert again[0] == 2 and "is quantized, of which an int8 .nb can be made" in again[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["rec", "--task", "det"], "a recogniser, but the task is det"),
+        (["rec"], "has 11 classes, the character set (with blank) has 97"),
+        (["rec", "--charset", "nine.txt"], "use --set data.use_space_char=true"),
+        (["rec", "--charset", "nothing.txt"], "nothing.txt: neither a readable UTF-8 file nor a built-in"),
+        (["det", "--set", "validate.limits=3"], "unknown key validate.limits. Did you mean limit?"),
+        (["det", "--set", "train.epochs=3"], "train: a network that comes as an inference model has no such stage"),
+        (["det", "--name", "a/b"], "name: "),
+        (["not-there"], "not-there: no such folder"),
+    ],
+)
+def test_what_is_refused_in_one_sentence(ppedge, folders, options, told):
+    Path("nine.txt").write_text("\n".join(CHARACTERS[:9]))
+    refused(ppedge("convert", "--from-inference", folders / options[0], *options[1:]), told)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "change", "told"),
+    [
+        (".pdmodel", lambda data: data[:-40], "inference.pdmodel: damaged or not a .pdmodel file"),
+        (".pdiparams", lambda data: data[:-40], "inference.pdiparams: damaged or not a .pdiparams file"),
+        (".pdiparams", lambda data: None, "inference.pdiparams: cannot be read (No such file"),
+    ],
+)
+def test_damaged_models(ppedge, folders, tmp_path, suffix, change, told):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in (folders / "det").iterdir():
+        data = change(path.read_bytes()) if path.suffix == suffix else path.read_bytes()
+        if data is not None:
+            (copy / path.name).write_bytes(data)
+    refused(ppedge("convert", "--from-inference", copy), told)
+
+
+def test_options_of_an_inference_model_alone(ppedge, folders):
+    refused(ppedge("convert", "--set", "convert.formats=[nb]"), "a run that is there has its recipe already")
+    trained = Path(__file__).parents[2] / "recipes" / "receipts_det.yml"
+    refused(ppedge("convert", trained), "its network is to be trained first")
+    refused(ppedge("convert", trained, "--from-inference", folders / "det"), "its model names a network's parts")
+
+
+@pytest.mark.parametrize("command", ["train", "eval"])
+def test_a_recipe_of_one_cannot_be_trained(ppedge, folders, command):
+    pytest.importorskip("paddle")
+    weights = ["--weights", folders / "no.pdparams"] if command == "eval" else []
+    refused(ppedge(command, recipe(folders, "det"), *weights), "cannot be trained or slimmed")
+
+
+@pytest.mark.slow
+def test_the_road_of_a_recogniser(ppedge, folders, tmp_path):
+    sysroot.ensure()
+    data = make_data("rec", tmp_path)
+    path = recipe(folders, "rec", data={"root": str(data), "eval": ["val.txt"]}, validate={"limit": 2})
+    done = subprocess.run(
+        [sys.executable, "-m", "ppedge", "run", path, "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["stage"], row["precision"]) == ("imported", "fp32")
+    assert row["nb_bytes"] > 0 and row["arm_instructions"] > 0
+    run = Run(Path("runs/tiny_rec"))
+    assert run.manifest("validate")["metrics"] == {"passed": True}
+    code, out, err = ppedge("eval", run.path, "--json")
+    assert code == 0, err
+    assert json.loads(out)["samples"] == 4
+    code, out, err = ppedge("slim", run.path)
+    assert code == 2 and "cannot be trained or slimmed" in err
+    code, out, err = ppedge("validate", run.path, "--set", "data.eval=[]", "--force")
+    assert code == 2 and "data.eval names no label files" in err

@@ -1,0 +1,195 @@
+"""Inference models that somebody else has trained: found, held against the recipe, and brought into a run.
+
+What PaddleOCR publishes as ``..._infer`` is such a model. Its ``.pdmodel`` says what goes in and what comes out, so
+that a model of another task, or of another character set, is refused before Paddle sees it.
+
+As a program (``python -m ppedge.convert.imported PREFIX TASK HEIGHT``) it writes ``PREFIX.npz``: what Paddle makes of
+some inputs, to hold the converted files against.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from ppedge.convert.inference_model import InferenceModel, Signature
+from ppedge.engines import open_engine
+from ppedge.errors import PpedgeError
+from ppedge.process import run_module
+
+Task = Literal["det", "rec"]
+TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser"}
+_OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec"}  # a map (N, 1, H, W); probabilities (N, T, C)
+_SEQUENCE_OPERATORS = {"rnn", "lstm", "gru", "cudnn_lstm"}
+
+
+def find(folder: Path) -> InferenceModel:
+    """Return the one inference model in a folder, after checking that its files are whole and belong together.
+
+    Raises:
+        PpedgeError: The folder is missing, holds none or several, or a file is missing or damaged.
+    """
+    if not folder.is_dir():
+        raise PpedgeError(f"{folder}: no such folder.", "Name the unpacked folder of an inference model.")
+    models = sorted(folder.glob("*.pdmodel"))
+    if not models:
+        newer = sorted(folder.glob("*.json"))
+        if newer and list(folder.glob("*.pdiparams")):
+            raise PpedgeError(
+                f"{newer[0]}: Paddle 3's form of an inference model, which Paddle Lite's opt cannot read.",
+                "Export the network as .pdmodel (in Paddle 3, with FLAGS_enable_pir_api=0).",
+            )
+        raise PpedgeError(f"{folder}: holds no .pdmodel file.", "Name the folder of inference.pdmodel.")
+    if len(models) > 1:
+        names = ", ".join(path.name for path in models)
+        raise PpedgeError(f"{folder}: holds several .pdmodel files ({names}).", "Put the one to convert in its own.")
+    files = InferenceModel(models[0], models[0].with_suffix(".pdiparams"))
+    files.check()
+    return files
+
+
+def task_of(files: InferenceModel) -> Task:
+    """Tell from a model's output what it is for.
+
+    Raises:
+        PpedgeError: It is neither a detector nor a recogniser.
+    """
+    signature = files.signature()
+    if len(signature.inputs) != 1 or len(signature.outputs) != 1:
+        raise PpedgeError(
+            f"{files.model}: has {len(signature.inputs)} inputs and {len(signature.outputs)} outputs.",
+            "Networks for text have one of each.",
+        )
+    given, made = signature.inputs[0], signature.outputs[0]
+    if len(given) != 4 or given[1] not in (3, -1):
+        raise PpedgeError(f"{files.model}: takes {_shape(given)}, not pictures (N, 3, height, width).")
+    task = _OUTPUT_RANKS.get(len(made))
+    if len(made) == 2:
+        raise PpedgeError(
+            f"{files.model}: gives {_shape(made)}, as a classifier does.",
+            "Detectors and recognisers can be brought in.",
+        )
+    if task is None or (task == "det" and made[1] not in (1, -1)):
+        raise PpedgeError(f"{files.model}: gives {_shape(made)}, neither a text map nor probabilities of characters.")
+    return task
+
+
+def fixed_height(files: InferenceModel) -> int | None:
+    """Return the height in pixels of the lines that a recogniser takes, or None if its file leaves it free."""
+    height = files.signature().inputs[0][2]
+    return height if height > 0 else None
+
+
+def require_fit(files: InferenceModel, task: Task, height: int, classes: int) -> None:
+    """Check that a model is what the recipe says.
+
+    Args:
+        files: The model.
+        task: The recipe's.
+        height: For a recogniser, of the recipe's lines in pixels.
+        classes: For a recogniser, of the recipe's character set, blank included.
+
+    Raises:
+        PpedgeError: It is for another task, takes pictures of one size only, or has other classes.
+    """
+    found = task_of(files)
+    if found != task:
+        raise PpedgeError(
+            f"{files.model}: {TASKS[found]}, but the task is {task}.", f"Set the task {found}, or name another model."
+        )
+    signature = files.signature()
+    _require_size(files, signature, task, height)
+    if task == "rec":
+        _require_classes(files, signature.outputs[0][2], classes)
+
+
+def _require_size(files: InferenceModel, signature: Signature, task: Task, height: int) -> None:
+    given = signature.inputs[0]
+    free = given[2:] if task == "det" else given[3:]
+    if any(side > 0 for side in free):
+        raise PpedgeError(
+            f"{files.model}: takes {_shape(given)} only; its {'height and width' if task == 'det' else 'width'} "
+            "must be free.",
+            "Export it again with free sides.",
+        )
+    if task == "rec" and given[2] not in (height, -1):
+        raise PpedgeError(
+            f"{files.model}: takes lines of {given[2]} pixels' height, rec_preprocess.height is {height}.",
+            f"Use --set rec_preprocess.height={given[2]}.",
+        )
+
+
+def _require_classes(files: InferenceModel, found: int, classes: int) -> None:
+    if found in (classes, -1):
+        return
+    hint = "Name the dictionary it was trained with (data.charset, --charset FILE)."
+    if found == classes + 1:
+        hint = "If it was trained with PaddleOCR's use_space_char, use --set data.use_space_char=true."
+    raise PpedgeError(f"{files.model}: has {found} classes, the character set (with blank) has {classes}.", hint)
+
+
+def is_quantized(files: InferenceModel) -> bool:
+    """Whether a model carries the operators of quantization-aware training."""
+    return any(name.startswith("fake_") for name in files.signature().operators)
+
+
+def require_runnable_nb(files: InferenceModel) -> None:
+    """Check for what opt converts but Paddle Lite cannot run.
+
+    An LSTM's zero initial state has a shape that is computed from the batch; where that is free, the runtime aborts.
+
+    Raises:
+        PpedgeError: It is such a model.
+    """
+    signature = files.signature()
+    if signature.inputs[0][0] < 0 and _SEQUENCE_OPERATORS & signature.operators:
+        raise PpedgeError(
+            f"{files.model}: has an LSTM and a free batch; Paddle Lite aborts when it runs the .nb of such a network.",
+            "Export it with batch 1, or write ONNX only: --format onnx.",
+        )
+
+
+def bring_in(files: InferenceModel, prefix: Path, task: Task, height: int) -> None:
+    """Copy a model to ``PREFIX.pdmodel`` and ``.pdiparams``, and write ``PREFIX.npz``, what Paddle makes of it.
+
+    Raises:
+        PpedgeError: Paddle cannot load or run it.
+    """
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    target = InferenceModel.at(prefix)
+    shutil.copyfile(files.model, target.model)
+    shutil.copyfile(files.params, target.params)
+    run_module("ppedge.convert.imported", [prefix, task, str(height)], f"Running {files.model} in Paddle")
+
+
+def _shape(sides: tuple[int, ...]) -> str:
+    return f"({', '.join('?' if side < 0 else str(side) for side in sides)})"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write reference cases: the child process of `bring_in`."""
+    from ppedge.convert.export import case_inputs, save_cases
+
+    parser = argparse.ArgumentParser(prog="python -m ppedge.convert.imported")
+    parser.add_argument("prefix", type=Path)
+    parser.add_argument("task", choices=tuple(TASKS))
+    parser.add_argument("height", type=int)
+    options = parser.parse_args(arguments)
+    files = InferenceModel.at(options.prefix)
+    one_only = files.signature().inputs[0][0] == 1
+    inputs = [x[:1] if one_only else x for x in case_inputs(options.task, options.height)]
+    try:
+        with open_engine("paddle", files.model) as engine:
+            cases = [(x, engine.run([x])[0]) for x in inputs]
+    except PpedgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    save_cases(options.prefix.with_name(f"{options.prefix.name}.npz"), cases)
+
+
+if __name__ == "__main__":
+    main()
