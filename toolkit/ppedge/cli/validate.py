@@ -48,6 +48,7 @@ def validate(
 def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
     from ppedge.validate.gates import shown
+    from ppedge.validate.latency import told
 
     lines = []
     base = next((m["instructions"]["total"] for m in report["models"] if m["baseline"]), None)
@@ -56,6 +57,8 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         ratio = f" ({total / base:.3f} of the network before slimming)" if base and not model["baseline"] else ""
         shape = "x".join(map(str, model["input_shape"]))
         lines.append(f"{model['file']}: {total / 1e6:.1f} M instructions at {shape} on {report['cpu']}{ratio}")
+        if model["estimated_latency"]:
+            lines.append(f"  {told(model['estimated_latency'])}")
         if model["baseline"]:
             continue
         lines.append(

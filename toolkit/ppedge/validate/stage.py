@@ -18,7 +18,7 @@ from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
 from ppedge.runs import Run, write_json
-from ppedge.validate import gates
+from ppedge.validate import gates, latency
 from ppedge.validate.accuracy import MAIN_METRIC
 from ppedge.validate.parity import compare
 
@@ -152,14 +152,16 @@ def _count(recipe: Recipe, run: Run, model: _Model, reporter: Reporter) -> dict[
         engine.run([x])
         counts = getattr(engine, "last_counts")  # noqa: B009 - engines under the emulator have it, the protocol has not
         runtime = getattr(engine, "runtime")  # noqa: B009
+    size = path.stat().st_size
     return {
         "file": model.file,
         "precision": model.precision,
         "baseline": model.baseline,
-        "bytes": path.stat().st_size,
+        "bytes": size,
         "runtime": runtime,
         "input_shape": list(shape),
         "instructions": counts,
+        "estimated_latency": latency.report(recipe.validate_.engine, recipe.validate_.cpu, counts["total"], size),
     }
 
 
