@@ -1,7 +1,9 @@
 """The emulated cores: what a guest reads about the processor it runs on.
 
 Runtimes choose their kernels by ``/proc/cpuinfo`` (Paddle Lite by part number, others by features), so a guest must not
-see the host's. Part numbers are those of Arm's Technical Reference Manuals (MIDR_EL1.PartNum); features are those that
+see the host's. Part numbers are those of Arm's Technical Reference Manuals (MIDR_EL1.PartNum), but for the Cortex-A76:
+Paddle Lite (its ``lite/core/device_info.cc``) knows that core by the numbers that phones give it, Qualcomm's 0x804 and
+HiSilicon's 0xd40, and not by Arm's own 0xd0b, with which it runs int8 without the dot product. Features are those that
 QEMU's model of the core reports through AT_HWCAP, by the kernel's names.
 """
 
@@ -18,12 +20,14 @@ class Core:
     """A core as ``/proc/cpuinfo`` describes it.
 
     Attributes:
-        part: Arm's part number.
+        part: The part number.
         features: The kernel's names of the instruction set extensions.
+        implementer: Who gave the part number: 0x41 is Arm, 0x51 Qualcomm.
     """
 
     part: int
     features: tuple[str, ...]
+    implementer: int = 0x41
 
     def cpuinfo(self) -> str:
         """Return the text of ``/proc/cpuinfo`` for one such core."""
@@ -31,7 +35,7 @@ class Core:
             "processor\t: 0\n"
             "BogoMIPS\t: 100.00\n"
             f"Features\t: {' '.join(self.features)}\n"
-            "CPU implementer\t: 0x41\n"
+            f"CPU implementer\t: {self.implementer:#04x}\n"
             "CPU architecture: 8\n"
             "CPU variant\t: 0x0\n"
             f"CPU part\t: {self.part:#05x}\n"
@@ -44,7 +48,7 @@ CORES = {
     "cortex-a53": Core(0xD03, _V8_0),
     "cortex-a57": Core(0xD07, _V8_0),
     "cortex-a72": Core(0xD08, _V8_0),
-    "cortex-a76": Core(0xD0B, _V8_2),
+    "cortex-a76": Core(0x804, _V8_2, implementer=0x51),  # as a Snapdragon 855 says it
     "neoverse-n1": Core(0xD0C, _V8_2),
 }
 # What a core outside the table is described as: the features that every 64-bit core has.

@@ -67,7 +67,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
     from ppedge.validate.gates import told
 
-    lines = [*_cost_lines(report), ""]
+    lines = [*_cost_lines(report), *_latency_lines(report), ""]
     for model in report["models"]:
         if not model["baseline"]:
             lines += [*_parity_lines(model), ""]
@@ -96,6 +96,16 @@ def _cost_lines(report: dict[str, Any]) -> list[str]:
             )
             for row in rows
         ),
+    ]
+
+
+def _latency_lines(report: dict[str, Any]) -> list[str]:
+    from ppedge.validate.latency import told
+
+    return [
+        f"{model['file']} on {model['cpu']}: {told(model['estimated_latency'])}"
+        for model in report["models"]
+        if model["estimated_latency"]
     ]
 
 

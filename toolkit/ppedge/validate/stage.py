@@ -19,7 +19,7 @@ from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
 from ppedge.runs import Run, write_json
-from ppedge.validate import gates
+from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
 from ppedge.validate.cost import COUNT_WIDTH, Cost, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
@@ -204,13 +204,15 @@ class _Stage:
             return dict(zip(jobs, pool.map(one, jobs), strict=True))
 
     def _entry(self, model: _Model, cpu: str, cost: Cost, baseline: dict[str, int] | None) -> dict[str, Any]:
+        size = (self.run.stage("convert") / model.file).stat().st_size
         return {
             "file": model.file,
             "precision": model.precision,
             "baseline": model.baseline,
             "cpu": cpu,
-            "bytes": (self.run.stage("convert") / model.file).stat().st_size,
+            "bytes": size,
             **cost.to_dict(),
+            "estimated_latency": latency.report(self.settings.engine, cpu, cost.instructions["total"], size),
             "ratios": None if baseline is None else ratios(cost.instructions, baseline),
         }
 
