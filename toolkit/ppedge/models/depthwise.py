@@ -109,8 +109,8 @@ def depthwise_conv2d(x: paddle.Tensor, weight: paddle.Tensor, stride: tuple[int,
 def accelerate(net: paddle.nn.Layer) -> None:
     """Let a network's depthwise convolutions, quantized ones too, use the fast kernels, in place.
 
-    Nothing happens where there is no compiler, or on a GPU; calling it twice does no harm. The network must not be
-    exported afterwards.
+    Nothing happens where there is no compiler, or on a GPU; calling it twice does no harm. Export sees Paddle's own
+    convolutions.
     """
     if not paddle.get_device().startswith("cpu") or library() is None:
         return
@@ -137,7 +137,8 @@ def _pair(value: Any) -> Any:
 
 
 def _forward(layer: Any, slow: Callable[..., paddle.Tensor], x: paddle.Tensor) -> paddle.Tensor:
-    if x.dtype != paddle.float32 or x.shape[1] != layer._groups:  # mixed precision; a mismatch has Paddle's message
+    # Export; mixed precision; a mismatch, for which Paddle has the message.
+    if not paddle.in_dynamic_mode() or x.dtype != paddle.float32 or x.shape[1] != layer._groups:
         return slow(layer, x)
     weight = layer.weight
     if isinstance(layer, QuantizedConv2D):
