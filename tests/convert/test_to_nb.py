@@ -1,11 +1,14 @@
 import sys
 
+import numpy as np
 import pytest
 
+from ppedge.arm.lite import registered
 from ppedge.convert import lite
 from ppedge.convert.inference_model import InferenceModel
 from ppedge.convert.lite import to_nb
 from ppedge.convert.nb import read_nb, summary
+from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import sha256
@@ -138,3 +141,17 @@ def test_a_recogniser_runs_in_paddle_lite(models, tmp_path):
         [sys.executable, "-c", LITE_X86, files.model, files.params, models / "rec-float.npz", tmp_path / "x86"],
         "running the recogniser in Paddle Lite",
     )
+
+
+def test_int8_runs_with_the_dot_product_on_a_core_that_has_it(nb_files):
+    try:
+        registered()
+    except MissingError as error:
+        pytest.skip(str(error))
+    image = np.random.default_rng(0).standard_normal((1, 3, 64, 64), dtype=np.float32)
+    used = {}
+    for cpu in ("cortex-a53", "cortex-a76"):
+        with open_engine("arm-paddlelite", nb_files["det", "int8"].path, cpu=cpu, count=True) as engine:
+            engine.run([image])
+            used[cpu] = engine.last_counts["dot"] > 0
+    assert used == {"cortex-a53": False, "cortex-a76": True}
