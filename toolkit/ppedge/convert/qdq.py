@@ -4,10 +4,10 @@ Each quantized layer's weight becomes an int8 initializer with a DequantizeLinea
 tensor passes a QuantizeLinear and a DequantizeLinear with one scale. No scale is made up: what training left in float
 (LSTM, excluded layers, the way from a convolution to its hardswish) stays float.
 
-onnxruntime computes a convolution in integers if int8 goes in and comes out. Three rewritings, all exact, bring it there
-more often: BatchNormalization goes into the scales of the weight and into the bias; a QuantizeLinear moves up through
-operators that only move values (nearest Resize, Concat and the like), to the convolutions above them; and it moves up
-through a ReLU, which becomes a Clip of integers.
+onnxruntime computes a convolution in integers if int8 goes in and comes out. Three rewritings, which change no result,
+bring it there more often: BatchNormalization goes into the scales of the weight and into the bias; a QuantizeLinear
+moves up through operators that only move values (nearest Resize, Concat and the like), to the convolutions above them;
+and it moves up through a ReLU, which becomes a Clip of integers.
 
 Paddle clips activations to [-127, 127]; QuantizeLinear's own lower end is -128, so a Clip of integers follows it where
 a value may be that low. A Clip of floats before it would keep onnxruntime from computing the convolution above in
@@ -266,9 +266,10 @@ class _Graph:
             return self._pairs[name, step]
         prefix = f"{name}.{sum(other == name for other, _ in self._pairs)}"
         parameters = self._parameters(prefix, np.array(step), np.dtype(np.int8))
-        producer = next((node for node in self.nodes if name in node.output), None)
-        alone = producer is not None and self.only_consumer(name) is not None
-        source, least = name, -LEVELS
+        producer = next((node for node in self.nodes if name in node.output), NodeProto())
+        alone = self.only_consumer(name) is not None
+        source = name
+        least: int | None = -LEVELS
         if alone and producer.op_type == "Relu":
             self.remove(producer)
             source, least = producer.input[0], 0
@@ -276,7 +277,7 @@ class _Graph:
             for i in range(len(producer.input) if producer.op_type == "Concat" else 1):
                 producer.input[i] = self.quantized(producer.input[i], step)
             least = None  # what comes is clipped already
-        elif producer is not None and producer.op_type == "HardSwish" and step * LEVELS > HARDSWISH_LEAST:
+        elif producer.op_type == "HardSwish" and step * LEVELS > HARDSWISH_LEAST:
             least = None
         levels = self._append("QuantizeLinear", [source, *parameters], f"{prefix}.quantized")
         if least is not None:
