@@ -128,9 +128,9 @@ def test_a_precision_that_was_not_converted_says_what_to_do(runs, picture, capsy
     assert "ppedge convert" in error
 
 
-def test_int8_is_refused_where_the_engine_has_no_int8_file(runs, picture, capsys):
+def test_int8_on_onnxruntime_asks_for_the_int8_file(runs, picture, capsys):
     assert ppedge(picture, *runs, "--precision", "int8") == 2
-    assert "--engine onnxruntime: has no int8 file" in capsys.readouterr().err
+    assert "det.int8.onnx: not an artifact" in capsys.readouterr().err
 
 
 def test_a_changed_model_is_refused(picture, tmp_path, runs, capsys):

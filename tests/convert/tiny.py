@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from ppedge.convert import export
+from ppedge.runs import write_json
 
 import paddle  # isort: skip - export's import of zlib must come first
 import paddle.nn.functional as F  # isort: skip
@@ -67,16 +68,21 @@ def export_tiny(task, kind, prefix):
         export.save_cases(prefix.with_suffix(".npz"), export.reference_cases(net, task))
         export.export_float(net, prefix, task)
         return
-    from ppedge.slim.pact import calibrate, quantize
+    from ppedge.models.weights import load_weights, state_of
+    from ppedge.slim.pact import calibrate, quantize, without_quantizers
 
-    exclude = ["backbone.pointwise"] if kind == "mixed" else []
-    quantize(net, exclude=exclude)
+    quantize(net, exclude=["backbone.pointwise"] if kind.endswith("mixed") else [])
     calibrate(net, [paddle.randn([2, 3, 32, 64]) for _ in range(2)])
-    fresh = build(task)  # calibrating has given the other one kernels that cannot be exported
-    quantize(fresh, exclude=exclude)
-    fresh.set_state_dict(net.state_dict())
-    export.export_quantized(fresh, prefix, task)
-    prefix.with_suffix(".weights").write_text("\n".join(export.float_weights(fresh)))
+    if kind.startswith("un"):  # the float network with the same weights
+        export.save_cases(prefix.with_suffix(".npz"), export.reference_cases(net, task))
+        same = build(task)
+        weights, scales = without_quantizers(state_of(net))
+        load_weights(same, weights, "the quantized network")
+        write_json(prefix.with_suffix(".json"), export.quantizers(same, scales, task))
+        export.export_float(same, prefix, task)
+        return
+    export.export_quantized(net, prefix, task)
+    prefix.with_suffix(".weights").write_text("\n".join(export.float_weights(net)))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ def ppedge(folder, *arguments):
     return json.loads(done.stdout)
 
 
-def nb_hashes(run):
-    return {path.relative_to(run.path).as_posix(): sha256(path) for path in run.stage("convert").rglob("*.nb")}
+def hashes(run):
+    files = [*run.stage("convert").rglob("*.nb"), *run.stage("convert").rglob("*.int8.onnx")]
+    return {path.relative_to(run.path).as_posix(): sha256(path) for path in files}
 
 
 def weight_bytes(file):
@@ -67,7 +68,7 @@ def test_the_road(task, tmp_path):
 
     # The ARM core computes what the PC computes, with fewer instructions than before.
     assert report["passed"]
-    baseline, model = report["models"]
+    baseline, model, quantized = report["models"]
     assert baseline["baseline"] and not model["baseline"]
     assert model["tensors"]["max_difference"] < 1e-4
     assert model["metric"]["reference"] == model["metric"]["candidate"]
@@ -77,6 +78,9 @@ def test_the_road(task, tmp_path):
     assert 0 < model["ratios"]["total"] < 1
     assert 0 < model["instructions"]["total"] < baseline["instructions"]["total"]
     assert model["estimated_latency"] is None  # estimates are of Paddle Lite's kernels alone
+    assert quantized["file"] == f"{task}.int8.onnx"
+    assert quantized["tensors"]["mean_difference"] < 0.01
+    assert files[f"{task}.int8.onnx"]["bytes"] < files[f"{task}.fp32.onnx"]["bytes"]
 
     # What is evaluated afterwards is what slimming has measured.
     assert evaluated["metrics"] == slim["quantized"]
@@ -90,9 +94,9 @@ def test_the_road(task, tmp_path):
     assert not [path for path in run.path.iterdir() if path.name.endswith((".partial", ".old"))]
 
     # Once more, from the same weights: the same bytes.
-    first = nb_hashes(run)
-    ppedge(tmp_path, "convert", run.path, "--force", "--format", "nb", "--precision", "int8", "--precision", "fp32")
-    again = nb_hashes(run)
+    first = hashes(run)
+    ppedge(tmp_path, "convert", run.path, "--force", "--precision", "int8", "--precision", "fp32")
+    again = hashes(run)
     assert again
     assert again.items() <= first.items()
 

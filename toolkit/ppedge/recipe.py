@@ -282,7 +282,8 @@ class Convert(Section):
     formats: list[Literal["nb", "onnx"]] = ["nb", "onnx"]
     """Files to write."""
     precisions: list[Literal["fp32", "fp16", "int8"]] = ["fp32", "fp16", "int8"]
-    """Precisions of the .nb files; int8 needs a quantized run and is left out without one. The ONNX file is float."""
+    """Precisions of the .nb files; int8 needs a quantized run and is left out without one. Of ONNX
+    there is always fp32, and int8 if it is named here."""
 
 
 class Gates(Section):
@@ -309,8 +310,8 @@ class Validate(Section):
     """The validate stage."""
 
     engine: Literal["onnxruntime", "paddlelite"] = "onnxruntime"
-    """What runs the models on ARM: onnxruntime the float ONNX file, Paddle Lite's own runtime (once registered) the
-    .nb files."""
+    """What runs the models on ARM: onnxruntime the ONNX files, Paddle Lite's own runtime (once registered) the .nb
+    files."""
     cpu: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = Field(
         ["cortex-a53"], min_length=1
     )

@@ -1,4 +1,4 @@
-"""``ppedge inspect``: what a ``.nb`` file holds, and what differs between two."""
+"""``ppedge inspect``: what a ``.nb`` or ONNX file holds, and what differs between two ``.nb`` files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ppedge.convert.nb import NbFile, Operator, difference, read_nb, summary
+from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,12 +20,15 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE.nb", help="The file to read.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .nb or .onnx file to read.")],
     other: Annotated[Path | None, typer.Argument(metavar="[OTHER.nb]", help="Show what it has otherwise.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every operator and parameter too.")] = False,
 ) -> None:
-    """Read Paddle Lite .nb files: versions, operators with kernel and precision, parameters by type and bytes."""
+    """Read a .nb or .onnx file: versions, operators, layers by precision, parameters by type and bytes."""
+    if file.suffix == ".onnx":
+        _inspect_onnx(file, as_json, alone=other is None and not verbose)
+        return
     nb = read_nb(file)
     second = read_nb(other) if other else None
     if as_json:
@@ -39,6 +43,32 @@ def inspect(
     _show(console, summary(nb))
     if verbose:
         _show_all(console, nb)
+
+
+def _inspect_onnx(file: Path, as_json: bool, *, alone: bool) -> None:
+    from ppedge.convert.onnx_file import summary as summary_of_onnx
+
+    if not alone:
+        raise PpedgeError(f"{file}: comparing and --verbose are for .nb files.", "Name the ONNX file alone.")
+    value = summary_of_onnx(file)
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    layers = ", ".join(f"{count} {precision}" for precision, count in value["layers"].items()) or "none"
+    about = f"{value['bytes']} bytes, opset {value['opset']}, by {value['producer'] or 'unknown'}"
+    console.print(f"{value['file']}: {about}", soft_wrap=True, markup=False)
+    console.print(f"convolutions and matrix products: {layers}")
+    table = _table(f"{sum(value['operators'].values())} operators", "operator", "count")
+    for kind, count in value["operators"].items():
+        table.add_row(kind, str(count))
+    console.print(table)
+    table = _table("parameters", "type", "count", "bytes")
+    for kind, entry in value["parameters"].items():
+        table.add_row(kind, str(entry["count"]), str(entry["bytes"]))
+    console.print(table)
 
 
 def _as_json(nb: NbFile, second: NbFile | None, verbose: bool) -> dict[str, Any]:

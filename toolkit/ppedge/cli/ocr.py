@@ -50,8 +50,6 @@ def ocr(
     """
     from ppedge.ocr.preprocess import read_image
 
-    if precision == "int8" and "onnx" in FILES[engine][0]:
-        raise PpedgeError(f"--engine {engine}: has no int8 file.", "Use --engine paddle or arm-paddlelite.")
     results, failed = [], False
     names = _drawing_names(images)
     with ExitStack() as stack:

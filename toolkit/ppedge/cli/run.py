@@ -182,7 +182,6 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
             "nb_bytes": files.get(f"{file}.nb", {}).get("bytes"),
             "metric": main,
             "value": metrics[main],
-            # A quantized network runs as .nb only, so it is counted where Paddle Lite's runtime is registered.
             "arm_instructions": counts.get(f"{file}.onnx", counts.get(f"{file}.nb")),
         }
         for stage, precision, metrics, file in forms

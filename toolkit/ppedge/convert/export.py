@@ -1,6 +1,6 @@
 """From a network in memory to an inference model (``.pdmodel`` and ``.pdiparams``) that Paddle Lite and ONNX take.
 
-Run it in a process of its own (``python -m ppedge.convert.export RUN STAGE float|quantized PREFIX``): PaddleSlim export
+Run it in a process of its own (``python -m ppedge.convert.export RUN STAGE KIND PREFIX``): PaddleSlim export
 leaves Paddle in static mode, and equal networks give equal files only if nothing was exported before (Paddle numbers
 variables by process).
 
@@ -15,9 +15,9 @@ import argparse
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import paddle
@@ -142,13 +142,14 @@ def save_cases(path: Path, cases: list[Case]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Export a run's network: the child process of the convert stage.
 
-    Beside the model it writes ``PREFIX.npz``, reference cases, and for a quantized network ``PREFIX.json`` with the
-    names of the weights that the recipe keeps in float.
+    Kinds: ``float``; ``quantized``; ``unquantized``, the float network that carries the quantized one's weights. Beside
+    the model it writes, but for the last kind, reference cases as ``PREFIX.npz``, and as ``PREFIX.json`` for
+    ``quantized`` the names of the weights that the recipe keeps in float, for ``unquantized`` the `quantizers`.
     """
     parser = argparse.ArgumentParser(prog="python -m ppedge.convert.export")
     parser.add_argument("run", type=Path)
     parser.add_argument("stage", choices=("train", "slim"))
-    parser.add_argument("kind", choices=("float", "quantized"))
+    parser.add_argument("kind", choices=("float", "quantized", "unquantized"))
     parser.add_argument("prefix", type=Path)
     options = parser.parse_args(arguments)
     try:
@@ -160,16 +161,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
     from ppedge.recipe_io import load_recipe
-    from ppedge.slim.network import load_float, load_quantized
+    from ppedge.slim.network import load_float, load_quantized, load_unquantized
     from ppedge.train.task import Task as Training
 
     recipe = load_recipe(run.recipe_path)
     training = Training(recipe)
+    height, about = recipe.rec_preprocess.height, prefix.with_name(f"{prefix.name}.json")
+    if kind == "unquantized":
+        net, scales = load_unquantized(run, training)
+        write_json(about, {"quantizers": quantizers(net, scales, recipe.task, height)})
+        export_float(net, prefix, recipe.task, height)
+        return
     net = load_quantized(run, training) if kind == "quantized" else load_float(run, training, stage)
-    height = recipe.rec_preprocess.height
     save_cases(prefix.with_name(f"{prefix.name}.npz"), reference_cases(net, recipe.task, height))
     if kind == "quantized":
-        write_json(prefix.with_name(f"{prefix.name}.json"), {"float_weights": float_weights(net)})
+        write_json(about, {"float_weights": float_weights(net)})
         export_quantized(net, prefix, recipe.task, height)
     else:
         export_float(net, prefix, recipe.task, height)
@@ -179,6 +185,33 @@ def float_weights(net: paddle.nn.Layer) -> list[str]:
     """The weights, by the names a ``.nb`` has for them, of convolutions that a quantized network keeps in float."""
     kinds = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose)
     return [layer.weight.name for layer in net.sublayers() if isinstance(layer, kinds)]
+
+
+def quantizers(net: paddle.nn.Layer, scales: Mapping[str, float], task: Task, height: int = 32) -> list[dict[str, Any]]:
+    """Say how the layers that an exported network has are quantized, as `ppedge.convert.qdq.Quantizer` wants it.
+
+    Args:
+        net: The float network; it is in eval mode afterwards. Layers that its eval mode does not use are left out.
+        scales: Of the quantized layers' inputs, by layer.
+        task: ``det`` or ``rec``.
+        height: Of a recogniser's lines, in pixels.
+    """
+    used: set[str] = set()
+    layers = {name: layer for name, layer in net.named_sublayers() if name in scales}
+    hooks = [
+        layer.register_forward_pre_hook(lambda layer, inputs, name=name: used.add(name))
+        for name, layer in layers.items()
+    ]
+    net.eval()
+    with paddle.no_grad():
+        net(paddle.zeros([1, 3, 64 if task == "det" else height, 64]))
+    for hook in hooks:
+        hook.remove()
+    return [
+        {"layer": name, "weight": layer.weight.name, "input_scale": scales[name]}
+        for name, layer in layers.items()
+        if name in used
+    ]
 
 
 if __name__ == "__main__":

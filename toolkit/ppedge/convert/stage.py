@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,8 +81,8 @@ def run_convert(
         if model:
             save(keep or recipe, folder / RECIPE)
         for source in sources:
-            _export(recipe, run, source, model, folder, say)
-            files |= _convert(recipe, source, folder, say)
+            _source(recipe, run, source, model, folder / source.prefix, say)
+            files |= _convert(recipe, run, source, folder, say)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
         run.write_manifest(
             folder,
@@ -152,26 +153,29 @@ def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) 
     return sources
 
 
-def _export(
-    recipe: Recipe, run: Run, source: _Source, model: InferenceModel | None, folder: Path, say: Callable[[str], None]
+def _source(
+    recipe: Recipe, run: Run, source: _Source, model: InferenceModel | None, prefix: Path, say: Callable[[str], None]
 ) -> None:
     """Put the inference model of a source at its prefix, with reference cases beside it."""
-    prefix = folder / source.prefix
     if model is not None:
         say(f"running {model.model} in Paddle")
         imported.bring_in(model, prefix, recipe.task, recipe.rec_preprocess.height)
         return
     assert source.stage is not None
     say(f"exporting the {source.kind} network of {source.stage}")
+    _export(run, source.stage, source.kind, prefix)
+
+
+def _export(run: Run, stage: str, kind: str, prefix: Path) -> None:
     prefix.parent.mkdir(parents=True, exist_ok=True)
     run_module(
         "ppedge.convert.export",
-        [run.path, source.stage, source.kind, prefix],
-        f"Exporting the {source.kind} network of {run.stage(source.stage)}",
+        [run.path, stage, kind, prefix],
+        f"Exporting the {kind} network of {run.stage(stage)}",
     )
 
 
-def _convert(recipe: Recipe, source: _Source, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _convert(recipe: Recipe, run: Run, source: _Source, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     prefix = folder / source.prefix
     target = folder / source.place
     cases, about = prefix.with_name(f"{prefix.name}.npz"), prefix.with_name(f"{prefix.name}.json")
@@ -185,12 +189,31 @@ def _convert(recipe: Recipe, source: _Source, folder: Path, say: Callable[[str],
             contents = summary(to_nb(prefix, path, precision, kept_float))
             del contents["file"]  # where it was written for now
             files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "contents": contents}
-    if "onnx" in recipe.convert.formats and source.kind == "float":
-        path = target / f"{recipe.task}.fp32.onnx"
+    # The scales of a quantized model that is brought in lie in its graph, from which no ONNX file is made.
+    if "onnx" in recipe.convert.formats and (source.kind == "float" or source.stage is not None):
+        path = target / f"{recipe.task}.{'fp32' if source.kind == 'float' else 'int8'}.onnx"
         say(f"writing {path.relative_to(folder)}")
-        onnx.to_onnx(prefix, path)
-        difference = onnx.check(path, *onnx.load_cases(cases))
-        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "difference_to_paddle": difference}
+        found = _float_onnx(prefix, path, cases) if source.kind == "float" else _int8_onnx(run, path, cases)
+        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, **found}
     cases.unlink()
     about.unlink(missing_ok=True)
     return files
+
+
+def _float_onnx(prefix: Path, path: Path, cases: Path) -> dict[str, Any]:
+    onnx.to_onnx(prefix, path)
+    return {"difference_to_paddle": onnx.check(path, *onnx.load_cases(cases))}
+
+
+def _int8_onnx(run: Run, path: Path, cases: Path) -> dict[str, Any]:
+    """Write the quantized network as ONNX by way of the float network that has its weights."""
+    with tempfile.TemporaryDirectory(prefix="ppedge-qdq-") as temporary:
+        prefix = Path(temporary) / "unquantized"
+        _export(run, "slim", "unquantized", prefix)
+        exact = prefix.with_suffix(".onnx")
+        onnx.to_onnx(prefix, exact)
+        from ppedge.convert.qdq import Quantizer, to_qdq  # needs the onnx package, which to_onnx has asked for
+
+        quantizers = [Quantizer(**entry) for entry in read_json(prefix.with_suffix(".json"))["quantizers"]]
+        layers = to_qdq(exact, path, quantizers)
+    return {"quantized_layers": layers, "mean_difference_to_paddle": onnx.check_mean(path, *onnx.load_cases(cases))}

@@ -19,6 +19,8 @@ from ppedge.train.loop import freeze_batch_norm
 
 QUANTIZED = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose, paddle.nn.Linear)
 CLIP = "_act_preprocess.alpha"
+WRAPPED = "._layer."  # between a layer's name and what PaddleSlim's wrapper around it holds
+INPUT_SCALE = f"{WRAPPED}_fake_quant_input._scale"
 SAMPLED = 200_000
 
 
@@ -159,3 +161,20 @@ def calibrate(net: paddle.nn.Layer, batches: Iterable[paddle.Tensor]) -> None:
 def without_clips(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the state of the exported form: no clips, since the learned scales already bound the activations."""
     return {name: value for name, value in state.items() if not name.endswith(CLIP)}
+
+
+def without_quantizers(state: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Take a quantized network's state apart.
+
+    Returns:
+        The state of the float network with the same weights, and by name of each quantized layer the largest magnitude
+        of its input that has a level.
+    """
+    added = (CLIP, "._scale", "._state", "._accum")
+    weights = {name.replace(WRAPPED, "."): value for name, value in state.items() if not name.endswith(added)}
+    scales = {
+        name.removesuffix(INPUT_SCALE): float(value.item())
+        for name, value in state.items()
+        if name.endswith(INPUT_SCALE)
+    }
+    return weights, scales
