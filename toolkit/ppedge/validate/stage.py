@@ -20,7 +20,9 @@ from ppedge.recipe import Recipe
 from ppedge.runs import Run, write_json
 from ppedge.validate import gates
 from ppedge.validate.accuracy import MAIN_METRIC
-from ppedge.validate.parity import compare
+from ppedge.validate.blame import Blame, Remembering
+from ppedge.validate.explain import blame_samples
+from ppedge.validate.parity import Parity, compare
 
 REPORT = "report.json"
 SCHEMA = 1
@@ -76,8 +78,8 @@ def run_validate(
         for model in models:
             result = _count(recipe, run, model, reporter)
             if not model.baseline:
-                parity = _parity(recipe, run, spec, model, samples, reporter)
-                result |= parity.to_dict()
+                parity, blamed = _parity(recipe, run, spec, model, samples, reporter)
+                result |= {**parity.to_dict(), "blame": blamed.to_dict()}
                 main = MAIN_METRIC[recipe.task]
                 rows += gates.check(
                     settings.gates, model.file, model.precision, main, parity, result["instructions"]["total"]
@@ -163,7 +165,9 @@ def _count(recipe: Recipe, run: Run, model: _Model, reporter: Reporter) -> dict[
     }
 
 
-def _parity(recipe: Recipe, run: Run, spec: ModelSpec, model: _Model, samples: list[Any], reporter: Reporter) -> Any:
+def _parity(
+    recipe: Recipe, run: Run, spec: ModelSpec, model: _Model, samples: list[Any], reporter: Reporter
+) -> tuple[Parity, Blame]:
     path = run.artifact("convert", model.file)
     if find_spec("paddle") is not None:
         run.artifact("convert", str(Path(model.reference).with_suffix(".pdiparams")))
@@ -173,8 +177,10 @@ def _parity(recipe: Recipe, run: Run, spec: ModelSpec, model: _Model, samples: l
     else:
         raise PpedgeError(f"{path}: Paddle is needed as the reference.", "Install ppedge with the extra `cpu`.")
     candidate = open_engine(_arm(recipe), path, cpu=recipe.validate_.cpu, progress=reporter.say)
+    reference, candidate = Remembering(reference), Remembering(candidate)  # blame asks for the same inputs again
     with reference, candidate, reporter.task(f"{model.file} on {recipe.validate_.cpu}", len(samples)) as bar:
-        return compare(reference, candidate, spec, samples, recipe.metric, lambda steps: bar.advance(steps=steps))
+        parity = compare(reference, candidate, spec, samples, recipe.metric, lambda steps: bar.advance(steps=steps))
+        return parity, blame_samples(recipe, spec, reference, candidate, samples)
 
 
 def _arm(recipe: Recipe) -> str:
