@@ -20,6 +20,7 @@ def validate(
     ] = None,
     cpu: Annotated[str | None, typer.Option(help="cortex-a53, cortex-a76, or any core that QEMU knows.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Also show what quantizing costs each layer.")] = False,
     force: Force = False,
     skip_bad: SkipBad = False,
     as_json: Json = False,
@@ -36,7 +37,7 @@ def validate(
     from ppedge.progress import Reporter
     from ppedge.validate.stage import require_passed, run_validate
 
-    report = run_validate(recipe, opened, force=force, skip_bad=skip_bad, reporter=Reporter())
+    report = run_validate(recipe, opened, force=force, skip_bad=skip_bad, layers=layers, reporter=Reporter())
     if as_json:
         emit(report)
     else:
@@ -47,6 +48,7 @@ def validate(
 
 def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
+    from ppedge.validate import explain
     from ppedge.validate.gates import shown
 
     lines = []
@@ -64,6 +66,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         )
         pairs = [f"{k} {v:.4f} -> {model['candidate_metrics'][k]:.4f}" for k, v in model["reference_metrics"].items()]
         lines.append(f"  {model['reference']} -> {model['candidate']}: {', '.join(pairs)}")
+    lines += explain.lines(report)
     lines += [
         f"  gate {row['gate']} ({row['model']}): {shown(row['value'])} <= {row['limit']:.6g} "
         + ("passed" if row["passed"] else "FAILED")

@@ -9,7 +9,7 @@ from ppedge.errors import PpedgeError
 from ppedge.models.weights import load_weights, read_pdparams
 from ppedge.models.zoo import Network
 from ppedge.runs import Run
-from ppedge.slim.pact import quantize, without_clips
+from ppedge.slim.pact import quantize, without_clips, without_quantizers
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.train.loop import BEST
 from ppedge.train.task import Task
@@ -45,8 +45,7 @@ def load_quantized(run: Run, task: Task) -> Network:
     Raises:
         PpedgeError: The slim stage quantized nothing, or its artifacts are missing, changed, or do not fit.
     """
-    if not is_quantized(run):
-        raise PpedgeError(f"{run.path}: has no quantized network.", "Run `ppedge slim --quant pact`.")
+    _require_quantized(run)
     net = task.build()
     apply_plan(net, Plan.load(run.artifact("slim", PLAN)))
     quantize(net, exclude=run.manifest("slim")["settings"]["quant"]["exclude"])
@@ -54,6 +53,26 @@ def load_quantized(run: Run, task: Task) -> Network:
     load_weights(net, without_clips(read_pdparams(path)), path)
     net.eval()
     return net
+
+
+def load_unquantized(run: Run, task: Task) -> Network:
+    """Return the quantized network's weights in a float network, in eval mode: quantizing alone tells the two apart.
+
+    Raises:
+        PpedgeError: The slim stage quantized nothing, or its artifacts are missing, changed, or do not fit.
+    """
+    _require_quantized(run)
+    net = task.build()
+    apply_plan(net, Plan.load(run.artifact("slim", PLAN)))
+    path = run.artifact("slim", BEST)
+    load_weights(net, without_quantizers(read_pdparams(path)), path)
+    net.eval()
+    return net
+
+
+def _require_quantized(run: Run) -> None:
+    if not is_quantized(run):
+        raise PpedgeError(f"{run.path}: has no quantized network.", "Run `ppedge slim --quant pact`.")
 
 
 def is_quantized(run: Run) -> bool:

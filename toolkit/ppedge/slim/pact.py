@@ -159,3 +159,13 @@ def calibrate(net: paddle.nn.Layer, batches: Iterable[paddle.Tensor]) -> None:
 def without_clips(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the state of the exported form: no clips, since the learned scales already bound the activations."""
     return {name: value for name, value in state.items() if not name.endswith(CLIP)}
+
+
+def without_quantizers(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the weights of a quantized network's state under the float network's names."""
+    wrapped = ("._fake_quant_input.", "._fake_quant_weight.", "._ma_output_scale.", "._act_preprocess.")
+    return {
+        name.replace("._layer.", "."): value
+        for name, value in state.items()
+        if not any(part in name for part in wrapped)
+    }

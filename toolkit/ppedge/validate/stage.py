@@ -21,7 +21,7 @@ from ppedge.runs import Run, write_json
 from ppedge.validate import gates
 from ppedge.validate.accuracy import MAIN_METRIC
 from ppedge.validate.blame import Blame, Remembering
-from ppedge.validate.explain import blame_samples
+from ppedge.validate.explain import blame_samples, layer_table
 from ppedge.validate.parity import Parity, compare
 
 REPORT = "report.json"
@@ -47,7 +47,13 @@ class _Model:
 
 
 def run_validate(
-    recipe: Recipe, run: Run, *, force: bool = False, skip_bad: bool = False, reporter: Reporter
+    recipe: Recipe,
+    run: Run,
+    *,
+    force: bool = False,
+    skip_bad: bool = False,
+    layers: bool = False,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Validate, write report.json and return it.
 
@@ -58,6 +64,7 @@ def run_validate(
         run: The run; its convert stage must be done.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
+        layers: Also make the table of what quantizing costs each layer.
         reporter: Progress.
 
     Raises:
@@ -75,6 +82,7 @@ def run_validate(
     models = _models(recipe, run)
     rows, results = [], []
     with run.writing("validate", force=force) as folder:
+        table = {"layers": layer_table(recipe, run, samples, reporter.say)} if layers else {}
         for model in models:
             result = _count(recipe, run, model, reporter)
             if not model.baseline:
@@ -90,6 +98,7 @@ def run_validate(
             "task": recipe.task,
             "cpu": settings.cpu,
             "models": results,
+            **table,
             "gates": [row.to_dict() for row in rows],
             "passed": all(row.passed for row in rows),
         }
