@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ppedge.ocr.spec import DbPostprocess, DetPreprocess, RecPreprocess
 
@@ -266,11 +266,20 @@ class Gates(Section):
     """Limits of the validate stage; one that is not met ends with exit code 1, one that is ``null`` is not checked."""
 
     max_difference: float | None = Field(1e-3, gt=0)
-    """Largest difference of any output value between PC and ARM."""
+    """Of a float file: largest difference of any output value between PC and ARM."""
     max_metric_drop: float | None = Field(0.005, ge=0)
-    """Drop of the metric from PC to ARM."""
+    """Drop of the metric from PC to ARM, as measured on the pictures; its confidence interval is told beside it."""
+    min_box_agreement: float | None = Field(None, ge=0, le=1)
+    """For a detector: share of boxes that PC and ARM both find, matched one to one at IoU 0.9."""
+    min_string_agreement: float | None = Field(None, ge=0, le=1)
+    """For a recogniser: share of lines that PC and ARM read as the same string."""
     max_instructions: int | None = Field(None, ge=1)
-    """ARM instructions of one inference at 320x320 (a recogniser: its height x 320)."""
+    """ARM instructions of one inference at 320x320 (a recogniser: its height x 320); asked, as the next two, of the
+    quantized file where there is one, else of the float file."""
+    min_speedup: float | None = Field(None, gt=0)
+    """ARM instructions of the network before slimming / of this one, on the same core."""
+    max_nb_bytes: int | None = Field(None, ge=1)
+    """Size of the .nb file, whichever engine runs."""
 
 
 class Validate(Section):
@@ -279,10 +288,15 @@ class Validate(Section):
     engine: Literal["onnxruntime", "paddlelite"] = "onnxruntime"
     """What runs the models on ARM: onnxruntime the float ONNX file, Paddle Lite's own runtime (once registered) the
     .nb files."""
-    cpu: str = "cortex-a53"
-    """The emulated core: cortex-a53, cortex-a76, or any that QEMU knows."""
+    cpu: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = Field(
+        ["cortex-a53"], min_length=1
+    )
+    """The emulated core or cores: cortex-a53, cortex-a76, or any that QEMU knows; one may be given without a list."""
     limit: int = Field(10, ge=1)
     """Evaluation pictures (for a recogniser, crops) that go through both engines."""
+    workers: int | None = Field(None, ge=1)
+    """Emulated processes that share the pictures; by default as many as the PC has cores. Results do not depend on
+    it."""
     gates: Gates = Gates()
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from typing_extensions import Self
 
 from ppedge.arm import protocol, qemu
+from ppedge.arm.memory import guest_memory
 from ppedge.arm.sysroot import Sandbox
 from ppedge.errors import PpedgeError
 
@@ -36,6 +37,10 @@ class Guest:
         environment: Added to the guest's environment.
         timeout: Seconds that one answer may take.
 
+    Attributes:
+        last_counts: With counting, the instructions of the last run by class.
+        last_pause: With counting, those between the run before it (or the guest's start) and that run.
+
     Raises:
         PpedgeError: QEMU does not know the core.
         MissingError: The counting plugin cannot be compiled.
@@ -54,6 +59,7 @@ class Guest:
         self.cpu = cpu
         self.timeout = timeout
         self.last_counts: dict[str, int] | None = None
+        self.last_pause: dict[str, int] | None = None
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the guest
         self._count_from: int | None = None
         count_to: int | None = None
@@ -90,6 +96,18 @@ class Guest:
         answer = self._ask(protocol.MODEL, data, protocol.INFO, f"{path}: opening the model")
         return dict(json.loads(answer))
 
+    def memory(self, what: str) -> int:
+        """Return the bytes of memory that the guest has written to and holds while it waits for a message.
+
+        Args:
+            what: What is being done, for errors.
+
+        Raises:
+            PpedgeError: The guest died or takes too long.
+        """
+        self._exchange(protocol.RUN, b"", what)  # a run of nothing: the refusal says that the guest is up and waits
+        return guest_memory(self._process.pid)
+
     def run(self, inputs: Sequence[np.ndarray], what: str) -> list[np.ndarray]:
         """Run the network once; with counting on, `last_counts` then holds this run's instructions by class.
 
@@ -100,7 +118,7 @@ class Guest:
         Raises:
             PpedgeError: The guest refuses the inputs, takes too long or dies.
         """
-        self.last_counts = None
+        self.last_counts = self.last_pause = None
         self._drain()  # what a run that failed left there
         try:
             payload = protocol.pack([np.ascontiguousarray(array) for array in inputs])
@@ -108,7 +126,7 @@ class Guest:
             raise PpedgeError(f"{what}: {error}.", "Give float32 or integer arrays.") from error
         answer = self._ask(protocol.RUN, payload, protocol.TENSORS, what)
         if self._count_from is not None:
-            self.last_counts = self._counts(what)
+            self.last_pause, self.last_counts = self._counts(what)
         return protocol.unpack(answer)
 
     def close(self) -> None:
@@ -123,6 +141,13 @@ class Guest:
             self._process.kill()
             self._process.wait()
         self._release()
+
+    def kill(self) -> None:
+        """End the guest at once; a thread that waits for its answer hears of its death. `close` is still to be called.
+
+        Further calls are harmless.
+        """
+        self._process.kill()
 
     def __enter__(self) -> Self:
         return self
@@ -142,6 +167,15 @@ class Guest:
             process.stdout.close()
 
     def _ask(self, kind: bytes, payload: bytes, wanted: bytes, what: str) -> bytes:
+        answer, reply = self._exchange(kind, payload, what)
+        if answer == protocol.ERROR:
+            text = " ".join(reply.decode("utf-8", "replace").split())
+            raise PpedgeError(f"{what} on {self.cpu}: {text}", "Check the model and the shapes of its inputs.")
+        if answer != wanted:
+            self._fail(f"{what} on {self.cpu}: the guest broke the protocol.")
+        return reply
+
+    def _exchange(self, kind: bytes, payload: bytes, what: str) -> tuple[bytes, bytes]:
         if self._words.closed:
             raise PpedgeError(f"{what}: the guest has ended.", "Open the model again.")
         deadline = time.monotonic() + self.timeout
@@ -149,16 +183,13 @@ class Guest:
             self._send(protocol.HEADER.pack(kind, len(payload)), deadline, what)
             self._send(payload, deadline, what)
             answer, size = protocol.HEADER.unpack(self._receive(protocol.HEADER.size, deadline, what))
-            if answer not in (wanted, protocol.ERROR) or size > _LARGEST_ANSWER:
+            if answer not in (protocol.INFO, protocol.TENSORS, protocol.ERROR) or size > _LARGEST_ANSWER:
                 self._fail(f"{what} on {self.cpu}: the guest broke the protocol.")
             reply = self._receive(size, deadline, what)
         except KeyboardInterrupt:
             self._stop()  # the answer that is still to come must not be taken for a later one's
             raise
-        if answer == protocol.ERROR:
-            text = " ".join(reply.decode("utf-8", "replace").split())
-            raise PpedgeError(f"{what} on {self.cpu}: {text}", "Check the model and the shapes of its inputs.")
-        return reply
+        return answer, reply
 
     def _send(self, data: bytes, deadline: float, what: str) -> None:
         rest = memoryview(data)
@@ -213,10 +244,10 @@ class Guest:
         except BlockingIOError:
             return ""
 
-    def _counts(self, what: str) -> dict[str, int]:
-        """Read what the plugin wrote at a run's two marks, before the guest answered; the second line is the run's."""
+    def _counts(self, what: str) -> list[dict[str, int]]:
+        """Read what the plugin wrote at a run's two marks, before the guest answered: up to the run, and the run."""
         lines = self._drain().splitlines()
         marks = [int(line.split()[0]) for line in lines]
         if marks != [protocol.MARK_BEGIN, protocol.MARK_END]:
             self._fail(f"{what} on {self.cpu}: the counting plugin reported the marks {marks}, not a run's two.")
-        return dict(zip(qemu.CLASSES, map(int, lines[-1].split()[1:]), strict=True))
+        return [dict(zip(qemu.CLASSES, map(int, line.split()[1:]), strict=True)) for line in lines]

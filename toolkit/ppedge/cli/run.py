@@ -166,7 +166,8 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     main = MAIN_METRIC[recipe.task]
     slim = run.manifest("slim")["metrics"]
     files = run.manifest("convert")["metrics"]["files"]
-    counts = {m["file"]: m["instructions"]["total"] for m in _report(run)["models"]}
+    report = _report(run)
+    counts = {m["file"]: m["instructions"]["total"] for m in report["models"] if m["cpu"] == report["cpus"][0]}
     forms = [
         ("trained", "fp32", slim["float"], f"baseline/{recipe.task}.fp32"),
         ("pruned", "fp32", slim.get("finetuned"), f"{recipe.task}.fp32"),

@@ -10,6 +10,7 @@ from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json, RunFolder, SkipBad, run_and_recipe
 
 app = typer.Typer(add_completion=False)
+_LISTED = 5  # samples that differ, on the screen
 
 
 @app.command()
@@ -18,8 +19,11 @@ def validate(
     engine: Annotated[
         Literal["onnxruntime", "paddlelite"] | None, typer.Option(help="What runs the models on ARM.")
     ] = None,
-    cpu: Annotated[str | None, typer.Option(help="cortex-a53, cortex-a76, or any core that QEMU knows.")] = None,
+    cpu: Annotated[
+        list[str], typer.Option(help="cortex-a53, cortex-a76, or any core that QEMU knows; may be repeated.")
+    ] = [],  # noqa: B006
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Emulated processes; by default one a core.")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Also show what quantizing costs each layer.")] = False,
     force: Force = False,
     skip_bad: SkipBad = False,
@@ -27,10 +31,10 @@ def validate(
 ) -> None:
     """Run a converted run's models on an emulated ARM core and compare with the PC.
 
-    Prints differences, the metric on both sides and ARM instructions per inference; a gate of the recipe that does not
-    hold ends in exit code 1.
+    Prints the cost on ARM, how far outputs, boxes or strings, and the metric lie apart, and the gates; a gate of the
+    recipe that does not hold ends in exit code 1.
     """
-    given = {"engine": engine, "cpu": cpu, "limit": limit}
+    given = {"engine": engine, "cpu": f"[{', '.join(cpu)}]" if cpu else None, "limit": limit, "workers": workers}
     overrides = [f"validate.{key}={value}" for key, value in given.items() if value is not None]
     opened, recipe = run_and_recipe(run, overrides)
 
@@ -48,28 +52,89 @@ def validate(
 
 def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
-    from ppedge.validate import explain
+    from ppedge.validate.explain import layer_lines
+    from ppedge.validate.gates import told
+
+    lines = [*_cost_lines(report), ""]
+    for model in report["models"]:
+        if not model["baseline"]:
+            lines += [*_parity_lines(model), ""]
+    failed = [row for row in report["gates"] if not row["passed"]]
+    lines += layer_lines(report.get("layers", []))
+    lines.append(f"gates: {len(report['gates']) - len(failed)} passed, {len(failed)} failed")
+    lines += [f"  {'passed' if row['passed'] else 'FAILED'}  {told(row)}" for row in report["gates"]]
+    return lines
+
+
+def _cost_lines(report: dict[str, Any]) -> list[str]:
+    head = ("file", "core", "bytes", "M instructions", "ratio", "M to open", "MB held")
+    rows = [head]
+    for model in report["models"]:
+        ratio = "-" if model["ratios"] is None else f"{model['ratios']['total']:.3f}"
+        total, opening, memory = model["instructions"]["total"], model["load_instructions"], model["memory_bytes"]
+        figures = (f"{total / 1e6:.1f}", ratio, f"{opening / 1e6:.1f}", f"{memory / 1e6:.1f}")
+        rows.append((model["file"], model["cpu"], f"{model['bytes']:,}", *figures))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    shape = "x".join(map(str, report["models"][0]["input_shape"]))
+    return [
+        f"ARM cost of one inference at {shape}, {report['models'][0]['runtime']}",
+        *(
+            "  ".join(
+                word.ljust(width) if k < 2 else word.rjust(width)
+                for k, (word, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ),
+    ]
+
+
+def _parity_lines(model: dict[str, Any]) -> list[str]:
+    """Return one model on one core against the PC: outputs, the task, the metric, and where they differ."""
+    tensors, agreement, metric = model["tensors"], model["agreement"], model["metric"]
+    lines = [
+        f"{model['file']} on {model['cpu']}, {model['samples']} samples: {model['reference']} -> {model['candidate']}",
+        f"  outputs: {_tensor_words(tensors)}",
+        f"  {_agreement_words(agreement)}",
+    ]
+    for name, before in metric["reference"].items():
+        change = metric["difference"][name]
+        interval = "" if change["low"] is None else f" ({change['low']:+.4f} to {change['high']:+.4f})"
+        lines.append(f"  {name}: {before:.4f} -> {metric['candidate'][name]:.4f}, {change['value']:+.4f}{interval}")
+    worst = [f"{shape['name']} {_figure(shape['max_difference'])}" for shape in model["shapes"]]
+    lines.append(f"  largest difference by shape: {', '.join(worst)}")
+    if model["blame"]:
+        lines.append(f"  blame: {model['blame']['verdict']}")
+    for different in model["different"][:_LISTED]:
+        lines.append(f"  differs: {_difference_words(different)}")
+    if len(model["different"]) > _LISTED:
+        lines.append(f"  differs: {len(model['different']) - _LISTED} more, see report.json")
+    return lines
+
+
+def _figure(value: float | None, digits: int = 2) -> str:
     from ppedge.validate.gates import shown
 
-    lines = []
-    base = next((m["instructions"]["total"] for m in report["models"] if m["baseline"]), None)
-    for model in report["models"]:
-        total = model["instructions"]["total"]
-        ratio = f" ({total / base:.3f} of the network before slimming)" if base and not model["baseline"] else ""
-        shape = "x".join(map(str, model["input_shape"]))
-        lines.append(f"{model['file']}: {total / 1e6:.1f} M instructions at {shape} on {report['cpu']}{ratio}")
-        if model["baseline"]:
-            continue
-        lines.append(
-            f"  {model['samples']} samples: largest difference {shown(model['max_difference'], 2)}, "
-            f"mean {shown(model['mean_difference'], 2)}"
-        )
-        pairs = [f"{k} {v:.4f} -> {model['candidate_metrics'][k]:.4f}" for k, v in model["reference_metrics"].items()]
-        lines.append(f"  {model['reference']} -> {model['candidate']}: {', '.join(pairs)}")
-    lines += explain.lines(report)
-    lines += [
-        f"  gate {row['gate']} ({row['model']}): {shown(row['value'])} <= {row['limit']:.6g} "
-        + ("passed" if row["passed"] else "FAILED")
-        for row in report["gates"]
-    ]
-    return lines
+    return shown(value, digits)
+
+
+def _tensor_words(tensors: dict[str, Any]) -> str:
+    if tensors["identical"]:
+        return "identical"
+    largest, mean = _figure(tensors["max_difference"]), _figure(tensors["mean_difference"])
+    snr, cosine = _figure(tensors["snr_db"], 3), _figure(tensors["cosine"], 7)
+    return f"largest difference {largest}, mean {mean}, signal to noise {snr} dB, cosine {cosine}"
+
+
+def _agreement_words(agreement: dict[str, Any]) -> str:
+    if "lines" in agreement:
+        return f"strings: {agreement['equal']} of {agreement['lines']} equal ({agreement['share']:.4f})"
+    matched, before, after = agreement["matched"], agreement["reference"], agreement["candidate"]
+    return f"boxes: {before} -> {after}, {matched} the same at IoU 0.9 ({agreement['share']:.4f})"
+
+
+def _difference_words(different: dict[str, Any]) -> str:
+    where = different["where"] or different["picture"]
+    if "label" in different:
+        before, after = different["reference"]["text"], different["candidate"]["text"]
+        return f"{where}: {before!r} -> {after!r}, labelled {different['label']!r}"
+    return f"{where}: {different['reference']} -> {different['candidate']} boxes, {different['matched']} the same"

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from ppedge.arm.guest import Guest
 from ppedge.arm.sysroot import Sandbox
+from ppedge.errors import PpedgeError
 
 
 class ArmGuestEngine:
@@ -54,6 +55,7 @@ class ArmGuestEngine:
         self._warm: set[tuple[tuple[int, ...], ...]] = set()
         self._guest = Guest(sandbox, program, cpu=cpu, count=count, environment=environment, timeout=timeout)
         try:
+            self._empty = self._guest.memory(f"{path}: opening the model")
             self.runtime = str(self._guest.open_model(path)["runtime"])
         except BaseException:
             self.close()
@@ -81,6 +83,46 @@ class ArmGuestEngine:
         outputs = self._guest.run(inputs, what)
         self.last_counts = self._guest.last_counts
         return outputs
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the guest holds beyond what it held before the model was opened.
+
+        Weights, activations and the runtime's own tables, as they are resident after the last run. Runtimes keep their
+        buffers from one run to the next, so it is close to the peak.
+
+        Raises:
+            PpedgeError: The guest died or takes too long.
+        """
+        return self._guest.memory(f"{self.path}: measuring memory") - self._empty
+
+    def load_counts(self, inputs: Sequence[np.ndarray]) -> dict[str, int]:
+        """Return the instructions of opening the model, by class.
+
+        The model is opened once more, because guests mark the runs only: what lies between two runs with an opening
+        between them, less what lies between two without. One-time work of the runtime's libraries is not in it. How
+        often the guest must read until it has the model's bytes is a matter of chance: expect the last digits to move.
+
+        Args:
+            inputs: Of the three runs around it; small ones will do.
+
+        Raises:
+            PpedgeError: The engine does not count, or the guest failed.
+        """
+        what = f"{self.path}: opening the model"
+        pauses = []
+        for opens in (False, False, True):  # what lies before the first of them is not known
+            if opens:
+                self._guest.open_model(self.path)
+            self._guest.run(inputs, what)
+            pauses.append(self._guest.last_pause)
+        _, without, opening = pauses
+        if without is None or opening is None:
+            raise PpedgeError(f"{what}: this engine does not count.", "Open it with count=True.")
+        return {name: opening[name] - without[name] for name in opening}
+
+    def kill(self) -> None:
+        """End the guest at once, even while another thread waits for it; `close` is still to be called."""
+        self._guest.kill()
 
     def close(self) -> None:
         """End the guest. Further calls are harmless."""

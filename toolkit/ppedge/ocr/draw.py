@@ -17,6 +17,8 @@ PLATE_FONT = "NotoSansCJKsc-Bold.otf"
 """For printable ASCII; for Chinese plates, and every text that is not all ASCII (what it lacks stays blank)."""
 
 _RED, _BLACK, _GREY = (40, 40, 220), (0, 0, 0), (200, 200, 200)  # BGR for OpenCV; the last two are the same in RGB
+_FAINT = (120, 120, 120)
+_LINE, _LETTERS, _MARGIN = 48, 20, 110  # pixels: a crop's height, letters under it, room for the reader's name
 _SMALLEST = 6  # pixels: a smaller font cannot be read anyway
 
 
@@ -45,6 +47,51 @@ def draw_lines(image: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
         font = _fitting_font(line.text, right - left, bottom - top)
         pen.text((left, (top + bottom) / 2), line.text, fill=_BLACK, font=font, anchor="lm")
     return np.hstack([marked, np.asarray(written)])
+
+
+def draw_boxes(image: np.ndarray, plain: Sequence[np.ndarray], marked: Sequence[np.ndarray]) -> np.ndarray:
+    """Draw quads into a copy of a picture: ``plain`` ones thin and grey, ``marked`` ones thick and red.
+
+    Args:
+        image: (H, W, 3), uint8, BGR.
+        plain: Quads (4, 2) in pixels.
+        marked: Likewise.
+
+    Returns:
+        (H, W, 3), uint8, BGR.
+    """
+    drawn = image.copy()
+    thickness = max(1, min(image.shape[:2]) // 400)
+    for quads, color, width in ((plain, _GREY, thickness), (marked, _RED, 2 * thickness)):
+        cv2.polylines(drawn, [np.rint(quad).astype(np.int32) for quad in quads], True, color, width, cv2.LINE_AA)
+    return drawn
+
+
+def draw_readings(crop: np.ndarray, readings: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Write under a text line's crop what was read in it.
+
+    Args:
+        crop: (h, w, 3), uint8, BGR; it is scaled to a height of 48 pixels.
+        readings: Who read, and what.
+
+    Returns:
+        (H, W, 3), uint8, BGR.
+    """
+    height, width = crop.shape[:2]
+    line = cv2.resize(crop, (max(1, round(width * _LINE / height)), _LINE), interpolation=cv2.INTER_AREA)
+    fonts = [(name, text, _font(LATIN_FONT if text.isascii() else PLATE_FONT, _LETTERS)) for name, text in readings]
+    text_width = max((_MARGIN + font.getlength(text) for _, text, font in fonts), default=0.0)
+    page = np.full(
+        (_LINE + 2 * _LETTERS * len(fonts), max(line.shape[1], round(text_width) + _LETTERS), 3), 255, np.uint8
+    )
+    page[:_LINE, : line.shape[1]] = line
+    written = Image.fromarray(page)
+    pen = ImageDraw.Draw(written)
+    for k, (name, text, font) in enumerate(fonts):
+        y = _LINE + 2 * _LETTERS * k + _LETTERS
+        pen.text((_LETTERS // 2, y), name, fill=_FAINT, font=_font(LATIN_FONT, _LETTERS * 3 // 4), anchor="lm")
+        pen.text((_MARGIN, y), text, fill=_BLACK, font=font, anchor="lm")
+    return np.asarray(written)
 
 
 def _fitting_font(text: str, width: float, height: float) -> ImageFont.FreeTypeFont:

@@ -13,30 +13,27 @@ last: 1 for the only culprit, 0 for a stage that does nothing, half each for two
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from types import TracebackType
 from typing import Any
 
 import numpy as np
-from typing_extensions import Self
 
-from ppedge.engines.base import Engine
 from ppedge.errors import PpedgeError
 from ppedge.ocr.ctc import Text
 from ppedge.ocr.db import Box
 from ppedge.ocr.pipeline import Detector, Network, Recognizer
 from ppedge.ocr.spec import ModelSpec
-from ppedge.validate.closeness import Closeness
+from ppedge.validate.agreement import BoxAgreement, TextAgreement
 from ppedge.validate.spec_changes import STAGES, Change, changes
-from ppedge.validate.task_agreement import differing
+from ppedge.validate.tensors import TensorStatistics
 
 BLAMED = 0.1
 """A stage that explains less of the disagreement than this is not blamed."""
 
 Result = list[Box] | Text
+Figures = dict[str, Any]
 Swap = tuple[bool, bool, bool]
 """For each of `STAGES`, whether it is the shipped road's."""
 _SWAPS: list[Swap] = [(a, b, c) for a, b, c in product((False, True), repeat=3)]
@@ -58,44 +55,6 @@ class Road:
     engine: Network
 
 
-class Remembering:
-    """An engine that runs no input twice: parity and blame send the same ones through slow emulated cores.
-
-    Args:
-        engine: What runs the network; it must give the same output for the same input.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine, self.name = engine, engine.name
-        self._outputs: dict[tuple[tuple[tuple[int, ...], bytes], ...], list[np.ndarray]] = {}
-
-    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return what the engine gives, or gave, for these arrays.
-
-        Raises:
-            PpedgeError: The engine failed.
-        """
-        key = tuple((x.shape, hashlib.blake2b(x.tobytes()).digest()) for x in inputs)
-        if key not in self._outputs:
-            self._outputs[key] = self.engine.run(inputs)
-        return self._outputs[key]
-
-    def close(self) -> None:
-        """Close the engine and forget its outputs. Further calls are harmless."""
-        self._outputs.clear()
-        self.engine.close()
-
-    def __enter__(self) -> Self:
-        """Return the engine itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the engine."""
-        self.close()
-
-
 @dataclass(frozen=True)
 class StageBlame:
     """One stage's part in the disagreement.
@@ -103,7 +62,7 @@ class StageBlame:
     Attributes:
         stage: One of `STAGES`.
         changes: What the shipped specification changes of this stage.
-        difference: Of its output for the same input: of tensors `Closeness.to_dict`; of post-processing
+        difference: Of its output for the same input: of tensors `TensorParity.to_dict`; of post-processing
             ``disagreement``, the share of boxes or texts.
         alone: Disagreement if this stage alone is the shipped road's, 0 to 1.
         left: Disagreement if this stage alone is the reference's.
@@ -112,7 +71,7 @@ class StageBlame:
 
     stage: str
     changes: list[Change]
-    difference: dict[str, float | int | None]
+    difference: Figures
     alone: float
     left: float
     explained: float
@@ -150,7 +109,8 @@ class Blame:
             return f"the {things} agree on {self.samples} {pictures}{though}"
         guilty = sorted((s for s in self.stages if s.blamed), key=lambda s: -s.explained)
         named = "; ".join(_charge(stage) for stage in guilty) or "no stage by itself, but two of them together"
-        return f"{self.disagreement:.1%} of the {things} differ: to blame is {named}"
+        share = f"{self.disagreement:.1%} of the {things} differ on {self.samples} {pictures}"
+        return f"{share}: to blame is {named}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
@@ -162,9 +122,9 @@ def _charge(stage: StageBlame) -> str:
     words = {"preprocess": "pre-processing", "network": "the network", "postprocess": "post-processing"}
     evidence = [f"{change.key} is {change.shipped} instead of {change.reference}" for change in stage.changes]
     if stage.stage == "network":
-        largest = stage.difference["max_difference"]
-        said = "values that are not finite" if largest is None else f"differences up to {largest:.2g}"
-        evidence = [f"{said}, SNR {stage.difference['snr_db']:.1f} dB, for the same input"]
+        largest, snr = stage.difference["max_difference"], stage.difference["snr_db"]
+        said = "unusable outputs" if largest is None else f"outputs differ by up to {largest:.2g}, SNR {snr:.1f} dB,"
+        evidence = [f"{said} for the same input"]
     return f"{words[stage.stage]} ({', '.join([f'{stage.explained:.0%} of it', *evidence])})"
 
 
@@ -196,14 +156,14 @@ def blame(
         raise PpedgeError("There are no pictures to compare two roads on.", "Check the evaluation labels.")
     roads = (_Stages(reference), _Stages(shipped))
     tally = {swap: np.zeros(2, np.int64) for swap in _SWAPS}
-    tensors, outputs = Closeness(), Closeness()
+    tensors, outputs = TensorStatistics(), TensorStatistics()
     for picture in pictures:
         _swap_all(roads, picture, tally, tensors, outputs)
         advance(1)
     shares = {swap: float(wrong / total) if total else 0.0 for swap, (wrong, total) in tally.items()}
     found = changes(reference.spec, shipped.spec)
-    own: list[dict[str, float | int | None]] = [
-        tensors.to_dict(), outputs.to_dict(), {"disagreement": shares[False, False, True]}
+    own: list[Figures] = [
+        tensors.result().to_dict(), outputs.result().to_dict(), {"disagreement": shares[False, False, True]}
     ]  # fmt: skip
     stages = [_part(k, [c for c in found if c.stage == stage], own[k], shares) for k, stage in enumerate(STAGES)]
     return Blame(reference.spec.task, len(pictures), shares[_ALL], stages)
@@ -213,8 +173,8 @@ def _swap_all(
     roads: tuple[_Stages, _Stages],
     picture: np.ndarray,
     tally: dict[Swap, np.ndarray],
-    tensors: Closeness,
-    outputs: Closeness,
+    tensors: TensorStatistics,
+    outputs: TensorStatistics,
 ) -> None:
     """Take one picture along every mixture of the two roads and add up what differs from the reference's result."""
     prepared = [road.prepare(picture) for road in roads]
@@ -222,16 +182,27 @@ def _swap_all(
     same = np.array_equal(prepared[False], prepared[True])
     for network in (False, True):
         maps[True, network] = maps[False, network] if same else roads[network].run(prepared[True])
-    tensors.update(prepared[False], prepared[True])
-    outputs.update(maps[False, False], maps[False, True])
+    tensors.add(prepared[False], prepared[True])
+    outputs.add(maps[False, False], maps[False, True])
     right = roads[False].read(maps[False, False], picture)
     for (before, network, after), counts in tally.items():
-        counts += differing(right, roads[after].read(maps[before, network], picture))
+        counts += _differing(right, roads[after].read(maps[before, network], picture))
 
 
-def _part(
-    index: int, changed: list[Change], own: dict[str, float | int | None], shares: dict[Swap, float]
-) -> StageBlame:
+def _differing(right: Result, other: Result) -> tuple[int, int]:
+    """Count what differs, and what there is: boxes of both sides without a partner, or a text that is not the same."""
+    if isinstance(right, Text) or isinstance(other, Text):
+        assert isinstance(right, Text) and isinstance(other, Text)
+        texts = TextAgreement()
+        texts.add("", right, other)
+        return len(texts.different), texts.lines
+    boxes = BoxAgreement()
+    boxes.add(right, other)
+    total = boxes.reference + boxes.candidate
+    return total - 2 * boxes.matched, total
+
+
+def _part(index: int, changed: list[Change], own: Figures, shares: dict[Swap, float]) -> StageBlame:
     alone, left, both = shares[_ALONE[index]], shares[_ALL_BUT[index]], shares[_ALL]
     explained = (alone + both - left) / (2 * both) if both else 0.0
     return StageBlame(STAGES[index], changed, own, alone, left, explained)

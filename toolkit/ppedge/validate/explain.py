@@ -11,38 +11,68 @@ from typing import Any
 import numpy as np
 
 from ppedge.data.source import model_spec, read_charset
+from ppedge.engines.base import Engine
 from ppedge.errors import MissingError
-from ppedge.ocr.pipeline import Network
 from ppedge.ocr.preprocess import prepare_det, prepare_rec, read_image
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
+from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
 from ppedge.runs import Run, read_json
 from ppedge.validate.accuracy import read_crops
-from ppedge.validate.blame import Blame, Road, blame
+from ppedge.validate.blame import Road, blame
 
+BLAME_SAMPLES = {"det": 4, "rec": 16}
+"""At most so many pictures, or crops, go through the emulated core once more, or twice, to find the stage."""
 LAYER_SAMPLES = {"det": 2, "rec": 16}
 """Pictures, or crops, that the layer table is made from; more change its figures little."""
 WORST = 10
 """Layers of the table that are shown to a person; the report has all."""
 
 
-def blame_samples(
-    recipe: Recipe, shipped: ModelSpec, reference: Network, candidate: Network, samples: Sequence[Any]
-) -> Blame:
-    """Compare the recipe's road on one engine with the shipped road on another, stage by stage.
+def explain_model(
+    recipe: Recipe,
+    shipped: ModelSpec,
+    samples: Sequence[Any],
+    different: Sequence[Any],
+    open_reference: Callable[[], Engine],
+    open_candidate: Callable[[], Engine],
+    reporter: Reporter,
+) -> dict[str, Any] | None:
+    """Say which stage is to blame for what a model does differently on ARM.
+
+    Parity has the shipped specification on both sides; here the reference has the recipe's.
 
     Args:
         recipe: Its specification is the reference's.
         shipped: The specification that the convert stage left beside the models.
-        reference: The engine that is right by definition.
-        candidate: The engine under test.
         samples: Labelled samples; their labels have no part in it.
+        different: Those of them on which parity found other boxes or another text.
+        open_reference: Opens the engine that is right by definition.
+        open_candidate: Opens the engine under test.
+        reporter: Progress.
+
+    Returns:
+        `Blame.to_dict` over at most `BLAME_SAMPLES` samples, those that differ first; None if none does and the
+        specifications are the same.
 
     Raises:
         PpedgeError: A picture cannot be read, or an engine failed.
     """
-    return blame(Road(reference_spec(recipe), reference), Road(shipped, candidate), pictures_of(recipe, samples))
+    declared = reference_spec(recipe)
+    changed = declared != shipped
+    chosen = [*different, *(s for s in samples if changed and not any(s is d for d in different))]
+    if not chosen:
+        return None
+    pictures = pictures_of(recipe, chosen[: BLAME_SAMPLES[recipe.task]])
+    with (
+        open_reference() as reference,
+        open_candidate() as candidate,
+        reporter.task("swapping stages to find what is to blame", len(pictures)) as bar,
+    ):
+        return blame(
+            Road(declared, reference), Road(shipped, candidate), pictures, lambda steps: bar.advance(steps=steps)
+        ).to_dict()
 
 
 def reference_spec(recipe: Recipe) -> ModelSpec:
@@ -84,28 +114,22 @@ def layer_table(recipe: Recipe, run: Run, samples: Sequence[Any], say: Callable[
     return found
 
 
-def lines(report: dict[str, Any]) -> list[str]:
-    """Return for a person what a report says of blame: models that disagree, and the worst layers."""
-    told = [
-        f"blame ({model['file']}): {model['blame']['verdict']}"
-        for model in report["models"]
-        if "blame" in model and (model["blame"]["disagreement"] > 0 or _changed(model["blame"]))
-    ]
-    layers = report.get("layers")
-    if layers:
-        told.append("layers by what quantizing costs each by itself (and all of them up to it), dB of signal to noise:")
-        told += [_layer_line(row) for row in layers[:WORST]]
-    return told
-
-
-def _changed(found: dict[str, Any]) -> bool:
-    return any(stage["changes"] for stage in found["stages"])
+def layer_lines(layers: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the worst rows of a layer table for a person; nothing for an empty one."""
+    if not layers:
+        return []
+    head = "layers, by the signal-to-noise ratio that quantizing leaves each by itself (in brackets, all up to it), dB"
+    return [head, *(_layer_line(row) for row in layers[:WORST]), ""]
 
 
 def _layer_line(row: dict[str, Any]) -> str:
     scale = "float" if row["input_scale"] is None else f"input to {row['input_scale']:.3g}"
     beyond = f", {row['input_clipped']:.2%} of it beyond" if row["input_clipped"] else ""
-    return (
-        f"  {row['own_snr_db']:6.1f} ({row['accumulated_snr_db']:6.1f})  {row['layer']} [{row['operator']}; "
-        f"{scale}{beyond}]"
-    )
+    own, accumulated = (_decibels(row[f"{which}_snr_db"], row[f"{which}_cosine"]) for which in ("own", "accumulated"))
+    return f"  {own} ({accumulated})  {row['layer']} [{row['operator']}; " f"{scale}{beyond}]"
+
+
+def _decibels(snr: float | None, cosine: float | None) -> str:
+    if snr is None:
+        return "broken" if cosine is None else " equal"
+    return f"{snr:6.1f}"

@@ -6,7 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ppedge.recipe import Gates
-from ppedge.validate.parity import Parity, finite
+from ppedge.validate.agreement import BoxAgreement
+from ppedge.validate.bootstrap import CONFIDENCE
+from ppedge.validate.parity import Parity
+from ppedge.validate.tensors import finite
 
 
 @dataclass(frozen=True)
@@ -14,21 +17,25 @@ class Row:
     """One limit.
 
     Attributes:
-        gate: The recipe's key.
+        gate: The recipe's key, or ``broken_outputs`` or ``repeat_differences``, which are always 0 at most.
         model: The file it was checked on.
-        value: What was found.
-        limit: What the recipe allows at most.
+        cpu: The core; None where no core matters.
+        value: What was found; not a number where it could not be.
+        limit: What is allowed: at least, if the gate's name begins with ``min``, else at most.
+        note: What a person should know beside it.
     """
 
     gate: str
     model: str
+    cpu: str | None
     value: float
     limit: float
+    note: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the limit holds; a value that is not a number does not."""
-        return self.value <= self.limit
+        return self.value >= self.limit if self.gate.startswith("min") else self.value <= self.limit
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain JSON values: a value that is not finite is null."""
@@ -40,8 +47,17 @@ def shown(value: float | None, digits: int = 6) -> str:
     return "not finite" if value is None else f"{value:.{digits}g}"
 
 
-def check(gates: Gates, model: str, precision: str, main: str, parity: Parity, instructions: int) -> list[Row]:
-    """Hold one model's figures against the limits that are set.
+def told(row: dict[str, Any]) -> str:
+    """Return a row of the report as one line: ``max_metric_drop 0.0012 <= 0.005 (det.onnx on cortex-a53)``."""
+    wanted = "<= >=" if row["passed"] else "> <"
+    sign = wanted.split()[row["gate"].startswith("min")]
+    where = row["model"] + (f" on {row['cpu']}" if row["cpu"] else "")
+    note = f"; {row['note']}" if row["note"] else ""
+    return f"{row['gate']} {shown(row['value'])} {sign} {row['limit']:.6g} ({where}{note})"
+
+
+def check_parity(gates: Gates, model: str, precision: str, cpu: str, parity: Parity) -> list[Row]:
+    """Hold one model's parity against the limits that are set, and against those that always are.
 
     The largest difference of single values is asked of float models only: a quantized network may turn one rounding
     into a whole step.
@@ -50,14 +66,40 @@ def check(gates: Gates, model: str, precision: str, main: str, parity: Parity, i
         gates: The recipe's limits.
         model: The file's name.
         precision: ``fp32`` or ``int8``.
-        main: The metric whose drop counts.
+        cpu: The emulated core.
         parity: Differences and metrics.
-        instructions: ARM instructions of one inference.
     """
-    drop = parity.reference_metrics[main] - parity.candidate_metrics[main]
+    boxes = isinstance(parity.agreement, BoxAgreement)
+    main = parity.differences[parity.metric]
+    if main.low is None or main.high is None:
+        note = "one sample: no confidence interval"
+    else:
+        note = f"{CONFIDENCE:.0%} interval {0.0 - main.high:+.4f} to {0.0 - main.low:+.4f}"
     rows = [
-        (gates.max_difference if precision == "fp32" else None, "max_difference", parity.max_difference),
-        (gates.max_metric_drop, "max_metric_drop", drop),
-        (gates.max_instructions, "max_instructions", float(instructions)),
+        (0.0, "broken_outputs", parity.broken_outputs, ""),
+        (0.0, "repeat_differences", parity.repeat_differences, ""),
+        (gates.max_difference if precision == "fp32" else None, "max_difference", parity.max_difference, ""),
+        (gates.max_metric_drop, "max_metric_drop", parity.drop, note),
+        (gates.min_box_agreement if boxes else None, "min_box_agreement", parity.agreement.share, ""),
+        (None if boxes else gates.min_string_agreement, "min_string_agreement", parity.agreement.share, ""),
     ]
-    return [Row(gate, model, value, float(limit)) for limit, gate, value in rows if limit is not None]
+    return [Row(gate, model, cpu, float(value), limit, note) for limit, gate, value, note in rows if limit is not None]
+
+
+def check_cost(gates: Gates, model: str, cpu: str, instructions: int, baseline: int | None) -> list[Row]:
+    """Hold the cost of one model on one core against the limits that are set.
+
+    Args:
+        gates: The recipe's limits.
+        model: The file's name.
+        cpu: The emulated core.
+        instructions: Of one inference.
+        baseline: Of the network before slimming on the same core; None if there is none, and then no speed-up either.
+    """
+    speedup = float("nan") if baseline is None else baseline / instructions
+    note = "this run has no network before slimming" if baseline is None else ""
+    rows = [
+        (gates.max_instructions, "max_instructions", float(instructions), ""),
+        (gates.min_speedup, "min_speedup", speedup, note),
+    ]
+    return [Row(gate, model, cpu, value, float(limit), note) for limit, gate, value, note in rows if limit is not None]

@@ -16,6 +16,7 @@ A layer's output is that of the operator itself, before BatchNorm and activation
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from ppedge.runs import Run, write_json
 from ppedge.slim.network import load_float, load_quantized, load_unquantized
 from ppedge.slim.pact import QUANTIZED
 from ppedge.train.task import Task
-from ppedge.validate.closeness import Closeness
+from ppedge.validate.tensors import TensorStatistics, finite
 
 Hook = Callable[[paddle.nn.Layer, tuple[paddle.Tensor, ...], paddle.Tensor], None]
 
@@ -62,25 +63,32 @@ class Row:
     input_max: float = 0.0
     clipped: int = 0
     values: int = 0
-    own: Closeness = field(default_factory=Closeness)
-    accumulated: Closeness = field(default_factory=Closeness)
-    weight_change: Closeness = field(default_factory=Closeness)
+    own: TensorStatistics = field(default_factory=TensorStatistics)
+    accumulated: TensorStatistics = field(default_factory=TensorStatistics)
+    weight_change: TensorStatistics = field(default_factory=TensorStatistics)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain JSON values."""
+        """Return the row as plain JSON values; a ratio that is infinite or not a number is null, see its cosine."""
+        own, accumulated = self.own.result(), self.accumulated.result()
         return {
             "layer": self.layer,
             "operator": self.operator,
             "quantized": self.quantized,
-            "own_snr_db": round(self.own.snr_db, 2),
-            "own_cosine": self.own.cosine,
-            "accumulated_snr_db": round(self.accumulated.snr_db, 2),
-            "accumulated_cosine": self.accumulated.cosine,
+            "own_snr_db": finite(own.snr_db),
+            "own_cosine": finite(own.cosine),
+            "accumulated_snr_db": finite(accumulated.snr_db),
+            "accumulated_cosine": finite(accumulated.cosine),
             "input_scale": self.input_scale,
-            "input_max": self.input_max,
+            "input_max": finite(self.input_max),
             "input_clipped": self.clipped / max(self.values, 1),
-            "weight_change_db": round(self.weight_change.snr_db, 2),
+            "weight_change_db": finite(self.weight_change.result().snr_db),
         }
+
+    def badness(self) -> tuple[float, float]:
+        """What rows are sorted by: what is not finite is worst, then the lowest ratios."""
+        ratios = [each.result().snr_db for each in (self.own, self.accumulated)]
+        own, accumulated = (-math.inf if math.isnan(ratio) else ratio for ratio in ratios)
+        return own, accumulated
 
 
 def layer_table(
@@ -109,9 +117,9 @@ def layer_table(
     earlier = {} if before is None else _named(before)
     for name, layer in layers.items():
         for parameter, start in zip(layer.parameters(), earlier[name].parameters() if earlier else [], strict=False):
-            rows[name].weight_change.update(start.numpy(), parameter.numpy())
-    used = [row for row in rows.values() if row.own.pairs]
-    return [row.to_dict() for row in sorted(used, key=lambda row: (row.own.snr_db, row.accumulated.snr_db))]
+            rows[name].weight_change.add(start.numpy(), parameter.numpy())
+    used = [row for row in rows.values() if row.values]  # a head that training alone uses never runs
+    return [row.to_dict() for row in sorted(used, key=Row.badness)]
 
 
 def _named(net: paddle.nn.Layer) -> dict[str, paddle.nn.Layer]:
@@ -157,7 +165,7 @@ def _watch_plain(
             if row.input_scale is not None:
                 row.clipped += int((taken > row.input_scale).sum())
             outputs[name] = _array(output)
-            row.own.update(outputs[name], _array(others[name](*inputs)))
+            row.own.add(outputs[name], _array(others[name](*inputs)))
 
         return hook
 
@@ -175,7 +183,7 @@ def _watch_quantized(
 ) -> None:
     def watch(name: str) -> Hook:
         def hook(layer: paddle.nn.Layer, inputs: tuple[paddle.Tensor, ...], output: Any) -> None:
-            rows[name].accumulated.update(outputs[name], _array(output))
+            rows[name].accumulated.add(outputs[name], _array(output))
 
         return hook
 

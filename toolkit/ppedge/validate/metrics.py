@@ -42,7 +42,7 @@ class DetMetric:
 
     def reset(self) -> None:
         """Forget all pictures."""
-        self._pictures = self._matches = self._detections = self._regions = 0
+        self._rows: list[tuple[int, int, int]] = []
 
     def update(
         self, detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]
@@ -59,9 +59,9 @@ class DetMetric:
         """
         if len(regions) != len(ignored):
             raise ValueError(f"{len(regions)} regions but {len(ignored)} ignore flags")
-        found, truth = _polygons(detections), _polygons(regions)
+        found, truth = valid_polygons(detections), valid_polygons(regions)
         ignore = np.asarray(ignored, dtype=bool)
-        overlap = _intersections(found, truth)
+        overlap = intersections(found, truth)
         own, area = shapely.area(found)[:, None], shapely.area(truth)[None]
         counts = ~(overlap[:, ignore] > IGNORED_SHARE * own).any(axis=1)
         fits = (overlap > MIN_IOU * (own + area - overlap)) & counts[:, None]
@@ -70,10 +70,21 @@ class DetMetric:
             candidates = np.flatnonzero(fits[:, region] & free)
             if candidates.size:
                 free[candidates[0]] = False
-        self._pictures += 1
-        self._matches += int(counts.sum() - free.sum())
-        self._detections += int(counts.sum())
-        self._regions += int((~ignore).sum())
+        self._rows.append((int(counts.sum() - free.sum()), int(counts.sum()), int((~ignore).sum())))
+
+    def rows(self) -> np.ndarray:
+        """Return (N, 3), float64: matches, detections and regions of each picture, in the order of `update`."""
+        return np.array(self._rows, np.float64).reshape(-1, 3)
+
+    @staticmethod
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``precision``, ``recall`` and ``hmean`` of rows summed over pictures, (..., 3) to (...)."""
+        matches, detections, regions = np.moveaxis(sums, -1, 0)
+        return {
+            "precision": matches / np.maximum(detections, 1),
+            "recall": matches / np.maximum(regions, 1),
+            "hmean": 2 * matches / np.maximum(detections + regions, 1),
+        }
 
     def summary(self) -> dict[str, float]:
         """Return ``precision``, ``recall`` and ``hmean``, each 0 to 1.
@@ -81,23 +92,19 @@ class DetMetric:
         Raises:
             PpedgeError: No picture has been added.
         """
-        if not self._pictures:
+        if not self._rows:
             raise PpedgeError("There are no pictures to measure detection on.", "Check the evaluation labels.")
-        return {
-            "precision": self._matches / max(self._detections, 1),
-            "recall": self._matches / max(self._regions, 1),
-            "hmean": 2 * self._matches / max(self._detections + self._regions, 1),
-        }
+        return {name: float(value) for name, value in self.figures(self.rows().sum(axis=0)).items()}
 
 
-def _polygons(polygons: Sequence[npt.ArrayLike]) -> np.ndarray:
-    """Return valid shapely polygons, (N,) of objects."""
+def valid_polygons(polygons: Sequence[npt.ArrayLike]) -> np.ndarray:
+    """Return polygons (K, 2) as valid ones of shapely's, (N,) of objects."""
     shapes = [shapely.polygons(np.asarray(polygon, dtype=np.float64)) for polygon in polygons]
     return np.asarray(shapely.make_valid(np.array(shapes, dtype=object)))
 
 
-def _intersections(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the areas (N, M) in which two lists of polygons overlap."""
+def intersections(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the areas (N, M) in which two lists of valid polygons overlap."""
     areas = np.zeros((len(first), len(second)))
     if areas.size:
         # The tree compares bounding boxes, so that only neighbours are intersected.
@@ -151,8 +158,7 @@ class RecMetric:
 
     def reset(self) -> None:
         """Forget all texts."""
-        self._texts = self._exact = 0
-        self._distance = 0.0
+        self._rows: list[tuple[int, float]] = []
 
     def update(self, predictions: Sequence[str], targets: Sequence[str]) -> None:
         """Add texts as read and as labelled.
@@ -164,9 +170,17 @@ class RecMetric:
             raise ValueError(f"{len(predictions)} predictions but {len(targets)} targets")
         for raw_prediction, raw_target in zip(predictions, targets, strict=True):
             prediction, target = self._normalise(raw_prediction), self._normalise(raw_target)
-            self._texts += 1
-            self._exact += prediction == target
-            self._distance += Levenshtein.normalized_distance(prediction, target)
+            self._rows.append((int(prediction == target), Levenshtein.normalized_distance(prediction, target)))
+
+    def rows(self) -> np.ndarray:
+        """Return (N, 3), float64: 1, whether it is equal (0 or 1) and its distance, of each text, as `update` went."""
+        return np.array([(1, *row) for row in self._rows], np.float64).reshape(-1, 3)
+
+    @staticmethod
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``exact`` and ``ned`` of rows summed over texts, (..., 3) to (...)."""
+        texts, exact, distance = np.moveaxis(sums, -1, 0)
+        return {"exact": exact / np.maximum(texts, 1), "ned": 1 - distance / np.maximum(texts, 1)}
 
     def summary(self) -> dict[str, float]:
         """Return ``exact`` and ``ned``, each 0 to 1.
@@ -174,6 +188,6 @@ class RecMetric:
         Raises:
             PpedgeError: No text has been added.
         """
-        if not self._texts:
+        if not self._rows:
             raise PpedgeError("There are no texts to measure recognition on.", "Check the evaluation labels.")
-        return {"exact": self._exact / self._texts, "ned": 1 - self._distance / self._texts}
+        return {name: float(value) for name, value in self.figures(self.rows().sum(axis=0)).items()}

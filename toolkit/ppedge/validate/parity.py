@@ -1,107 +1,258 @@
-"""The same inputs through two engines: how far the outputs differ, and the task's metric on both sides."""
+"""The same samples through two engines: outputs, boxes or strings, and the task's metric on both sides."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from ppedge.engines.base import Engine
+from ppedge.errors import PpedgeError
+from ppedge.ocr.pipeline import Detector, Network, Recognizer
+from ppedge.ocr.preprocess import prepare_det, prepare_rec, read_image
 from ppedge.ocr.spec import ModelSpec
-from ppedge.validate.accuracy import evaluate
+from ppedge.validate.accuracy import MAIN_METRIC, read_crops
+from ppedge.validate.agreement import BoxAgreement, TextAgreement
+from ppedge.validate.bootstrap import CONFIDENCE, RESAMPLES, Difference, paired_differences
+from ppedge.validate.metrics import DetMetric, RecMetric
+from ppedge.validate.shapes import FIRST, det_shapes, rec_shapes
+from ppedge.validate.tensors import TensorParity, TensorStatistics, tensor_parity
+from ppedge.validate.workers import Series, Workers
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One of the shapes that a guest is tried on.
+
+    Attributes:
+        name: ``first``, ``wide``, ``tall``, ``tiny`` or ``flipped``.
+        input_shape: (1, 3, H, W).
+        tensors: The outputs compared.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    tensors: TensorParity
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"name": self.name, "input_shape": list(self.input_shape), **self.tensors.to_dict()}
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How two engines compare on the same samples.
+    """How two engines compare.
 
     Attributes:
-        reference: Name of the first engine.
-        candidate: Name of the second.
+        reference: Name of the engine that is right by definition.
+        candidate: Name of the other.
         samples: How many went through both.
-        max_difference: Largest absolute difference of any output value.
-        mean_difference: Mean absolute difference of all output values.
-        reference_metrics: The task's metrics on the first.
-        candidate_metrics: The task's metrics on the second.
+        tensors: The network's outputs on the samples.
+        agreement: Boxes or strings, with the samples on which the two differ.
+        metric: Name of the task's main metric.
+        reference_metrics: The task's metrics on the reference.
+        candidate_metrics: The task's metrics on the candidate.
+        differences: Candidate less reference of each metric, with its confidence interval.
+        shapes: The network's outputs on inputs of unlike shapes, run one after the other in one process.
+        repeat_differences: Values that the first of those shapes gave otherwise when it was run again after the
+            others, compared bit by bit; all of them if even the output's shape changed.
+        broken_outputs: Inputs, of samples and shapes, whose output on the candidate has another shape than on the
+            reference, or values that are not finite.
     """
 
     reference: str
     candidate: str
     samples: int
-    max_difference: float
-    mean_difference: float
+    tensors: TensorParity
+    agreement: BoxAgreement | TextAgreement
+    metric: str
     reference_metrics: dict[str, float]
     candidate_metrics: dict[str, float]
+    differences: dict[str, Difference]
+    shapes: list[Shape]
+    repeat_differences: int
+    broken_outputs: int
+
+    @property
+    def drop(self) -> float:
+        """Of the main metric, from reference to candidate."""
+        return 0.0 - self.differences[self.metric].value  # 0.0 first: no drop is not -0.0
+
+    @property
+    def max_difference(self) -> float:
+        """The largest difference of any output value, of samples and shapes."""
+        return max(self.tensors.max_difference, *(shape.tensors.max_difference for shape in self.shapes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain JSON values: a difference that is not finite is null."""
-        differences = {"max_difference": self.max_difference, "mean_difference": self.mean_difference}
-        return {**asdict(self), **{name: finite(value) for name, value in differences.items()}}
+        """Return plain JSON values; the samples that differ are the caller's to name."""
+        return {
+            "reference": self.reference,
+            "candidate": self.candidate,
+            "samples": self.samples,
+            "tensors": self.tensors.to_dict(),
+            "agreement": self.agreement.to_dict(),
+            "metric": {
+                "main": self.metric,
+                "reference": self.reference_metrics,
+                "candidate": self.candidate_metrics,
+                "difference": {name: value.to_dict() for name, value in self.differences.items()},
+                "confidence": CONFIDENCE,
+                "resamples": RESAMPLES,
+            },
+            "shapes": [shape.to_dict() for shape in self.shapes],
+            "repeat_differences": self.repeat_differences,
+            "broken_outputs": self.broken_outputs,
+        }
 
 
-def finite(value: float) -> float | None:
-    """Return the value, or None for what JSON has no number for."""
-    return value if math.isfinite(value) else None
+class _Played:
+    """Gives an output that was computed before, so that post-processing and its checks are the pipeline's own."""
 
-
-class _Recorder:
-    """Keeps what an engine puts out."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine, self.name = engine, engine.name
-        self.outputs: list[np.ndarray] = []
+    def __init__(self, name: str, output: np.ndarray) -> None:
+        self.name, self._output = name, output
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        outputs = self.engine.run(inputs)
-        self.outputs.append(outputs[0])
-        return outputs
+        return [self._output]
+
+
+class _Road(Protocol):
+    """A task's way from a sample to its metric, but for the network."""
+
+    metrics: tuple[Any, Any]
+    agreement: Any
+
+    def read(self, sample: Any) -> np.ndarray: ...
+    def prepare(self, picture: np.ndarray) -> np.ndarray: ...
+    def shapes(self, picture: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]: ...
+    def add(self, sample: Any, picture: np.ndarray, reference: Network, candidate: Network) -> None: ...
+
+
+class _DetRoad:
+    def __init__(self, spec: ModelSpec) -> None:
+        assert spec.det_preprocess is not None
+        self._spec, self._preprocess = spec, spec.det_preprocess
+        self.metrics, self.agreement = (DetMetric(), DetMetric()), BoxAgreement()
+
+    def read(self, sample: Any) -> np.ndarray:
+        return read_image(sample.image)
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        return prepare_det(picture, self._preprocess)
+
+    def shapes(self, picture: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        return det_shapes(x)
+
+    def add(self, sample: Any, picture: np.ndarray, reference: Network, candidate: Network) -> None:
+        found = [Detector(network, self._spec)(picture) for network in (reference, candidate)]
+        for metric, boxes in zip(self.metrics, found, strict=True):
+            metric.update([box.quad for box in boxes], sample.polygons, sample.ignore)
+        self.agreement.add(*found)
+
+
+class _RecRoad:
+    def __init__(self, spec: ModelSpec, normalise: str) -> None:
+        assert spec.rec_preprocess is not None
+        self._spec, self._preprocess = spec, spec.rec_preprocess
+        self.metrics, self.agreement = (RecMetric(normalise), RecMetric(normalise)), TextAgreement()
+
+    def read(self, sample: Any) -> np.ndarray:
+        return read_crops([sample])[0]
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        return prepare_rec([picture], self._preprocess)
+
+    def shapes(self, picture: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        return rec_shapes(picture, self._preprocess)
+
+    def add(self, sample: Any, picture: np.ndarray, reference: Network, candidate: Network) -> None:
+        read = [Recognizer(network, self._spec, batch_size=1)([picture])[0] for network in (reference, candidate)]
+        for metric, text in zip(self.metrics, read, strict=True):
+            metric.update([text.text], [sample.text])
+        self.agreement.add(sample.text, *read)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    sample: Any
+    picture: np.ndarray
+    names: tuple[str, ...]  # of the shapes that are run after it
 
 
 def compare(
-    reference: Engine,
-    candidate: Engine,
+    reference: Network,
+    candidates: Workers[Any],
     spec: ModelSpec,
     samples: Sequence[Any],
-    normalise: str,
+    normalise: str = "strict",
+    *,
+    seed: int = 0,
     advance: Callable[[int], None] = lambda steps: None,
 ) -> Parity:
-    """Run samples through two engines, one line of text at a time, and compare.
+    """Run samples through two engines, one line of text at a time, and compare on three levels.
+
+    The process that has the first sample then gets the inputs of `ppedge.validate.shapes`, and the first of those once
+    more at the end.
 
     Args:
         reference: The engine that is right by definition.
-        candidate: The engine under test.
+        candidates: Engines with the model under test.
         spec: Pre- and post-processing, the same for both.
         samples: Labelled samples.
         normalise: For a recogniser, how texts are compared with labels.
-        advance: Called with the number of samples that the candidate has done.
+        seed: Of the confidence intervals.
+        advance: Called with the number of samples that have been through both.
 
     Raises:
-        PpedgeError: An engine failed, or the two give different shapes.
+        PpedgeError: An engine failed, an output is not the task's, a picture cannot be read, or there are no samples.
     """
-    metrics, outputs = [], []
-    for engine, tell in ((reference, lambda steps: None), (candidate, advance)):
-        recorder = _Recorder(engine)
-        metrics.append(evaluate(recorder, spec, samples, normalise, batch_size=1, advance=tell))
-        outputs.append(recorder.outputs)
-    differences = [difference(a, b) for a, b in zip(*outputs, strict=True)]
-    count = sum(output.size for output in outputs[0])
+    if not samples:
+        raise PpedgeError("There are no samples to compare two engines on.", "Check the evaluation labels.")
+    road: _Road = _DetRoad(spec) if spec.task == "det" else _RecRoad(spec, normalise)
+    statistics, shapes, repeats, broken = TensorStatistics(), [], 0, 0
+    for tag, inputs, outputs in candidates.run(_work(road, samples)):
+        expected = reference.run(inputs[:1])[0]
+        statistics.add(expected, outputs[0])
+        road.add(tag.sample, tag.picture, _Played(reference.name, expected), _Played(candidates.name, outputs[0]))
+        for name, x, y in zip(tag.names, inputs[1:], outputs[1:], strict=False):  # the last is the first once more
+            shapes.append(Shape(name, x.shape, tensor_parity(reference.run([x])[0], y)))
+            broken += not _usable(shapes[-1].tensors)
+        if tag.names:
+            repeats = changed_values(outputs[1], outputs[-1])
+        advance(1)
+    first, second = road.metrics
     return Parity(
         reference.name,
-        candidate.name,
+        candidates.name,
         len(samples),
-        max((float(d.max()) for d in differences), default=0.0),
-        float(sum(float(d.sum()) for d in differences) / max(count, 1)),
-        metrics[0],
-        metrics[1],
+        statistics.result(),
+        road.agreement,
+        MAIN_METRIC[spec.task],
+        first.summary(),
+        second.summary(),
+        paired_differences(first.figures, first.rows(), second.rows(), seed=seed),
+        shapes,
+        repeats,
+        statistics.broken + broken,
     )
 
 
-def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return |a - b| in float64; outputs of different shapes, and values that are not finite, differ infinitely."""
-    if a.shape != b.shape:
-        return np.full(1, np.inf)
-    found = np.abs(a.astype(np.float64) - b)
-    return np.where(np.isfinite(found), found, np.inf)
+def _work(road: _Road, samples: Sequence[Any]) -> Iterator[tuple[_Sample, Series]]:
+    for index, sample in enumerate(samples):
+        picture = road.read(sample)
+        x = road.prepare(picture)
+        shapes = road.shapes(picture, x) if index == 0 else {}
+        again = [shapes[FIRST]] if shapes else []
+        yield _Sample(sample, picture, tuple(shapes)), [x, *shapes.values(), *again]
+
+
+def _usable(tensors: TensorParity) -> bool:
+    return bool(np.isfinite(tensors.max_difference))
+
+
+def changed_values(first: np.ndarray, again: np.ndarray) -> int:
+    """Return how many values of two outputs differ in any bit; all of them if the outputs differ in shape or type."""
+    if first.shape != again.shape or first.dtype != again.dtype:
+        return max(first.size, again.size, 1)
+    bits = [np.ascontiguousarray(y).view(np.uint8).reshape(-1, y.itemsize) for y in (first, again)]
+    return int((bits[0] != bits[1]).any(axis=1).sum())

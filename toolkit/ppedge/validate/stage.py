@@ -1,32 +1,33 @@
-"""The validate stage: every exported model on the emulated ARM core, against the PC."""
+"""The validate stage: every exported model on the emulated ARM cores, against the PC."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, cast
 
 from ppedge.data.source import read_samples
 from ppedge.engines import open_engine
+from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
 from ppedge.runs import Run, write_json
 from ppedge.validate import gates
-from ppedge.validate.accuracy import MAIN_METRIC
-from ppedge.validate.blame import Blame, Remembering
-from ppedge.validate.explain import blame_samples, layer_table
+from ppedge.validate.cost import COUNT_WIDTH, Cost, measure, ratios
+from ppedge.validate.differences import MOST_DRAWN, report_differences
+from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.parity import Parity, compare
+from ppedge.validate.workers import Candidate, Workers, cores
 
 REPORT = "report.json"
-SCHEMA = 1
-COUNT_WIDTH = 320
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -73,44 +74,23 @@ def run_validate(
         PpedgeError: There is nothing to validate, or an engine failed.
     """
     began = time.monotonic()
-    settings = recipe.validate_
     run.require_fresh("convert")
-    spec = ModelSpec.from_dict(run.manifest("convert")["model"])
     samples, _ = read_samples(recipe, "eval", skip_bad=skip_bad)
     labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
-    samples = spread(samples, settings.limit)
-    models = _models(recipe, run)
-    rows, results = [], []
     with run.writing("validate", force=force) as folder:
-        table = {"layers": layer_table(recipe, run, samples, reporter.say)} if layers else {}
-        for model in models:
-            result = _count(recipe, run, model, reporter)
-            if not model.baseline:
-                parity, blamed = _parity(recipe, run, spec, model, samples, reporter)
-                result |= {**parity.to_dict(), "blame": blamed.to_dict()}
-                main = MAIN_METRIC[recipe.task]
-                rows += gates.check(
-                    settings.gates, model.file, model.precision, main, parity, result["instructions"]["total"]
-                )
-            results.append(result)
-        report = {
-            "schema": SCHEMA,
-            "task": recipe.task,
-            "cpu": settings.cpu,
-            "models": results,
-            **table,
-            "gates": [row.to_dict() for row in rows],
-            "passed": all(row.passed for row in rows),
-        }
+        stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter)
+        table = {"layers": layer_table(recipe, run, stage.samples, reporter.say)} if layers else {}
+        report = stage.report(_models(recipe, run)) | table
         write_json(folder / REPORT, report)
+        drawings = [different["drawing"] for model in report["models"] for different in model.get("different", [])]
         run.write_manifest(
             folder,
             "validate",
-            outputs=[REPORT],
+            outputs=[REPORT, *(drawing for drawing in drawings if drawing is not None)],
             inputs=[run.recipe_path, *labels],
             metrics={"passed": report["passed"]},
             parent="convert",
-            settings=settings.model_dump(mode="json"),
+            settings=recipe.validate_.model_dump(mode="json"),
             seconds=round(time.monotonic() - began, 1),
         )
     return report
@@ -124,8 +104,12 @@ def require_passed(report: dict[str, Any], where: Path) -> None:
     """
     failed = [row for row in report["gates"] if not row["passed"]]
     if failed:
-        told = "; ".join(f"{r['gate']} {gates.shown(r['value'])} > {r['limit']:.6g} ({r['model']})" for r in failed)
-        raise GateError(f"{where}: {len(failed)} gates failed: {told}.", "See report.json, or change validate.gates.")
+        told = "; ".join(gates.told(row) for row in failed)
+        few = any(row["gate"] == "max_metric_drop" for row in failed)
+        hint = "More pictures (--limit) narrow the interval of a metric's drop. " if few else ""
+        raise GateError(
+            f"{where}: {len(failed)} gates failed: {told}.", f"{hint}See report.json, or change validate.gates."
+        )
 
 
 def spread(samples: list[Any], limit: int) -> list[Any]:
@@ -153,44 +137,126 @@ def _models(recipe: Recipe, run: Run) -> list[_Model]:
     return models
 
 
-def _count(recipe: Recipe, run: Run, model: _Model, reporter: Reporter) -> dict[str, Any]:
-    """Count one inference's instructions at a fixed size, in a fresh guest: the same figure every time."""
-    shape = (1, 3, COUNT_WIDTH if recipe.task == "det" else recipe.rec_preprocess.height, COUNT_WIDTH)
-    x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    path = run.artifact("convert", model.file)
-    reporter.say(f"counting instructions of {model.file} on {recipe.validate_.cpu}")
-    with open_engine(_arm(recipe), path, cpu=recipe.validate_.cpu, count=True, progress=reporter.say) as engine:
-        engine.run([x])
-        counts = getattr(engine, "last_counts")  # noqa: B009 - engines under the emulator have it, the protocol has not
-        runtime = getattr(engine, "runtime")  # noqa: B009
-    return {
-        "file": model.file,
-        "precision": model.precision,
-        "baseline": model.baseline,
-        "bytes": path.stat().st_size,
-        "runtime": runtime,
-        "input_shape": list(shape),
-        "instructions": counts,
-    }
+class _Stage:
+    """One call of the stage."""
 
+    def __init__(self, recipe: Recipe, run: Run, samples: Sequence[Any], folder: Path, reporter: Reporter) -> None:
+        self.recipe, self.run, self.samples, self.folder, self.reporter = recipe, run, samples, folder, reporter
+        self.settings = recipe.validate_
+        self.cpus = list(dict.fromkeys(self.settings.cpu))
+        self.workers = self.settings.workers or cores()
+        self.spec = ModelSpec.from_dict(run.manifest("convert")["model"])
 
-def _parity(
-    recipe: Recipe, run: Run, spec: ModelSpec, model: _Model, samples: list[Any], reporter: Reporter
-) -> tuple[Parity, Blame]:
-    path = run.artifact("convert", model.file)
-    if find_spec("paddle") is not None:
-        run.artifact("convert", str(Path(model.reference).with_suffix(".pdiparams")))
-        reference = open_engine("paddle", run.artifact("convert", model.reference))
-    elif path.suffix == ".onnx":
-        reference = open_engine("onnxruntime", path)
-    else:
+    def report(self, models: Sequence[_Model]) -> dict[str, Any]:
+        """Return the whole report."""
+        jobs = [(model, cpu) for model in models for cpu in self.cpus]
+        costs = self._costs(jobs)
+        totals = {cpu: costs[model, cpu].instructions for model, cpu in jobs if model.baseline}
+        compared = sum(not model.baseline for model, _ in jobs)
+        shipped = [model for model in models if not model.baseline][-1]
+        entries, rows = [], []
+        for model, cpu in jobs:
+            cost, baseline = costs[model, cpu], totals.get(cpu)
+            entry = self._entry(model, cpu, cost, baseline)
+            if not model.baseline:
+                parity = self._parity(model, cpu)
+                entry |= parity.to_dict()
+                entry["different"] = report_differences(
+                    parity.agreement.different,
+                    self.samples,
+                    self.recipe.data.root,
+                    self.folder,
+                    f"{Path(model.file).name}.{cpu}",
+                    max(1, MOST_DRAWN // compared),
+                )
+                entry["blame"] = self._blame(model, cpu, parity)
+                rows += gates.check_parity(self.settings.gates, model.file, model.precision, cpu, parity)
+            if model == shipped:
+                before = None if baseline is None else baseline["total"]
+                rows += gates.check_cost(self.settings.gates, model.file, cpu, cost.instructions["total"], before)
+            entries.append(entry)
+        rows += self._nb_bytes()
+        return {
+            "schema": SCHEMA,
+            "task": self.recipe.task,
+            "engine": self.settings.engine,
+            "cpus": self.cpus,
+            "models": entries,
+            "gates": [row.to_dict() for row in rows],
+            "passed": all(row.passed for row in rows),
+        }
+
+    def _costs(self, jobs: Sequence[tuple[_Model, str]]) -> dict[tuple[_Model, str], Cost]:
+        """Count each model on each core, as many at a time as there are workers: load does not move a count."""
+        height = COUNT_WIDTH if self.recipe.task == "det" else self.recipe.rec_preprocess.height
+        with (
+            self.reporter.task(f"counting instructions on {', '.join(self.cpus)}", len(jobs)) as bar,
+            ThreadPoolExecutor(self.workers) as pool,
+        ):
+
+            def one(job: tuple[_Model, str]) -> Cost:
+                model, cpu = job
+                cost = measure(lambda: self._open(model, cpu, count=True), height)
+                bar.advance()
+                return cost
+
+            return dict(zip(jobs, pool.map(one, jobs), strict=True))
+
+    def _entry(self, model: _Model, cpu: str, cost: Cost, baseline: dict[str, int] | None) -> dict[str, Any]:
+        return {
+            "file": model.file,
+            "precision": model.precision,
+            "baseline": model.baseline,
+            "cpu": cpu,
+            "bytes": (self.run.stage("convert") / model.file).stat().st_size,
+            **cost.to_dict(),
+            "ratios": None if baseline is None else ratios(cost.instructions, baseline),
+        }
+
+    def _parity(self, model: _Model, cpu: str) -> Parity:
+        count = min(self.workers, len(self.samples))
+        title = f"{model.file} on {cpu}"
+        with (
+            self._reference(model) as reference,
+            Workers[Any](lambda: cast(Candidate, self._open(model, cpu)), count) as workers,
+            self.reporter.task(title, len(self.samples)) as bar,
+        ):
+            return compare(
+                reference,
+                workers,
+                self.spec,
+                self.samples,
+                self.recipe.metric,
+                seed=self.recipe.seed,
+                advance=lambda steps: bar.advance(steps=steps),
+            )
+
+    def _blame(self, model: _Model, cpu: str, parity: Parity) -> dict[str, Any] | None:
+        different = [self.samples[one.sample] for one in parity.agreement.different]
+        return explain_model(
+            self.recipe, self.spec, self.samples, different,
+            lambda: self._reference(model), lambda: self._open(model, cpu), self.reporter,
+        )  # fmt: skip
+
+    def _reference(self, model: _Model) -> Engine:
+        path = self.run.artifact("convert", model.file)
+        if find_spec("paddle") is not None:
+            self.run.artifact("convert", str(Path(model.reference).with_suffix(".pdiparams")))
+            return open_engine("paddle", self.run.artifact("convert", model.reference))
+        if path.suffix == ".onnx":
+            return open_engine("onnxruntime", path)
         raise PpedgeError(f"{path}: Paddle is needed as the reference.", "Install ppedge with the extra `cpu`.")
-    candidate = open_engine(_arm(recipe), path, cpu=recipe.validate_.cpu, progress=reporter.say)
-    reference, candidate = Remembering(reference), Remembering(candidate)  # blame asks for the same inputs again
-    with reference, candidate, reporter.task(f"{model.file} on {recipe.validate_.cpu}", len(samples)) as bar:
-        parity = compare(reference, candidate, spec, samples, recipe.metric, lambda steps: bar.advance(steps=steps))
-        return parity, blame_samples(recipe, spec, reference, candidate, samples)
 
+    def _open(self, model: _Model, cpu: str, **options: Any) -> Engine:
+        path = self.run.artifact("convert", model.file)
+        return open_engine(f"arm-{self.settings.engine}", path, cpu=cpu, progress=self.reporter.say, **options)
 
-def _arm(recipe: Recipe) -> str:
-    return f"arm-{recipe.validate_.engine}"
+    def _nb_bytes(self) -> list[gates.Row]:
+        limit = self.settings.gates.max_nb_bytes
+        if limit is None:
+            return []
+        sizes = {entry["path"]: entry["bytes"] for entry in self.run.manifest("convert")["outputs"]}
+        names = [f"{self.recipe.task}.{precision}.nb" for precision in ("int8", "fp32")]
+        name = next((name for name in names if name in sizes), names[-1])
+        note = "" if name in sizes else "the convert stage wrote no .nb file"
+        return [gates.Row("max_nb_bytes", name, None, float(sizes.get(name, "nan")), float(limit), note)]
