@@ -25,6 +25,9 @@ def validate(
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Emulated processes; by default one a core.")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Also show what quantizing costs each layer.")] = False,
+    allow_older_runtime: Annotated[
+        bool, typer.Option("--allow-older-runtime", help="Use a Paddle Lite older than the opt that wrote the .nb.")
+    ] = False,
     force: Force = False,
     skip_bad: SkipBad = False,
     as_json: Json = False,
@@ -41,7 +44,15 @@ def validate(
     from ppedge.progress import Reporter
     from ppedge.validate.stage import require_passed, run_validate
 
-    report = run_validate(recipe, opened, force=force, skip_bad=skip_bad, layers=layers, reporter=Reporter())
+    report = run_validate(
+        recipe,
+        opened,
+        force=force,
+        skip_bad=skip_bad,
+        layers=layers,
+        allow_older_runtime=allow_older_runtime,
+        reporter=Reporter(),
+    )
     if as_json:
         emit(report)
     else:

@@ -133,7 +133,7 @@ def _row(name: str, layer: paddle.nn.Layer, other: paddle.nn.Layer) -> Row:
         operator = "depthwise Conv2D"
     # PaddleSlim's quantized layer lies in a wrapper that measures its output.
     quantizer = getattr(getattr(other, "_layer", other), "_fake_quant_input", None)
-    scale = None if quantizer is None else float(quantizer._scale)
+    scale = None if quantizer is None else quantizer._scale.item()
     return Row(name, operator, quantizer is not None, scale)
 
 
@@ -217,10 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     options = parser.parse_args(arguments)
     try:
-        run = Run(options.run)
+        run, inputs = Run(options.run), read_inputs(options.inputs)
         task = Task(load_recipe(run.recipe_path))
         plain, quantized = load_unquantized(run, task), load_quantized(run, task)
-        table = layer_table(plain, quantized, read_inputs(options.inputs), load_float(run, task, "slim"))
+        table = layer_table(plain, quantized, inputs, load_float(run, task, "slim"))
         write_json(options.out, table)
     except PpedgeError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -54,6 +54,7 @@ def run_validate(
     force: bool = False,
     skip_bad: bool = False,
     layers: bool = False,
+    allow_older_runtime: bool = False,
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Validate, write report.json and return it.
@@ -66,6 +67,7 @@ def run_validate(
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         layers: Also make the table of what quantizing costs each layer.
+        allow_older_runtime: Use a Paddle Lite that is older than the opt that wrote the models.
         reporter: Progress.
 
     Raises:
@@ -79,6 +81,7 @@ def run_validate(
     labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
     with run.writing("validate", force=force) as folder:
         stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter)
+        stage.allow_older_runtime = allow_older_runtime
         table = {"layers": layer_table(recipe, run, stage.samples, reporter.say)} if layers else {}
         report = stage.report(_models(recipe, run)) | table
         write_json(folder / REPORT, report)
@@ -144,6 +147,7 @@ class _Stage:
         self.recipe, self.run, self.samples, self.folder, self.reporter = recipe, run, samples, folder, reporter
         self.settings = recipe.validate_
         self.cpus = list(dict.fromkeys(self.settings.cpu))
+        self.allow_older_runtime = False
         self.workers = self.settings.workers or cores()
         self.spec = ModelSpec.from_dict(run.manifest("convert")["model"])
 
@@ -249,6 +253,8 @@ class _Stage:
 
     def _open(self, model: _Model, cpu: str, **options: Any) -> Engine:
         path = self.run.artifact("convert", model.file)
+        if self.settings.engine == "paddlelite":
+            options["allow_older_runtime"] = self.allow_older_runtime
         return open_engine(f"arm-{self.settings.engine}", path, cpu=cpu, progress=self.reporter.say, **options)
 
     def _nb_bytes(self) -> list[gates.Row]:
