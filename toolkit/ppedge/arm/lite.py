@@ -8,6 +8,7 @@ with the library in the cache folder.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -51,9 +52,59 @@ class LiteRuntime:
     runner_source: str
 
     @property
+    def release(self) -> tuple[int, int] | None:
+        """Major and minor number of the release; None for a build that names only its commit."""
+        return release_of(self.version)
+
+    @property
     def runner(self) -> Path:
         """The compiled runner."""
         return self.folder / RUNNER
+
+
+def release_of(version: str) -> tuple[int, int] | None:
+    """Return the numbers in ``v2.13-rc`` or ``paddlelite v2.12``; None where there are none, as in ``044ba5b``."""
+    found = re.search(r"\bv?(\d{1,3})\.(\d{1,3})", version)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def require_not_older(runtime: LiteRuntime, opt_version: str | None, model: Path, *, allow_older: bool = False) -> None:
+    """Refuse a runtime that is older than the opt that wrote a model: it may open it and give wrong outputs silently.
+
+    A runtime or a file without a number is not refused: nothing is known of which is older, see `age_unknown`.
+
+    Args:
+        runtime: The runtime.
+        opt_version: What the model's file says, as ``v2.13-rc``; None if it says nothing.
+        model: The file, for the error.
+        allow_older: Let it pass all the same.
+
+    Raises:
+        PpedgeError: It is older.
+    """
+    written = None if opt_version is None else release_of(opt_version)
+    if allow_older or written is None or runtime.release is None or runtime.release >= written:
+        return
+    raise PpedgeError(
+        f"{model}: written by Paddle Lite's opt {opt_version}, but the registered runtime is older "
+        f"({runtime.version}): such a runtime may open the file and give wrong outputs without an error.",
+        "Register a newer release with `ppedge arm setup --lite DIR`, or insist with --allow-older-runtime.",
+    )
+
+
+def age_unknown(runtime: LiteRuntime) -> str | None:
+    """Return one sentence on what is known of a runtime that names no release; None for one that does."""
+    if runtime.release is not None:
+        return None
+    return (
+        f"Paddle Lite's runtime names no release ({runtime.version}), so whether it is older than the opt that wrote a "
+        "model is not known; known is that it gave the right answer on the self-test, a small float file of opt "
+        f"{_selftest_opt()}."
+    )
+
+
+def _selftest_opt() -> str:
+    return SELFTEST.read_bytes()[2:18].split(b"\0")[0].decode("ascii")
 
 
 def registered() -> LiteRuntime:

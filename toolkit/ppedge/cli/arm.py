@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,8 +21,17 @@ def setup(
         Path | None,
         typer.Option("--lite", metavar="DIR", help="An unpacked release of Paddle Lite (armlinux armv8) to register."),
     ] = None,
+    arch: Annotated[Literal["armv8", "armv7"], typer.Option(help="armv7 is refused, with what is missing.")] = "armv8",
 ) -> None:
     """Build the emulator in the cache folder (no root), or register Paddle Lite's own ARM runtime."""
+    from ppedge.errors import MissingError
+
+    if arch == "armv7":
+        raise MissingError(
+            "No armv7 sandbox can be built: the package index has no onnxruntime wheel for armv7, and Paddle Lite's "
+            "armv7 release, which would have to run in its place, has no runner here yet.",
+            "Use armv8, the default.",
+        )
     from ppedge.arm import lite as lite_runtime
     from ppedge.arm import sysroot
 
@@ -31,6 +40,8 @@ def setup(
     if lite is not None:
         runtime = lite_runtime.register(lite, _tell)
         typer.echo(f"Paddle Lite's ARM runtime is registered: {runtime.version}, sha256 {runtime.sha256}")
+        if remark := lite_runtime.age_unknown(runtime):
+            typer.echo(remark)
 
 
 @app.command()
@@ -42,10 +53,16 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     found = sysroot.status()
     try:
         runtime = lite.registered()
-        found["paddlelite"] = {"version": runtime.version, "sha256": runtime.sha256, "folder": str(runtime.folder)}
+        found["paddlelite"] = {
+            "version": runtime.version,
+            "release": None if runtime.release is None else ".".join(map(str, runtime.release)),
+            "sha256": runtime.sha256,
+            "folder": str(runtime.folder),
+        }
+        remark = lite.age_unknown(runtime)
     except MissingError as error:
         found["paddlelite"] = None
-        missing = str(error)
+        missing, remark = str(error), None
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -57,3 +74,5 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     else:
         typer.echo(f"The ARM emulator is not built yet ({found['folder']}). Run `ppedge arm setup`.")
     typer.echo(f"Paddle Lite's ARM runtime: {found['paddlelite']['version']}" if found["paddlelite"] else missing)
+    if remark:
+        typer.echo(f"  {remark}")

@@ -26,6 +26,10 @@ def validate(
     ] = [],  # noqa: B006
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Emulated processes; by default one a core.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Also show what quantizing costs each layer.")] = False,
+    allow_older_runtime: Annotated[
+        bool, typer.Option("--allow-older-runtime", help="Use a Paddle Lite older than the opt that wrote the .nb.")
+    ] = False,
     device: Annotated[
         str | None,
         typer.Option(metavar="adb[:SERIAL]", help="Also time the .nb files on a phone; see --benchmark-bin."),
@@ -54,7 +58,16 @@ def validate(
     from ppedge.validate.stage import require_passed, run_validate
 
     phone = adb.connect(device, benchmark_bin) if device and benchmark_bin else None
-    report = run_validate(recipe, opened, phone=phone, force=force, skip_bad=skip_bad, reporter=Reporter())
+    report = run_validate(
+        recipe,
+        opened,
+        phone=phone,
+        layers=layers,
+        allow_older_runtime=allow_older_runtime,
+        force=force,
+        skip_bad=skip_bad,
+        reporter=Reporter(),
+    )
     if as_json:
         emit(report)
     else:
@@ -65,6 +78,7 @@ def validate(
 
 def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
+    from ppedge.validate.explain import layer_lines
     from ppedge.validate.gates import told
 
     lines = [*_cost_lines(report), *_latency_lines(report), ""]
@@ -72,6 +86,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         if not model["baseline"]:
             lines += [*_parity_lines(model), ""]
     failed = [row for row in report["gates"] if not row["passed"]]
+    lines += layer_lines(report.get("layers", []))
     lines.append(f"gates: {len(report['gates']) - len(failed)} passed, {len(failed)} failed")
     lines += [f"  {'passed' if row['passed'] else 'FAILED'}  {told(row)}" for row in report["gates"]]
     return lines + (_phone_lines(report["device"]) if "device" in report else [])
@@ -123,6 +138,8 @@ def _parity_lines(model: dict[str, Any]) -> list[str]:
         lines.append(f"  {name}: {before:.4f} -> {metric['candidate'][name]:.4f}, {change['value']:+.4f}{interval}")
     worst = [f"{shape['name']} {_figure(shape['max_difference'])}" for shape in model["shapes"]]
     lines.append(f"  largest difference by shape: {', '.join(worst)}")
+    if model["blame"]:
+        lines.append(f"  blame: {model['blame']['verdict']}")
     for different in model["different"][:_LISTED]:
         lines.append(f"  differs: {_difference_words(different)}")
     if len(model["different"]) > _LISTED:

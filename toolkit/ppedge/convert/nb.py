@@ -145,6 +145,22 @@ def read_nb(path: Path) -> NbFile:
     return parse_nb(data, path)
 
 
+def opt_version_of(path: Path) -> str | None:
+    """Return the version of the opt that wrote a ``.nb`` file, from its header alone; None for any other file.
+
+    Raises:
+        PpedgeError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER.size)
+    except OSError as error:
+        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).") from error
+    if len(head) < _HEADER.size or _HEADER.unpack(head)[0] != META_VERSION:
+        return None
+    return str(_HEADER.unpack(head)[1].split(b"\0")[0].decode("ascii", "replace"))
+
+
 def parse_nb(data: bytes, path: Path) -> NbFile:
     """Read the bytes of a ``.nb`` file; ``path`` is only named in errors.
 

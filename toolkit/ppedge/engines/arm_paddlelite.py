@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ppedge.arm import lite, sysroot
+from ppedge.convert.nb import opt_version_of
 from ppedge.engines.arm_guest import ArmGuestEngine
 
 
@@ -16,10 +17,12 @@ class ArmPaddleLiteEngine(ArmGuestEngine):
         cpu: The emulated core: ``cortex-a53``, ``cortex-a76``, or any that QEMU knows.
         count: Count each run's instructions into ``last_counts``.
         timeout: Seconds that one answer may take.
+        allow_older_runtime: Run a file that a newer opt wrote; its outputs may be wrong.
         progress: Told what is being done if the sandbox must be built.
 
     Raises:
-        PpedgeError: The model cannot be read or opened, or QEMU does not know the core.
+        PpedgeError: The model cannot be read or opened, the runtime is older than the opt that wrote it, or QEMU does
+            not know the core.
         MissingError: No runtime is registered (``ppedge arm setup --lite DIR``), or the sandbox cannot be built.
     """
 
@@ -32,11 +35,13 @@ class ArmPaddleLiteEngine(ArmGuestEngine):
         cpu: str = "cortex-a53",
         count: bool = False,
         timeout: float = 600.0,
+        allow_older_runtime: bool = False,
         progress: sysroot.Progress | None = None,
     ) -> None:
-        runtime = lite.registered()
+        runtime, model = lite.registered(), Path(path)
+        lite.require_not_older(runtime, opt_version_of(model), model, allow_older=allow_older_runtime)
         super().__init__(
-            Path(path),
+            model,
             sysroot.ensure(progress),
             [runtime.runner],
             cpu=cpu,

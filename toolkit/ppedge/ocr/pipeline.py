@@ -80,7 +80,18 @@ class Detector:
         Raises:
             PpedgeError: The engine failed, or gave something that is not a probability map.
         """
-        probability = self.engine.run([prepare_det(image, self.preprocess)])[0]
+        return self.read(self.engine.run([self.prepare(image)])[0], image)
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """Return the network's input (1, 3, H', W') for a picture (H, W, 3): the stage before the network."""
+        return prepare_det(image, self.preprocess)
+
+    def read(self, probability: np.ndarray, image: np.ndarray) -> list[Box]:
+        """Return the boxes in a network's output (1, 1, H', W') for a picture (H, W, 3): the stage after the network.
+
+        Raises:
+            PpedgeError: The output is not a probability map.
+        """
         if probability.ndim != 4 or probability.shape[:2] != (1, 1):
             raise PpedgeError(
                 f"The detector on {self.engine.name} gives shape {probability.shape}, not a map (1, 1, height, width).",
@@ -124,16 +135,27 @@ class Recognizer:
         texts: dict[int, Text] = {}
         for begin in range(0, len(crops), self.batch_size):
             chosen = by_width[begin : begin + self.batch_size]
-            probabilities = self.engine.run([prepare_rec([crops[i] for i in chosen], self.preprocess)])[0]
-            if probabilities.ndim != 3 or len(probabilities) != len(chosen):
-                raise PpedgeError(
-                    f"The recogniser on {self.engine.name} gives shape {probabilities.shape} for {len(chosen)} lines, "
-                    "not probabilities (lines, steps, classes).",
-                    "Is this a detector's model, or one that takes one line at a time?",
-                )
-            for index, line in zip(chosen, probabilities, strict=True):
-                texts[index] = decode(line, self.charset)
+            part = [crops[i] for i in chosen]
+            texts.update(zip(chosen, self.read(self.engine.run([self.prepare(part)])[0], part), strict=True))
         return [texts[index] for index in range(len(crops))]
+
+    def prepare(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the network's input (N, 3, h, W) for N crops (h, w, 3): the stage before the network."""
+        return prepare_rec(crops, self.preprocess)
+
+    def read(self, probabilities: np.ndarray, crops: Sequence[np.ndarray]) -> list[Text]:
+        """Return the texts in a network's output (N, T, C) for N crops: the stage after the network.
+
+        Raises:
+            PpedgeError: The output is not probabilities of so many lines and the character set's classes.
+        """
+        if probabilities.ndim != 3 or len(probabilities) != len(crops):
+            raise PpedgeError(
+                f"The recogniser on {self.engine.name} gives shape {probabilities.shape} for {len(crops)} lines, "
+                "not probabilities (lines, steps, classes).",
+                "Is this a detector's model, or one that takes one line at a time?",
+            )
+        return [decode(line, self.charset) for line in probabilities]
 
 
 class Pipeline:

@@ -23,6 +23,7 @@ from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
 from ppedge.validate.cost import COUNT_WIDTH, Cost, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
+from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.parity import Parity, compare
 from ppedge.validate.workers import Candidate, Workers, cores
 
@@ -52,6 +53,8 @@ def run_validate(
     run: Run,
     *,
     phone: Phone | None = None,
+    layers: bool = False,
+    allow_older_runtime: bool = False,
     force: bool = False,
     skip_bad: bool = False,
     reporter: Reporter,
@@ -66,6 +69,8 @@ def run_validate(
         phone: Also time the .nb files on it; its figures are the report's key ``device``.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
+        layers: Also make the table of what quantizing costs each layer.
+        allow_older_runtime: Use a Paddle Lite that is older than the opt that wrote the models.
         reporter: Progress.
 
     Raises:
@@ -79,8 +84,9 @@ def run_validate(
     labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
     with run.writing("validate", force=force) as folder:
         on_phone = phone.measure(recipe, run, reporter.say) if phone else None
-        stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter)
-        report = stage.report(_models(recipe, run))
+        stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter, allow_older_runtime)
+        table = {"layers": layer_table(recipe, run, stage.samples, reporter.say)} if layers else {}
+        report = stage.report(_models(recipe, run)) | table
         if on_phone is not None:
             report["device"] = on_phone
         write_json(folder / REPORT, report)
@@ -142,10 +148,19 @@ def _models(recipe: Recipe, run: Run) -> list[_Model]:
 class _Stage:
     """One call of the stage."""
 
-    def __init__(self, recipe: Recipe, run: Run, samples: Sequence[Any], folder: Path, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        run: Run,
+        samples: Sequence[Any],
+        folder: Path,
+        reporter: Reporter,
+        allow_older_runtime: bool,
+    ) -> None:
         self.recipe, self.run, self.samples, self.folder, self.reporter = recipe, run, samples, folder, reporter
         self.settings = recipe.validate_
         self.cpus = list(dict.fromkeys(self.settings.cpu))
+        self.allow_older_runtime = allow_older_runtime
         self.workers = self.settings.workers or cores()
         self.spec = ModelSpec.from_dict(run.manifest("convert")["model"])
 
@@ -171,6 +186,7 @@ class _Stage:
                     f"{Path(model.file).name}.{cpu}",
                     max(1, MOST_DRAWN // compared),
                 )
+                entry["blame"] = self._blame(model, cpu, parity)
                 rows += gates.check_parity(self.settings.gates, model.file, model.precision, cpu, parity)
             if model == shipped:
                 before = None if baseline is None else baseline["total"]
@@ -234,6 +250,13 @@ class _Stage:
                 advance=lambda steps: bar.advance(steps=steps),
             )
 
+    def _blame(self, model: _Model, cpu: str, parity: Parity) -> dict[str, Any] | None:
+        different = [self.samples[one.sample] for one in parity.agreement.different]
+        return explain_model(
+            self.recipe, self.spec, self.samples, different,
+            lambda: self._reference(model), lambda: self._open(model, cpu), self.reporter,
+        )  # fmt: skip
+
     def _reference(self, model: _Model) -> Engine:
         path = self.run.artifact("convert", model.file)
         if find_spec("paddle") is not None:
@@ -245,6 +268,8 @@ class _Stage:
 
     def _open(self, model: _Model, cpu: str, **options: Any) -> Engine:
         path = self.run.artifact("convert", model.file)
+        if self.settings.engine == "paddlelite":
+            options["allow_older_runtime"] = self.allow_older_runtime
         return open_engine(f"arm-{self.settings.engine}", path, cpu=cpu, progress=self.reporter.say, **options)
 
     def _nb_bytes(self) -> list[gates.Row]:
