@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppedge.slim.fpgm import flops_left, keep_channels, keep_count, scores
-from ppedge.slim.groups import Group
+from ppedge.slim.groups import Group, Member
 from ppedge.slim.sensitivity import choose
+
+
+def group_at(*places, channels):
+    """A group whose first place produces it, on as many indices from 0 on."""
+    members = tuple(Member(name, axis, tuple(range(channels))) for name, axis in places)
+    return Group(members[0].name, channels, tuple(m for m in members if m.axis == 0), members)
 
 
 def brute_force(weights):
@@ -34,14 +40,14 @@ def test_a_filter_that_the_others_replace_goes_first_whatever_its_size():
     rng = np.random.default_rng(0)
     others = rng.normal(0, 3.0, (4, 3, 3, 3)) + big
     weights = np.concatenate([others[:2], big + offset, big, big - offset, others[2:]]).astype(np.float32)
-    group = Group("w", 7, ("w",), (("w", 0),))
+    group = group_at(("w", 0), channels=7)
     assert np.argmin(scores([weights])) == 3
     assert keep_channels(group, {"w": weights}, 6) == [0, 1, 2, 4, 5, 6]
     assert set(keep_channels(group, {"w": weights}, 4)) == {0, 1, 5, 6}
 
 
 def test_ties_keep_the_lower_index_and_equal_filters_are_no_division_by_0():
-    group = Group("w", 4, ("w",), (("w", 0),))
+    group = group_at(("w", 0), channels=4)
     assert keep_channels(group, {"w": np.ones((4, 2, 1, 1), np.float32)}, 2) == [0, 1]
 
 
@@ -49,7 +55,7 @@ def test_branches_that_are_added_decide_together_whatever_their_scale():
     """Channel 1 is redundant in the first, channel 2 in the second and much larger one: neither outweighs the other."""
     rng = np.random.default_rng(1)
     first, second = rng.normal(0, 1, (5, 8, 1, 1)), rng.normal(0, 1, (5, 8, 1, 1))
-    group = Group("a", 5, ("a", "b"), (("a", 0), ("b", 0)))
+    group = group_at(("a", 0), ("b", 0), channels=5)
     alone = keep_channels(group, {"a": first, "b": second}, 3)
     assert alone == keep_channels(group, {"a": first * 1e4, "b": second}, 3)
 
@@ -91,8 +97,7 @@ def chain(counts):
         macs[f"l{k}"] = 100 * channels * inputs
         inputs = channels
     for k, channels in enumerate(counts[:-1]):
-        members = ((f"l{k}.weight", 0), (f"l{k + 1}.weight", 1))
-        groups.append(Group(f"l{k}.weight", channels, (f"l{k}.weight",), members))
+        groups.append(group_at((f"l{k}.weight", 0), (f"l{k + 1}.weight", 1), channels=channels))
     return groups, shapes, macs
 
 

@@ -15,24 +15,38 @@ from ppedge.slim.sensitivity import silenced
 def test_every_member_of_a_group_has_its_channels(example):
     assert len(example.groups) > 10
     for group in example.groups:
-        assert group.name == group.producers[0]
-        for name, axis in group.members:
-            assert example.shapes[name][axis] == group.channels, (group.name, name, axis)
-        assert {(name, 0) for name in group.producers} <= set(group.members)
+        assert group.name == group.producers[0].name
+        for name, axis, indices in group.members:
+            assert len(set(indices)) == group.channels, (group.name, name, axis)
+            assert 0 <= min(indices) <= max(indices) < example.shapes[name][axis]
+        assert set(group.producers) <= set(group.members)
 
 
-def test_no_axis_of_a_parameter_is_in_two_groups(example):
-    members = [member for group in example.groups for member in group.members]
-    assert len(members) == len(set(members))
+def test_no_index_of_a_parameter_is_in_two_groups(example):
+    places = [(m.name, m.axis, i) for group in example.groups for m in group.members for i in m.indices]
+    assert len(places) == len(set(places))
+
+
+def test_groups_go_through_concatenation_and_transposed_convolutions(examples):
+    groups = {group.name: group for group in examples["det"].groups}
+    width = examples["det"].shapes["neck.p2_conv.weight"][0]
+    for number, name in enumerate(("p5", "p4", "p3", "p2")):  # the order in which the neck lines them up
+        members = {m.name: m for m in groups[f"neck.{name}_conv.weight"].members}
+        assert members["head.binarize.conv1.weight"].indices == tuple(range(number * width, (number + 1) * width))
+        assert members["head.thresh.conv1.weight"].axis == 1
+    inner = groups["head.binarize.conv2.weight"]
+    assert inner.producers[0].axis == 1
+    assert ("head.binarize.conv3.weight", 0) in [m[:2] for m in inner.members]
+    assert ("head.binarize.conv2.bias", 0) in [m[:2] for m in inner.members]
 
 
 def test_inputs_and_outputs_are_not_pruned(examples):
     def pruned(task):
-        return {member for group in examples[task].groups for member in group.members}
+        return {member[:2] for group in examples[task].groups for member in group.members}
 
     # The first convolution's three colours, the map's one channel, a recogniser's classes and LSTM.
     assert ("backbone.conv.conv.weight", 1) not in pruned("det")
-    assert not [name for name, _ in pruned("det") if ".conv3." in name and name.startswith("head")]
+    assert {axis for name, axis in pruned("det") if ".conv3." in name and name.startswith("head")} == {0}
     assert not [name for name, _ in pruned("rec") if name.startswith(("neck", "head"))]
 
 
@@ -47,10 +61,10 @@ def test_excluded_layers_are_in_no_group(example):
     assert 0 < len(left) < len(example.groups)
     assert set(left) < set(example.groups)
     assert not [
-        name
+        producer
         for group in left
-        for name in group.producers
-        if name.startswith(("backbone.stages", "backbone.blocks", "neck"))
+        for producer in group.producers
+        if producer.name.startswith(("backbone.stages", "backbone.blocks", "neck"))
     ]
 
 

@@ -7,8 +7,11 @@ from ppedge.errors import PpedgeError
 from ppedge.models.weights import state_of
 from ppedge.slim.fpgm import keep_channels, keep_count
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.rewrites import Rewrite
 from ppedge.train.task import Task
 from small import tiny_recipe
+
+EMPTY = {"schema": 2, "method": "x", "parameters": {}, "dropped": [], "rewrites": [], "precision": {}, "made": {}}
 
 
 @pytest.fixture
@@ -24,6 +27,21 @@ def test_a_plan_reads_back_equal(plan, tmp_path):
     first = (tmp_path / "plan.json").read_bytes()
     Plan.load(tmp_path / "plan.json").save(tmp_path / "plan.json")
     assert (tmp_path / "plan.json").read_bytes() == first
+
+
+def test_all_of_a_plan_reads_back(tmp_path):
+    rewrite = Rewrite("linear_neck", "neck", {"in_channels": [8, 16], "width": 24})
+    plan = Plan("arm", {"w": [4, 3]}, {"w": {0: [1, 2]}}, ("a.b",), (rewrite,), {"c": "fp32", "d": "int8"}, {"e": [7]})
+    plan.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == plan
+    assert plan.float_layers == ["c"]
+
+
+def test_a_plan_of_schema_1_still_loads(tmp_path):
+    path = tmp_path / "plan.json"
+    parameters = {"w": {"shape": [4, 3], "keep": {"0": [1, 2]}}}
+    path.write_text(json.dumps({"schema": 1, "method": "fpgm flat", "parameters": parameters}))
+    assert Plan.load(path) == Plan("fpgm flat", {"w": [4, 3]}, {"w": {0: [1, 2]}})
 
 
 def test_a_plan_keeps_the_values_of_kept_channels(example, plan):
@@ -82,11 +100,12 @@ def test_a_plan_is_not_applied_twice(examples):
 )
 def test_channels_that_are_not_there_are_refused(examples, kept):
     example = examples["det"]
-    group = next(g for g in example.groups if g.channels == 8)
+    name, axis, _ = next(g for g in example.groups if g.channels == 8).members[0]
+    plan = Plan("test", {name: list(example.shapes[name])}, {name: {axis: kept}})
     net = example.build()
     before = state_of(net)
     with pytest.raises(PpedgeError, match="does not fit"):
-        apply_plan(net, Plan.from_groups("test", {group: kept}, example.shapes))
+        apply_plan(net, plan)
     assert all(np.array_equal(value, before[name]) for name, value in state_of(net).items())
 
 
@@ -95,7 +114,11 @@ def test_channels_that_are_not_there_are_refused(examples, kept):
     [
         "[]",
         "{}",
+        json.dumps({"schema": 3, "method": "x", "parameters": {}}),
         json.dumps({"schema": 2, "method": "x", "parameters": {}}),
+        json.dumps({**EMPTY, "rewrites": [{"kind": "fold_bias"}]}),
+        json.dumps({**EMPTY, "precision": {"w": "int4"}}),
+        json.dumps({**EMPTY, "made": {"w": ["a"]}}),
         json.dumps({"schema": 1, "method": "x", "parameters": {"w": {"shape": [4], "keep": {"first": [0]}}}}),
         json.dumps({"schema": 1, "method": "x", "parameters": {"w": {"shape": [4], "keep": {"0": ["a"]}}}}),
         json.dumps({"schema": 1, "method": "x", "parameters": {"w": {"keep": {}}}}),

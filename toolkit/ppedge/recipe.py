@@ -224,11 +224,46 @@ class QuantTraining(FineTuning):
     """At the end of the warm-up."""
 
 
-class Prune(Section):
-    """FPGM filter pruning."""
+class DistillTraining(FineTuning):
+    """A course of training on what the network as trained says of the pictures; labels are not looked at."""
 
-    method: Literal["fpgm", "none"] = "fpgm"
-    """``none`` leaves pruning out."""
+    epochs: int = Field(40, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """At the end of the warm-up."""
+
+
+class ArmPrune(Section):
+    """Closed-form reduction, after which the network is distilled."""
+
+    tolerance: float = Field(0.06, ge=0, lt=1)
+    """Inner channels of a block go while the squared error of the block's output stays below this share of the output's
+    variance; 0 leaves the blocks as they are."""
+    neck_width: int | None = Field(24, ge=1)
+    """For a detector: channels between neck and head; the neck becomes one convolution a level. null leaves the feature
+    pyramid."""
+    head_width: int | None = Field(32, ge=1)
+    """For a detector with a new neck: channels before the head's last convolution; null leaves them."""
+    rewrites: list[Literal["fold_bias", "shuffle_head"]] = ["fold_bias", "shuffle_head"]
+    """For a detector: exact rewrites of the head; ``shuffle_head`` needs ``fold_bias`` before it."""
+    samples: int = Field(72, ge=1)
+    """Training pictures, as they are cut for training, that the least squares rest on."""
+    distill: DistillTraining = DistillTraining()
+    """Training after the reduction."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ArmPrune:
+        if "shuffle_head" in self.rewrites and self.rewrites != ["fold_bias", "shuffle_head"]:
+            raise ValueError("rewrites: shuffle_head needs fold_bias before it")
+        return self
+
+
+class Prune(Section):
+    """Pruning: FPGM filter pruning, or reduction for ARM."""
+
+    method: Literal["fpgm", "arm", "none"] = "fpgm"
+    """``fpgm``: filters by their geometric median; ``arm``: exact rewrites and least squares, see ``arm``; ``none``
+    leaves pruning out."""
     mode: Literal["sensitivity", "flat"] = "sensitivity"
     """``sensitivity``: choose each layer's ratio by its measured effect on the metric; ``flat``: the same ratio
     everywhere."""
@@ -247,7 +282,9 @@ class Prune(Section):
     exclude: list[str] = []
     """Layers, by the start of their names, that are not pruned."""
     finetune: FineTuning = FineTuning()
-    """Training after pruning."""
+    """Training after FPGM pruning."""
+    arm: ArmPrune = ArmPrune()
+    """For the method ``arm``; of the keys above, ``multiple`` and ``exclude`` hold for it too."""
 
 
 class Quant(Section):

@@ -123,6 +123,7 @@ def _one_stage(
     stage: str, recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter
 ) -> None:
     if stage in ("train", "slim"):
+        from ppedge.cli.counting import arm_counter
         from ppedge.slim.stage import run_slim
         from ppedge.train.device import set_device
         from ppedge.train.stage import run_train
@@ -131,7 +132,8 @@ def _one_stage(
         if stage == "train":
             run_train(recipe, run, device=used, resume=not force, force=force, skip_bad=skip_bad, reporter=reporter)
         else:
-            run_slim(recipe, run, device=used, force=force, skip_bad=skip_bad, reporter=reporter)
+            count = arm_counter(recipe)
+            run_slim(recipe, run, device=used, count=count, force=force, skip_bad=skip_bad, reporter=reporter)
     elif stage == "convert":
         from ppedge.convert.stage import run_convert
 
@@ -171,7 +173,7 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     counts = {m["file"]: m["instructions"]["total"] for m in report["models"] if m["cpu"] == report["cpus"][0]}
     forms = [
         ("trained", "fp32", slim["float"], f"baseline/{recipe.task}.fp32"),
-        ("pruned", "fp32", slim.get("finetuned"), f"{recipe.task}.fp32"),
+        ("pruned", "fp32", slim.get("finetuned") or slim.get("distilled"), f"{recipe.task}.fp32"),
         ("quantized", "int8", slim.get("quantized"), f"{recipe.task}.int8"),
     ]
     return [

@@ -17,6 +17,7 @@ class Pruning(str, Enum):
     """Ways to prune."""
 
     fpgm = "fpgm"
+    arm = "arm"
     none = "none"
 
 
@@ -30,7 +31,7 @@ class Quantization(str, Enum):
 @app.command()
 def slim(
     run: RunFolder = None,
-    prune: Annotated[Pruning | None, typer.Option(help="Filter pruning; by default as in the recipe.")] = None,
+    prune: Annotated[Pruning | None, typer.Option(help="Pruning; by default as in the recipe.")] = None,
     quant: Annotated[Quantization | None, typer.Option(help="8-bit training; by default as in the recipe.")] = None,
     target_flops: Annotated[float | None, typer.Option(help="Share of the FLOPs to leave.")] = None,
     max_drop: Annotated[float | None, typer.Option(help="Largest predicted drop of the metric.")] = None,
@@ -42,7 +43,8 @@ def slim(
 ) -> None:
     """Prune a trained network and make it 8 bit.
 
-    Leaves plan.json (what is kept), sensitivity.json, pruned.pdparams (float) and best.pdparams in RUN/slim.
+    Leaves plan.json (what is kept), sensitivity.json or reduction.json (what that rests on), pruned.pdparams (float)
+    and best.pdparams in RUN/slim.
     """
     overrides = list(set_)
     for key, value in (("prune.method", prune), ("quant.method", quant)):
@@ -53,12 +55,13 @@ def slim(
             overrides.append(f"slim.{key}={number}")
     opened, recipe = run_and_recipe(run, overrides)
 
+    from ppedge.cli.counting import arm_counter
     from ppedge.progress import Reporter
     from ppedge.slim.stage import run_slim
     from ppedge.train.device import set_device
 
-    used = set_device(device)
-    metrics = run_slim(recipe, opened, device=used, force=force, skip_bad=skip_bad, reporter=Reporter())
+    used, count = set_device(device), arm_counter(recipe)
+    metrics = run_slim(recipe, opened, device=used, count=count, force=force, skip_bad=skip_bad, reporter=Reporter())
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "run": str(opened.path)})
         return

@@ -31,11 +31,14 @@ class DBHead(nn.Layer):
 
         Returns:
             In eval mode the probability map (N, 1, H, W), the only one a phone needs; in training mode
-            ``{"maps": (N, 3, H, W)}`` with probability (shrink), threshold and binary map.
+            ``{"maps": (N, 3, H, W)}`` with probability (shrink), threshold and binary map; where slimming has dropped
+            the threshold head, ``{"maps": (N, 1, H, W)}`` with the probability.
         """
         probability = self.binarize(x)
         if not self.training:
             return probability
+        if isinstance(self.thresh, nn.Identity):
+            return {"maps": probability}
         threshold = self.thresh(x)
         binary = F.sigmoid(self.k * (probability - threshold))
         return {"maps": paddle.concat([probability, threshold, binary], axis=1)}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ppedge.slim.groups import Group
+from ppedge.slim.groups import Group, filters
 
 
 def scores(weights: Sequence[np.ndarray]) -> np.ndarray:
@@ -43,7 +43,7 @@ def keep_count(channels: int, ratio: float, multiple: int) -> int:
 
 def keep_channels(group: Group, weights: Mapping[str, np.ndarray], count: int) -> list[int]:
     """Return the ``count`` channels of a group that FPGM keeps, ascending; ties keep the lower index."""
-    order = np.argsort(-scores([weights[name] for name in group.producers]), kind="stable")
+    order = np.argsort(-scores([filters(m, weights[m.name]) for m in group.producers]), kind="stable")
     return sorted(int(channel) for channel in order[:count])
 
 
@@ -55,10 +55,14 @@ def flops_left(macs: Mapping[str, int], shapes: Mapping[str, Sequence[int]], kep
         shapes: Of the parameters, before pruning.
         kept: Channels kept of each group; groups left out keep all.
     """
-    factors: dict[str, float] = {}
+    lost: dict[tuple[str, int], int] = {}
     for group, count in kept.items():
-        for name, _axis in group.members:
-            layer, _, parameter = name.rpartition(".")
-            if parameter == "weight" and layer in macs and len(shapes[name]) > 1:
-                factors[layer] = factors.get(layer, 1.0) * count / group.channels
+        for member in group.members:
+            place = member.name, member.axis
+            lost[place] = lost.get(place, 0) + group.channels - count
+    factors: dict[str, float] = {}
+    for (name, axis), count in lost.items():
+        layer, _, parameter = name.rpartition(".")
+        if parameter == "weight" and layer in macs and len(shapes[name]) > 1:
+            factors[layer] = factors.get(layer, 1.0) * (1 - count / shapes[name][axis])
     return sum(count * factors.get(layer, 1.0) for layer, count in macs.items()) / sum(macs.values())

@@ -1,6 +1,6 @@
 """The networks of a finished run, as any later step rebuilds them: from recipe, plan and weights.
 
-PaddleSlim's pruner, which chose the plan's groups, has no part in it.
+What chose the plan has no part in it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def load_quantized(run: Run, task: Task) -> Network:
         PpedgeError: The slim stage quantized nothing, or its artifacts are missing, changed, or do not fit.
     """
     _require_quantized(run)
-    net = task.build()
-    apply_plan(net, Plan.load(run.artifact("slim", PLAN)))
-    quantize(net, exclude=run.manifest("slim")["settings"]["quant"]["exclude"])
+    net, plan = task.build(), Plan.load(run.artifact("slim", PLAN))
+    apply_plan(net, plan)
+    quantize(net, exclude=[*run.manifest("slim")["settings"]["quant"]["exclude"], *plan.float_layers])
     path = run.artifact("slim", BEST)
     load_weights(net, without_clips(read_pdparams(path)), path)
     net.eval()

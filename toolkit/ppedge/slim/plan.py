@@ -1,9 +1,12 @@
-"""The pruning plan: saved once, read by every later step, so that training and export can never disagree on shapes."""
+"""The plan of a slimmed network: saved once, read by every later step, so that training and export never disagree.
+
+It says which channels are kept, which layers are dropped, which parts are rewritten, and which layers are int8.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +16,33 @@ import paddle
 from ppedge.errors import PpedgeError
 from ppedge.runs import read_json, write_json
 from ppedge.slim.groups import Group
+from ppedge.slim.rewrites import KINDS, Rewrite, apply_rewrite, layer_at, put_at
 
-SCHEMA = 1
+SCHEMA = 2
+HINT = "Use the plan of the same run and an unchanged model section."
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is kept of a network.
+    """What is kept of a network, and what it becomes.
 
     Attributes:
         method: How it was chosen.
         shapes: Shape before pruning of each parameter and buffer that loses channels, by structured name.
         keep: For the same names: axis -> kept channel indices, ascending.
+        dropped: Structured names of layers that hand on what they are given, or are never run.
+        rewrites: Applied in this order, after channels are cut and layers dropped.
+        precision: ``fp32`` or ``int8`` by layer; of layers that are not named the recipe decides.
+        made: Shapes of the parameters and buffers that rewrites brought in, by structured name.
     """
 
     method: str
     shapes: dict[str, list[int]]
     keep: dict[str, dict[int, list[int]]]
+    dropped: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+    precision: dict[str, str] = field(default_factory=dict)
+    made: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def from_groups(cls, method: str, kept: Mapping[Group, Sequence[int]], shapes: Mapping[str, Sequence[int]]) -> Plan:
@@ -37,16 +50,26 @@ class Plan:
 
         Args:
             method: How they were chosen.
-            kept: Ascending channel indices of each group; a group that keeps all need not be there.
+            kept: Ascending channels of each group; a group that keeps all need not be there.
             shapes: Shapes of all parameters and buffers.
         """
-        keep: dict[str, dict[int, list[int]]] = {}
+        gone: dict[str, dict[int, set[int]]] = {}
         for group, channels in kept.items():
-            if len(channels) == group.channels:
-                continue
-            for name, axis in group.members:
-                keep.setdefault(name, {})[axis] = [int(c) for c in channels]
+            lost = sorted(set(range(group.channels)) - set(channels))
+            for member in group.members if lost else ():
+                gone.setdefault(member.name, {}).setdefault(member.axis, set()).update(
+                    member.indices[channel] for channel in lost
+                )
+        keep = {
+            name: {axis: [i for i in range(shapes[name][axis]) if i not in lost] for axis, lost in axes.items()}
+            for name, axes in gone.items()
+        }
         return cls(method, {name: list(shapes[name]) for name in keep}, keep)
+
+    @property
+    def float_layers(self) -> list[str]:
+        """Layers that stay in float whatever the recipe says."""
+        return [layer for layer, precision in self.precision.items() if precision == "fp32"]
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON, atomically."""
@@ -54,22 +77,42 @@ class Plan:
             name: {"shape": self.shapes[name], "keep": {str(axis): list(kept) for axis, kept in sorted(axes.items())}}
             for name, axes in sorted(self.keep.items())
         }
-        write_json(path, {"schema": SCHEMA, "method": self.method, "parameters": parameters})
+        write_json(
+            path,
+            {
+                "schema": SCHEMA,
+                "method": self.method,
+                "parameters": parameters,
+                "dropped": list(self.dropped),
+                "rewrites": [asdict(rewrite) for rewrite in self.rewrites],
+                "precision": dict(sorted(self.precision.items())),
+                "made": dict(sorted(self.made.items())),
+            },
+        )
 
     @classmethod
     def load(cls, path: Path) -> Plan:
-        """Read a plan.
+        """Read a plan; those of schema 1, which could cut channels alone, too.
 
         Raises:
             PpedgeError: The file is missing, or is not a plan.
         """
         value: Any = read_json(path)
         try:
-            if value["schema"] != SCHEMA:
+            if value["schema"] not in (1, SCHEMA):
                 raise ValueError(f"schema {value['schema']}")
             entries = value["parameters"].items()
             keep = {name: {int(axis): list(map(int, kept)) for axis, kept in e["keep"].items()} for name, e in entries}
-            return cls(value["method"], {name: list(map(int, e["shape"])) for name, e in entries}, keep)
+            plan = cls(value["method"], {name: list(map(int, e["shape"])) for name, e in entries}, keep)
+            if value["schema"] == 1:
+                return plan
+            return replace(
+                plan,
+                dropped=tuple(map(str, value["dropped"])),
+                rewrites=tuple(Rewrite(str(e["kind"]), str(e["layer"]), dict(e["options"])) for e in value["rewrites"]),
+                precision={name: _precision(kind) for name, kind in value["precision"].items()},
+                made={name: list(map(int, shape)) for name, shape in value["made"].items()},
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PpedgeError(f"{path}: not a pruning plan ({error}).", "Repeat `ppedge slim --force`.") from error
 
@@ -81,15 +124,39 @@ class Plan:
 
 
 def apply_plan(net: paddle.nn.Layer, plan: Plan) -> None:
-    """Prune a network in place: values are sliced, grouped convolutions get their new number of groups.
+    """Slim a network in place: channels are cut, layers dropped, parts rewritten; new parts need weights.
 
     Args:
         net: The full network; its weights may be anything.
-        plan: What to keep.
+        plan: What to do.
 
     Raises:
-        PpedgeError: The plan was made for another network. The network is unchanged then.
+        PpedgeError: The plan was made for another network. If channels, layers or rewrites are not there, the network
+            is unchanged then.
     """
+    _check(net, plan)
+    state = net.state_dict()
+    place = paddle.framework._current_expected_place()
+    for name in plan.keep:
+        state[name].value().get_tensor().set(plan.select(name, state[name].numpy()), place)
+    for layer in net.sublayers():
+        # Depthwise convolutions of this family have one input channel a group; their weight's axis 0 is the number of
+        # groups.
+        if isinstance(layer, paddle.nn.Conv2D) and layer._groups > 1:
+            layer._groups = layer.weight.shape[0]
+    for name in plan.dropped:
+        put_at(net, name, paddle.nn.Identity())
+    for rewrite in plan.rewrites:
+        apply_rewrite(net, rewrite)
+    shapes = {name: list(tensor.shape) for name, tensor in net.state_dict().items()}
+    wrong = [name for name, shape in plan.made.items() if shapes.get(name) != shape]
+    wrong += [name for name in plan.precision if f"{name}.weight" not in shapes]
+    if wrong:
+        raise PpedgeError(f"The rewritten network is not the plan's: {len(wrong)} parameters differ, first {wrong[0]}.",
+                          HINT)  # fmt: skip
+
+
+def _check(net: paddle.nn.Layer, plan: Plan) -> None:
     state = net.state_dict()
     wrong = [n for n, shape in plan.shapes.items() if n not in state or list(state[n].shape) != shape]
     bad = [
@@ -102,13 +169,16 @@ def apply_plan(net: paddle.nn.Layer, plan: Plan) -> None:
         raise PpedgeError(
             f"The pruning plan does not fit the network: {len(wrong) + len(bad)} parameters differ, "
             f"first {(wrong + bad)[0]}.",
-            "Use the plan of the same run and an unchanged model section.",
+            HINT,
         )
-    place = paddle.framework._current_expected_place()
-    for name in plan.keep:
-        state[name].value().get_tensor().set(plan.select(name, state[name].numpy()), place)
-    for layer in net.sublayers():
-        # Depthwise convolutions of this family have one input channel a group; their weight's axis 0 is the number of
-        # groups.
-        if isinstance(layer, paddle.nn.Conv2D) and layer._groups > 1:
-            layer._groups = layer.weight.shape[0]
+    for name in (*plan.dropped, *(rewrite.layer for rewrite in plan.rewrites)):
+        layer_at(net, name)
+    unknown = [rewrite.kind for rewrite in plan.rewrites if rewrite.kind not in KINDS]
+    if unknown:
+        raise PpedgeError(f"The plan has an unknown rewrite, {unknown[0]}.", "Update ppedge, or slim again.")
+
+
+def _precision(kind: str) -> str:
+    if kind not in ("fp32", "int8"):
+        raise ValueError(f"precision {kind}")
+    return kind

@@ -57,16 +57,21 @@ def trial_counts(group: Group, ratios: Sequence[float], multiple: int) -> list[i
 def silenced(net: paddle.nn.Layer, group: Group, channels: Sequence[int]) -> Iterator[None]:
     """Set the group's channels to 0 for a while: in what produces and normalises them, and in what consumes them."""
     state = net.state_dict()
-    before = {name: state[name].numpy() for name, _ in group.members}
+    before = {member.name: state[member.name].numpy() for member in group.members}
     try:
-        for name, axis in group.members:
-            value = state[name].numpy().copy()
-            value[(slice(None),) * axis + (list(channels),)] = 0
-            state[name].set_value(value)
+        silence(state, group, channels)
         yield
     finally:
         for name, value in before.items():
             state[name].set_value(value)
+
+
+def silence(state: Mapping[str, paddle.Tensor], group: Group, channels: Sequence[int]) -> None:
+    """Set the group's channels to 0 for good."""
+    for name, axis, indices in group.members:
+        value = state[name].numpy().copy()
+        value[(slice(None),) * axis + ([indices[channel] for channel in channels],)] = 0
+        state[name].set_value(value)
 
 
 def choose(

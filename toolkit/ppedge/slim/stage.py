@@ -1,4 +1,4 @@
-"""The slim stage: sensitivity, plan, fine-tuning, quantization-aware training."""
+"""The slim stage: plan, training of what the plan leaves, quantization-aware training."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from ppedge.progress import Reporter
 from ppedge.recipe import Recipe, Schedule
 from ppedge.runs import Run, write_json
 from ppedge.slim import pact
+from ppedge.slim.arm import ArmSlimming, Counter, copy_of
+from ppedge.slim.distill import Distillation
 from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.groups import Group, trace
 from ppedge.slim.network import PLAN, PRUNED, load_float
@@ -26,8 +28,9 @@ from ppedge.train.loop import BEST, METRICS, Course, fit, freeze_batch_norm
 from ppedge.train.stage import stage_inputs
 from ppedge.train.task import Task
 
-SENSITIVITY = "sensitivity.json"
+SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
 Metrics = dict[str, float]
+BATCH = 4
 TRACE_SHAPE = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64)}
 
 
@@ -41,10 +44,18 @@ class _Stage:
     train: Sequence[Any]
     eval: Sequence[Any]
     device: str
+    count: Counter | None
 
 
 def run_slim(
-    recipe: Recipe, run: Run, *, device: str, force: bool = False, skip_bad: bool = False, reporter: Reporter
+    recipe: Recipe,
+    run: Run,
+    *,
+    device: str,
+    count: Counter | None = None,
+    force: bool = False,
+    skip_bad: bool = False,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Slim the network that the run's train stage left, and return the stage's metrics.
 
@@ -52,6 +63,8 @@ def run_slim(
         recipe: The run's recipe, with what the command line changed in its ``slim`` section.
         run: The run.
         device: For the manifest; the caller has set it.
+        count: Counts a network's ARM instructions, for the record of what each step of ``arm`` saves; None where there
+            is nothing to count with.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
@@ -66,23 +79,30 @@ def run_slim(
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
     with run.writing("slim", force=force) as folder:
-        stage = _Stage(recipe, run, task, folder, reporter, train, evaluation, device)
+        stage = _Stage(recipe, run, task, folder, reporter, train, evaluation, device, count)
         net = load_float(run, task, "train")
         metrics: dict[str, Any] = {"float": {k: v for k, v in trained.items() if k != "parameters"}}
         outputs = [PLAN, PRUNED, BEST]
-        plan = Plan("none", {}, {})
+        plan, distillation = Plan("none", {}, {}), None
         if settings.prune.method == "fpgm":
             plan, metrics["flops_left"], wrote = _prune(stage, net)
             outputs += wrote
             metrics["pruned"], metrics["finetuned"] = _course(stage, "fine-tune", net, settings.prune.finetune)
             outputs.append(_log_name("fine-tune"))
+        elif settings.prune.method == "arm":
+            teacher, net = net, copy_of(net, task.build)
+            plan, metrics["macs_left"] = _reduce(stage, teacher, net)
+            distillation = Distillation(teacher, net, recipe.task)
+            course = _course(stage, "distil", net, settings.prune.arm.distill, distillation)
+            metrics["reduced"], metrics["distilled"] = course
+            outputs += [REDUCTION, _log_name("distil")]
         plan.save(folder / PLAN)
         write_pdparams(folder / PRUNED, state_of(net))
         float_layers: list[str] = []
         if settings.quant.method == "pact":
             float_layers = pact.float_layers(net, settings.quant.exclude)
             reporter.say(f"left in float: {', '.join(float_layers) or 'nothing'}")
-            metrics["calibrated"], metrics["quantized"], wrote = _quantize(stage, net, plan)
+            metrics["calibrated"], metrics["quantized"], wrote = _quantize(stage, net, plan, distillation)
             outputs += wrote
         else:
             write_pdparams(folder / BEST, state_of(net))
@@ -158,12 +178,28 @@ def _by_sensitivity(
     return kept, predicted
 
 
-def _course(stage: _Stage, title: str, net: Network, schedule: Schedule) -> tuple[Metrics, Metrics]:
+def _reduce(stage: _Stage, teacher: Network, net: Network) -> tuple[Plan, float]:
+    """Slim ``net`` for ARM, write what each step cost, and return the plan and the share of the FLOPs left."""
+    settings, task = stage.recipe.slim.prune, stage.task
+    shape = TRACE_SHAPE[stage.recipe.task]
+    slimming = ArmSlimming(
+        teacher, net, trace(task.build(), shape), list(_batches(stage, settings.arm.samples, BATCH)), settings.arm,
+        shape, task.build, settings.exclude, settings.multiple, stage.count, stage.reporter,
+    )  # fmt: skip
+    plan = slimming.run()
+    write_json(stage.folder / REDUCTION, {"input_shape": shape, "steps": slimming.steps})
+    return plan, slimming.steps[-1]["macs"] / slimming.steps[0]["macs"]
+
+
+def _course(
+    stage: _Stage, title: str, net: Network, schedule: Schedule, loss: Distillation | None = None
+) -> tuple[Metrics, Metrics]:
     """Train for a while; only the log stays in the stage's folder. Return the metrics as it came and at its best."""
     course = Course(
         title, net, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
-        evaluate_first=True, reporter=stage.reporter, after_stop="Repeat the command: it starts the slim stage anew.",
+        evaluate_first=True, loss=loss, reporter=stage.reporter,
+        after_stop="Repeat the command: it starts the slim stage anew.",
     )  # fmt: skip
     if title == "QAT":
         course.after_step = pact.keep_clips_above(net, stage.recipe.slim.quant.min_clip)
@@ -179,8 +215,14 @@ def _log_name(title: str) -> str:
     return f"{title.lower().replace('-', '')}.jsonl"
 
 
-def _quantize(stage: _Stage, net: Network, plan: Plan) -> tuple[Metrics, Metrics, list[str]]:
+def _quantize(stage: _Stage, net: Network, plan: Plan, loss: Distillation | None) -> tuple[Metrics, Metrics, list[str]]:
     """Quantize ``net`` in place, train it and write its state.
+
+    Args:
+        stage: This stage.
+        net: The float network.
+        plan: That rebuilds its form.
+        loss: Instead of the task's.
 
     Returns:
         Metrics after calibration alone, metrics of the trained network in the form that will be exported, and the
@@ -188,13 +230,13 @@ def _quantize(stage: _Stage, net: Network, plan: Plan) -> tuple[Metrics, Metrics
     """
     settings, task = stage.recipe.slim.quant, stage.task
     freeze_batch_norm(net)  # before the first forward pass in training mode
-    batches = list(_batches(stage, settings.samples, settings.train.batch_size))
+    batches = list(_batches(stage, min(settings.samples, len(stage.train)), settings.train.batch_size))
     clips = pact.measure_clips(net, batches, settings.percentile, settings.min_clip)
     pact.quantize(net, exclude=settings.exclude, clip_l2=settings.clip_l2)
     pact.set_clips(net, clips)
     pact.calibrate(net, batches)
     first = pact.clips_of(net)
-    calibrated, _ = _course(stage, "QAT", net, settings.train)
+    calibrated, _ = _course(stage, "QAT", net, settings.train, loss)
     last = pact.clips_of(net)
     write_json(stage.folder / "clips.json", {name: {"start": first[name], "end": last[name]} for name in first})
     state = state_of(net)
@@ -207,10 +249,10 @@ def _quantize(stage: _Stage, net: Network, plan: Plan) -> tuple[Metrics, Metrics
 
 
 def _batches(stage: _Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
-    """Yield training pictures as the network sees them in its first epoch."""
+    """Yield training pictures as the network sees them in its first epochs, evenly spread over the data."""
     dataset = stage.task.dataset(stage.train, seed=stage.recipe.seed)
-    count = min(samples, len(dataset))
-    step = max(len(dataset) // count, 1)
-    for begin in range(0, count, size):
-        items = [dataset[(0, index * step)] for index in range(begin, min(begin + size, count))]
+    step = max(len(dataset) // samples, 1)
+    keys = [(index * step // len(dataset), index * step % len(dataset)) for index in range(samples)]
+    for begin in range(0, samples, size):
+        items = [dataset[key] for key in keys[begin : begin + size]]
         yield paddle.to_tensor(stage.task.collate(items)["image"])

@@ -26,7 +26,7 @@ from ppedge.recipe import Schedule
 from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, loader, steps_per_epoch
 from ppedge.train.checkpoint import Position
-from ppedge.train.flat_start import Guided, flat_loss, guided_loss
+from ppedge.train.flat_start import Guided, Loss, flat_loss, guided_loss
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.task import Task
 
@@ -71,6 +71,7 @@ class Course:
         evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
         flat_start: For a recogniser: share of the course that is a flat start; above 0, a guide helps all along.
         after_step: Called after each step: bounds on parameters go here.
+        loss: Instead of the task's.
         reporter: Progress.
     """
 
@@ -88,6 +89,7 @@ class Course:
     evaluate_first: bool = False
     flat_start: float = 0.0
     after_step: Callable[[], None] = lambda: None
+    loss: Loss | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
 
     @property
@@ -225,7 +227,7 @@ class _Fit:
         return value, {name: float(part) for name, part in parts.items() if name != "loss"}
 
     def _loss(self, output: dict[str, paddle.Tensor], batch: dict[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
-        loss = self.course.task.loss
+        loss = self.course.loss or self.course.task.loss
         if self.trained is self.course.net:
             return dict(loss(output, batch))
         flat = self.position.step < self.course.flat_start * self.total

@@ -1,0 +1,136 @@
+"""Random small networks: what is cut out is what was silenced."""
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from paddle import nn
+
+from ppedge.models.mobilenet_v3 import SEModule
+from ppedge.models.weights import state_of
+from ppedge.slim.groups import trace
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.sensitivity import silenced
+
+SHAPE = (2, 3, 8, 8)
+KINDS = ("conv", "depthwise", "se", "residual", "dense", "transposed", "pool", "shared")
+
+
+class RandomNet(nn.Layer):
+    """A chain of parts; each maps (N, C, H, W) to some (N, C', H', W')."""
+
+    def __init__(self, kinds, widths):
+        super().__init__()
+        self.kinds = kinds
+        self.parts = nn.LayerList()
+        channels = 3
+        for kind, width in zip(kinds, widths, strict=True):
+            part, channels = self._part(kind, channels, width)
+            self.parts.append(part)
+        self.last = nn.Conv2D(channels, 2, 1)
+
+    @staticmethod
+    def _part(kind, channels, width):
+        if kind == "conv":
+            return nn.Sequential(nn.Conv2D(channels, width, 3, padding=1), nn.BatchNorm2D(width)), width
+        if kind == "depthwise":
+            return nn.Conv2D(channels, channels, 3, padding=1, groups=channels), channels
+        if kind == "se":
+            wide = nn.Conv2D(channels, 4 * width, 1)
+            return nn.Sequential(wide, SEModule(4 * width)), 4 * width
+        if kind in ("residual", "shared"):
+            return nn.Conv2D(channels, channels, 1), channels
+        if kind == "dense":
+            return nn.Conv2D(channels, width, 1), channels + 2 * width
+        if kind == "transposed":
+            return nn.Conv2DTranspose(channels, width, 2, stride=2), width
+        return nn.Identity(), channels
+
+    def forward(self, x):
+        """Run all parts."""
+        for number, kind in enumerate(self.kinds):  # Paddle's tracer knows no zip(strict=True)
+            y = self.parts[number](x)
+            if kind == "residual":
+                x = x + F.relu(y)
+            elif kind == "shared":
+                x = F.hardswish(y) * x
+            elif kind == "dense":
+                x = paddle.concat([y, x, F.relu(y)], axis=1)
+            elif kind == "pool":
+                x = F.max_pool2d(y, 2, 1, 1)
+            else:
+                x = F.relu(y)
+        return self.last(x)
+
+
+def build(kinds, widths, seed):
+    paddle.seed(seed)
+    with paddle.utils.unique_name.guard():
+        net = RandomNet(kinds, widths)
+    rng = np.random.default_rng(seed)
+    for tensor in net.state_dict().values():
+        if tensor.ndim == 1:
+            tensor.set_value(rng.uniform(0.3, 1.5, tensor.shape).astype(np.float32))
+    net.eval()
+    return net
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(KINDS), min_size=2, max_size=5),
+    seed=st.integers(0, 10**6),
+)
+def test_a_pruned_network_is_the_original_with_those_channels_zeroed(kinds, seed):
+    rng = np.random.default_rng(seed)
+    widths = rng.integers(2, 5, len(kinds)).tolist()
+    groups = trace(build(kinds, widths, seed), SHAPE)
+    whole, pruned = build(kinds, widths, seed), build(kinds, widths, seed)
+    kept = {g: sorted(rng.choice(g.channels, rng.integers(1, g.channels + 1), replace=False).tolist()) for g in groups}
+    shapes = {name: value.shape for name, value in state_of(whole).items()}
+    apply_plan(pruned, Plan.from_groups("test", kept, shapes))
+    x = paddle.to_tensor(rng.standard_normal(SHAPE).astype(np.float32))
+    with paddle.no_grad():
+        stack = [silenced(whole, g, sorted(set(range(g.channels)) - set(k))) for g, k in kept.items()]
+        for layer in stack:
+            layer.__enter__()
+        expected = whole(x).numpy()
+    np.testing.assert_allclose(pruned(x).numpy(), expected, atol=1e-4, rtol=1e-4)
+    lost = sum(g.channels - len(k) for g, k in kept.items())
+    sizes = [sum(v.size for v in state_of(net).values()) for net in (pruned, whole)]
+    assert sizes[0] < sizes[1] or not lost
+
+
+@pytest.mark.parametrize(
+    ("kinds", "groups"),
+    [
+        (("conv",), [("parts.0.0.weight", 4)]),
+        (("residual",), []),  # the picture's own channels
+        (("conv", "residual"), [("parts.0.0.weight", 4)]),
+        (("conv", "depthwise", "transposed"), [("parts.0.0.weight", 4), ("parts.2.weight", 4)]),
+        (("conv", "se"), [("parts.0.0.weight", 4), ("parts.1.0.weight", 16), ("parts.1.1.conv1.weight", 4)]),
+        (("dense",), [("parts.0.weight", 4)]),
+    ],
+)
+def test_groups_of_networks_that_can_be_told_by_looking(kinds, groups):
+    found = trace(build(kinds, [4] * len(kinds), 0), SHAPE)
+    assert [(g.name, g.channels) for g in found] == groups
+
+
+def test_a_channel_that_is_concatenated_twice_has_two_places():
+    (group,) = trace(build(("dense",), [4], 0), SHAPE)
+    assert [m.indices for m in group.members if m.name == "last.weight"] == [(0, 1, 2, 3), (7, 8, 9, 10)]
+
+
+def test_channels_that_go_through_something_unknown_stay():
+    class Flat(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2D(3, 4, 1)
+            self.last = nn.Linear(4 * 64, 2)
+
+        def forward(self, x):
+            return self.last(paddle.flatten(F.relu(self.conv(x)), 1))
+
+    assert trace(Flat(), (1, 3, 8, 8)) == []

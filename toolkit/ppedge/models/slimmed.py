@@ -1,0 +1,101 @@
+"""What slimming puts in the place of a detector's neck and head: the same or nearly the same maps, cheaper on ARM.
+
+Weights of these layers come from `ppedge.slim`; a network is never trained with them from scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+
+class LinearNeck(nn.Layer):
+    """A feature pyramid of one 3x3 convolution a level: ``l2(c2) + up(l3(c3) + up(l4(c4) + up(l5(c5))))``.
+
+    DB's pyramid has no activation, so the whole of it and the head's first convolution are one linear map; this is the
+    form it is approximated in.
+
+    Args:
+        in_channels: Channels of the four maps, finest first.
+        width: Channels of the result.
+    """
+
+    def __init__(self, in_channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.out_channels = width
+        c2, c3, c4, c5 = in_channels
+        self.in2_conv = conv3x3(c2, width)
+        self.in3_conv = conv3x3(c3, width)
+        self.in4_conv = conv3x3(c4, width)
+        self.in5_conv = conv3x3(c5, width)
+
+    def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
+        """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, width, H / 4, W / 4)."""
+        c2, c3, c4, c5 = features
+        x = self.in4_conv(c4) + _double(self.in5_conv(c5))
+        x = self.in3_conv(c3) + _double(x)
+        return self.in2_conv(c2) + _double(x)
+
+
+class FoldedMapHead(nn.Layer):
+    """A `ppedge.models.heads.MapHead` whose convolutions have no bias, which Paddle Lite would add apart from them.
+
+    Args:
+        in_channels: Channels of the features.
+        width: Channels in between.
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(in_channels, width)
+        self.conv_bn1 = nn.BatchNorm2D(width)
+        self.conv2 = nn.Conv2DTranspose(width, width, 2, stride=2, bias_attr=False)
+        self.conv_bn2 = nn.BatchNorm2D(width)
+        self.conv3 = nn.Conv2DTranspose(width, 1, 2, stride=2, bias_attr=False)
+        self.conv_bn3 = nn.BatchNorm2D(1)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, C, h, w) to (N, 1, 4 h, 4 w) with values in [0, 1]."""
+        x = F.relu(self.conv_bn1(self.conv1(x)))
+        x = F.relu(self.conv_bn2(self.conv2(x)))
+        return F.sigmoid(self.conv_bn3(self.conv3(x)))
+
+
+class ShuffleHead(nn.Layer):
+    """A map head whose two doublings are 1x1 convolutions at a quarter of the size, and one shuffle of pixels.
+
+    Source of the shuffle: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+    Convolutional Neural Network", CVPR 2016.
+
+    Args:
+        in_channels: Channels of the features.
+        channels: Channels after the first convolution.
+        width: Channels after the second; four times ``channels`` say what two transposed convolutions can.
+    """
+
+    def __init__(self, in_channels: int, channels: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(in_channels, channels)
+        self.conv_bn1 = nn.BatchNorm2D(channels)
+        self.conv2 = nn.Conv2D(channels, width, 1, bias_attr=False)
+        self.conv_bn2 = nn.BatchNorm2D(width)
+        self.conv3 = nn.Conv2D(width, 16, 1, bias_attr=False)
+        self.conv_bn3 = nn.BatchNorm2D(16)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, C, h, w) to (N, 1, 4 h, 4 w) with values in [0, 1]."""
+        x = F.relu(self.conv_bn1(self.conv1(x)))
+        x = F.relu(self.conv_bn2(self.conv2(x)))
+        return F.sigmoid(F.pixel_shuffle(self.conv_bn3(self.conv3(x)), 4))
+
+
+def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2D:
+    """Return a 3x3 convolution without bias that keeps the size."""
+    return nn.Conv2D(in_channels, out_channels, 3, padding=1, bias_attr=False)
+
+
+def _double(x: paddle.Tensor) -> paddle.Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")

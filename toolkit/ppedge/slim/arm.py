@@ -1,0 +1,162 @@
+"""Slimming for ARM: exact rewrites, closed-form reduction, and what each step costs and saves.
+
+The network that comes out is near the original before any training; distillation (`ppedge.slim.distill`) brings it
+the rest of the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import paddle
+
+from ppedge.models.depthwise import accelerate
+from ppedge.models.flops import count_flops
+from ppedge.models.heads import DBHead
+from ppedge.models.mobilenet_v3 import ResidualUnit
+from ppedge.models.weights import load_weights, state_of
+from ppedge.models.zoo import Network
+from ppedge.progress import Reporter
+from ppedge.recipe import ArmPrune
+from ppedge.slim.collapse import HEAD, collapse_neck, narrow_head
+from ppedge.slim.groups import Group
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
+from ppedge.slim.rewrites import Rewrite, apply_exactly, put_at
+
+THRESHOLD = "head.thresh"
+Counter = Callable[[Network], Mapping[str, int]]
+"""Returns a network's ARM instructions of one inference, by core."""
+
+
+@dataclass
+class ArmSlimming:
+    """One network on its way.
+
+    Attributes:
+        teacher: The network as trained, in eval mode.
+        student: A copy, of the same form; changed in place.
+        groups: Of the full network.
+        pictures: Calibration inputs (N, 3, H, W).
+        settings: Of the recipe.
+        input_shape: On which multiply-accumulates are counted.
+        build: Builds the full network with fresh weights.
+        exclude: Starts of names of blocks that are left as they are.
+        multiple: Counts of channels are multiples of this.
+        count: Counts ARM instructions, where a runtime is there to count them.
+        reporter: Progress.
+        steps: What was done, for the record: by step its errors, multiply-accumulates and instructions.
+    """
+
+    teacher: Network
+    student: Network
+    groups: Sequence[Group]
+    pictures: Sequence[paddle.Tensor]
+    settings: ArmPrune
+    input_shape: Sequence[int]
+    build: Callable[[], Network]
+    exclude: Sequence[str] = ()
+    multiple: int = 8
+    count: Counter | None = None
+    reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> Plan:
+        """Slim ``student`` and return the plan that rebuilds its form from the full network's."""
+        accelerate(self.teacher)
+        accelerate(self.student)
+        self._log("as trained")
+        plan = Plan("arm", {}, {})
+        if self.settings.tolerance > 0:
+            plan = self._blocks()
+        if isinstance(self.student.head, DBHead):
+            plan = self._detector(plan)
+        return replace(plan, made=made_by(plan, self.build))
+
+    def _blocks(self) -> Plan:
+        units = sum(isinstance(unit, ResidualUnit) for _, unit in units_of(self.student))
+        with self.reporter.task("least squares", units) as bar:
+            reports = reduce_blocks(
+                self.student, self.teacher, self.groups, self.pictures, self.settings.tolerance,
+                multiple=self.multiple, exclude=self.exclude, advance=bar.advance,
+            )  # fmt: skip
+        state = state_of(self.student)
+        shapes = {name: value.shape for name, value in state.items()}
+        plan = Plan.from_groups("arm", kept_groups(reports, self.groups), shapes)
+        before = count_flops(self.student, self.input_shape)
+        apply_plan(self.student, plan)
+        after = count_flops(self.student, self.input_shape)
+        self._log("inner channels of blocks", blocks=[_block_entry(report, before, after) for report in reports])
+        return plan
+
+    def _detector(self, plan: Plan) -> Plan:
+        put_at(self.student, THRESHOLD, paddle.nn.Identity())  # no exported network has it
+        plan = replace(plan, dropped=(*plan.dropped, THRESHOLD))
+        for kind in self.settings.rewrites:
+            rewrite = Rewrite(kind, HEAD)
+            difference = apply_exactly(self.student, rewrite, self.pictures[:1])
+            plan = replace(plan, rewrites=(*plan.rewrites, rewrite))
+            self._log(f"{kind} {HEAD}", difference=difference)
+        if self.settings.neck_width is None:
+            return plan
+        last = [name for name, unit in units_of(self.student)][-1]
+        put_at(self.student, last, paddle.nn.Identity())
+        with self.reporter.task("neck", 3) as bar:
+            rewrite, neck_error, map_error = collapse_neck(
+                self.student, self.teacher, self.pictures, self.settings.neck_width, bar.advance
+            )
+        plan = replace(plan, dropped=(*plan.dropped, last), rewrites=(*plan.rewrites, rewrite))
+        self._log(f"linear neck without {last}", neck_error=neck_error, map_error=map_error)
+        if self.settings.head_width is not None and "shuffle_head" in self.settings.rewrites:
+            narrowed, error = narrow_head(self.student, self.pictures, self.settings.head_width)
+            if narrowed is not None:
+                plan = replace(plan, rewrites=(*plan.rewrites, narrowed))
+                self._log(f"head of {self.settings.head_width} channels", error=error)
+        return plan
+
+    def _log(self, step: str, **found: Any) -> None:
+        """Note a step, with what the network costs after it."""
+        entry: dict[str, Any] = {"step": step, **found}
+        entry["macs"] = sum(count_flops(self.student, self.input_shape).values())
+        if self.count is not None:
+            entry["instructions"] = dict(self.count(self.student))
+        first = self.steps[0] if self.steps else entry
+        self.steps.append(entry)
+        shares = {"multiply-adds": entry["macs"] / first["macs"]}
+        for cpu, count in entry.get("instructions", {}).items():
+            shares[cpu] = count / first["instructions"][cpu]
+        told = [f"{name} {value:.1e}" for name, value in found.items() if isinstance(value, float)]
+        told += [f"{share:.3f} of {name}" for name, share in shares.items()]
+        self.reporter.say(f"{step}: {', '.join(told)}")
+
+
+def made_by(plan: Plan, build: Callable[[], Network]) -> dict[str, list[int]]:
+    """Return the shapes of the parameters and buffers that a plan's rewrites bring into a network."""
+    net = build()
+    before = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    apply_plan(net, replace(plan, made={}))
+    after = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    return {n: list(s) for n, s in after.items() if before.get(n) != s and n not in plan.keep}
+
+
+def copy_of(net: Network, build: Callable[[], Network]) -> Network:
+    """Return a full network's copy, in eval mode."""
+    made = build()
+    load_weights(made, state_of(net), "the network as trained")
+    made.eval()
+    return made
+
+
+def _block_entry(report: BlockReduction, before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Any]:
+    prefix = f"{report.layer}."
+    return {
+        "layer": report.layer,
+        "channels": report.channels,
+        "kept": len(report.kept),
+        "error_before": report.error_before,
+        "error": report.error,
+        "macs_before": sum(count for name, count in before.items() if name.startswith(prefix)),
+        "macs": sum(count for name, count in after.items() if name.startswith(prefix)),
+    }

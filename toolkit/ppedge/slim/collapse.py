@@ -1,0 +1,176 @@
+"""Closed-form reduction of a detector's neck and head.
+
+From the backbone's maps to the head's first BatchNorm a detector is linear: 1x1 convolutions, additions, nearest
+upsampling, 3x3 convolutions, a concatenation, a 3x3 convolution. All of that is replaced by `LinearNeck` and one 3x3
+convolution, whose few channels in between are the best narrow place of the original's last two layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+
+from ppedge.models.zoo import Network
+from ppedge.slim.least_squares import Array, Moments, bottleneck, eliminate, fit
+from ppedge.slim.reduce import Rows, rows, sample, set_fit
+from ppedge.slim.rewrites import Rewrite, apply_rewrite
+
+POSITIONS = 1024
+HEAD = "head.binarize"
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """What was done to neck and head.
+
+    Attributes:
+        rewrites: In this order, to rebuild the network's form.
+        neck_error: Squared error of the narrow place against the original's, relative to its variance.
+        map_error: The same, of what the head's first BatchNorm reads.
+        head_error: The same, of the head's 16 logits, after narrowing it; 0 if it was not.
+    """
+
+    rewrites: tuple[Rewrite, ...]
+    neck_error: float
+    map_error: float
+    head_error: float
+
+
+def collapse_neck(
+    student: Network,
+    teacher: Network,
+    pictures: Sequence[paddle.Tensor],
+    rank: int,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Rewrite, float, float]:
+    """Replace a detector's neck and its head's first convolution, fitted to the teacher's, in place.
+
+    Args:
+        student: A detector in eval mode with a shuffle head; its backbone may be cut already.
+        teacher: The original network, in eval mode.
+        pictures: Inputs (N, 3, H, W).
+        rank: Channels between the two.
+        advance: Called after each pass over the pictures, of which there are three.
+
+    Returns:
+        The rewrite, and the errors of `Collapse`: of the narrow place, and of what BatchNorm reads.
+    """
+    rng = np.random.default_rng(0)
+    kernel = teacher.head.binarize.conv1.weight.numpy()
+    seen = Moments()
+    with paddle.no_grad():
+        wanted = [teacher.neck(teacher.backbone(picture)) for picture in pictures]
+        given = [[map_.numpy() for map_ in student.backbone(picture)] for picture in pictures]
+        for features in wanted:
+            values = rows(features.numpy(), sample(features.shape, rng, POSITIONS))
+            seen.add(values, values[:, :1])
+        advance()
+        encoder, decoder = bottleneck(kernel, seen.covariances()[0], rank)
+        in_channels = [map_.shape[1] for map_ in given[0]]
+        rewrite = Rewrite("linear_neck", "neck", {"in_channels": in_channels, "width": rank})
+        apply_rewrite(student, rewrite)
+        neck_error = _fit_neck(student, given, wanted, encoder, rng)
+        advance()
+        student.head.binarize.conv1.weight.set_value(np.einsum("ockl,cr->orkl", kernel, decoder).astype(np.float32))
+        map_error = _fit_first_convolution(student, teacher, given, wanted, rng)
+        advance()
+    return rewrite, neck_error, map_error
+
+
+def _fit_neck(
+    student: Network,
+    given: Sequence[Sequence[Rows]],
+    wanted: Sequence[paddle.Tensor],
+    encoder: Array,
+    rng: np.random.Generator,
+) -> float:
+    moments = Moments()
+    for maps, features in zip(given, wanted, strict=True):
+        places = sample(features.shape, rng, POSITIONS)
+        x = np.concatenate([patches(map_, features.shape[3], places) for map_ in maps], axis=1)
+        moments.add(x, rows(features.numpy(), places) @ encoder.T.astype(np.float32))
+    found = fit(moments)
+    begin = 0
+    for level, map_ in enumerate(given[0], start=2):
+        conv = getattr(student.neck, f"in{level}_conv")
+        width = 9 * map_.shape[1]
+        weight = found.weight[begin : begin + width].T.reshape(conv.weight.shape)
+        conv.weight.set_value(weight.astype(np.float32))
+        begin += width
+    return found.error
+
+
+def _fit_first_convolution(
+    student: Network,
+    teacher: Network,
+    given: Sequence[Sequence[Rows]],
+    wanted: Sequence[paddle.Tensor],
+    rng: np.random.Generator,
+) -> float:
+    """Fit the head's first convolution anew to what the narrow place has become."""
+    moments, head, original = Moments(), student.head.binarize, teacher.head.binarize
+    for maps, features in zip(given, wanted, strict=True):
+        narrow = student.neck([paddle.to_tensor(map_) for map_ in maps]).numpy()
+        target = original.conv_bn1(original.conv1(features)).numpy()
+        places = sample(features.shape, rng, POSITIONS)
+        moments.add(patches(narrow, features.shape[3], places), rows(target, places))
+    found = fit(moments)
+    set_fit(head.conv1, head.conv_bn1, found, range(head.conv1.weight.shape[1]))
+    return found.error
+
+
+def narrow_head(student: Network, pictures: Sequence[paddle.Tensor], width: int) -> tuple[Rewrite | None, float]:
+    """Leave so many channels before a shuffle head's last convolution, which is refitted; in place.
+
+    Returns:
+        The rewrite, None if there are no more channels than that, and the error of the 16 logits.
+    """
+    head, rng = student.head.binarize, np.random.default_rng(0)
+    if head.conv3.weight.shape[1] <= width:
+        return None, 0.0
+    moments = Moments()
+    with paddle.no_grad():
+        for picture in pictures:
+            x = F.relu(head.conv_bn1(head.conv1(student.neck(student.backbone(picture)))))
+            inner = F.relu(head.conv_bn2(head.conv2(x)))
+            places = sample(inner.shape, rng, POSITIONS)
+            moments.add(rows(inner.numpy(), places), rows(head.conv_bn3(head.conv3(inner)).numpy(), places))
+    xx, xy, yy = moments.covariances()
+    kept = eliminate(xx, xy, yy, np.sqrt(np.diag(yy)), width)[width][0]
+    state = {
+        f"{layer}.{name}": value.numpy()
+        for layer in ("conv2", "conv_bn2")
+        for name, value in getattr(head, layer).state_dict().items()
+    }
+    rewrite = Rewrite("narrow_head", HEAD, {"width": width})
+    apply_rewrite(student, rewrite)
+    for name, value in state.items():
+        layer, _, parameter = name.partition(".")
+        getattr(head, layer).state_dict()[parameter].set_value(value[kept])
+    found = fit(moments.of(kept))
+    set_fit(head.conv3, head.conv_bn3, found, range(width))
+    return rewrite, found.error
+
+
+def patches(values: Rows, width: int, places: np.ndarray) -> Rows:
+    """What a 3x3 convolution of a map reads, at positions of a map that is upsampled from it by repeating pixels.
+
+    Args:
+        values: (N, C, h, w).
+        width: Of the upsampled map, a multiple of w.
+        places: Positions on the upsampled map, row by row.
+
+    Returns:
+        (N * places, 9 C): channel by channel, row by row.
+    """
+    samples, channels, _, own = values.shape
+    factor = width // own
+    y, x = places // width // factor, places % width // factor
+    padded = np.pad(values, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    taps = [padded[:, :, y + row, x + column] for row in range(3) for column in range(3)]  # (N, C, places) each
+    stacked = np.stack(taps, axis=-1)  # (N, C, places, 9)
+    return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3).reshape(samples * len(places), 9 * channels))

@@ -1,0 +1,191 @@
+"""Which channels of a network are one and the same: labels that are followed through its operators.
+
+Every channel that a convolution produces gets a label of its own. Operators that work channel by channel hand labels
+on, a concatenation lines them up, an addition makes two labels one, and whatever reads or normalises a channel notes
+its label at the index of the parameter that belongs to it. Nothing is said of a channel that goes through an operator
+which is not known here, comes from outside, or leaves the network: its label is pinned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Labels = list[int]
+Touch = tuple[str, int, int]
+"""A parameter's structured name, an axis, and an index on it."""
+
+CHANNELWISE = frozenset(
+    "relu relu6 leaky_relu swish hard_swish hard_sigmoid sigmoid tanh pool2d dropout cast scale clip assign "
+    "nearest_interp_v2 bilinear_interp_v2".split()
+)
+ELEMENTWISE = frozenset("elementwise_add elementwise_sub elementwise_mul elementwise_div elementwise_max".split())
+NORMS = ("batch_norm", "sync_batch_norm")
+CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
+RESHAPES = ("reshape2", "unsqueeze2")
+
+
+class ChannelGraph:
+    """The labels of a program.
+
+    Args:
+        program: A static Paddle program of one block, as tracing a network gives it.
+        names: Structured names of the network's parameters and buffers by their names in the program.
+
+    Attributes:
+        produced: (weight, axis) of the convolutions that produce labels, in the program's order.
+        touches: For each label that may be pruned, by its representative: where it is found, in the program's order.
+    """
+
+    def __init__(self, program: Any, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._block = program.global_block()
+        self._parent: list[int] = []
+        self._pinned: set[int] = set()
+        self._of: dict[str, Labels] = {}
+        self._alias: dict[str, str] = {}
+        self._noted: list[tuple[str, int, Labels]] = []
+        self.produced: list[tuple[str, int]] = []
+        used: set[str] = set()
+        for op in self._block.ops:
+            self._follow(op)
+            used.update(op.input_arg_names)
+        for name in set(self._of) - used:  # the network's outputs
+            self._pin(self._of[name])
+        self.touches = self._collect()
+
+    def _collect(self) -> dict[int, list[Touch]]:
+        pinned = {self._root(label) for label in self._pinned}
+        found: dict[int, list[Touch]] = {}
+        for name, axis, labels in self._noted:
+            for index, label in enumerate(labels):
+                root = self._root(label)
+                if root not in pinned:
+                    found.setdefault(root, []).append((name, axis, index))
+        return found
+
+    def _follow(self, op: Any) -> None:
+        kind = op.type
+        if kind in CONVOLUTIONS:
+            self._convolution(op)
+        elif kind == "conv2d_transpose":
+            self._transposed(op)
+        elif kind in NORMS:
+            labels = self._labels(op.input("X")[0])
+            for slot in ("Scale", "Bias", "Mean", "Variance"):
+                self._note(op.input(slot)[0], 0, labels)
+            self._of[op.output("Y")[0]] = labels
+        elif kind in ELEMENTWISE:
+            self._elementwise(op)
+        elif kind in RESHAPES and self._parameter(op.input("X")[0]):
+            self._alias[op.output("Out")[0]] = op.input("X")[0]
+        elif kind in CHANNELWISE and op.input("X"):
+            self._of[op.output("Out")[0]] = self._labels(op.input("X")[0])
+        elif kind == "concat" and int(op.attr("axis")) == 1:
+            self._of[op.output("Out")[0]] = [label for name in op.input("X") for label in self._labels(name)]
+        else:
+            self._unknown(op)
+
+    def _convolution(self, op: Any) -> None:
+        labels, weight = self._labels(op.input("Input")[0]), op.input("Filter")[0]
+        shape, groups = self._block.var(weight).shape, int(op.attr("groups"))
+        if groups == 1:
+            self._note(weight, 1, labels)
+            made = self._produce(weight, 0, shape[0])
+        elif groups == len(labels) == shape[0]:
+            self._note(weight, 0, labels)
+            made = labels
+        else:
+            self._pin(labels)
+            made = self._pin(self._fresh(shape[0]))
+        self._of[op.output("Output")[0]] = made
+
+    def _transposed(self, op: Any) -> None:
+        labels, weight = self._labels(op.input("Input")[0]), op.input("Filter")[0]
+        shape = self._block.var(weight).shape
+        if int(op.attr("groups")) == 1:
+            self._note(weight, 0, labels)
+            made = self._produce(weight, 1, shape[1])
+        else:
+            self._pin(labels)
+            made = self._pin(self._fresh(shape[1] * int(op.attr("groups"))))
+        self._of[op.output("Output")[0]] = made
+
+    def _elementwise(self, op: Any) -> None:
+        left, right = op.input("X")[0], op.input("Y")[0]
+        if (parameter := self._parameter(right)) is not None:
+            labels = self._labels(left)
+            if self._block.var(parameter).shape == (len(labels),):
+                self._note(parameter, 0, labels)
+            else:
+                self._pin(labels)
+            self._of[op.output("Out")[0]] = labels
+            return
+        first, second = self._labels(left), self._labels(right)
+        if len(first) == len(second):
+            for one, other in zip(first, second, strict=True):
+                self._join(one, other)
+        elif second:  # channels are broadcast: none may go
+            self._pin(first)
+            self._pin(second)
+        self._of[op.output("Out")[0]] = first
+
+    def _unknown(self, op: Any) -> None:
+        for name in op.input_arg_names:
+            parameter = self._parameter(name)
+            if parameter is None:
+                self._pin(self._labels(name))
+            else:
+                for axis, size in enumerate(self._block.var(parameter).shape):
+                    self._note(parameter, axis, self._pin(self._fresh(size)))
+
+    def _parameter(self, name: str) -> str | None:
+        name = self._alias.get(name, name)
+        return name if name in self._names else None
+
+    def _labels(self, name: str) -> Labels:
+        """The labels of a variable's channels; what is met for the first time comes from outside."""
+        if name not in self._of:
+            shape = self._block.var(name).shape
+            self._of[name] = self._pin(self._fresh(shape[1] if len(shape) == 4 and shape[1] > 0 else 0))
+        return self._of[name]
+
+    def _produce(self, weight: str, axis: int, count: int) -> Labels:
+        labels = self._fresh(count)
+        self._note(weight, axis, labels)
+        self.produced.append((self._names[weight], axis))
+        return labels
+
+    def _note(self, parameter: str, axis: int, labels: Labels) -> None:
+        """Say that index i of a parameter's axis belongs to the i-th label."""
+        if self._block.var(parameter).shape[axis] == len(labels):
+            self._noted.append((self._names[parameter], axis, labels))
+        else:
+            self._pin(labels)
+
+    def _fresh(self, count: int) -> Labels:
+        start = len(self._parent)
+        self._parent.extend(range(start, start + count))
+        return list(range(start, start + count))
+
+    def _pin(self, labels: Labels) -> Labels:
+        self._pinned.update(labels)
+        return labels
+
+    def _root(self, label: int) -> int:
+        while self._parent[label] != label:
+            self._parent[label] = self._parent[self._parent[label]]
+            label = self._parent[label]
+        return label
+
+    def _join(self, one: int, other: int) -> None:
+        first, second = sorted((self._root(one), self._root(other)))
+        self._parent[second] = first
+
+
+def signatures(touches: Mapping[int, Sequence[Touch]]) -> dict[tuple[tuple[str, int], ...], list[Sequence[Touch]]]:
+    """Put channels together that are found on the same axes of the same parameters: they may stand for one another."""
+    found: dict[tuple[tuple[str, int], ...], list[Sequence[Touch]]] = {}
+    for channel in touches.values():
+        found.setdefault(tuple((name, axis) for name, axis, _ in channel), []).append(channel)
+    return found

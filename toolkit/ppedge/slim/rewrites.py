@@ -1,0 +1,202 @@
+"""Rewrites: a part of a network replaced by another form, the same when the network is rebuilt from its plan.
+
+`fold_bias` and `shuffle_head` are exact: they carry the weights over. `linear_neck` and `narrow_head` make room for
+weights that `ppedge.slim.collapse` finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.utils import unique_name
+
+from ppedge.errors import PpedgeError
+from ppedge.models.heads import MapHead
+from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, conv3x3
+
+EXACT = 1e-4
+"""Largest difference of a network's output that an exact rewrite may make."""
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One rewrite of a plan.
+
+    Attributes:
+        kind: A key of `KINDS`.
+        layer: Structured name of the layer that is replaced.
+        options: Sizes of the new form.
+    """
+
+    kind: str
+    layer: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def layer_at(net: nn.Layer, name: str) -> nn.Layer:
+    """Return a layer by its structured name.
+
+    Raises:
+        PpedgeError: There is none of this name.
+    """
+    layers = dict(net.named_sublayers())
+    if name not in layers:
+        raise PpedgeError(
+            f"The plan names the layer {name}, which the network has not.",
+            "Use the plan of the same run and an unchanged model section.",
+        )
+    return layers[name]
+
+
+def put_at(net: nn.Layer, name: str, layer: nn.Layer) -> None:
+    """Replace a layer by another."""
+    parent, _, last = name.rpartition(".")
+    setattr(layer_at(net, parent) if parent else net, last, layer)
+
+
+def apply_rewrite(net: nn.Layer, rewrite: Rewrite) -> None:
+    """Rewrite a network in place.
+
+    Raises:
+        PpedgeError: The rewrite is not known, or the layer is none that it can be applied to.
+    """
+    make = KINDS.get(rewrite.kind)
+    if make is None:
+        raise PpedgeError(f"The plan has an unknown rewrite, {rewrite.kind}.", "Update ppedge, or slim again.")
+    training = net.training
+    # Names of their own: the optimizer and the exported program keep parameters by name.
+    with unique_name.guard(f"{rewrite.kind}_"):
+        try:
+            make(net, rewrite.layer, **rewrite.options)
+        except TypeError as error:
+            raise PpedgeError(
+                f"The plan's rewrite {rewrite.kind} of {rewrite.layer} does not fit ({error})."
+            ) from error
+    if training:
+        net.train()
+    else:
+        net.eval()
+
+
+def apply_exactly(net: nn.Layer, rewrite: Rewrite, pictures: Sequence[paddle.Tensor]) -> float:
+    """Rewrite a network in place and hold its outputs against those before.
+
+    Args:
+        net: The network, in eval mode.
+        rewrite: An exact one.
+        pictures: Inputs, real ones.
+
+    Returns:
+        The largest difference of any output value.
+
+    Raises:
+        PpedgeError: The difference is above `EXACT`. The network is as before then.
+    """
+    old = layer_at(net, rewrite.layer)
+    with paddle.no_grad():
+        before = [net(picture).numpy() for picture in pictures]
+        apply_rewrite(net, rewrite)
+        after = [net(picture).numpy() for picture in pictures]
+    difference = max((float(np.abs(a - b).max()) for a, b in zip(after, before, strict=True)), default=0.0)
+    if not difference <= EXACT:
+        put_at(net, rewrite.layer, old)
+        raise PpedgeError(
+            f"The rewrite {rewrite.kind} of {rewrite.layer} changes the network's output by {difference:.1e}, "
+            f"more than {EXACT:.0e}.",
+            "Its weights are out of the ordinary: leave it out with slim.prune.arm.rewrites=[].",
+        )
+    return difference
+
+
+def fold_bias(net: nn.Layer, layer: str) -> None:
+    """Carry the biases of a map head's transposed convolutions in BatchNorm, which the converter folds away."""
+    old = _require(net, layer, MapHead)
+    channels = old.conv1.weight.shape
+    new = FoldedMapHead(channels[1], channels[0])
+    for name in ("conv1", "conv2", "conv3"):
+        _copy(getattr(new, name).weight, getattr(old, name).weight)
+    for name in ("conv_bn1", "conv_bn2"):
+        new_norm, old_norm = getattr(new, name), getattr(old, name)
+        for part in ("weight", "bias", "_mean", "_variance"):
+            _copy(getattr(new_norm, part), getattr(old_norm, part))
+    new.conv_bn2._mean.set_value(old.conv_bn2._mean.numpy() - old.conv2.bias.numpy())
+    set_affine(new.conv_bn3, old.conv3.bias.numpy())
+    put_at(net, layer, new)
+
+
+def shuffle_head(net: nn.Layer, layer: str) -> None:
+    """Make two 1x1 convolutions and a pixel shuffle of a folded map head's transposed convolutions.
+
+    Pixel (a, c) of the first doubling becomes channels of its own, all four of them side by side; the second reads each
+    four's channels alone and makes its own four pixels (e, f).
+    """
+    old = _require(net, layer, FoldedMapHead)
+    channels, in_channels = old.conv1.weight.shape[:2]
+    new = ShuffleHead(in_channels, channels, 4 * channels)
+    for part in ("weight", "bias", "_mean", "_variance"):
+        _copy(getattr(new.conv_bn1, part), getattr(old.conv_bn1, part))
+        repeated = np.tile(getattr(old.conv_bn2, part).numpy(), 4)
+        getattr(new.conv_bn2, part).set_value(repeated)
+        getattr(new.conv_bn3, part).set_value(np.repeat(getattr(old.conv_bn3, part).numpy(), 16))
+    _copy(new.conv1.weight, old.conv1.weight)
+    first, second = old.conv2.weight.numpy(), old.conv3.weight.numpy()[:, 0]
+    spread = np.zeros((4, channels, channels), np.float32)
+    joined = np.zeros((4, 4, 4, channels), np.float32)  # rows and columns of the 4x4 pixels, (a, c), channel
+    for a in range(2):
+        for c in range(2):
+            spread[2 * a + c] = first[:, :, a, c].T
+            joined[2 * a : 2 * a + 2, 2 * c : 2 * c + 2, 2 * a + c] = second.transpose(1, 2, 0)
+    new.conv2.weight.set_value(spread.reshape(4 * channels, channels, 1, 1))
+    new.conv3.weight.set_value(joined.reshape(16, 4 * channels, 1, 1))
+    put_at(net, layer, new)
+
+
+def linear_neck(net: nn.Layer, layer: str, in_channels: Sequence[int], width: int) -> None:
+    """Replace a detector's neck by one of 3x3 convolutions, and let its head read as many channels as that makes."""
+    put_at(net, layer, LinearNeck(in_channels, width))
+    head = layer_at(net, "head.binarize")
+    head.conv1 = conv3x3(width, head.conv1.weight.shape[0])
+
+
+def narrow_head(net: nn.Layer, layer: str, width: int) -> None:
+    """Give a shuffle head fewer channels between its last two convolutions."""
+    old = _require(net, layer, ShuffleHead)
+    old.conv2 = nn.Conv2D(old.conv2.weight.shape[1], width, 1, bias_attr=False)
+    old.conv_bn2 = nn.BatchNorm2D(width)
+    old.conv3 = nn.Conv2D(width, 16, 1, bias_attr=False)
+
+
+def set_affine(norm: nn.BatchNorm2D, bias: np.ndarray) -> None:
+    """Let BatchNorm add a bias and do nothing else."""
+    ones = np.ones(bias.shape, np.float32)
+    norm._mean.set_value(0 * ones)
+    norm._variance.set_value(ones)
+    norm.weight.set_value(np.sqrt(ones + np.float32(norm._epsilon)))
+    norm.bias.set_value(bias.astype(np.float32))
+
+
+KINDS: Mapping[str, Callable[..., None]] = {
+    "fold_bias": fold_bias,
+    "shuffle_head": shuffle_head,
+    "linear_neck": linear_neck,
+    "narrow_head": narrow_head,
+}
+
+
+def _require(net: nn.Layer, name: str, kind: type[nn.Layer]) -> Any:
+    layer = layer_at(net, name)
+    if not isinstance(layer, kind):
+        raise PpedgeError(
+            f"The plan rewrites {name}, which is no {kind.__name__}.",
+            "Use the plan of the same run and an unchanged model section.",
+        )
+    return layer
+
+
+def _copy(target: paddle.Tensor, source: paddle.Tensor) -> None:
+    target.set_value(source.numpy())
