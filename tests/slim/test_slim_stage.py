@@ -9,7 +9,7 @@ from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.progress import Reporter
 from ppedge.recipe_io import load_recipe, save
-from ppedge.runs import MANIFEST, Run, sha256, write_json
+from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
 from ppedge.slim.stage import run_slim
@@ -122,6 +122,45 @@ def test_quantizing_alone(run_of):
     training = Task(load_recipe(run.recipe_path))
     samples, _ = training.samples("eval")
     assert training.evaluate(load_quantized(run, training), samples) == metrics["quantized"]
+
+
+ARM = ("slim.prune.method=arm", "slim.prune.multiple=4", "slim.prune.arm.samples=4", "slim.prune.arm.tolerance=0.1",
+       "slim.prune.arm.neck_width=8", "slim.prune.arm.head_width=8", "slim.prune.arm.distill.epochs=1")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["det", "rec"])
+def test_slimming_for_arm_and_quantizing(run_of, task):
+    runs = [run_of(task, name) for name in "ab"]
+    counted = []
+
+    def count(net):
+        counted.append(sum(value.size for value in state_of(net).values()))
+        return {"a-core": counted[-1]}
+
+    metrics, recipe = slim(runs[0], *ARM, count=count)
+    assert set(metrics) == {"float", "macs_left", "reduced", "distilled", "calibrated", "quantized"}
+    assert metrics["macs_left"] < 0.9
+    names = "plan.json reduction.json pruned.pdparams best.pdparams clips.json distil.jsonl qat.jsonl"
+    assert {entry["path"] for entry in runs[0].manifest("slim")["outputs"]} == set(names.split())
+    steps = read_json(runs[0].artifact("slim", "reduction.json"))["steps"]
+    assert [s["instructions"]["a-core"] for s in steps] == counted
+    assert (len(steps) > 2) == (task == "det")
+    training = Task(recipe)
+    samples, _ = training.samples("eval")
+    assert training.evaluate(load_float(runs[0], training, "slim"), samples) == metrics["distilled"]
+    assert training.evaluate(load_quantized(runs[0], training), samples) == metrics["quantized"]
+    slim(runs[1], *ARM)
+    assert {**hashes(runs[0]), "reduction.json": 0} == {**hashes(runs[1]), "reduction.json": 0}
+
+
+def test_what_is_quantized_is_what_the_plan_says(run_of):
+    run = run_of("rec")
+    _, recipe = slim(run, "slim.prune.method=none", "slim.quant.exclude=[backbone.conv1]", "slim.quant.train.epochs=0")
+    plan = Plan.load(run.artifact("slim", "plan.json"))
+    assert plan.float_layers == ["backbone.conv1.conv"]
+    names = [name for name in state_of(load_quantized(run, Task(recipe))) if name.endswith("_fake_quant_input._scale")]
+    assert {name.partition("._layer.")[0] for name in names} == {n for n, p in plan.precision.items() if p == "int8"}
 
 
 def test_neither_keeps_the_network(run_of):

@@ -37,7 +37,7 @@ class DBHead(nn.Layer):
         probability = self.binarize(x)
         if not self.training:
             return probability
-        if isinstance(self.thresh, nn.Identity):
+        if not isinstance(self.thresh, MapHead):
             return {"maps": probability}
         threshold = self.thresh(x)
         binary = F.sigmoid(self.k * (probability - threshold))

@@ -48,7 +48,9 @@ def load_quantized(run: Run, task: Task) -> Network:
     _require_quantized(run)
     net, plan = task.build(), Plan.load(run.artifact("slim", PLAN))
     apply_plan(net, plan)
-    quantize(net, exclude=[*run.manifest("slim")["settings"]["quant"]["exclude"], *plan.float_layers])
+    # Plans of schema 1 do not name precisions: then what the recipe excluded holds.
+    exclude = plan.float_layers if plan.precision else run.manifest("slim")["settings"]["quant"]["exclude"]
+    quantize(net, exclude=exclude)
     path = run.artifact("slim", BEST)
     load_weights(net, without_clips(read_pdparams(path)), path)
     net.eval()

@@ -78,6 +78,16 @@ def float_layers(net: paddle.nn.Layer, exclude: Sequence[str] = ()) -> list[str]
     ]
 
 
+def precisions(net: paddle.nn.Layer, exclude: Sequence[str] = ()) -> dict[str, str]:
+    """Return ``fp32`` or ``int8`` by layer, of the layers that `quantize` knows."""
+    excluded = float_layers(net, exclude)
+    return {
+        name: "fp32" if name in excluded else "int8"
+        for name, layer in net.named_sublayers()
+        if isinstance(layer, QUANTIZED)
+    }
+
+
 def measure_clips(
     net: paddle.nn.Layer, batches: Iterable[paddle.Tensor], percentile: float, floor: float
 ) -> dict[str, float]:

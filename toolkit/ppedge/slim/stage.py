@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ def run_slim(
             course = _course(stage, "distil", net, settings.prune.arm.distill, distillation)
             metrics["reduced"], metrics["distilled"] = course
             outputs += [REDUCTION, _log_name("distil")]
+        if settings.quant.method == "pact":
+            plan = replace(plan, precision=pact.precisions(net, settings.quant.exclude))
         plan.save(folder / PLAN)
         write_pdparams(folder / PRUNED, state_of(net))
         float_layers: list[str] = []
