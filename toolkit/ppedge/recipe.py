@@ -229,8 +229,12 @@ class DistillTraining(FineTuning):
 
     epochs: int = Field(40, ge=0)
     """Passes over the training data; 0 leaves this course out."""
+    batch_size: int = Field(4, ge=1)
+    """Samples a step, on each device."""
     learning_rate: float = Field(1e-3, gt=0)
     """At the end of the warm-up."""
+    eval_every: int = Field(10, ge=1)
+    """Evaluate every so many epochs, and after the last."""
 
 
 class ArmPrune(Section):

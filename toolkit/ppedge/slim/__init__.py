@@ -1,1 +1,1 @@
-"""FPGM pruning by a saved plan, and PACT quantization-aware training."""
+"""Pruning by a saved plan, by FPGM or for ARM, distillation, and PACT quantization-aware training."""
