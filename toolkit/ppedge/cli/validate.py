@@ -81,7 +81,8 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     from ppedge.validate.explain import layer_lines
     from ppedge.validate.gates import told
 
-    lines = [*_cost_lines(report), *_latency_lines(report), ""]
+    lines = [*_core_lines(report), *_cost_lines(report), *_latency_lines(report)]
+    lines += [*(f"not run: {row['file']} on {row['cpu']}: {row['reason']}" for row in report["not_run"]), ""]
     for model in report["models"]:
         if not model["baseline"]:
             lines += [*_parity_lines(model), ""]
@@ -90,6 +91,13 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     lines.append(f"gates: {len(report['gates']) - len(failed)} passed, {len(failed)} failed")
     lines += [f"  {'passed' if row['passed'] else 'FAILED'}  {told(row)}" for row in report["gates"]]
     return lines + (_phone_lines(report["device"]) if "device" in report else [])
+
+
+def _core_lines(report: dict[str, Any]) -> list[str]:
+    return [
+        f"{cpu}: {' '.join(features) if features else 'features not known to ppedge'}"
+        for cpu, features in report["features"].items()
+    ]
 
 
 def _cost_lines(report: dict[str, Any]) -> list[str]:

@@ -59,13 +59,13 @@ def told(row: dict[str, Any]) -> str:
 def check_parity(gates: Gates, model: str, precision: str, cpu: str, parity: Parity) -> list[Row]:
     """Hold one model's parity against the limits that are set, and against those that always are.
 
-    The largest difference of single values is asked of float models only: a quantized network may turn one rounding
-    into a whole step.
+    The largest difference of single values is asked of fp32 models only: a quantized network may turn one rounding
+    into a whole step, and half precision has three digits.
 
     Args:
         gates: The recipe's limits.
         model: The file's name.
-        precision: ``fp32`` or ``int8``.
+        precision: ``fp32``, ``fp16`` or ``int8``.
         cpu: The emulated core.
         parity: Differences and metrics.
     """

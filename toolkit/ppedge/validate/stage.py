@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+from ppedge.arm.cores import features
 from ppedge.data.source import read_samples
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
@@ -37,7 +38,7 @@ class _Model:
 
     Attributes:
         file: Its name below the convert stage's folder.
-        precision: ``fp32`` or ``int8``.
+        precision: ``fp32``, ``fp16`` or ``int8``.
         reference: The inference model that Paddle runs on the PC, below the same folder.
         baseline: Count it only: it is the network before slimming.
     """
@@ -133,6 +134,7 @@ def _models(recipe: Recipe, run: Run) -> list[_Model]:
     candidates = [
         _Model(f"baseline/{task}.fp32.{ending}", "fp32", "", baseline=True),
         _Model(f"{task}.fp32.{ending}", "fp32", f"paddle/{task}.fp32.pdmodel"),
+        _Model(f"{task}.fp16.{ending}", "fp16", f"paddle/{task}.fp32.pdmodel"),
         _Model(f"{task}.int8.{ending}", "int8", f"paddle/{task}.int8.pdmodel"),
     ]
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
@@ -166,11 +168,13 @@ class _Stage:
 
     def report(self, models: Sequence[_Model]) -> dict[str, Any]:
         """Return the whole report."""
-        jobs = [(model, cpu) for model in models for cpu in self.cpus]
+        asked = [(model, cpu) for model in models for cpu in self.cpus]
+        not_run = {job: reason for job in asked if (reason := self._unable(*job))}
+        jobs = [job for job in asked if job not in not_run]
         costs = self._costs(jobs)
         totals = {cpu: costs[model, cpu].instructions for model, cpu in jobs if model.baseline}
         compared = sum(not model.baseline for model, _ in jobs)
-        shipped = [model for model in models if not model.baseline][-1]
+        shipped = [model for model, _ in jobs if not model.baseline and model.precision != "fp16"][-1]
         entries, rows = [], []
         for model, cpu in jobs:
             cost, baseline = costs[model, cpu], totals.get(cpu)
@@ -198,10 +202,24 @@ class _Stage:
             "task": self.recipe.task,
             "engine": self.settings.engine,
             "cpus": self.cpus,
+            "features": {cpu: features(cpu) for cpu in self.cpus},
             "models": entries,
+            "not_run": [{"file": m.file, "cpu": cpu, "reason": reason} for (m, cpu), reason in not_run.items()],
             "gates": [row.to_dict() for row in rows],
             "passed": all(row.passed for row in rows),
         }
+
+    def _unable(self, model: _Model, cpu: str) -> str | None:
+        """Return why a half precision file cannot run here: few cores and builds of the runtime have what it needs."""
+        if model.precision != "fp16":
+            return None
+        if "asimdhp" not in (features(cpu) or ["asimdhp"]):
+            return f"{cpu} has no half precision (asimdhp)"
+        try:
+            self._open(model, cpu).close()
+        except PpedgeError as error:
+            return str(error)
+        return None
 
     def _costs(self, jobs: Sequence[tuple[_Model, str]]) -> dict[tuple[_Model, str], Cost]:
         """Count each model on each core, as many at a time as there are workers: load does not move a count."""
