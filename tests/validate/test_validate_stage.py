@@ -82,7 +82,7 @@ def fakes(monkeypatch):
     functions = {"onnxruntime": lambda path: bright, "arm-onnxruntime": lambda path: bright}
 
     def open_fake(name, path, **options):
-        if name == "onnxruntime":
+        if name in ("onnxruntime", "paddle"):
             return Fake(name, functions[name](path))
         return FakeArm(name, functions[name](path))
 
@@ -127,6 +127,35 @@ def test_differences_are_drawn_and_in_the_manifest(opened, fakes):
         assert one["reference"] > one["candidate"] == one["matched"] == 0
         assert one["picture"].startswith("images/") and one["where"].startswith("val.txt:")
         assert run.artifact("validate", one["drawing"]).read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_half_precision_runs_where_core_and_runtime_can(opened, fakes, monkeypatch):
+    run, validate = opened
+    with run.writing("convert", force=True) as folder:
+        (folder / "paddle").mkdir()
+        names = ["det.fp32.nb", "det.fp16.nb", "paddle/det.fp32.pdmodel", "paddle/det.fp32.pdiparams"]
+        for name in names:
+            (folder / name).write_bytes(b"any")
+        run.write_manifest(folder, "convert", outputs=names, model=run.manifest("convert")["model"])
+    monkeypatch.setattr(stage, "find_spec", lambda name: True)
+    fakes["paddle"] = fakes["arm-paddlelite"] = lambda path: bright
+    report = validate(engine="paddlelite", cpu=["cortex-a53", "cortex-a76"], limit=1, gates={"max_instructions": 10})
+    assert [(m["file"], m["cpu"]) for m in report["models"]] == [
+        ("det.fp32.nb", "cortex-a53"), ("det.fp32.nb", "cortex-a76"), ("det.fp16.nb", "cortex-a76")
+    ]  # fmt: skip
+    reason = "cortex-a53 has no half precision (asimdhp)"
+    assert report["not_run"] == [{"file": "det.fp16.nb", "cpu": "cortex-a53", "reason": reason}]
+    assert {row["model"] for row in report["gates"] if row["gate"] == "max_instructions"} == {"det.fp32.nb"}
+    assert "asimddp" in report["features"]["cortex-a76"] and "asimddp" not in report["features"]["cortex-a53"]
+
+    def without_kernels(path):
+        if "fp16" in path.name:
+            raise PpedgeError("kernel for 'calib' is not supported")
+        return bright
+
+    fakes["arm-paddlelite"] = without_kernels
+    report = validate(engine="paddlelite", cpu=["cortex-a76"], limit=1)
+    assert [row["reason"] for row in report["not_run"]] == ["kernel for 'calib' is not supported"]
 
 
 def test_limits_of_cost_are_those_of_the_quantized_file(opened, fakes):
