@@ -289,8 +289,10 @@ def test_a_failed_gate_is_exit_code_1(ppedge, recipe, tmp_path, monkeypatch):
         "ratios": None,
         "load_instructions": 5,
         "memory_bytes": 3,
+        "estimated_latency": None,
     }
-    report = {"schema": 2, "task": "rec", "models": [model], "gates": [row], "passed": False}  # fmt: skip
+    report = {"schema": 2, "task": "rec", "features": {}, "models": [model], "not_run": [], "gates": [row],
+              "passed": False}  # fmt: skip
     monkeypatch.setattr(stage, "run_validate", lambda *_, **__: report)
     code, out, err = ppedge("validate", run.path)
     assert code == 1

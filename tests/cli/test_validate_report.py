@@ -17,6 +17,7 @@ def model(**changes):
         "metric": {"main": "hmean", "reference": {"hmean": 0.9697}, "candidate": {"hmean": 0.9518},
                    "difference": {"hmean": {"value": -0.0179, "low": -0.0415, "high": 0.0}}},
         "shapes": [{"name": "first", "max_difference": 1e-3}, {"name": "tall", "max_difference": None}],
+        "estimated_latency": None, "blame": None,
         "different": [{"picture": "a.jpg", "where": "val.txt:1", "reference": 36, "candidate": 37, "matched": 34}] * 7,
         **changes,
     }  # fmt: skip
@@ -25,7 +26,9 @@ def model(**changes):
 def lines(*models):
     row = {"gate": "max_metric_drop", "model": "det.int8.nb", "cpu": "cortex-a76", "value": 0.0179, "limit": 0.005,
            "note": "95% interval +0.0000 to +0.0415", "passed": False}  # fmt: skip
-    return report_lines({"models": list(models), "gates": [row]})
+    features = {"cortex-a76": ["fp", "asimddp"], "max": None}
+    not_run = [{"file": "det.fp16.nb", "cpu": "cortex-a76", "reason": "no kernels"}]
+    return report_lines({"features": features, "models": list(models), "not_run": not_run, "gates": [row]})
 
 
 def test_a_detector():
@@ -38,6 +41,9 @@ def test_a_detector():
         "  largest difference by shape: first 0.001, tall not finite",
         "  differs: val.txt:1: 36 -> 37 boxes, 34 the same",
         "  differs: 2 more, see report.json",
+        "cortex-a76: fp asimddp",
+        "max: features not known to ppedge",
+        "not run: det.fp16.nb on cortex-a76: no kernels",
         "gates: 0 passed, 1 failed",
         "  FAILED  max_metric_drop 0.0179 > 0.005 (det.int8.nb on cortex-a76; 95% interval +0.0000 to +0.0415)",
     ):
@@ -67,5 +73,5 @@ def test_a_recogniser():
 
 @pytest.mark.parametrize("ratios", [None, {"total": 0.5}])
 def test_a_run_that_was_not_slimmed_has_no_ratio(ratios):
-    row = lines(model(ratios=ratios))[2].split()
+    row = lines(model(ratios=ratios))[4].split()
     assert ("-" in row) == (ratios is None)

@@ -22,6 +22,8 @@ from ppedge.arm.sysroot import Sandbox
 from ppedge.errors import PpedgeError
 
 _LARGEST_ANSWER = 1 << 32
+# Seconds that a guest has to end by itself; one that is still starting on a busy machine takes some.
+_FAREWELL = 5.0
 
 
 class Guest:
@@ -136,7 +138,7 @@ class Guest:
         assert self._process.stdin is not None
         self._process.stdin.close()  # to a guest that waits for a message, the end
         try:
-            self._process.wait(1.0)
+            self._process.wait(_FAREWELL)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
