@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,11 +54,11 @@ def run(tmp_path, data, monkeypatch):
     return run
 
 
-def write_convert(run, data, change=lambda spec: spec, nb=header(2, OPT)):
+def write_convert(run, data, change=lambda spec: spec, nb=b""):
     """Write the convert stage with a specification that ``change`` made of the recipe's."""
     with run.writing("convert", force=True) as folder:
         for name in FILES:
-            (folder / name).write_bytes(nb)
+            (folder / name).write_bytes(nb or header(2, OPT))
         spec = change(model_spec(tiny_recipe("det", data), None))
         run.write_manifest(folder, "convert", outputs=FILES, model=spec.to_dict())
 
@@ -119,7 +120,9 @@ def test_two_mean_values_swapped(run, data, validate):
 
 def test_a_lower_box_threshold(run, data, validate):
     write_convert(
-        run, data, lambda spec: replace(spec, det_postprocess=replace(spec.det_postprocess, box_thresh=0.01, thresh=0.01))
+        run,
+        data,
+        lambda spec: replace(spec, det_postprocess=replace(spec.det_postprocess, box_thresh=0.01, thresh=0.01)),
     )
     code, _, told = validate()
     assert code == 1 and "changed_keys 2 > 0" in told and "det_postprocess.box_thresh" in told
@@ -189,7 +192,7 @@ def test_a_full_disk(run, validate, monkeypatch, full_at):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def full_sync(descriptor):
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         return refuse() if f".{full_at}." in path else sync(descriptor)
 
     def full_write(path, content):

@@ -72,7 +72,8 @@ def baseline(cpu):
 @pytest.fixture
 def report():
     different = {
-        "picture": f"images/{EVIL}.jpg", "where": "val.txt:3", "box": None, "label": EVIL, "drawing": "differences/a.jpg",
+        "picture": f"images/{EVIL}.jpg", "where": "val.txt:3", "box": None, "label": EVIL,
+        "drawing": "differences/a.jpg",
         "reference": {"text": "12.00", "score": 0.9}, "candidate": {"text": "", "score": None},
     }  # fmt: skip
     stages = [
@@ -82,7 +83,8 @@ def report():
     ]  # fmt: skip
     layer = {
         "operator": "Conv2D", "quantized": True, "own_cosine": 0.99, "accumulated_cosine": 0.9,
-        "accumulated_snr_db": 12.0, "input_scale": 3.2, "input_max": 5.1, "input_clipped": 0.002, "weight_change_db": None,
+        "accumulated_snr_db": 12.0, "input_scale": 3.2, "input_max": 5.1, "input_clipped": 0.002,
+        "weight_change_db": None,
     }  # fmt: skip
     phones = [{"soc": "Kirin 980", "core": "Cortex-A76", "milliseconds": 24.04}]
     cpus = ["cortex-a53", "cortex-a76"]
@@ -100,8 +102,8 @@ def report():
         "gates": [gate, other, {**gate, "gate": "broken_outputs", "passed": True}],
         "passed": False,
         "layers": [{**layer, "layer": "head.conv", "own_snr_db": 18.25}, {**layer, "layer": "x", "own_snr_db": None}],
-        "device": {"model": "Pixel", "soc": "sm8150", "abi": "arm64-v8a", "android": "13", "input_shape": [1, 3, 32, 320],
-                   "threads": 1, "warmup": 10, "repeats": 30,
+        "device": {"model": "Pixel", "soc": "sm8150", "abi": "arm64-v8a", "android": "13",
+                   "input_shape": [1, 3, 32, 320], "threads": 1, "warmup": 10, "repeats": 30,
                    "models": [{"file": "rec.fp32.nb", "bytes": 1, "runtime": "Paddle Lite v2.13",
                                "ms": {"avg": 31.2, "min": 30.1, "max": 35.0}},
                               {"file": "rec.fp16.nb", "bytes": 1, "error": "no fp16 kernels"}]},

@@ -158,7 +158,7 @@ def opt_version_of(path: Path) -> str | None:
     except OSError as error:
         raise PpedgeError(f"{path}: cannot be read ({error.strerror}).") from error
     if head[:2] in _OLD_META:
-        raise PpedgeError(f"{path}: not a .nb file of meta version {META_VERSION}.", _foreign(head, path.stat().st_size))
+        raise PpedgeError(f"{path}: not a .nb file of meta version {META_VERSION}.", _foreign(head, len(head)))
     if len(head) < _HEADER.size or _HEADER.unpack(head)[0] != META_VERSION:
         return None
     return str(_HEADER.unpack(head)[1].split(b"\0")[0].decode("ascii", "replace"))

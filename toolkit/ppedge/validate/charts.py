@@ -6,6 +6,7 @@ those who do not see it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -90,7 +91,7 @@ def scatter(
     right = 1.1 * max(*(point.x for point in points), line[0] if line else 0.0, 1e-9)
     values = [y for point in points for y in (point.y, point.reference)]
     margin = max(0.15 * (max(values) - min(values)), 0.002)
-    low, high = min(values) - margin, max(values) + margin
+    low, high = max(0.0, min(values) - margin), max(values) + margin
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (
@@ -127,14 +128,22 @@ def _axes(names: tuple[str, str], right: float, span: tuple[float, float], botto
         tag("text", names[0], x=(_LEFT + end) / 2, y=_HEIGHT - 4, text_anchor="middle"),
         tag("text", names[1], x=0, y=9, class_="heading"),
     ]
-    for k in range(5):
-        x, y = _LEFT + (end - _LEFT) * k / 4, bottom - (bottom - _TOP) * k / 4
-        drawn.append(tag("text", f"{right * k / 4:.3g}", x=x, y=bottom + 15, text_anchor="middle"))
-        if k < 4:  # the uppermost would run into the axis' name
-            value = span[0] + (span[1] - span[0]) * k / 4
-            drawn.append(tag("text", f"{value:.3f}", x=_LEFT - 6, y=y + 4, text_anchor="end"))
-            drawn.append(tag("line", x1=_LEFT, x2=end, y1=y, y2=y, class_="grid"))
+    for value in _ticks(0.0, right):
+        x = _LEFT + (end - _LEFT) * value / right
+        drawn.append(tag("text", f"{value:g}", x=x, y=bottom + 15, text_anchor="middle"))
+    for value in _ticks(*span):
+        y = bottom - (bottom - _TOP) * (value - span[0]) / (span[1] - span[0])
+        drawn.append(tag("text", f"{value:g}", x=_LEFT - 6, y=y + 4, text_anchor="end"))
+        drawn.append(tag("line", x1=_LEFT, x2=end, y1=y, y2=y, class_="grid"))
     return drawn
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return 3 to 6 round values from ``low`` to ``high``."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    return [round(k * step, 12) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _mark(x: float, y: float, series: int, class_: str) -> Html:

@@ -113,12 +113,12 @@ def _cost(report: Mapping[str, Any]) -> Html:
     shape = "x".join(map(str, models[0]["input_shape"]))
     note = (
         "Instructions are counted on one fixed input and are the same in every run. They are no time: compare them "
-        "between networks on one engine and core."
+        "between networks on one engine and core. Ratios are to the network before slimming on the same core."
     )
     return _section(
         "Cost on ARM",
         tag("p", note, class_="quiet"),
-        _cost_table(models, f"One warm inference at {shape}, one thread; ratios to the network before slimming"),
+        _cost_table(models, f"One warm inference at {shape}, one thread"),
         tag("div", *(_classes(models, cpu) for cpu in report["cpus"]), _accuracy(models), class_="columns"),
     )
 
