@@ -10,6 +10,7 @@ def model(**changes):
         "file": "det.int8.nb", "precision": "int8", "baseline": False, "cpu": "cortex-a76", "bytes": 715710,
         "runtime": "paddlelite 2.13", "input_shape": [1, 3, 320, 320], "instructions": {"total": 128_500_000},
         "ratios": {"total": 0.727}, "load_instructions": 15_400_000, "memory_bytes": 24_200_000,
+        "estimated_latency": None, "blame": None,
         "reference": "paddle", "candidate": "arm-paddlelite", "samples": 2,
         "tensors": {"identical": False, "max_difference": 0.61, "mean_difference": 2.7e-4, "cosine": 0.99939,
                     "snr_db": 29.2},

@@ -155,6 +155,7 @@ def runtime(tmp_path, monkeypatch):
         (header(1, "v2.6"), "paddlelite v2.13", "det.int8.nb: not a .nb file of meta version 2. It may come from a"),
         (header(2, OPT), "paddlelite v2.10", "opt v2.13-rc, but the registered runtime is older (paddlelite v2.10)"),
     ],
+    ids=["an old file", "an old runtime"],
 )
 def test_a_header_and_a_runtime_of_different_age(run, data, validate, runtime, nb, version, told):
     """Either way round, before anything is run: an older library can give wrong text without an error."""
