@@ -23,12 +23,12 @@ def model(**changes):
     }  # fmt: skip
 
 
-def lines(*models):
+def lines(*models, **others):
     row = {"gate": "max_metric_drop", "model": "det.int8.nb", "cpu": "cortex-a76", "value": 0.0179, "limit": 0.005,
            "note": "95% interval +0.0000 to +0.0415", "passed": False}  # fmt: skip
     features = {"cortex-a76": ["fp", "asimddp"], "max": None}
     not_run = [{"file": "det.fp16.nb", "cpu": "cortex-a76", "reason": "no kernels"}]
-    return report_lines({"features": features, "models": list(models), "not_run": not_run, "gates": [row]})
+    return report_lines({"features": features, "models": list(models), "not_run": not_run, "gates": [row], **others})
 
 
 def test_a_detector():
@@ -75,3 +75,21 @@ def test_a_recogniser():
 def test_a_run_that_was_not_slimmed_has_no_ratio(ratios):
     row = lines(model(ratios=ratios))[4].split()
     assert ("-" in row) == (ratios is None)
+
+
+def test_estimates_have_their_band_beside_them():
+    phone = {"soc": "Snapdragon 855", "core": "Cortex-A76", "milliseconds": 21.9}
+    wanted = "det.int8.nb on cortex-a76: estimated, one thread, x1.5 either way: Snapdragon 855 (Cortex-A76) 22 ms"
+    assert wanted in lines(model(estimated_latency={"band": 1.5, "phones": [phone]}))
+    assert not any(" ms" in line for line in lines(model()))
+
+
+def test_a_phone():
+    timed = {"file": "det.fp32.nb", "ms": {"avg": 32.723, "min": 32.577, "max": 32.895}}
+    failed = {"file": "det.fp16.nb", "error": "no kernels"}
+    device = {"model": "Test Phone", "soc": "sm8150", "android": "13", "models": [timed, failed]}
+    assert lines(model(), device=device)[-3:] == [
+        "on Test Phone (sm8150, Android 13), one thread:",
+        "  det.fp32.nb: 32.72 ms (32.58 to 32.90)",
+        "  det.fp16.nb: no kernels",
+    ]

@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from fakes import Fake
+from fakes import COUNTS, Fake, FakeArm
 
 from ppedge.data.source import model_spec
 from ppedge.engines import open_engine
@@ -17,24 +17,10 @@ from ppedge.validate import stage
 from ppedge.validate.cost import measure
 from small import make_data, tiny_recipe
 
-COUNTS = {"total": 1000, "load": 400, "dot": 0}
-
 
 def bright(x):
     """A map that is text where the picture is bright."""
     return (x.mean(axis=1, keepdims=True) > 1.0).astype(np.float32) * np.float32(0.9)
-
-
-class FakeArm(Fake):
-    """An engine that also counts."""
-
-    last_counts = COUNTS
-
-    def memory(self):
-        return 5_000_000
-
-    def load_counts(self, inputs):
-        return {"total": 70_000}
 
 
 def onnx_model(path):

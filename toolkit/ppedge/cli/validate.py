@@ -55,6 +55,7 @@ def validate(
 
     from ppedge.progress import Reporter
     from ppedge.validate import adb
+    from ppedge.validate.html import PAGE
     from ppedge.validate.stage import require_passed, run_validate
 
     phone = adb.connect(device, benchmark_bin) if device and benchmark_bin else None
@@ -73,6 +74,7 @@ def validate(
     else:
         for line in report_lines(report):
             typer.echo(line)
+        typer.echo(f"page: {opened.stage('validate') / PAGE}")
     require_passed(report, opened.stage("validate"))
 
 

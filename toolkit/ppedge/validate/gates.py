@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from ppedge.recipe import Gates
 from ppedge.validate.agreement import BoxAgreement
 from ppedge.validate.bootstrap import CONFIDENCE
 from ppedge.validate.parity import Parity
+from ppedge.validate.spec_changes import Change
 from ppedge.validate.tensors import finite
 
 
@@ -17,7 +19,8 @@ class Row:
     """One limit.
 
     Attributes:
-        gate: The recipe's key, or ``broken_outputs`` or ``repeat_differences``, which are always 0 at most.
+        gate: The recipe's key, or ``broken_outputs``, ``repeat_differences`` or ``changed_keys``, which are always 0 at
+            most.
         model: The file it was checked on.
         cpu: The core; None where no core matters.
         value: What was found; not a number where it could not be.
@@ -84,6 +87,16 @@ def check_parity(gates: Gates, model: str, precision: str, cpu: str, parity: Par
         (None if boxes else gates.min_string_agreement, "min_string_agreement", parity.agreement.share, ""),
     ]
     return [Row(gate, model, cpu, float(value), limit, note) for limit, gate, value, note in rows if limit is not None]
+
+
+def check_spec(changed: Sequence[Change]) -> Row:
+    """Hold the specification that ships with the models against the recipe's: it may change nothing.
+
+    Args:
+        changed: What it changes.
+    """
+    keys = ", ".join(change.key for change in changed)
+    return Row("changed_keys", "manifest.json", None, float(len(changed)), 0.0, keys)
 
 
 def check_cost(gates: Gates, model: str, cpu: str, instructions: int, baseline: int | None) -> list[Row]:

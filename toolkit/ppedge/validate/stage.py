@@ -19,13 +19,15 @@ from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
-from ppedge.runs import Run, write_json
+from ppedge.runs import Run, versions, write_json
 from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
 from ppedge.validate.cost import COUNT_WIDTH, Cost, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
-from ppedge.validate.explain import explain_model, layer_table
+from ppedge.validate.explain import explain_model, layer_table, reference_spec
+from ppedge.validate.html import PAGE, write_page
 from ppedge.validate.parity import Parity, compare
+from ppedge.validate.spec_changes import changes
 from ppedge.validate.workers import Candidate, Workers, cores
 
 REPORT = "report.json"
@@ -60,7 +62,7 @@ def run_validate(
     skip_bad: bool = False,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Validate, write report.json and return it.
+    """Validate, write report.json and report.html, and return the report.
 
     The reference is Paddle on the PC, or onnxruntime on the PC where Paddle is not installed.
 
@@ -91,11 +93,12 @@ def run_validate(
         if on_phone is not None:
             report["device"] = on_phone
         write_json(folder / REPORT, report)
+        write_page(folder, report)
         drawings = [different["drawing"] for model in report["models"] for different in model.get("different", [])]
         run.write_manifest(
             folder,
             "validate",
-            outputs=[REPORT, *(drawing for drawing in drawings if drawing is not None)],
+            outputs=[REPORT, PAGE, *(drawing for drawing in drawings if drawing is not None)],
             inputs=[run.recipe_path, *labels],
             metrics={"passed": report["passed"]},
             parent="convert",
@@ -196,9 +199,11 @@ class _Stage:
                 before = None if baseline is None else baseline["total"]
                 rows += gates.check_cost(self.settings.gates, model.file, cpu, cost.instructions["total"], before)
             entries.append(entry)
-        rows += self._nb_bytes()
+        rows += [gates.check_spec(changes(reference_spec(self.recipe), self.spec)), *self._nb_bytes()]
         return {
             "schema": SCHEMA,
+            "name": self.recipe.name,
+            "versions": versions(),
             "task": self.recipe.task,
             "engine": self.settings.engine,
             "cpus": self.cpus,
