@@ -373,7 +373,9 @@ class Recipe(Section):
             self.task
         ]
         if (self.model.neck and self.model.neck.name, self.model.head.name) != (neck, head):
-            raise ValueError(f"model: a {self.task} network needs {f'neck {neck}' if neck else 'no neck'} and head {head}")
+            raise ValueError(
+                f"model: a {self.task} network needs {f'neck {neck}' if neck else 'no neck'} and head {head}"
+            )
         return self
 
     @property

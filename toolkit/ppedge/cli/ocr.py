@@ -39,8 +39,12 @@ def ocr(
     rec: Annotated[Path, typer.Option("--rec", metavar="RUN", help="The recogniser's run.", show_default=False)],
     cls: Annotated[
         Path | None,
-        typer.Option("--cls", metavar="RUN", help="A direction classifier's run: turn lines that are upside down.",
-                     show_default=False),
+        typer.Option(
+            "--cls",
+            metavar="RUN",
+            help="A direction classifier's run: turn lines that are upside down.",
+            show_default=False,
+        ),
     ] = None,
     engine: Annotated[EngineName, typer.Option(help="What runs the networks.")] = "onnxruntime",
     precision: Annotated[Precision, typer.Option(help="Of all networks.")] = "fp32",

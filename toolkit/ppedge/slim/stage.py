@@ -10,7 +10,6 @@ from typing import Any
 
 import paddle
 
-from ppedge.data.source import measurable
 from ppedge.models.flops import count_flops
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.models.zoo import Network
@@ -139,7 +138,7 @@ def _by_sensitivity(
 ) -> tuple[dict[Group, int], float]:
     settings, task = stage.recipe.slim.prune, stage.task
     lines = stage.train[:: max(len(stage.train) // settings.samples, 1)][: settings.samples]
-    samples = measurable(stage.recipe, lines)
+    samples = task.measurable(lines)
     tries = sum(len(trial_counts(group, settings.ratios, settings.multiple)) for group in groups)
     with stage.reporter.task("sensitivity", tries) as bar:
         found = measure(

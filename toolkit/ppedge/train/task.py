@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
-from ppedge.data.source import model_spec, read_charset, read_samples
+from ppedge.data.source import measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
@@ -57,6 +57,10 @@ class Task:
             PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
         """
         return read_samples(self.recipe, part, skip_bad=skip_bad)
+
+    def measurable(self, samples: Sequence[Any]) -> list[Any]:
+        """Return training samples as evaluation samples are: a classifier's lines both ways."""
+        return measurable(self.recipe, samples)
 
     def dataset(self, samples: Sequence[Any], *, augment: bool = True, seed: int = 0) -> Dataset:
         """Return what a loader draws training batches from; ``augment=False`` leaves the random changes out."""

@@ -48,9 +48,7 @@ def evaluate(
     if spec.task == "det":
         return _evaluate_det(engine, spec, samples, advance)
     if spec.task == "rec":
-        return _evaluate_lines(
-            Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise), samples, advance
-        )
+        return _evaluate_lines(Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise), samples, advance)
     return _evaluate_lines(Classifier(engine, spec, batch_size=batch_size), ClsMetric(), samples, advance)
 
 
