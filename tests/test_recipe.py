@@ -94,6 +94,7 @@ def test_there_are_recipes():
         ("name: base", "name: a/b", "r.yml:1: name: String should match pattern"),
         ("name: base", "name: 5", "r.yml:1: name: Input should be a valid string, not 5."),
         ("task: det", "task: cls", "r.yml:2: task: Input should be 'det' or 'rec', not 'cls'."),
+        ("task: det", "task: cls", "r.yml: model: a cls network needs no neck and head ClsHead."),
         ("task: det", "task: rec", "r.yml: model: a rec network needs neck SequenceEncoder and head CTCHead."),
         ("task: det\n", "", "r.yml: the key task is missing."),
         ("{limit_side: 640}", "640", "r.yml:9: det_preprocess: "),

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ppedge.cli.main import main
-from ppedge.ocr.spec import DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
+from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 from ppedge.runs import Run
 
 DET = ModelSpec(
@@ -16,6 +16,7 @@ DET = ModelSpec(
     det_postprocess=DbPostprocess(),
 )
 REC = ModelSpec("rec", rec_preprocess=RecPreprocess(), characters=("车", "b", " "))
+CLS = ModelSpec("cls", cls_preprocess=ClsPreprocess(), cls_postprocess=ClsPostprocess())
 
 
 def save_onnx(path, nodes, output, constants):
@@ -44,6 +45,17 @@ def save_rec(path):
     ]
     constants = {"zero": np.float32([0]), "answer": answer}
     save_onnx(path, nodes, helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4]), constants)
+
+
+def save_cls(path):
+    """Every line is upside down, with probability 0.95."""
+    nodes = [
+        helper.make_node("ReduceMin", ["x"], ["least"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["least", "zero"], ["nothing"]),
+        helper.make_node("Add", ["answer", "nothing"], ["y"]),
+    ]
+    constants = {"zero": np.float32([0]), "answer": np.float32([[0.05, 0.95]])}
+    save_onnx(path, nodes, helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2]), constants)
 
 
 def make_run(path, spec, save):
@@ -87,9 +99,19 @@ def test_json_says_text_score_and_box(runs, picture, capsys):
     assert line["text"] == "车b"
     assert line["score"] == 0.5
     assert line["box_score"] == 1.0
+    assert line["turned"] is False
     d = 49 * 9 * 1.5 / (2 * (49 + 9))
     np.testing.assert_allclose(line["box"][0], [20 - d, 20 - d], atol=0.06)
     np.testing.assert_allclose(line["box"][2], [69 + d, 29 + d], atol=0.06)
+
+
+def test_a_classifier_turns_lines(runs, picture, tmp_path, capsys):
+    run = make_run(tmp_path / "cls", CLS, save_cls)
+    assert ppedge(picture, *runs, "--cls", run, "--json") == 0
+    ((line,),) = [result["lines"] for result in json.loads(capsys.readouterr().out)]
+    assert line["turned"] is True
+    assert ppedge(picture, *runs, "--cls", runs[1], "--json") == 2
+    assert "this run's task is det. Name a cls run." in capsys.readouterr().err
 
 
 def test_without_json_the_texts_are_listed(runs, picture, capsys):

@@ -34,6 +34,12 @@ def test_inputs_and_outputs_are_not_pruned(examples):
     assert ("backbone.conv.conv.weight", 1) not in pruned("det")
     assert not [name for name, _ in pruned("det") if ".conv3." in name and name.startswith("head")]
     assert not [name for name, _ in pruned("rec") if name.startswith(("neck", "head"))]
+    assert ("head.fc.weight", 1) not in pruned("cls")
+
+
+def test_a_classifiers_linear_layer_loses_the_channels_of_the_last_convolution(examples):
+    (last,) = [group for group in examples["cls"].groups if "backbone.conv2.conv.weight" in group.producers]
+    assert ("head.fc.weight", 0) in last.members
 
 
 def test_tracing_is_the_same_every_time_and_in_any_mode(example):

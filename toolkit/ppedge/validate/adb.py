@@ -21,11 +21,11 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import last_words, run_child
 from ppedge.recipe import Recipe
 from ppedge.runs import Run
+from ppedge.validate.cost import count_size
 
 REMOTE = "/data/local/tmp"
 BINARY, RESULT = "benchmark_bin", "result.txt"
 WARMUP, REPEATS = 10, 30
-SIDE = 320
 READY = "device"  # adb's word for a phone that takes commands
 STATES = {
     "unauthorized": "Unlock the phone and accept this computer's key.",
@@ -132,7 +132,7 @@ class Phone:
         files = [e["path"] for e in run.manifest("convert")["outputs"] if e["path"].endswith(".nb")]
         if not files:
             raise PpedgeError(f"{run.stage('convert')}: has no .nb file for a phone.", "Convert with --format nb.")
-        shape = [1, 3, SIDE if recipe.task == "det" else recipe.rec_preprocess.height, SIDE]
+        shape = [1, 3, *count_size(recipe)]
         with self._folder() as folder:
             self._push(self.binary, f"{folder}/{BINARY}")
             self._shell(f"chmod 755 {folder}/{BINARY}", "Making benchmark_bin executable")

@@ -22,7 +22,7 @@ from ppedge.recipe import Recipe
 from ppedge.runs import Run, versions, write_json
 from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
-from ppedge.validate.cost import COUNT_WIDTH, Cost, measure, ratios
+from ppedge.validate.cost import Cost, count_size, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
 from ppedge.validate.explain import explain_model, layer_table, reference_spec
 from ppedge.validate.html import PAGE, write_page
@@ -228,7 +228,7 @@ class _Stage:
 
     def _costs(self, jobs: Sequence[tuple[_Model, str]]) -> dict[tuple[_Model, str], Cost]:
         """Count each model on each core, as many at a time as there are workers: load does not move a count."""
-        height = COUNT_WIDTH if self.recipe.task == "det" else self.recipe.rec_preprocess.height
+        size = count_size(self.recipe)
         with (
             self.reporter.task(f"counting instructions on {', '.join(self.cpus)}", len(jobs)) as bar,
             ThreadPoolExecutor(self.workers) as pool,
@@ -236,7 +236,7 @@ class _Stage:
 
             def one(job: tuple[_Model, str]) -> Cost:
                 model, cpu = job
-                cost = measure(lambda: self._open(model, cpu, count=True), height)
+                cost = measure(lambda: self._open(model, cpu, count=True), size)
                 bar.advance()
                 return cost
 
