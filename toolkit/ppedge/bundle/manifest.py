@@ -146,7 +146,11 @@ def write_manifest(
 
 
 def sealed(value: Mapping[str, Any]) -> bytes:
-    """Return the manifest's text: ``value`` with the sha256 of itself as the last key."""
+    """Return the manifest's text: ``value`` with the sha256 of its own text as the last key.
+
+    Raises:
+        ValueError: There is a number that is not finite.
+    """
     digest = hashlib.sha256(_text(value)).hexdigest()
     return _text({**value, "sha256": digest})
 
@@ -164,17 +168,30 @@ def is_bundle(folder: Path) -> bool:
     return isinstance(value, dict) and {"schema", "models", "golden"} <= value.keys()
 
 
+def read_unsealed(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a bundle that may have been changed.
+
+    Raises:
+        PpedgeError: It is missing, or is no JSON object.
+    """
+    value = read_json(folder / MANIFEST)
+    if not isinstance(value, dict):
+        raise PpedgeError(f"{folder / MANIFEST}: not a manifest.", "Build the bundle again.")
+    return value
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest of a bundle.
 
     Raises:
-        PpedgeError: The folder is no bundle, or one of another schema.
+        PpedgeError: The folder is no bundle, one of another schema, or its manifest has changed.
     """
     if not is_bundle(folder):
         raise PpedgeError(f"{folder}: not a bundle.", "Name a folder that `ppedge bundle` made.")
-    value: dict[str, Any] = read_json(folder / MANIFEST)
+    path = folder / MANIFEST
+    value = read_unsealed(folder)
     if value["schema"] != SCHEMA:
-        raise PpedgeError(
-            f"{folder / MANIFEST}: schema {value['schema']}, this ppedge knows {SCHEMA}.", "Build the bundle again."
-        )
+        raise PpedgeError(f"{path}: schema {value['schema']}, this ppedge knows {SCHEMA}.", "Build the bundle again.")
+    if path.read_bytes() != sealed({key: item for key, item in value.items() if key != "sha256"}):
+        raise PpedgeError(f"{path}: changed since it was written.", "Build the bundle again.")
     return value
