@@ -10,12 +10,14 @@ from ppedge.bundle import build
 from ppedge.bundle.build import build_bundle
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.manifest import is_bundle
-from ppedge.bundle.pictures import MAX_SIDE, bounded, golden_pictures
+from ppedge.bundle.pictures import MAX_SIDE, bounded, cut_off, golden_pictures, most_lines
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
 from ppedge.recipe import Recipe
 from ppedge.runs import Run, read_json, sha256
 from small import recipe_dict
+
+QUAD = np.float32([[2, 2], [30, 2], [30, 10], [2, 10]])
 
 
 def contents(folder):
@@ -167,17 +169,19 @@ def test_evaluation_pictures_are_spread_and_those_with_text_preferred(tmp_path):
     (tmp_path / "3.png").write_bytes(b"damaged")
     (tmp_path / "val.txt").write_text("".join(f"{number}.png\t[]\n" for number in range(20)))
     recipe = Recipe.model_validate(recipe_dict("det", tmp_path))
-    found = list(golden_pictures(recipe, [], lambda image: len(image) - 32 in (2, 8, 19), lambda text: None))
+    found = list(
+        golden_pictures(recipe, [], lambda image: [QUAD] * (len(image) - 32 in (2, 8, 19)), 5, lambda text: None)
+    )
     assert [len(picture.image) - 32 for picture in found] == [2, 4, 8, 12, 19]
     assert {picture.source for picture in found} == {"evaluation"}
 
 
 def test_without_data_pictures_are_drawn(tmp_path):
     recipe, said = Recipe.model_validate(recipe_dict("det", tmp_path / "gone")), []
-    found = list(golden_pictures(recipe, [], lambda image: True, said.append))
+    found = list(golden_pictures(recipe, [], lambda image: [QUAD], 5, said.append))
     assert [picture.source for picture in found] == ["synthetic"] * 5
     assert "are drawn" in said[0]
-    again = list(golden_pictures(recipe, [], lambda image: True, said.append))
+    again = list(golden_pictures(recipe, [], lambda image: [QUAD], 5, said.append))
     np.testing.assert_array_equal(found[0].image, again[0].image)
 
 
@@ -185,6 +189,14 @@ def test_large_pictures_are_bounded():
     assert bounded(np.zeros((3000, 10, 3), np.uint8)).shape == (MAX_SIDE, 4, 3)
     small = np.zeros((MAX_SIDE, 5, 3), np.uint8)
     assert bounded(small) is small
+
+
+def test_pictures_with_much_text_are_cut_off_below_the_first_lines():
+    image = np.zeros((400, 50, 3), np.uint8)
+    quads = [QUAD + np.float32([0, 20 * k]) for k in (3, 0, 2, 1, 4)]
+    assert cut_off(image, quads, 5) is image
+    assert cut_off(image, quads, 3).shape == (52, 50, 3)  # the third ends at 50, a quarter of a line is left below
+    assert [most_lines(classes) for classes in (11, 97, 6625, 50000)] == [16, 16, 3, 1]
 
 
 def test_no_absolute_path_leaves_the_machine(tmp_path, runs, picture):
