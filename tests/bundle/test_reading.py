@@ -18,7 +18,7 @@ from ppedge.cli.main import main
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.db import boxes_from_map
 from ppedge.ocr.geometry import crop_quad, reading_order
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.preprocess import prepare_rec, read_image
 from ppedge.runs import read_json
 
 
@@ -123,6 +123,8 @@ def test_golden_steps_follow_from_one_another(sample):
             crop = crop_quad(image, np.float32(line["quad"]))
             np.testing.assert_array_equal(read_image(place / line["crop"]["file"]), crop)
             assert line["turned"] == (tensor(place, line["cls"]["output"])[0, 1] > np.float64(0.9))
+            seen = np.rot90(crop, 2) if line["turned"] else crop
+            np.testing.assert_array_equal(tensor(place, line["rec"]["input"]), prepare_rec([seen], REC.rec_preprocess))
             texts += bool(line["text"])
     assert texts > 12
 
@@ -131,6 +133,7 @@ def test_equal_arrays_are_packed_to_equal_bytes():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     assert pack(array) == pack(array.T.copy().T)
     assert pack(array) == pack(array.astype(np.float64))
+    assert pack(array)[4:8] == bytes(4)  # no time
 
 
 def test_the_command_line_of_building(ppedge, runs, picture, tmp_path, monkeypatch):
