@@ -203,8 +203,11 @@ class Classifier:
         Raises:
             PpedgeError: See `__call__`.
         """
-        least = self.postprocess.turn_score
-        return [direction.text == TURNED and direction.score > least for direction in self(crops)]
+        return [self.must_turn(direction) for direction in self(crops)]
+
+    def must_turn(self, direction: Text) -> bool:
+        """Return whether a line of this direction is to be turned by 180 degrees before it is read."""
+        return direction.text == TURNED and direction.score > self.postprocess.turn_score
 
     def prepare(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Return the network's input (N, 3, h, w) for N crops (h, w, 3): the stage before the network."""
