@@ -276,6 +276,7 @@ def test_a_failed_gate_is_exit_code_1(ppedge, recipe, tmp_path, monkeypatch):
         "value": 0.5,
         "limit": 0.001,
         "note": "",
+        "by_chance": False,
         "passed": False,
     }
     model = {

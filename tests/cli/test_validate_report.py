@@ -25,7 +25,7 @@ def model(**changes):
 
 def lines(*models, **others):
     row = {"gate": "max_metric_drop", "model": "det.int8.nb", "cpu": "cortex-a76", "value": 0.0179, "limit": 0.005,
-           "note": "95% interval +0.0000 to +0.0415", "passed": False}  # fmt: skip
+           "note": "95% interval +0.0000 to +0.0415", "by_chance": False, "passed": False}  # fmt: skip
     features = {"cortex-a76": ["fp", "asimddp"], "max": None}
     not_run = [{"file": "det.fp16.nb", "cpu": "cortex-a76", "reason": "no kernels"}]
     return report_lines({"features": features, "models": list(models), "not_run": not_run, "gates": [row], **others})

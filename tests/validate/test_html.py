@@ -89,7 +89,7 @@ def report():
     phones = [{"soc": "Kirin 980", "core": "Cortex-A76", "milliseconds": 24.04}]
     cpus = ["cortex-a53", "cortex-a76"]
     gate = {"gate": "max_metric_drop", "model": "rec.int8.nb", "cpu": "cortex-a53", "value": 0.0179, "limit": 0.005,
-            "note": EVIL, "passed": False}  # fmt: skip
+            "note": EVIL, "by_chance": False, "passed": False}  # fmt: skip
     other = {**gate, "gate": "max_nb_bytes", "cpu": None, "value": None, "limit": 1e6, "note": ""}
     return {
         "schema": 2, "name": EVIL, "versions": {"ppedge": "0.1.0"}, "task": "rec", "engine": "paddlelite", "cpus": cpus,

@@ -299,7 +299,8 @@ class Gates(Section):
     max_difference: float | None = Field(1e-3, gt=0)
     """Of a float file: largest difference of any output value between PC and ARM."""
     max_metric_drop: float | None = Field(0.005, ge=0)
-    """Drop of the metric from PC to ARM, as measured on the pictures; its confidence interval is told beside it."""
+    """Drop of the metric from PC to ARM, as measured on the pictures; one whose confidence interval reaches 0 may be
+    chance, and passes."""
     min_box_agreement: float | None = Field(None, ge=0, le=1)
     """For a detector: share of boxes that PC and ARM both find, matched one to one at IoU 0.9."""
     min_string_agreement: float | None = Field(None, ge=0, le=1)
