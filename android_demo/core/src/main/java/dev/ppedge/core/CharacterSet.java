@@ -1,7 +1,10 @@
 package dev.ppedge.core;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.Charset;
+import java.nio.charset.CodingErrorAction;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 
 /** The classes of a recogniser: CTC's blank (class 0), then one character a class. */
@@ -9,10 +12,12 @@ public final class CharacterSet {
     /** More classes than any recogniser has. */
     public static final int MAX_SIZE = 1 << 17;
 
+    private static final String HINT = "charset.txt is damaged, or not of this bundle; copy the bundle again.";
+
     private final List<String> characters;
 
     private CharacterSet(List<String> characters) {
-        this.characters = Collections.unmodifiableList(new ArrayList<String>(characters));
+        this.characters = characters;
     }
 
     /**
@@ -21,7 +26,37 @@ public final class CharacterSet {
      * @throws BundleException if it is not UTF-8, or a line has not exactly one character
      */
     public static CharacterSet read(byte[] utf8) throws BundleException {
-        throw new UnsupportedOperationException();
+        String text = decode(utf8, "The character set", HINT);
+        List<String> characters = new ArrayList<String>();
+        int begin = 0;
+        while (begin < text.length()) {
+            int end = text.indexOf('\n', begin);
+            end = end < 0 ? text.length() : end;
+            if (end == begin || text.offsetByCodePoints(begin, 1) != end) {
+                throw new BundleException(
+                        "The character set, line " + (characters.size() + 1) + ": not exactly one character.", HINT);
+            }
+            characters.add(text.substring(begin, end));
+            begin = end + 1;
+        }
+        if (characters.isEmpty() || characters.size() >= MAX_SIZE) {
+            throw new BundleException("The character set has " + characters.size() + " characters.", HINT);
+        }
+        return new CharacterSet(characters);
+    }
+
+    /** Decodes UTF-8, of which nothing is replaced silently. */
+    static String decode(byte[] utf8, String what, String hint) throws BundleException {
+        try {
+            return Charset.forName("UTF-8")
+                    .newDecoder()
+                    .onMalformedInput(CodingErrorAction.REPORT)
+                    .onUnmappableCharacter(CodingErrorAction.REPORT)
+                    .decode(ByteBuffer.wrap(utf8))
+                    .toString();
+        } catch (CharacterCodingException error) {
+            throw new BundleException(what + " is not UTF-8.", hint, error);
+        }
     }
 
     /** Number of classes, the blank included. */
