@@ -104,7 +104,10 @@ def _resources(tools: toolchain.Toolchain, work: Path) -> Path:
     # Gradle wants the application's id in its own file, aapt2 in the manifest.
     text = (MAIN / "AndroidManifest.xml").read_text(encoding="utf-8")
     manifest = work / "AndroidManifest.xml"
-    manifest.write_text(text.replace("<manifest ", f'<manifest package="{given["applicationId"]}" ', 1), "utf-8")
+    text = text.replace("<manifest ", f'<manifest package="{given["applicationId"]}" ', 1)
+    # As Gradle does by itself: libraries are mapped from the APK.
+    text = text.replace("<application", '<application android:extractNativeLibs="false"', 1)
+    manifest.write_text(text, encoding="utf-8")
     compiled, linked = work / "compiled.zip", work / "resources.apk"
     _run("compiling the resources", [tools.aapt2, "compile", "--dir", MAIN / "res", "-o", compiled])
     assets = ["-A", MAIN / "assets"] if (MAIN / "assets").is_dir() else []
@@ -158,7 +161,7 @@ def _pack(resources: Path, dex: Path, apk: Path) -> None:
     for library in sorted((MAIN / "jniLibs").glob("*/*.so")):
         name = f"lib/{library.parent.name}/{library.name}"
         entries[name] = library.read_bytes()
-        stored.add(name)  # the manifest says extractNativeLibs="false": they are mapped from the APK
+        stored.add(name)
     with zipfile.ZipFile(apk, "w") as out:
         # The manifest comes first, as tools that read only an APK's beginning expect.
         for name in sorted(entries, key=lambda name: (name != "AndroidManifest.xml", name)):
