@@ -221,7 +221,8 @@ def _build_android(java: Jvm, work: Path, tell: Progress) -> None:
     _try([*tools.apksigner, "--version"], "")
     _try([*tools.enjarify, "--help"], "enjarify")
     align = ["env", f"LD_LIBRARY_PATH={tools.library_path}", tools.zipalign]
-    _try([*align, "-c", "4", tools.framework_res], "")
+    _try([*align, "4", tools.framework_res, work / "aligned.apk"], "")
+    (work / "aligned.apk").unlink()
 
 
 def _unpack(packages: tuple[str, ...], work: Path, suite: str = "") -> dict[str, str]:

@@ -77,6 +77,6 @@ public final class GoldenCase {
      * @throws BundleException if a file is missing, damaged, or not what the manifest says
      */
     public static GoldenCase read(File bundle, GoldenEntry entry, PictureReader pictures) throws BundleException {
-        throw new UnsupportedOperationException();
+        return new GoldenReader(bundle, entry, pictures).read();
     }
 }
