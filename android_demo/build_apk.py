@@ -2,8 +2,8 @@
 
     python android_demo/build_apk.py    (make apk)
 
-The tools come from ``tools/toolchain.py``. The steps: resources, classes, dex, package, alignment, signature, checks. With
-``app/src/main/assets/bundle``, ``app/libs/PaddlePredictor.jar`` and ``app/src/main/jniLibs`` (all from
+The tools come from ``tools/toolchain.py``. The steps: resources, classes, dex, package with alignment, signature,
+checks. With ``app/src/main/assets/bundle``, ``app/libs/PaddlePredictor.jar`` and ``app/src/main/jniLibs`` (all from
 ``ppedge bundle --into android_demo``) the app reads text; without them it starts and says what is missing.
 
 The same sources give the same package to the byte, up to the signature, whose key is made on this machine once.
@@ -111,12 +111,10 @@ def _resources(tools: toolchain.Toolchain, work: Path) -> Path:
     compiled, linked = work / "compiled.zip", work / "resources.apk"
     _run("compiling the resources", [tools.aapt2, "compile", "--dir", MAIN / "res", "-o", compiled])
     assets = ["-A", MAIN / "assets"] if (MAIN / "assets").is_dir() else []
-    _run(
-        "linking the resources",
-        [tools.aapt2, "link", "-o", linked, "-I", tools.framework_res, "--manifest", manifest, *assets]
-        + ["--java", work / "gen", "--min-sdk-version", given["minSdk"], "--target-sdk-version", given["targetSdk"]]
-        + ["--version-code", given["versionCode"], "--version-name", given["versionName"], compiled],
-    )
+    words = ["-o", linked, "-I", tools.framework_res, "--manifest", manifest, *assets, "--java", work / "gen"]
+    levels = ["--min-sdk-version", given["minSdk"], "--target-sdk-version", given["targetSdk"]]
+    version = ["--version-code", given["versionCode"], "--version-name", given["versionName"]]
+    _run("linking the resources", [tools.aapt2, "link", *words, *levels, *version, compiled])
     return linked
 
 
@@ -191,7 +189,7 @@ def _sign(tools: toolchain.Toolchain, unsigned: Path, signed: Path) -> None:
 
 
 def _key(tools: toolchain.Toolchain) -> Path:
-    """Return this machine's debug key, making it first if there is none; a phone updates an app of the same key only."""
+    """Return this machine's debug key, made at the first time: a phone updates an app only with one of the same key."""
     key = cache_root() / DEBUG_KEY
     if key.is_file():
         return key
