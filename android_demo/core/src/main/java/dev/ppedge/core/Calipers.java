@@ -25,8 +25,7 @@ final class Calipers {
             double dx = hull[2] - hull[0];
             double dy = hull[3] - hull[1];
             float length = (float) Math.sqrt(dx * dx + dy * dy);
-            float angle = (float) (Math.atan2(dy, dx) * 180 / Math.PI);
-            return new Rectangle((hull[0] + hull[2]) * 0.5f, (hull[1] + hull[3]) * 0.5f, length, 0, angle);
+            return new Rectangle((hull[0] + hull[2]) * 0.5f, (hull[1] + hull[3]) * 0.5f, length, 0, degrees(dy, dx));
         }
         return rotate(hull, n);
     }
@@ -152,7 +151,11 @@ final class Calipers {
                 cornerY + (uy + vy) * 0.5f,
                 (float) Math.sqrt((double) ux * ux + (double) uy * uy),
                 (float) Math.sqrt((double) vx * vx + (double) vy * vy),
-                (float) (Math.atan2(uy, ux) * 180 / Math.PI));
+                degrees(uy, ux));
+    }
+
+    private static float degrees(double dy, double dx) {
+        return (float) ((float) Math.atan2(dy, dx) * 180f / Math.PI);
     }
 
     private static float x(int[] hull, int i) {

@@ -10,6 +10,7 @@ public final class Crop {
     private static final int FRACTION_BITS = 5;
     private static final int FRACTIONS = 1 << FRACTION_BITS;
     private static final int WEIGHT_BITS = 15;
+    private static final int BLOCK = 32;
     private static final float CUBIC = -0.75f;
 
     /** For each fraction of y and x, 4 x 4 weights. */
@@ -47,15 +48,16 @@ public final class Crop {
     }
 
     private static void warp(Image image, double[] m, Image crop) {
+        // OpenCV sums anew at the beginning of each block of columns; rounding errors depend on it.
+        int block = Math.min(BLOCK * BLOCK / Math.min(BLOCK / 2, crop.height), crop.width);
         for (int y = 0, out = 0; y < crop.height; y++) {
-            double x0 = m[1] * y + m[2];
-            double y0 = m[4] * y + m[5];
-            double w0 = m[7] * y + m[8];
             for (int x = 0; x < crop.width; x++, out += 3) {
-                double w = w0 + m[6] * x;
+                int inside = x % block;
+                int begin = x - inside;
+                double w = m[6] * begin + m[7] * y + m[8] + m[6] * inside;
                 w = w == 0 ? 0 : FRACTIONS / w;
-                int fixedX = whole((x0 + m[0] * x) * w);
-                int fixedY = whole((y0 + m[3] * x) * w);
+                int fixedX = whole((m[0] * begin + m[1] * y + m[2] + m[0] * inside) * w);
+                int fixedY = whole((m[3] * begin + m[4] * y + m[5] + m[3] * inside) * w);
                 short[] weights = WEIGHTS[(fixedY & FRACTIONS - 1) * FRACTIONS + (fixedX & FRACTIONS - 1)];
                 sample(image, (fixedX >> FRACTION_BITS) - 1, (fixedY >> FRACTION_BITS) - 1, weights, crop.bgr, out);
             }

@@ -14,8 +14,8 @@ final class Perspective {
      */
     static double[] toQuad(float[] quad, int width, int height) throws BundleException {
         double[][] a = new double[8][9];
-        double[] toX = {0, width, width, 0};
-        double[] toY = {0, 0, height, height};
+        float[] toX = {0, width, width, 0}; // products of the right-hand sides are rounded to float
+        float[] toY = {0, 0, height, height};
         for (int i = 0; i < 4; i++) {
             float x = quad[2 * i];
             float y = quad[2 * i + 1];

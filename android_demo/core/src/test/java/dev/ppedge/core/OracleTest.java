@@ -1,0 +1,150 @@
+package dev.ppedge.core;
+
+import static org.junit.Assert.assertArrayEquals;
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertTrue;
+
+import java.io.File;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.Test;
+
+/** Random input: the same results as Python's, most to the bit. */
+public final class OracleTest {
+    @Test
+    public void resizeIsOpenCvs() throws Exception {
+        try (Oracle oracle = Oracle.of("resizes")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int[] size = oracle.wholes(4);
+                Image scaled = Resize.linear(oracle.image(size[0], size[1]), size[3], size[2]);
+                assertArrayEquals("case " + i, oracle.bytes(size[2] * size[3] * 3), scaled.bgr);
+            }
+        }
+    }
+
+    @Test
+    public void cropIsOpenCvs() throws Exception {
+        int different = 0;
+        try (Oracle oracle = Oracle.of("crops")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int height = oracle.whole();
+                Image picture = oracle.image(height, oracle.whole());
+                Image crop = Crop.cut(picture, oracle.floats(8), 1.5);
+                int[] size = oracle.wholes(2);
+                Image wanted = oracle.image(size[0], size[1]);
+                Difference difference = new Difference(Stage.CROP, SelfTest.CROP_TOLERANCE, "level");
+                difference.pictures(crop, wanted, "case " + i);
+                assertTrue(difference.check().detail + ": " + difference.check().difference, difference.check().passed());
+                different += difference.check().difference > 0 ? 1 : 0;
+            }
+            System.out.println("crops: " + different + " of " + oracle.cases + " differ by one level somewhere");
+        }
+    }
+
+    @Test
+    public void rectanglesAreOpenCvs() throws Exception {
+        int others = 0;
+        try (Oracle oracle = Oracle.of("rectangles")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int[] points = oracle.wholes(2 * oracle.whole());
+                Rectangle got = Calipers.minAreaRectangle(points);
+                float[] wanted = oracle.floats(5);
+                float[] corners = Quad.ordered(oracle.floats(8));
+                assertEquals("area of case " + i, wanted[2] * wanted[3], got.width * got.height, 0.01 + 1e-5 * wanted[2] * wanted[3]);
+                float[] mine = Quad.ordered(got.corners());
+                double largest = 0;
+                for (int k = 0; k < 8; k++) {
+                    largest = Math.max(largest, Math.abs(mine[k] - corners[k]));
+                }
+                if (largest > 1e-3 && others < 5) {
+                    System.out.println("case " + i + " " + java.util.Arrays.toString(points) + " got " + got.centreX + " " + got.centreY + " " + got.width + " " + got.height + " " + got.angle + " wanted " + java.util.Arrays.toString(wanted));
+                }
+                others += largest > 1e-3 ? 1 : 0;
+            }
+            System.out.println("rectangles: " + others + " of " + oracle.cases + " others");
+        }
+    }
+
+    @Test
+    public void boxesAreOpenCvs() throws Exception {
+        int boxes = 0;
+        double corner = 0;
+        double score = 0;
+        try (Oracle oracle = Oracle.of("masks")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int[] n = oracle.wholes(7);
+                boolean dilation = oracle.flag();
+                boolean slow = oracle.flag();
+                DbSpec spec = new DbSpec(
+                        oracle.real(), oracle.real(), n[4], oracle.real(), n[5], n[6], dilation, slow);
+                float[] map = oracle.floats(n[0] * n[1]);
+                List<Box> got = DbPostprocess.boxes(map, n[0], n[1], n[2], n[3], spec);
+                int count = oracle.whole();
+                System.out.print(count == got.size() ? "" : "case " + i + " " + got.size() + " not " + count + "\n");
+                for (int k = 0; k < count; k++) {
+                    float[] quad = oracle.floats(8);
+                    double wanted = oracle.real();
+                    if (k >= got.size() || count != got.size()) {
+                        continue;
+                    }
+                    for (int c = 0; c < 8; c++) {
+                        corner = Math.max(corner, Math.abs(quad[c] - got.get(k).quad[c]));
+                    }
+                    if (Math.abs(wanted - got.get(k).score) > 1e-6) { System.out.println("case "+i+" box "+k+" score "+got.get(k).score+" not "+wanted+" "+slow+" "+n[0]+"x"+n[1]+" "+java.util.Arrays.toString(quad)+n[2]+" "+n[3]); }
+                    score = Math.max(score, Math.abs(wanted - got.get(k).score));
+                    if (corner > 1e-3) {
+                        System.out.println("case " + i + " box " + k + " " + corner);
+                        corner = 0;
+                    }
+                    boxes++;
+                }
+            }
+        }
+        System.out.println("boxes: " + boxes + ", largest difference " + corner + " pixels, of the score " + score);
+    }
+
+    @Test
+    public void readingOrderIsPythons() throws Exception {
+        try (Oracle oracle = Oracle.of("orders")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int count = oracle.whole();
+                List<Box> boxes = new ArrayList<Box>();
+                for (int k = 0; k < count; k++) {
+                    boxes.add(new Box(oracle.floats(8), k));
+                }
+                List<Box> sorted = ReadingOrder.sort(boxes, 10);
+                for (int k = 0; k < count; k++) {
+                    assertEquals("case " + i + ", place " + k, oracle.whole(), (int) sorted.get(k).score);
+                }
+            }
+        }
+    }
+
+    @Test
+    public void textsArePythons() throws Exception {
+        byte[] file = Files.read(new File(Oracle.folder(), "characters.txt"), "characters.txt", 1000);
+        CharacterSet characters = CharacterSet.read(file);
+        try (Oracle oracle = Oracle.of("texts")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int steps = oracle.whole();
+                int classes = oracle.whole();
+                Text got = CtcDecoder.decode(oracle.floats(steps * classes), steps, classes, characters);
+                assertEquals("case " + i, new String(oracle.bytes(oracle.whole()), StandardCharsets.UTF_8), got.text);
+                assertEquals("case " + i, oracle.real(), got.score, 1e-12);
+            }
+        }
+    }
+
+    @Test
+    public void detectorSizesArePythons() throws Exception {
+        double[] three = {1, 1, 1};
+        try (Oracle oracle = Oracle.of("sizes")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int[] n = oracle.wholes(6);
+                DetPreprocess spec = new DetPreprocess(n[2], n[3] == 1, n[4], n[5], three, three);
+                assertArrayEquals("case " + i, oracle.wholes(2), spec.size(n[0], n[1]));
+            }
+        }
+    }
+}
