@@ -150,7 +150,7 @@ def _figures(report: dict[str, Any], recipe: Recipe, run: Run) -> dict[str, Any]
                 f"The app's {shipped['file']} (sha256 {shipped['sha256'][:12]}...) is no file of {run.path}.",
                 f"Put this run's into it: {_INSTALL}",
             )
-        times = stages["cls" if recipe.task == "cls" else f"{recipe.task}_network"]
+        times = stages[f"{recipe.task}_network"]
         milliseconds = {key: times[key] for key in ("p50", "p90", "min", "max")} | {"avg": times["mean"]}
         runtime = f"Paddle Lite {report['runtime']}".strip()
         model = {"file": ours[0]["path"], "bytes": ours[0]["bytes"], "runtime": runtime, "ms": milliseconds}
