@@ -45,7 +45,15 @@ def picture(rng, height, width):
 
 
 def resizes(rng):
-    sizes = [(1, 1, 5, 7), (8, 6, 4, 3), (9, 7, 4, 3), (5, 5, 5, 5), (300, 200, 150, 100), (33, 41, 66, 82), (3, 500, 32, 1)]
+    sizes = [
+        (1, 1, 5, 7),
+        (8, 6, 4, 3),
+        (9, 7, 4, 3),
+        (5, 5, 5, 5),
+        (300, 200, 150, 100),
+        (33, 41, 66, 82),
+        (3, 500, 32, 1),
+    ]
     sizes += [tuple(rng.integers(1, 260, 4).tolist()) for _ in range(60)]
     for height, width, to_height, to_width in sizes:
         image = picture(rng, height, width)
@@ -78,7 +86,9 @@ def rectangles(rng):
         points = points.astype(np.int32)
         (x, y), (width, height), angle = cv2.minAreaRect(points)
         corners = cv2.boxPoints(((x, y), (width, height), angle))
-        yield ints(len(points)) + points.astype(">i4").tobytes() + floats([x, y, width, height, angle]) + floats(corners)
+        yield (
+            ints(len(points)) + points.astype(">i4").tobytes() + floats([x, y, width, height, angle]) + floats(corners)
+        )
 
 
 def mask(rng, height, width):

@@ -5,6 +5,7 @@ import java.util.Arrays;
 /** A network's input or output: float values in C order. */
 public final class Tensor {
     private static final int MAX_RANK = 8;
+    private static final long MAX_VALUES = 1L << 26; // 256 MiB: more fits into no phone
 
     /** The data; its length is the product of the shape. Not copied. */
     public final float[] data;
@@ -29,14 +30,14 @@ public final class Tensor {
     /**
      * Returns the number of values of a shape.
      *
-     * @throws BundleException if a size is below 1, or the product is above 2^28
+     * @throws BundleException if a size is below 1, or the product is above 2^26
      */
     public static int count(int[] shape) throws BundleException {
         long count = 1;
         boolean fits = shape.length >= 1 && shape.length <= MAX_RANK;
         for (int i = 0; fits && i < shape.length; i++) {
             count *= shape[i];
-            fits = shape[i] >= 1 && count <= 1L << 28;
+            fits = shape[i] >= 1 && count <= MAX_VALUES;
         }
         if (!fits) {
             throw new BundleException("A tensor cannot have the shape " + Arrays.toString(shape) + ".", "");

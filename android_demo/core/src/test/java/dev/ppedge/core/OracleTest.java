@@ -12,6 +12,9 @@ import org.junit.Test;
 
 /** Random input: the same results as Python's, most to the bit. */
 public final class OracleTest {
+    /** OpenCV draws the edge of a polygon that crosses the map's border a pixel beside where it draws a whole one. */
+    private static final double SCORE_TOLERANCE = 0.03;
+
     @Test
     public void resizeIsOpenCvs() throws Exception {
         try (Oracle oracle = Oracle.of("resizes")) {
@@ -38,7 +41,7 @@ public final class OracleTest {
                 assertTrue(difference.check().detail + ": " + difference.check().difference, difference.check().passed());
                 different += difference.check().difference > 0 ? 1 : 0;
             }
-            System.out.println("crops: " + different + " of " + oracle.cases + " differ by one level somewhere");
+            assertEquals("crops that differ by a level somewhere", 0, different);
         }
     }
 
@@ -47,31 +50,35 @@ public final class OracleTest {
         int others = 0;
         try (Oracle oracle = Oracle.of("rectangles")) {
             for (int i = 0; i < oracle.cases; i++) {
-                int[] points = oracle.wholes(2 * oracle.whole());
-                Rectangle got = Calipers.minAreaRectangle(points);
+                Rectangle got = Calipers.minAreaRectangle(oracle.wholes(2 * oracle.whole()));
                 float[] wanted = oracle.floats(5);
-                float[] corners = Quad.ordered(oracle.floats(8));
-                assertEquals("area of case " + i, wanted[2] * wanted[3], got.width * got.height, 0.01 + 1e-5 * wanted[2] * wanted[3]);
-                float[] mine = Quad.ordered(got.corners());
-                double largest = 0;
-                for (int k = 0; k < 8; k++) {
-                    largest = Math.max(largest, Math.abs(mine[k] - corners[k]));
-                }
-                if (largest > 1e-3 && others < 5) {
-                    System.out.println("case " + i + " " + java.util.Arrays.toString(points) + " got " + got.centreX + " " + got.centreY + " " + got.width + " " + got.height + " " + got.angle + " wanted " + java.util.Arrays.toString(wanted));
-                }
-                others += largest > 1e-3 ? 1 : 0;
+                float area = wanted[2] * wanted[3];
+                assertEquals("area of case " + i, area, got.width * got.height, 0.001 + 1e-5 * area);
+                others += farthest(Quad.ordered(oracle.floats(8)), Quad.ordered(got.corners())) > 0.001 ? 1 : 0;
             }
-            System.out.println("rectangles: " + others + " of " + oracle.cases + " others");
+            System.out.println("rectangles: " + others + " of " + oracle.cases + " are others of the same area");
+            assertTrue(others + " are others", others < oracle.cases / 100);
         }
+    }
+
+    /** Largest difference of a coordinate. */
+    private static double farthest(float[] one, float[] other) {
+        double largest = 0;
+        for (int i = 0; i < 8; i++) {
+            largest = Math.max(largest, Math.abs(one[i] - other[i]));
+        }
+        return largest;
     }
 
     @Test
     public void boxesAreOpenCvs() throws Exception {
         int boxes = 0;
+        int exact = 0;
+        int others = 0;
         double corner = 0;
         double score = 0;
         try (Oracle oracle = Oracle.of("masks")) {
+            assertTrue(oracle.cases >= 200);
             for (int i = 0; i < oracle.cases; i++) {
                 int[] n = oracle.wholes(7);
                 boolean dilation = oracle.flag();
@@ -81,27 +88,43 @@ public final class OracleTest {
                 float[] map = oracle.floats(n[0] * n[1]);
                 List<Box> got = DbPostprocess.boxes(map, n[0], n[1], n[2], n[3], spec);
                 int count = oracle.whole();
-                System.out.print(count == got.size() ? "" : "case " + i + " " + got.size() + " not " + count + "\n");
+                int next = 0;
                 for (int k = 0; k < count; k++) {
                     float[] quad = oracle.floats(8);
                     double wanted = oracle.real();
-                    if (k >= got.size() || count != got.size()) {
+                    while (next < got.size() && farthest(quad, got.get(next).quad) > 0.5) {
+                        doubtful(got.get(next++).score, spec, i); // one that Python does not have
+                        others++;
+                    }
+                    if (next == got.size()) {
+                        doubtful(wanted, spec, i); // one that Java does not have
+                        others++;
                         continue;
                     }
-                    for (int c = 0; c < 8; c++) {
-                        corner = Math.max(corner, Math.abs(quad[c] - got.get(k).quad[c]));
-                    }
-                    if (Math.abs(wanted - got.get(k).score) > 1e-6) { System.out.println("case "+i+" box "+k+" score "+got.get(k).score+" not "+wanted+" "+slow+" "+n[0]+"x"+n[1]+" "+java.util.Arrays.toString(quad)+n[2]+" "+n[3]); }
-                    score = Math.max(score, Math.abs(wanted - got.get(k).score));
-                    if (corner > 1e-3) {
-                        System.out.println("case " + i + " box " + k + " " + corner);
-                        corner = 0;
-                    }
+                    corner = Math.max(corner, farthest(quad, got.get(next).quad));
+                    double apart = Math.abs(wanted - got.get(next++).score);
+                    score = Math.max(score, apart);
+                    exact += apart < 1e-6 ? 1 : 0;
                     boxes++;
+                }
+                while (next < got.size()) {
+                    doubtful(got.get(next++).score, spec, i);
+                    others++;
                 }
             }
         }
-        System.out.println("boxes: " + boxes + ", largest difference " + corner + " pixels, of the score " + score);
+        System.out.println("boxes: " + boxes + ", largest difference " + corner + " pixels, of the score " + score + "; "
+                + exact + " scores are equal, " + others + " boxes are in one list only");
+        assertTrue(boxes + " boxes", boxes > 300);
+        assertEquals(0, corner, 0.001);
+        assertEquals(0, score, SCORE_TOLERANCE);
+        assertTrue(exact + " scores", exact > 0.8 * boxes);
+        assertTrue(others + " others", others <= 2);
+    }
+
+    /** A box may be in one list only where the rounding of its score decides. */
+    private static void doubtful(double score, DbSpec spec, int i) {
+        assertEquals("score of a box of case " + i + " that only one side has", spec.boxThresh, score, SCORE_TOLERANCE);
     }
 
     @Test
