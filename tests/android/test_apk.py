@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from junit import CLASSES, run_junit
+from test_core import java  # noqa: F401 - a fixture
 
 from ppedge.process import run_child
 
@@ -91,11 +93,12 @@ def dex(build):
         return packed.read("classes.dex")
 
 
-def dexed(tools, apk, folder):
-    """The names of the classes in an APK."""
-    run_child([*tools.enjarify, apk, "-o", folder / "classes.jar", "-f"], "turning the dex back")
-    with zipfile.ZipFile(folder / "classes.jar") as jar:
-        return {name.removesuffix(".class") for name in jar.namelist()}
+@pytest.fixture(scope="module")
+def dexed(tools, plain, tmp_path_factory):
+    """The classes of the APK, turned back."""
+    jar = tmp_path_factory.mktemp("dexed") / "classes.jar"
+    run_child([*tools.enjarify, plain.apk, "-o", jar], "turning the dex back")
+    return jar
 
 
 def test_what_the_app_says_of_itself(plain):
@@ -117,8 +120,9 @@ def test_it_is_signed_aligned_and_small(plain):
     assert "No models are in it: ppedge bundle" in plain.said
 
 
-def test_no_stub_is_packed(plain, tools, tmp_path):
-    classes = dexed(tools, plain.apk, tmp_path)
+def test_no_stub_is_packed(plain, dexed):
+    with zipfile.ZipFile(dexed) as jar:
+        classes = {name.removesuffix(".class") for name in jar.namelist()}
     assert {"dev/ppedge/demo/MainActivity", "dev/ppedge/core/Pipeline"} <= classes
     assert not [name for name in classes if not name.startswith("dev/ppedge/")]
     assert not [name for name in plain.names() if name.startswith(("assets/", "lib/"))]
@@ -177,3 +181,9 @@ def test_a_step_that_fails_is_one_sentence_and_leaves_the_last_app(plain, tmp_pa
     assert all(line.endswith(".") for line in told)  # the steps before
     assert build.apk.read_bytes() == b"the last one"
     assert [path.name for path in build.apk.parent.iterdir()] == ["ppedge-demo.apk"]
+
+
+@pytest.mark.parametrize("test_class", [name for name in CLASSES if not name.endswith("SpeedTest")])
+def test_the_core_after_dexing(java, dexed, test_class):  # noqa: F811 - the fixture
+    printed = run_junit(java.jvm, test_class, dexed, java.tests, java.bundle, java.oracle)
+    assert re.search(r"^OK \(\d+ tests?\)", printed, re.MULTILINE), printed
