@@ -77,7 +77,7 @@ def test_what_the_app_measures_comes_by_file_or_by_log(desk, program):
     lines = report_lines({"models": [], "gates": [], "device": found})
     assert (
         lines[-len(STAGES) - 1]
-        == "  Paddle Lite v2.13-rc, picture of 640x480 with 7 lines, thermal state none to light"
+        == "  Paddle Lite v2.13-rc, picture of 1x3x480x640 with 7 lines, thermal state none to light"
     )
     assert lines[-1] == "  total: 2.50 ms (p90 3.00)"
 

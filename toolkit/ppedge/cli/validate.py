@@ -193,7 +193,7 @@ def _phone_lines(phone: dict[str, Any]) -> list[str]:
 
 def _app_lines(phone: dict[str, Any]) -> list[str]:
     """Return what the demo app measured: the whole pipeline on one picture."""
-    size, heat = f"{phone['width']}x{phone['height']}", f"{phone['thermal_before']} to {phone['thermal_after']}"
+    size, heat = "x".join(map(str, phone["input_shape"])), f"{phone['thermal_before']} to {phone['thermal_after']}"
     lines = [f"  {phone['runtime']}, picture of {size} with {phone['lines']} lines, thermal state {heat}"]
     for name, times in phone["stages"].items():
         lines.append(f"  {name}: {times['p50']:.2f} ms (p90 {times['p90']:.2f})")

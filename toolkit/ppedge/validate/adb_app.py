@@ -55,7 +55,7 @@ def measure(phone: Adb, recipe: Recipe, run: Run, say: Callable[[str], None]) ->
 
     Returns:
         ``model``, ``soc``, ``abi``, ``android`` of the phone; ``app``, ``runtime``, ``threads``, ``power_mode``,
-        ``warmup``, ``repeats``; ``golden``, ``height``, ``width``, ``lines`` of the picture; ``thermal_before`` and
+        ``warmup``, ``repeats``; ``golden``, ``input_shape``, ``lines``: name and shape of the picture, lines read in it; ``thermal_before`` and
         ``thermal_after``; ``stages``: milliseconds by stage (``p50``, ``p90``, ``min``, ``max``, ``mean``);
         ``models``: this run's file with ``bytes``, ``runtime`` and ``ms`` of its network on the whole picture.
 
@@ -157,7 +157,8 @@ def _figures(report: dict[str, Any], recipe: Recipe, run: Run) -> dict[str, Any]
         device, settings = report["device"], report["settings"]
         return {
             **{key: device[key] for key in ("model", "soc", "abi", "android", "app")},
-            **{key: report[key] for key in ("golden", "height", "width", "lines", "thermal_before", "thermal_after")},
+            **{key: report[key] for key in ("golden", "lines", "thermal_before", "thermal_after")},
+            "input_shape": [1, 3, report["height"], report["width"]],
             "runtime": runtime,
             "threads": settings["threads"],
             "power_mode": settings["power_mode"],

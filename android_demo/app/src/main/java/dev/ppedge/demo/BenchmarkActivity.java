@@ -49,9 +49,10 @@ public final class BenchmarkActivity extends RunPage {
             row(stageName(stage), outcome.times, Reports.word(stage));
         }
         row(getString(R.string.total), outcome.times, Reports.TOTAL);
-        String heat = PhoneInfo.thermal(this);
+        int heat = PhoneInfo.thermalLevel(this);
         section(getString(R.string.phone));
-        fact(R.string.thermal, heat == null ? getString(R.string.unknown) : heat);
+        fact(R.string.thermal, heat < 0 ? getString(R.string.unknown)
+                : getResources().getStringArray(R.array.thermal_levels)[heat]);
         showSettings();
         showFile(outcome);
     }

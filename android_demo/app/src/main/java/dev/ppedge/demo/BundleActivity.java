@@ -65,9 +65,11 @@ public final class BundleActivity extends Page<BundleFacts> {
         fact(R.string.golden_pictures, String.valueOf(manifest.golden.size()));
         section(getString(R.string.phone));
         fact(R.string.runtime, facts.runtime.isEmpty() ? getString(R.string.unknown) : facts.runtime);
-        for (Map.Entry<String, Object> about : PhoneInfo.of(this).entrySet()) {
-            figures(about.getKey(), "", String.valueOf(about.getValue()), R.color.text_primary);
-        }
+        Map<String, Object> phone = PhoneInfo.of(this);
+        fact(R.string.phone_model, String.valueOf(phone.get("model")));
+        fact(R.string.processor, phone.get("soc") + ", " + phone.get("abi"));
+        fact(R.string.android, String.valueOf(phone.get("android")));
+        fact(R.string.app_version, String.valueOf(phone.get("app")));
         section(getString(R.string.licence));
         note(manifest.licence);
     }

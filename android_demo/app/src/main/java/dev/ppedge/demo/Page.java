@@ -17,6 +17,7 @@ import dev.ppedge.demo.logic.ProblemException;
  */
 abstract class Page<T> extends Screen implements Job.Listener, View.OnClickListener {
     private ViewGroup rows;
+    private Job.State shown;
 
     @Override
     protected void onCreate(Bundle saved) {
@@ -97,6 +98,10 @@ abstract class Page<T> extends Screen implements Job.Listener, View.OnClickListe
         Button share = (Button) findViewById(R.id.share);
         share.setText(state == Job.State.FAILED ? R.string.copy_report : R.string.share_results);
         share.setEnabled(state == Job.State.DONE || state == Job.State.FAILED);
+        if (running && shown == state) {
+            return; // only the progress is another one
+        }
+        shown = state;
         rows.removeAllViews();
         if (state == Job.State.DONE) {
             showResult(job().result());

@@ -20,7 +20,9 @@ abstract class RunPage extends Page<Outcome> {
     @Override
     protected void onCreate(Bundle saved) {
         super.onCreate(saved);
-        if (saved == null) {
+        // From the list of recent apps the same intent comes again, though nobody sent it.
+        boolean again = (getIntent().getFlags() & Intent.FLAG_ACTIVITY_LAUNCHED_FROM_HISTORY) != 0;
+        if (saved == null && !again) {
             obey(getIntent());
         }
     }

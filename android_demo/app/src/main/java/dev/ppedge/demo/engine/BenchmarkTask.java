@@ -1,6 +1,5 @@
 package dev.ppedge.demo.engine;
 
-import dev.ppedge.core.GoldenCase;
 import dev.ppedge.core.GoldenEntry;
 import dev.ppedge.core.Image;
 import dev.ppedge.core.Reading;
@@ -32,7 +31,7 @@ public final class BenchmarkTask extends RunTask {
             Engine engine, Models models, Map<String, Object> report, File file, Job.Ticket<Outcome> ticket)
             throws Exception {
         GoldenEntry golden = golden(models);
-        Image picture = GoldenCase.read(models.folder, golden, new Pictures()).picture;
+        Image picture = models.golden(golden).picture;
         report.put("golden", golden.name);
         report.put("height", picture.height);
         report.put("width", picture.width);

@@ -76,9 +76,10 @@ public final class Engine implements ThreadFactory {
             @Override
             public void run() {
                 try {
-                    if (!ticket.isStopped()) {
-                        ticket.done(task.run(Engine.this, ticket));
+                    if (ticket.isStopped()) {
+                        throw new ProblemException(Problem.STOPPED, "");
                     }
+                    ticket.done(task.run(Engine.this, ticket));
                 } catch (Exception | OutOfMemoryError | LinkageError error) {
                     ticket.failed(problem(error));
                 }
@@ -101,11 +102,6 @@ public final class Engine implements ThreadFactory {
             models = Models.load(context, settings, marker, oldRuntimeAllowed);
         }
         return models;
-    }
-
-    /** Frees the networks; on the engine's thread only. */
-    void forget() {
-        models = null;
     }
 
     /**
@@ -137,18 +133,19 @@ public final class Engine implements ThreadFactory {
         oldRuntimeAllowed = true;
     }
 
-    /** Names whatever was thrown on the engine's thread. */
-    public ProblemException problem(Throwable error) {
+    /** Names whatever was thrown on the engine's thread, and frees the networks where they may be to blame. */
+    ProblemException problem(Throwable error) {
         for (Throwable e = error; e != null; e = e.getCause()) {
             if (e instanceof ProblemException) {
                 return (ProblemException) e;
             }
             if (e instanceof OutOfMemoryError) {
-                forget();
+                models = null;
                 return new ProblemException(Problem.NO_MEMORY, String.valueOf(e.getMessage()), error);
             }
         }
         if (error instanceof BundleException) {
+            models = null; // so that the next try looks at the files again
             String hint = ((BundleException) error).hint();
             return new ProblemException(Problem.BAD_BUNDLE, (error.getMessage() + " " + hint).trim(), error);
         }

@@ -4,6 +4,8 @@ import android.content.Context;
 import dev.ppedge.core.BundleException;
 import dev.ppedge.core.CharacterSet;
 import dev.ppedge.core.Files;
+import dev.ppedge.core.GoldenCase;
+import dev.ppedge.core.GoldenEntry;
 import dev.ppedge.core.Manifest;
 import dev.ppedge.core.ModelEntry;
 import dev.ppedge.core.NbHeader;
@@ -13,6 +15,7 @@ import dev.ppedge.demo.logic.CrashMarker;
 import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Settings;
+import dev.ppedge.demo.logic.Streams;
 import java.io.File;
 
 /** A bundle's networks, loaded. */
@@ -70,6 +73,20 @@ public final class Models {
         rec = load(manifest.rec, marker);
         cls = manifest.cls == null ? null : load(manifest.cls, marker);
         pipeline = new Pipeline(det, rec, cls, manifest, characters);
+    }
+
+    /**
+     * Reads a golden picture with all that Python computed for it.
+     *
+     * @throws BundleException if a file is damaged; the copy of the bundle is deleted then, and made anew at the next try
+     */
+    GoldenCase golden(GoldenEntry entry) throws BundleException {
+        try {
+            return GoldenCase.read(folder, entry, new Pictures());
+        } catch (BundleException error) {
+            Streams.delete(folder);
+            throw error;
+        }
     }
 
     private LitePredictor load(ModelEntry model, CrashMarker marker) throws ProblemException {

@@ -54,16 +54,22 @@ public final class PhoneInfo {
     }
 
     /** Returns how hot the phone is: {@code none} to {@code shutdown}; null before Android 10, which does not say. */
-    public static String thermal(Context context) {
+    static String thermal(Context context) {
+        int level = thermalLevel(context);
+        return level < 0 ? null : THERMAL[level];
+    }
+
+    /** Returns how hot the phone is, 0 (not at all) to 6 (it shuts down); -1 before Android 10, which does not say. */
+    public static int thermalLevel(Context context) {
         if (Build.VERSION.SDK_INT < API_THERMAL) {
-            return null;
+            return -1;
         }
         try {
             Object power = context.getSystemService(Context.POWER_SERVICE);
             int status = (Integer) PowerManager.class.getMethod("getCurrentThermalStatus").invoke(power);
-            return status >= 0 && status < THERMAL.length ? THERMAL[status] : String.valueOf(status);
+            return status < THERMAL.length ? status : THERMAL.length - 1;
         } catch (ReflectiveOperationException error) {
-            return null;
+            return -1;
         }
     }
 }

@@ -39,7 +39,7 @@ public final class SelfTestTask extends RunTask {
             if (ticket.isStopped()) {
                 throw new ProblemException(Problem.STOPPED, "");
             }
-            GoldenCase golden = GoldenCase.read(models.folder, entry, new Pictures());
+            GoldenCase golden = models.golden(entry);
             checks.put(
                     entry.name,
                     SelfTest.run(golden, models.manifest, models.characters, models.det, models.rec, models.cls));
