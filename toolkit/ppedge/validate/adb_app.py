@@ -55,9 +55,9 @@ def measure(phone: Adb, recipe: Recipe, run: Run, say: Callable[[str], None]) ->
 
     Returns:
         ``model``, ``soc``, ``abi``, ``android`` of the phone; ``app``, ``runtime``, ``threads``, ``power_mode``,
-        ``warmup``, ``repeats``; ``golden``, ``input_shape``, ``lines``: name and shape of the picture, lines read in it; ``thermal_before`` and
-        ``thermal_after``; ``stages``: milliseconds by stage (``p50``, ``p90``, ``min``, ``max``, ``mean``);
-        ``models``: this run's file with ``bytes``, ``runtime`` and ``ms`` of its network on the whole picture.
+        ``warmup``, ``repeats``; ``golden``, ``input_shape``, ``lines``: name and shape of the picture, lines read;
+        ``thermal_before``, ``thermal_after``; ``stages``: milliseconds by stage (``p50``, ``p90``, ``min``, ``max``,
+        ``mean``); ``models``: this run's file with ``bytes``, ``runtime`` and ``ms`` of its network on the picture.
 
     Raises:
         MissingError: The app is not on the phone, or the phone was unplugged.
