@@ -1,4 +1,4 @@
-"""The Java tests of android_demo/core, for pytest: compiled and run with the JDK that android_demo/tools/toolchain.py fetches."""
+"""The Java tests of android_demo/core: compiled and run with the JDK that toolchain.py fetches."""
 
 import importlib.util
 import os

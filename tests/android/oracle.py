@@ -1,4 +1,4 @@
-"""What ppedge.ocr and OpenCV compute for random input, written for the Java tests: ``python tests/android/oracle.py DIR``.
+"""What ppedge.ocr and OpenCV compute for random input, for the Java tests: ``python tests/android/oracle.py DIR``.
 
 One file a subject: the number of cases, then the cases; all numbers highest byte first, as Java's DataInputStream reads
 them.

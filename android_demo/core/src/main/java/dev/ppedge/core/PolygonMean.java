@@ -57,26 +57,74 @@ final class PolygonMean {
         return painted.mean(map, mapWidth);
     }
 
+    /**
+     * Paints an edge and keeps where it crosses the rows. An edge that leaves the map is cut to whole pixels at the border
+     * first, goes on with the slope of what is left, and its crossings are rounded down, not to the nearest.
+     */
     private void edge(int x0, int y0, int x1, int y1) {
-        if (x0 < x1 || x0 == x1 && y0 < y1) {
-            line(x0, y0, x1, y1);
-        } else {
-            line(x1, y1, x0, y0);
+        int[] whole = {x0 - left, y0 - top, x1 - left, y1 - top};
+        int[] ends = whole.clone();
+        if (cut(ends)) {
+            if (ends[0] <= ends[2]) {
+                line(ends[0], ends[1], ends[2], ends[3]);
+            } else {
+                line(ends[2], ends[3], ends[0], ends[1]);
+            }
         }
         if (y0 == y1) {
             return;
         }
-        int upper = Math.min(y0, y1);
-        long x = (long) (upper == y0 ? x0 : x1) << SHIFT;
-        long step = ((long) (x1 - x0) << SHIFT) / (y1 - y0);
-        for (int y = upper; y < Math.max(y0, y1); y++, x += step) {
-            int row = y - top;
+        long half = (side(whole, 0) | side(whole, 2)) == 0 ? 1 << SHIFT - 1 : 0;
+        ends = ends[1] == ends[3] ? whole : ends;
+        long step = ((long) (ends[2] - ends[0]) << SHIFT) / (ends[3] - ends[1]);
+        int row = Math.min(whole[1], whole[3]);
+        int upper = y0 < y1 ? 0 : 2;
+        long x = half + ((long) ends[upper] << SHIFT) + (row - ends[upper + 1]) * step;
+        for (; row < Math.max(whole[1], whole[3]); row++, x += step) {
             if (row >= 0 && row < height) {
                 if (counts[row] == crossings[row].length) {
                     crossings[row] = Arrays.copyOf(crossings[row], 2 * counts[row]);
                 }
-                crossings[row][counts[row]++] = (int) x;
+                crossings[row][counts[row]++] = (int) (x >> SHIFT);
             }
+        }
+    }
+
+    /** Cuts a line at the border (Cohen and Sutherland); false if nothing of it is inside. */
+    private boolean cut(int[] ends) {
+        if ((side(ends, 0) & side(ends, 2)) == 0) {
+            cutRows(ends, 0);
+            cutRows(ends, 2);
+            if ((side(ends, 0) & side(ends, 2)) == 0) {
+                cutColumns(ends, 0);
+                cutColumns(ends, 2);
+            }
+        }
+        return (side(ends, 0) | side(ends, 2)) == 0;
+    }
+
+    /** On which sides of the map an end lies: left 1, right 2, above 4, below 8. */
+    private int side(int[] ends, int end) {
+        int x = ends[end];
+        int y = ends[end + 1];
+        return (x < 0 ? 1 : x >= width ? 2 : 0) | (y < 0 ? 4 : y >= height ? 8 : 0);
+    }
+
+    private void cutRows(int[] ends, int end) {
+        int y = ends[end + 1];
+        if (y < 0 || y >= height) {
+            int at = y < 0 ? 0 : height - 1;
+            ends[end] += (int) ((double) (at - y) * (ends[2] - ends[0]) / (ends[3] - ends[1]));
+            ends[end + 1] = at;
+        }
+    }
+
+    private void cutColumns(int[] ends, int end) {
+        int x = ends[end];
+        if (x < 0 || x >= width) {
+            int at = x < 0 ? 0 : width - 1;
+            ends[end + 1] += (int) ((double) (at - x) * (ends[3] - ends[1]) / (ends[2] - ends[0]));
+            ends[end] = at;
         }
     }
 
@@ -90,17 +138,11 @@ final class PolygonMean {
         int shorter = Math.min(dx, dy);
         int error = longer - 2 * shorter;
         for (int i = 0, x = x0, y = y0; i <= longer; i++) {
-            paint(x, y);
+            mask[y * width + x] = true;
             boolean aside = error < 0;
             error += aside ? 2 * (longer - shorter) : -2 * shorter;
             x += !steep || aside ? 1 : 0;
             y += steep || aside ? down : 0;
-        }
-    }
-
-    private void paint(int x, int y) {
-        if (x >= left && x < left + width && y >= top && y < top + height) {
-            mask[(y - top) * width + x - left] = true;
         }
     }
 
@@ -109,8 +151,8 @@ final class PolygonMean {
         for (int row = 0; row < height; row++) {
             Arrays.sort(crossings[row], 0, counts[row]);
             for (int i = 0; i + 1 < counts[row]; i += 2) {
-                int from = Math.max((crossings[row][i] + (1 << SHIFT) - 1 >> SHIFT) - left, 0);
-                int to = Math.min((crossings[row][i + 1] >> SHIFT) - left, width - 1);
+                int from = Math.max(crossings[row][i], 0);
+                int to = Math.min(crossings[row][i + 1], width - 1);
                 if (from <= to) {
                     Arrays.fill(mask, row * width + from, row * width + to + 1, true);
                 }
