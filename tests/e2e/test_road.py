@@ -24,7 +24,7 @@ SLIM = {
 def ppedge(folder, *arguments):
     """Run a command that must succeed and return its JSON."""
     command = [sys.executable, "-m", "ppedge", *map(str, arguments), "--json"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return json.loads(done.stdout)

@@ -23,7 +23,7 @@ from ppedge.errors import PpedgeError
 
 _LARGEST_ANSWER = 1 << 32
 # Seconds that a guest has to end by itself; one that is still starting on a busy machine takes some.
-_FAREWELL = 5.0
+_FAREWELL = 15.0
 
 
 class Guest:
