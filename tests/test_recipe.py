@@ -93,7 +93,7 @@ def test_there_are_recipes():
         ("[0.7, 1.4]", "[0.7]", "r.yml:12: the key train.det_augment.scale.1 is missing."),
         ("name: base", "name: a/b", "r.yml:1: name: String should match pattern"),
         ("name: base", "name: 5", "r.yml:1: name: Input should be a valid string, not 5."),
-        ("task: det", "task: cls", "r.yml:2: task: Input should be 'det' or 'rec', not 'cls'."),
+        ("task: det", "task: dir", "r.yml:2: task: Input should be 'det', 'rec' or 'cls', not 'dir'."),
         ("task: det", "task: cls", "r.yml: model: a cls network needs no neck and head ClsHead."),
         ("task: det", "task: rec", "r.yml: model: a rec network needs neck SequenceEncoder and head CTCHead."),
         ("task: det\n", "", "r.yml: the key task is missing."),

@@ -36,7 +36,9 @@ def test_an_even_part_of_the_samples_holds_both_directions(cls_recipe):
 
 def test_a_classifier_takes_the_crops_of_detection_labels(tmp_path):
     data = make_data("det", tmp_path)
-    samples, _ = read_samples(tiny_recipe("cls", data, data={"labels": "detection"}), "eval")
+    recipe = tiny_recipe("cls", data)
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"labels": "detection"})})
+    samples, _ = read_samples(recipe, "eval")
     assert all(sample.quad is not None for sample in samples)
     assert {sample.text for sample in samples} == {"0", "180"}
 

@@ -113,7 +113,7 @@ class Model(Section):
     """The network, part by part, under the names PaddleOCR uses; a direction classifier has no neck."""
 
     backbone: Annotated[MobileNetV3, Field()]
-    neck: Annotated[DBFPN | SequenceEncoder, Field(discriminator="name")] | None = None
+    neck: DBFPN | SequenceEncoder | None = Field(None, discriminator="name")
     head: Annotated[DBHead | CTCHead | ClsHead, Field(discriminator="name")]
 
 
