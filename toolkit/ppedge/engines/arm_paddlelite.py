@@ -27,8 +27,8 @@ class ArmPaddleLiteEngine(ArmGuestEngine):
         progress: Told what is being done if the sandbox must be built.
 
     Raises:
-        PpedgeError: The model cannot be read or opened, its loop is not to be found, the runtime is older than the opt that wrote it, or QEMU does
-            not know the core.
+        PpedgeError: The model cannot be read or opened, the runtime is older than the opt that wrote it or (with
+            ``trace``) does not export its loop, or QEMU does not know the core.
         MissingError: No runtime is registered (``ppedge arm setup --lite DIR``), or the sandbox cannot be built.
     """
 
