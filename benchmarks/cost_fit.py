@@ -36,7 +36,7 @@ def families(data: dict[str, Any]) -> dict[str, list[tuple[dict[str, float], int
     found: dict[str, list[Any]] = defaultdict(list)
     seen = set()
     for key, points in data["points"].items():
-        core = key.partition(".")[2]
+        core = key.rpartition(".")[2]
         for values, count in points:
             op = operation(values)
             if (op, core) in seen:

@@ -38,8 +38,10 @@ class Branch:
     layers: tuple[tuple[Any, ...], ...]
 
 
-def branches(precision: str) -> list[Branch]:
-    """Return the branches; the same ones every time."""
+def branches(precision: str, part: str = "small") -> list[Branch]:
+    """Return the branches of a part; the same ones every time."""
+    if part == "large":
+        return [*_large(), *(_long() if precision == "fp32" else ())]
     random = np.random.default_rng(7)
     found = [*_pointwise(random, 36), *_dense(random, 22), *_depthwise(random, 44), *_transposed(random, 10)]
     found += [Branch((1, width), (("fc", classes),)) for width, classes in ((96, 68), (200, 10), (400, 90))]
@@ -126,6 +128,33 @@ def _others(random: np.random.Generator) -> Iterator[Branch]:
         yield Branch((1, length, classes), (("act", "softmax"),))
 
 
+def _large() -> Iterator[Branch]:
+    """Few layers of the size that big maps have: small ones alone do not tell what a tile costs."""
+    for inputs, outputs, height, width in (
+        (64, 32, 48, 48),
+        (96, 48, 24, 24),
+        (40, 24, 64, 80),
+        (128, 16, 30, 30),
+        (16, 96, 36, 36),
+        (24, 24, 80, 80),
+    ):
+        yield Branch((1, inputs, height, width), (("conv", outputs, 3, 1, "relu"), ("conv", 8, 1, 1, "")))
+    for inputs, outputs, side in ((3, 8, 160), (3, 16, 128), (3, 12, 100), (16, 24, 80), (8, 16, 96)):
+        yield Branch((1, inputs, side, side), (("conv", outputs, 3, 2, "hard_swish"), ("conv", 8, 1, 1, "")))
+    for inputs, outputs, side in ((24, 24, 48), (64, 1, 80), (96, 24, 40), (32, 8, 64)):
+        yield Branch((1, inputs, side, side), (("up", outputs),))
+    for channels, side, size in ((32, 64, 3), (48, 48, 5), (24, 80, 5), (64, 40, 3)):
+        yield Branch((1, channels, side, side), (("dw", size, 2, "relu"), ("conv", 8, 1, 1, "")))
+
+
+def _long() -> Iterator[Branch]:
+    for length, channels, hidden, layers in ((40, 288, 48, 1), (24, 480, 48, 1), (40, 64, 24, 2), (60, 16, 16, 1),
+                                             (7, 288, 96, 1), (16, 96, 48, 1), (80, 96, 48, 1)):  # fmt: skip
+        yield Branch((1, length, channels), (("lstm", hidden, layers),))
+    for channels, height, width in ((96, 2, 160), (200, 2, 80), (64, 4, 100)):
+        yield Branch((1, channels, height, width), (("max", 2),))
+
+
 def build(found: list[Branch]) -> Any:
     """Return a network of the branches; it takes a list of arrays and gives a list."""
     import paddle
@@ -156,14 +185,14 @@ def build(found: list[Branch]) -> Any:
     return Sweep()
 
 
-def export(precision: str, prefix: Path) -> None:
+def export(precision: str, part: str, prefix: Path) -> None:
     """Export the network, for int8 quantized as the slim stage does it."""
     import paddle
     from paddle.static import InputSpec
 
     from ppedge.slim.pact import calibrate, quantize
 
-    found = branches(precision)
+    found = branches(precision, part)
     spec = [[InputSpec(list(branch.shape), "float32", name=f"x{k}") for k, branch in enumerate(found)]]
     net = build(found)
     if precision == "fp32":
@@ -181,14 +210,23 @@ def export(precision: str, prefix: Path) -> None:
     QAT(config={"onnx_format": False}).save_quantized_model(fresh, str(prefix), input_spec=spec)
 
 
-def measure(precision: str, cpus: list[str]) -> tuple[str, list[list[Any]]]:
+def measure(precision: str, part: str, cpus: list[str]) -> tuple[str, list[list[Any]]]:
     """Return the runtime's version and the points: an operation, a core, instructions."""
     from ppedge.convert.lite import to_nb
 
-    found, points, runtime = branches(precision), [], ""
+    found, points, runtime = branches(precision, part), [], ""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"sweep.{precision}.nb"
-        command = [sys.executable, __file__, "--export", str(path.with_suffix("")), "--precision", precision]
+        command = [
+            sys.executable,
+            __file__,
+            "--export",
+            str(path.with_suffix("")),
+            "--precision",
+            precision,
+            "--part",
+            part,
+        ]
         subprocess.run(command, check=True)  # a quantized export leaves Paddle unfit for anything else
         to_nb(path.with_suffix(""), path, "int8" if precision == "int8" else "fp32")
         shapes = [branch.shape for branch in found]
@@ -212,21 +250,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--precision", action="append", choices=("fp32", "int8"), help="default: both")
     parser.add_argument("--cpu", action="append", choices=CORES, help="default: all")
+    parser.add_argument("--part", choices=("small", "large"), default="small", help="a run for each is needed")
     parser.add_argument("--out", type=Path, default=POINTS)
     parser.add_argument("--export", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.export:
-        export(options.precision[0], options.export)
+        export(options.precision[0], options.part, options.export)
         return
     cpus = options.cpu or list(CORES)
     data = read_json(options.out) if options.out.is_file() else {"runtime": "", "points": {}}
     for precision in options.precision or ("fp32", "int8"):
-        runtime, points = measure(precision, cpus)
+        runtime, points = measure(precision, options.part, cpus)
         if data["runtime"] not in ("", runtime):
             sys.exit(f"{options.out}: holds counts of {data['runtime']}, not of {runtime}; remove it first.")
         data["runtime"] = runtime
         for cpu in cpus:
-            data["points"][f"{precision}.{cpu}"] = [[op, count] for op, core, count in points if core == cpu]
+            data["points"][f"{precision}.{options.part}.{cpu}"] = [
+                [op, count] for op, core, count in points if core == cpu
+            ]
         write_json(options.out, data)
 
 

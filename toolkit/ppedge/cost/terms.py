@@ -13,6 +13,7 @@ from math import prod
 from ppedge.cost.operators import Operation
 
 Terms = dict[str, float]
+_FEW = 4  # rows of a product up to which it has blocks of its own
 
 
 def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
@@ -44,8 +45,8 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
         return "concat", {"one": 1, "parts": len(op.inputs), "values": prod(op.output)}
     values = prod(op.output)
     if op.type == "transpose2":  # the last axis moved, which is fast, or kept
-        kind = "kept" if op.inputs[0][-1] == op.output[-1] else "moved"
-        return f"transpose2.{kind}", {"one": 1, "values": values, "rows": prod(op.output[:-1])}
+        kind = "moved" if op.inputs[0][-1] != op.output[-1] else "kept.front" if op.output[0] == 1 else "kept"
+        return f"transpose2.{kind}", {"one": 1, "values": values, "rows": prod(op.output[:-1]), "last": op.output[-1]}
     lead = op.output[1] if len(op.output) > 1 else 1
     blocks = lead * _up(values / lead, 4)  # some go channel by channel
     return f"{op.type}.{op.precision}.{op.variant}", {"one": 1, "values": values, "channels": lead, "fours": blocks}
@@ -54,6 +55,26 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
 def _up(value: float, block: int) -> float:
     """How many blocks hold that many."""
     return float(-(-int(value) // block))
+
+
+def _blocked(lead: float, channels: float, height: int, width: int) -> Terms:
+    """Terms of code that goes over a map in blocks of channels, rows and columns, ``lead`` times.
+
+    Which blocks a kernel has is left to the fit: it gives a factor to few of these.
+    """
+    return {
+        f"blocks {high}x{down}x{across}": lead * _up(channels, high) * _up(height, down) * _up(width, across)
+        for high in (1, 4, 8)
+        for down in (1, 2, 4)
+        for across in (1, 4, 8, 16, 10000)
+    }
+
+
+def _tails(lead: float, height: int, width: int) -> Terms:
+    """Terms of code that goes along rows in whole vectors and value by value through what is left of each."""
+    rows = lead * height
+    return {f"{part} {size}": rows * (width // size if part == "whole" else width % size)
+            for size in (4, 8, 16) for part in ("whole", "left")}  # fmt: skip
 
 
 def _matrix(rows: float, depth: float, columns: float, precision: str, core: str) -> Terms:
@@ -72,6 +93,8 @@ def _matrix(rows: float, depth: float, columns: float, precision: str, core: str
         "whole tiles*depth": (tiles - partial) * padded,
         "partial tiles*depth": partial * padded,
         "partial tiles": partial,
+        **({f"tiles*depth in {block}": tiles * _up(depth, block) for block in (4, 8, 16)} if deep > 1 else {}),
+        "tile values": _up(rows, high) * high * columns,
         "packed": _up(columns, wide) * padded,
         "depth": depth,
         "depth*columns": depth * columns,
@@ -87,12 +110,15 @@ def _written(op: Operation) -> Terms:
     values = float(prod(op.output))
     terms = {"values": values}
     if op.activation:
+        terms[f"padded values, {op.activation.removesuffix('6')}"] = values / op.output[1] * _up(op.output[1], 8) * 8
         terms[f"values, {op.activation.removesuffix('6')}"] = values  # relu6 is one instruction more
     if op.bias:
         terms["values, bias"] = values
     if op.precision == "int8":
         terms[f"values, {op.variant}"] = values
         terms[f"rows, {op.variant}"] = float(prod(op.output[:-1]))
+        if op.activation:
+            terms[f"values, {op.activation}, {op.variant}"] = values
     return terms
 
 
@@ -109,25 +135,25 @@ def _convolution(op: Operation, core: str) -> tuple[str, Terms]:
     if op.groups > 1:
         return f"grouped.{end}", {name: op.groups * value for name, value in terms.items()}
     if op.kernel == (1, 1) and op.strides == (1, 1):
-        return (f"gemv.{end}" if pixels == 1 else f"pointwise.{end}"), terms
+        few = ".few" if outputs <= _FEW else ""
+        return (f"gemv.{end}" if pixels == 1 else f"pointwise{few}.{end}"), terms
     if op.kernel == (3, 3) and op.strides == (1, 1) and op.precision == "fp32":
         side = winograd_side(height, width)
         return f"winograd{side}", {**_winograd(op, side), **_written(op)}
-    direct = {
-        "direct": _up(outputs, 4) * inputs * height * _up(width, 4),
-        "direct rows": _up(outputs, 4) * inputs * height,
-        "direct pairs": _up(outputs, 4) * inputs * _up(height, 2) * _up(width, 4),
+    terms |= {
+        **_blocked(inputs, outputs, height, width),
         "read": float(prod(op.inputs[0])),
         "read rows": float(prod(op.inputs[0][:-1])),
         "window*pixels": depth * pixels,
         "window*rows": depth * height,
         "output rows": outputs * height,
+        **_tails(depth, height, width),
     }
-    terms |= direct
     if op.kernel == (3, 3) and op.strides == (2, 2) and inputs * outputs < 4 * prod(op.inputs[0][2:]):
         return f"3x3s2.{end}", terms
     if op.kernel == (3, 3) and op.strides == (1, 1):
-        return f"3x3s1.{end}", terms
+        tiled = {f"{name}, {side}": value for side in (2, 4) for name, value in _winograd(op, side).items()}
+        return f"3x3s1.{end}", {**terms, **tiled}
     return f"columns.{end}", terms
 
 
@@ -160,22 +186,17 @@ def _winograd(op: Operation, side: int) -> Terms:
 
 def _depthwise(op: Operation) -> tuple[str, Terms]:
     channels, (height, width) = op.output[1], op.output[2:]
-    fours = _up(channels, 4)
+    read = op.inputs[0][2:]
     terms = {
         "one": 1,
         "channels": channels,
-        "fours": fours,
-        "rows": channels * height,
-        "fours*rows": fours * height,
-        "quads": channels * height * _up(width, 4),
-        "fours*quads": fours * height * _up(width, 4),
-        "eights": fours * height * _up(width, 8),
-        "row pairs": channels * _up(height, 2) * _up(width, 4),
-        "eights alone": channels * height * _up(width, 8),
-        "fours*pixels": fours * height * width,
+        **_blocked(1, channels, height, width),
+        **_tails(channels, height, width),
         "read": float(prod(op.inputs[0])),
         "read rows": float(prod(op.inputs[0][:-1])),
-        "fours*read": fours * prod(op.inputs[0][2:]),
+        "fours read": _up(channels, 4) * prod(read),
+        "eights read": _up(channels, 8) * prod(read),
+        "eights read rows": _up(channels, 8) * read[0],
         **_written(op),
     }
     down, across = op.strides
@@ -183,7 +204,7 @@ def _depthwise(op: Operation) -> tuple[str, Terms]:
     if kind == "other":
         terms["window*pixels"] = float(prod(op.kernel) * prod(op.output))
         terms["window*rows"] = float(prod(op.kernel) * channels * height)
-        return f"depthwise.strides.{op.precision}", terms
+        return f"depthwise{op.kernel[0]}x{op.kernel[1]}other.{op.precision}", terms
     return f"depthwise{op.kernel[0]}x{op.kernel[1]}{kind}.{op.precision}", terms
 
 
@@ -192,7 +213,8 @@ def _transposed(op: Operation, core: str) -> tuple[str, Terms]:
     columns = op.output[1] * prod(op.kernel)
     terms = _matrix(columns, op.inputs[0][1], pixels, op.precision, core)
     rows = {"output rows": float(prod(op.output[:-1])), "window rows": float(columns * op.inputs[0][2])}
-    return f"transposed.{op.precision}", {**terms, **rows, **_written(op)}
+    few = ".few" if columns <= _FEW else ""
+    return f"transposed{few}.{op.precision}", {**terms, **rows, **_written(op)}
 
 
 def _product(op: Operation, core: str) -> tuple[str, Terms]:
@@ -237,7 +259,8 @@ def _pooling(op: Operation) -> tuple[str, Terms]:
         return f"pool.{op.variant}.global", terms
     values = float(prod(op.output))
     terms |= {"values": values, "rows": float(prod(op.output[:-1])), "window*values": values * prod(op.kernel)}
-    return f"pool.{op.variant}.{op.kernel[0]}x{op.kernel[1]}s{op.strides[0]}{op.strides[1]}", terms
+    low = ".row" if op.output[2] == 1 else ""  # a single row goes the general way
+    return f"pool{low}.{op.variant}.{op.kernel[0]}x{op.kernel[1]}s{op.strides[0]}{op.strides[1]}", terms
 
 
 def _binary(op: Operation) -> tuple[str, Terms]:
