@@ -271,6 +271,8 @@ def _binary(op: Operation) -> tuple[str, Terms]:
     pixels = large / channels
     kind = "same" if small == large else "one" if small == 1 else "channel"
     terms = {"one": 1, "values": large, "channels": channels, "fours": channels * _up(pixels, 4)}
+    if op.activation:  # fused with it, it runs nearly the same code
+        terms["values, fused"] = large
     if kind == "channel":
         terms["sixteens"] = channels * _up(pixels, 16)
-    return f"{op.type}.{kind}", terms
+    return f"{op.type.removeprefix('fusion_').removesuffix('_activation')}.{kind}", terms
