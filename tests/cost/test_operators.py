@@ -53,6 +53,7 @@ CONV = {"strides": [2, 2], "paddings": [1, 1], "dilations": [1, 1], "groups": 1}
         (("fc", {"Input": ["x"], "W": ["v"]}, {"in_num_col_dims": 1, "op_type": "matmul_v2"}),
          (1, 80, 96), (1, 80, 68)),
         (("fc", {"Input": ["x"], "W": ["v"]}, {"in_num_col_dims": 1}), (1, 96), (1, 68)),
+        (("fc", {"Input": ["x"], "W": ["v"]}, {"in_num_col_dims": 1, "op_type": "mul"}), (1, 24, 2, 2), (1, 68)),
         (("matmul_v2", {"Y": ["v"]}, {"trans_x": False, "trans_y": False}), (5, 96), (5, 68)),
         (("rnn", {"Input": ["x"]}, {"hidden_size": 48, "is_bidirec": True, "num_layers": 2}), (80, 1, 9), (80, 1, 96)),
         (("pixel_shuffle", {}, {"upscale_factor": 4}), (1, 16, 5, 6), (1, 1, 20, 24)),

@@ -233,8 +233,10 @@ def _transposed_axes(op: Operator, shapes: _Shapes) -> Shape:
 def _multiplied(op: Operator, shapes: _Shapes) -> Shape:
     if op.type == "fc":
         before, weight = shapes.of(op, "Input"), shapes.of(op, "W")
-        # What was a product of matrices keeps its rank whatever the attribute says.
-        kept = len(before) - 1 if "op_type" in op.attributes else int(op.attributes["in_num_col_dims"])
+        # The attribute that says how many axes are kept is wrong where opt made one operator of several.
+        kept = next((k for k in range(1, len(before)) if prod(before[k:]) == weight[0]), None)
+        if kept is None:
+            raise PpedgeError(f"{shapes.path}: a fc of {weight} cannot take {before}.", _HINT)
         return *before[:kept], weight[1]
     x, y = shapes.of(op, "X"), shapes.of(op, "Y")
     rows = x[-1] if op.attributes.get("trans_x") else x[-2]

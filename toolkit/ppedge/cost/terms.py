@@ -49,7 +49,8 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
         return f"transpose2.{kind}", {"one": 1, "values": values, "rows": prod(op.output[:-1]), "last": op.output[-1]}
     lead = op.output[1] if len(op.output) > 1 else 1
     blocks = lead * _up(values / lead, 4)  # some go channel by channel
-    return f"{op.type}.{op.precision}.{op.variant}", {"one": 1, "values": values, "channels": lead, "fours": blocks}
+    kind = "scale" if op.type == "dropout" else op.type  # which in inference multiplies by a number
+    return f"{kind}.{op.precision}.{op.variant}", {"one": 1, "values": values, "channels": lead, "fours": blocks}
 
 
 def _up(value: float, block: int) -> float:
@@ -218,8 +219,8 @@ def _transposed(op: Operation, core: str) -> tuple[str, Terms]:
 
 
 def _product(op: Operation, core: str) -> tuple[str, Terms]:
-    depth, columns = op.inputs[0][-1], op.output[-1]
-    rows = prod(op.output[:-1])
+    columns, rows = op.output[-1], prod(op.output[:-1])
+    depth = prod(op.inputs[0]) // rows  # of a fc, opt may have left out what flattened its input
     terms = {**_matrix(rows, depth, columns, op.precision, core), **_written(op)}
     return f"{op.type}.{op.precision}.{'vector' if rows == 1 else 'matrix'}", terms
 
