@@ -12,7 +12,7 @@ from typing import Any
 from ppedge.bundle import manifest
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.golden import write_golden
-from ppedge.bundle.pictures import golden_pictures
+from ppedge.bundle.pictures import golden_pictures, most_lines
 from ppedge.bundle.sources import Source, chain, choose_precision, open_source, validated
 from ppedge.bundle.turner import Turner
 from ppedge.engines import open_engine
@@ -128,7 +128,8 @@ def _add_golden(
 ) -> list[dict[str, Any]]:
     """Write the golden cases into the bundle and return their entries of the manifest."""
     with _networks(sources, precisions, engine) as (detector, recognizer, turner):
-        chosen = golden_pictures(recipe, pictures, lambda image: bool(detector(image)), say)
+        most = most_lines(recognizer.charset.size)
+        chosen = golden_pictures(recipe, pictures, lambda image: [box.quad for box in detector(image)], most, say)
         return [
             write_golden(folder, f"{number:02d}", picture.source, picture.image, detector, recognizer, turner)
             for number, picture in enumerate(chosen, 1)

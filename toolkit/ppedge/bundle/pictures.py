@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 from ppedge.data.formats import read_all
 from ppedge.data.scenes import render_scene
 from ppedge.errors import PpedgeError
+from ppedge.ocr.geometry import reading_order
 from ppedge.ocr.preprocess import read_image
 from ppedge.recipe import Recipe
 
@@ -19,7 +21,13 @@ COUNT = 5
 MAX_SIDE = 1280
 """A larger picture is scaled down to this many pixels of the longer side, so that the bundle stays small."""
 
+MAX_LINES = 16
+_MAX_LINES_X_CLASSES = 20_000  # of one picture: the recogniser's outputs then stay below some 10 MB
 _TRIES = 4  # pictures looked at for one that has a line of text
+
+
+Find = Callable[[np.ndarray], list[np.ndarray]]
+"""From a picture (H, W, 3) to the quads (4, 2) of its lines."""
 
 
 class Picture(NamedTuple):
@@ -30,14 +38,17 @@ class Picture(NamedTuple):
 
 
 def golden_pictures(
-    recipe: Recipe, given: Sequence[Path], has_text: Callable[[np.ndarray], bool], say: Callable[[str], None]
+    recipe: Recipe, given: Sequence[Path], find: Find, most: int, say: Callable[[str], None]
 ) -> Iterator[Picture]:
     """Yield the pictures, each no larger than `MAX_SIDE`.
+
+    A picture with many lines is cut off below the first of them, unless it is given.
 
     Args:
         recipe: The detector's.
         given: Files; without any, evaluation pictures of the recipe, evenly spread, or drawn ones where those are gone.
-        has_text: Whether the detector finds a line in a picture: such pictures are preferred.
+        find: Gives the quads of the lines that the detector finds; pictures that have some are preferred.
+        most: Lines to keep of a picture.
         say: Told when pictures have to be drawn.
 
     Raises:
@@ -53,13 +64,28 @@ def golden_pictures(
         if files:
             # Its own stretch of the files, so that the pictures are spread whichever of them has text.
             stretch = files[len(files) * number // COUNT : len(files) * (number + 1) // COUNT]
-            picture = _first_with_text(map(_read, _spread(stretch)), has_text)
+            picture = _first_with_text(map(_read, _spread(stretch)), find, most)
             source = "evaluation"
         else:
-            picture = _first_with_text((_drawn(recipe, number, attempt) for attempt in range(_TRIES)), has_text)
+            drawn = (_drawn(recipe, number, attempt) for attempt in range(_TRIES))
+            picture = _first_with_text(drawn, find, most)
             source = "synthetic"
         if picture is not None:
             yield Picture(picture, source)
+
+
+def most_lines(classes: int) -> int:
+    """Return how many lines of a picture to keep, whose every step is as many probabilities as there are classes."""
+    return min(max(_MAX_LINES_X_CLASSES // classes, 1), MAX_LINES)
+
+
+def cut_off(image: np.ndarray, quads: Sequence[np.ndarray], most: int) -> np.ndarray:
+    """Return a picture (H, W, 3) down to the end of the ``most``-th of its lines' quads (4, 2) in reading order."""
+    if len(quads) <= most:
+        return image
+    kept = [quads[i] for i in reading_order(quads)[:most]]
+    margin = max(float(np.ptp(quad[:, 1])) for quad in kept) / 4
+    return image[: math.ceil(max(quad[:, 1].max() for quad in kept) + margin)]
 
 
 def bounded(image: np.ndarray) -> np.ndarray:
@@ -98,14 +124,13 @@ def _drawn(recipe: Recipe, number: int, attempt: int) -> np.ndarray:
     return render_scene(content, np.random.default_rng((recipe.seed, number, attempt))).image
 
 
-def _first_with_text(
-    pictures: Iterator[np.ndarray | None], has_text: Callable[[np.ndarray], bool]
-) -> np.ndarray | None:
-    """Return the first picture with text, else the first one; None if there is none at all."""
+def _first_with_text(pictures: Iterator[np.ndarray | None], find: Find, most: int) -> np.ndarray | None:
+    """Return the first picture with text, cut off if it has much, else the first one; None if there is none at all."""
     first = None
     for picture in pictures:
         if picture is not None:
-            if has_text(picture):
-                return picture
+            quads = find(picture)
+            if quads:
+                return cut_off(picture, quads, most)
             first = picture if first is None else first
     return first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +48,7 @@ class Source:
             PpedgeError: The run has no such file, or another one than its manifest says.
         """
         path = self.run.artifact("convert", name)
-        shutil.copyfile(path, target)
+        target.write_bytes(path.read_bytes())  # an error of copyfile's would name the wrong file of the two
         if sha256(target) != self.files[name]:
             raise PpedgeError(f"{path}: changed while it was copied.", "Repeat the command.")
 
