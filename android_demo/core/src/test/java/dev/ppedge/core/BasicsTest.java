@@ -97,6 +97,24 @@ public final class BasicsTest {
         }
     }
 
+    /** Cut anywhere, or with something behind its end, a model is refused by its frame alone. */
+    @Test
+    public void aModelThatWasCutIsRefused() throws Exception {
+        byte[] model = Files.readAllBytes(new File(bundle, "det.nb").toPath());
+        File copy = new File(temporary.getRoot(), "cut.nb");
+        for (int size : new int[] {0, 1, 17, 25, 26, 2000, model.length - 1, model.length + 1}) {
+            try (FileOutputStream out = new FileOutputStream(copy)) {
+                out.write(Arrays.copyOf(model, size));
+            }
+            try {
+                NbHeader.read(copy);
+                fail("accepted with " + size + " bytes");
+            } catch (BundleException error) {
+                assertTrue(error.getMessage(), error.getMessage().startsWith("cut.nb: not a whole .nb file"));
+            }
+        }
+    }
+
     @Test
     public void agesOfTheRuntime() throws Exception {
         NbHeader header = NbHeader.read(new File(bundle, "det.nb")); // written by opt v2.13-rc
