@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppedge.errors import PpedgeError
@@ -217,6 +217,8 @@ values = st.recursive(
 )
 
 
+# On a busy machine drawing an example may take seconds.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*Recipe.model_fields, "validate", "recipes"]), values))
 def test_whatever_stands_in_a_file_ends_in_a_recipe_or_a_sentence(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "any.yml"

@@ -74,7 +74,7 @@ def test_what_the_app_measures_comes_by_file_or_by_log(desk, program):
     assert "am start -W -n dev.ppedge.demo/.BenchmarkActivity --es run pc-" in desk.log
     assert "--ei warmup 5 --ei runs 30 --ei threads 1 --es power_mode high" in desk.log
     assert not list(desk.bin.glob("storage/Android/data/*/files/*"))  # nothing stays on the phone
-    lines = report_lines({"models": [], "gates": [], "device": found})
+    lines = report_lines({"features": {}, "models": [], "not_run": [], "gates": [], "device": found})
     assert (
         lines[-len(STAGES) - 1]
         == "  Paddle Lite v2.13-rc, picture of 1x3x480x640 with 7 lines, thermal state none to light"

@@ -26,6 +26,7 @@ WORST_LAYERS = 20
 """Layers that the chart shows; the table below it has all."""
 # Nothing may be loaded from anywhere, whatever a report holds.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_TASKS = {"det": "text detection", "rec": "text recognition", "cls": "direction of text lines"}
 
 
 def write_page(folder: Path, report: Mapping[str, Any]) -> None:
@@ -72,7 +73,7 @@ def _head(report: Mapping[str, Any], title: str) -> Html:
     }
     unit = "pictures" if report["task"] == "det" else "crops"
     facts = {
-        "Task": {"det": "text detection", "rec": "text recognition"}[report["task"]],
+        "Task": _TASKS[report["task"]],
         "Engine on ARM": ", ".join(dict.fromkeys(model["runtime"] for model in models)),
         "Emulated cores": ", ".join(report["cpus"]),
         "Compared": "; ".join(f"{road}, {samples} {unit}" for road, samples in roads.items()),
