@@ -18,20 +18,17 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ppedge.arm import apt
-from ppedge.arm.sysroot import install_wheels, locked
-from ppedge.cache import cache_root
+from ppedge.arm.sysroot import install_wheels
+from ppedge.cache import Progress, built_once
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import write_json
-
-Progress = Callable[[str], None]
 
 LAYOUT = 1
 USER = "The Android build"
@@ -165,36 +162,10 @@ def _only(folder: Path, pattern: str) -> Path:
 
 
 def _ensure(name: str, made_of: list[Any], build: Callable[[Path, Progress], None], progress: Progress | None) -> Path:
-    tell = progress or (lambda _: None)
-    root = cache_root()
     release = platform.freedesktop_os_release() if Path("/etc/os-release").is_file() else {}
     parts = [LAYOUT, made_of, platform.machine(), release.get("ID"), release.get("VERSION_ID")]
-    folder = root / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
-    if folder.is_dir():
-        return folder
-    try:
-        with locked(root / f"{name}.lock", tell):
-            if not folder.is_dir():
-                for leftover in root.glob(f".{name}-*.partial"):
-                    shutil.rmtree(leftover, ignore_errors=True)
-                _build(folder, name, build, tell)
-    except OSError as error:
-        raise MissingError(
-            f"{USER}'s tools could not be put into {root}: {error.strerror or error}.",
-            "Make room, or set XDG_CACHE_HOME to a folder you may write to.",
-        ) from error
-    return folder
-
-
-def _build(folder: Path, name: str, build: Callable[[Path, Progress], None], tell: Progress) -> None:
-    work = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".partial", dir=folder.parent))
-    try:
-        work.chmod(0o755)
-        build(work, tell)
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+    folder = f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
+    return built_once(name, folder, build, f"{USER}'s tools could not be put into", progress)
 
 
 def _build_jvm(work: Path, tell: Progress) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ppedge.arm import apt, sysroot
 from ppedge.arm.guest import Guest
-from ppedge.cache import cache_root
+from ppedge.cache import Progress, cache_root, locked
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import read_json, sha256, write_json
@@ -129,7 +129,7 @@ def registered() -> LiteRuntime:
     return runtime
 
 
-def register(release: Path, progress: sysroot.Progress | None = None) -> LiteRuntime:
+def register(release: Path, progress: Progress | None = None) -> LiteRuntime:
     """Compile the runner against a release of Paddle Lite, try it, and keep both.
 
     Args:
@@ -152,7 +152,7 @@ def register(release: Path, progress: sysroot.Progress | None = None) -> LiteRun
     made_from = [library, RUNNER_SOURCE, *sorted(include.glob("*.h"))]
     digest = hashlib.sha256("".join(sha256(path) for path in made_from).encode()).hexdigest()[:12]
     try:
-        with sysroot.locked(root / "lite.lock", tell), tempfile.TemporaryDirectory(dir=root, prefix=".lite-") as name:
+        with locked(root / "lite.lock", tell), tempfile.TemporaryDirectory(dir=root, prefix=".lite-") as name:
             work = Path(name) / "runtime"
             work.mkdir()
             shutil.copyfile(library, work / library.name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ppedge.arm import lite, sysroot
 from ppedge.arm.elf import exported_function
+from ppedge.cache import Progress
 from ppedge.convert.nb import opt_version_of
 from ppedge.engines.arm_guest import ArmGuestEngine
 
@@ -43,7 +44,7 @@ class ArmPaddleLiteEngine(ArmGuestEngine):
         trace: bool = False,
         timeout: float = 600.0,
         allow_older_runtime: bool = False,
-        progress: sysroot.Progress | None = None,
+        progress: Progress | None = None,
     ) -> None:
         runtime, model = lite.registered(), Path(path)
         lite.require_not_older(runtime, opt_version_of(model), model, allow_older=allow_older_runtime)
