@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 DOCS_STAMP := .venv-docs/.installed
 export UV_LINK_MODE ?= copy
 
-.PHONY: demo test quick lint setup arm lock docs clean
+.PHONY: demo test quick lint setup arm apk lock docs clean
 
 demo: setup  ## Synthetic plates through every stage: train, slim, convert, validate.
 	$(BIN)/ppedge run recipes/demo.yml
@@ -22,6 +22,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+apk: setup  ## The Android app, with what `ppedge bundle --into android_demo` has put into it.
+	$(BIN)/python android_demo/build_apk.py
 
 setup: $(STAMP) arm
 
@@ -53,4 +56,4 @@ $(DOCS_STAMP): requirements/docs.lock .python-version | $(UV)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-docs .venv-bench .tools site
+	rm -rf .venv .venv-docs .venv-bench .tools site android_demo/build

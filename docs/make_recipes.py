@@ -86,7 +86,7 @@ def _section(
 
 def _sections_of(value: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the schemas of the sections that a key may hold; none for a plain value."""
-    options = value.get("oneOf") or value.get("anyOf") or [value]
+    options = [inner for option in value.get("anyOf", [value]) for inner in option.get("oneOf", [option])]
     return [known[option["$ref"].rpartition("/")[2]] for option in options if "$ref" in option]
 
 

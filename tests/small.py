@@ -10,7 +10,7 @@ from ppedge.recipe import Recipe
 
 SEED = 3
 DET_CROP = 64
-PICTURES = {"det": (6, 2), "rec": (12, 4)}
+PICTURES = {"det": (6, 2), "rec": (12, 4), "cls": (12, 4)}
 MODEL = {
     "det": {
         "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.35},
@@ -21,6 +21,10 @@ MODEL = {
         "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.35, "small_stride": [1, 2, 2, 2]},
         "neck": {"name": "SequenceEncoder", "hidden_size": 8},
         "head": {"name": "CTCHead"},
+    },
+    "cls": {
+        "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.35},
+        "head": {"name": "ClsHead"},
     },
 }
 

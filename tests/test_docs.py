@@ -42,7 +42,11 @@ def resolve(line):
     name, *rest = [word for word in shlex.split(line)[1:] if word != "--debug"]
     assert name in COMMANDS, f"{line}: no such command"
     command = typer.main.get_command(import_module(f"ppedge.cli.{COMMANDS[name][0]}").app)
-    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+    while isinstance(command, click.Group) and rest:
+        if hasattr(command, "default") and rest[0] not in command.commands:
+            rest = [command.default, *rest]
+        if rest[0].startswith("-"):
+            break
         assert rest[0] in command.commands, f"{line}: no such command"
         command, rest = command.commands[rest[0]], rest[1:]
     return command, rest

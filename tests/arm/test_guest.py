@@ -26,6 +26,7 @@ def guest_of(sandbox, tmp_path):
 
     yield start
     for guest in started:
+        guest.kill()  # some would not end by themselves
         guest.close()
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,9 @@ def test_a_release_is_compiled_tried_and_kept(release, tmp_path, monkeypatch):
     runtime = lite.register(release)
     assert (runtime.version, runtime.library) == ("paddlelite v0.1", "libpaddle_light_api_shared.so")
     assert lite.registered() == lite.register(release) == runtime
+    with tarfile.open(tmp_path / "inference_lite_lib.tar.gz", "w:gz") as tar:
+        tar.add(release, "inference_lite_lib.armlinux.armv8.gcc")
+    assert lite.register(tmp_path / "inference_lite_lib.tar.gz") == runtime
 
     model = tmp_path / "any.nb"
     model.write_bytes(b"any")

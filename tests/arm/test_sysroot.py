@@ -17,7 +17,7 @@ BUILD = """
 import os, sys, time
 from pathlib import Path
 from ppedge.arm import apt, sysroot
-def unpack(packages, architecture, folder, scratch):
+def unpack(packages, architecture, folder, scratch, **options):
     (folder / "usr/bin").mkdir(parents=True)
     (folder / "usr/bin/qemu-aarch64").touch()
     (folder / "usr/bin/python3").symlink_to("python3.11")

@@ -253,8 +253,10 @@ def test_a_bug_is_no_traceback_either(ppedge, monkeypatch, recipe):
 
 def test_ctrl_c_is_not_a_failed_gate(recipe, tmp_path):
     """1 is a gate's exit code; before the first step there is nothing to save."""
-    code = "import os, signal, sys, ppedge.recipe_io as m; from ppedge.cli.main import main\n" \
-           "m.load_recipe = lambda *_: os.kill(os.getpid(), signal.SIGINT)\nmain(sys.argv[1:])"  # fmt: skip
+    code = "import os, signal, sys, time, ppedge.recipe_io as m; from ppedge.cli.main import main\n" \
+           "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it\n" \
+           "m.load_recipe = lambda *_: (os.kill(os.getpid(), signal.SIGINT), time.sleep(60))\n" \
+           "main(sys.argv[1:])"  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", code, "train", recipe], capture_output=True, text=True, check=False, cwd=tmp_path
     )
@@ -276,6 +278,7 @@ def test_a_failed_gate_is_exit_code_1(ppedge, recipe, tmp_path, monkeypatch):
         "value": 0.5,
         "limit": 0.001,
         "note": "",
+        "by_chance": False,
         "passed": False,
     }
     model = {
@@ -289,8 +292,10 @@ def test_a_failed_gate_is_exit_code_1(ppedge, recipe, tmp_path, monkeypatch):
         "ratios": None,
         "load_instructions": 5,
         "memory_bytes": 3,
+        "estimated_latency": None,
     }
-    report = {"schema": 2, "task": "rec", "models": [model], "gates": [row], "passed": False}  # fmt: skip
+    report = {"schema": 2, "task": "rec", "features": {}, "models": [model], "not_run": [], "gates": [row],
+              "passed": False}  # fmt: skip
     monkeypatch.setattr(stage, "run_validate", lambda *_, **__: report)
     code, out, err = ppedge("validate", run.path)
     assert code == 1

@@ -2,13 +2,12 @@ import json
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from ppedge.cli.main import main
-from ppedge.ocr.spec import DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
+from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 from ppedge.runs import Run
+from tiny_onnx import save_answer, save_det, save_rec
 
 DET = ModelSpec(
     "det",
@@ -16,34 +15,12 @@ DET = ModelSpec(
     det_postprocess=DbPostprocess(),
 )
 REC = ModelSpec("rec", rec_preprocess=RecPreprocess(), characters=("车", "b", " "))
+CLS = ModelSpec("cls", cls_preprocess=ClsPreprocess(), cls_postprocess=ClsPostprocess())
 
 
-def save_onnx(path, nodes, output, constants):
-    """Save a model that takes x, one picture of free size."""
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "h", "w"])
-    initial = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "tiny", [given], [output], initial)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-
-
-def save_det(path):
-    """The map is the picture's first channel."""
-    nodes = [helper.make_node("Slice", ["x", "from", "to", "axis"], ["y"])]
-    limits = {"from": np.array([0]), "to": np.array([1]), "axis": np.array([1])}
-    save_onnx(path, nodes, helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, "h", "w"]), limits)
-
-
-def save_rec(path):
-    """Every line reads "车b"; the batch must be 1, as in exported recognisers."""
-    answer = np.zeros((1, 3, 4), np.float32)
-    answer[0, 0, 1], answer[0, 1, 0], answer[0, 2, 2] = 0.75, 1.0, 0.25
-    nodes = [
-        helper.make_node("ReduceMin", ["x"], ["least"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Mul", ["least", "zero"], ["nothing"]),
-        helper.make_node("Add", ["answer", "nothing"], ["y"]),
-    ]
-    constants = {"zero": np.float32([0]), "answer": answer}
-    save_onnx(path, nodes, helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 4]), constants)
+def save_cls(path):
+    """Every line is upside down, with probability 0.95."""
+    save_answer(path, np.float32([[0.05, 0.95]]))
 
 
 def make_run(path, spec, save):
@@ -87,9 +64,19 @@ def test_json_says_text_score_and_box(runs, picture, capsys):
     assert line["text"] == "车b"
     assert line["score"] == 0.5
     assert line["box_score"] == 1.0
+    assert line["turned"] is False
     d = 49 * 9 * 1.5 / (2 * (49 + 9))
     np.testing.assert_allclose(line["box"][0], [20 - d, 20 - d], atol=0.06)
     np.testing.assert_allclose(line["box"][2], [69 + d, 29 + d], atol=0.06)
+
+
+def test_a_classifier_turns_lines(runs, picture, tmp_path, capsys):
+    run = make_run(tmp_path / "cls", CLS, save_cls)
+    assert ppedge(picture, *runs, "--cls", run, "--json") == 0
+    ((line,),) = [result["lines"] for result in json.loads(capsys.readouterr().out)]
+    assert line["turned"] is True
+    assert ppedge(picture, *runs, "--cls", runs[1], "--json") == 2
+    assert "this run's task is det. Name a cls run." in capsys.readouterr().err
 
 
 def test_without_json_the_texts_are_listed(runs, picture, capsys):

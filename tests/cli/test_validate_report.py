@@ -17,15 +17,18 @@ def model(**changes):
         "metric": {"main": "hmean", "reference": {"hmean": 0.9697}, "candidate": {"hmean": 0.9518},
                    "difference": {"hmean": {"value": -0.0179, "low": -0.0415, "high": 0.0}}},
         "shapes": [{"name": "first", "max_difference": 1e-3}, {"name": "tall", "max_difference": None}],
+        "estimated_latency": None, "blame": None,
         "different": [{"picture": "a.jpg", "where": "val.txt:1", "reference": 36, "candidate": 37, "matched": 34}] * 7,
         **changes,
     }  # fmt: skip
 
 
-def lines(*models):
+def lines(*models, **others):
     row = {"gate": "max_metric_drop", "model": "det.int8.nb", "cpu": "cortex-a76", "value": 0.0179, "limit": 0.005,
-           "note": "95% interval +0.0000 to +0.0415", "passed": False}  # fmt: skip
-    return report_lines({"models": list(models), "gates": [row]})
+           "note": "95% interval +0.0000 to +0.0415", "by_chance": False, "passed": False}  # fmt: skip
+    features = {"cortex-a76": ["fp", "asimddp"], "max": None}
+    not_run = [{"file": "det.fp16.nb", "cpu": "cortex-a76", "reason": "no kernels"}]
+    return report_lines({"features": features, "models": list(models), "not_run": not_run, "gates": [row], **others})
 
 
 def test_a_detector():
@@ -38,6 +41,9 @@ def test_a_detector():
         "  largest difference by shape: first 0.001, tall not finite",
         "  differs: val.txt:1: 36 -> 37 boxes, 34 the same",
         "  differs: 2 more, see report.json",
+        "cortex-a76: fp asimddp",
+        "max: features not known to ppedge",
+        "not run: det.fp16.nb on cortex-a76: no kernels",
         "gates: 0 passed, 1 failed",
         "  FAILED  max_metric_drop 0.0179 > 0.005 (det.int8.nb on cortex-a76; 95% interval +0.0000 to +0.0415)",
     ):
@@ -67,5 +73,23 @@ def test_a_recogniser():
 
 @pytest.mark.parametrize("ratios", [None, {"total": 0.5}])
 def test_a_run_that_was_not_slimmed_has_no_ratio(ratios):
-    row = lines(model(ratios=ratios))[2].split()
+    row = lines(model(ratios=ratios))[4].split()
     assert ("-" in row) == (ratios is None)
+
+
+def test_estimates_have_their_band_beside_them():
+    phone = {"soc": "Snapdragon 855", "core": "Cortex-A76", "milliseconds": 21.9}
+    wanted = "det.int8.nb on cortex-a76: estimated, one thread, x1.5 either way: Snapdragon 855 (Cortex-A76) 22 ms"
+    assert wanted in lines(model(estimated_latency={"band": 1.5, "phones": [phone]}))
+    assert not any(" ms" in line for line in lines(model()))
+
+
+def test_a_phone():
+    timed = {"file": "det.fp32.nb", "ms": {"avg": 32.723, "min": 32.577, "max": 32.895}}
+    failed = {"file": "det.fp16.nb", "error": "no kernels"}
+    device = {"model": "Test Phone", "soc": "sm8150", "android": "13", "models": [timed, failed]}
+    assert lines(model(), device=device)[-3:] == [
+        "on Test Phone (sm8150, Android 13), one thread:",
+        "  det.fp32.nb: 32.72 ms (32.58 to 32.90)",
+        "  det.fp16.nb: no kernels",
+    ]

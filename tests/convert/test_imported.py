@@ -11,6 +11,7 @@ from ppedge.errors import PpedgeError
 
 DET = ([(-1, 3, -1, -1)], [(-1, 1, -1, -1)])
 REC = ([(-1, 3, 48, -1)], [(-1, -1, 11)])
+CLS = ([(-1, 3, -1, -1)], [(-1, 2)])
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_what_paddle_writes_is_recognised(models, name):
         (REC[0], REC[1] * 2, "has 1 inputs and 2 outputs"),
         ([(-1, 224)], DET[1], r"takes \(\?, 224\), not pictures"),
         ([(-1, 1, -1, -1)], DET[1], "not pictures"),
-        (DET[0], [(-1, 2)], r"gives \(\?, 2\), as a classifier does"),
+        (DET[0], [(-1, 1000)], r"gives \(\?, 1000\), as a classifier of something else"),
         (DET[0], [(-1, 21, -1, -1)], "neither a text map nor"),
         (DET[0], [()], "neither a text map nor"),
     ],
@@ -66,6 +67,9 @@ def test_networks_of_another_kind(write, inputs, outputs, says):
         (DET, "rec", 48, 11, "a detector, but the task is rec"),
         (([(-1, 3, 640, 640)], DET[1]), "det", 48, 1, r"takes \(\?, 3, 640, 640\) only; its height and width must"),
         (([(-1, 3, 48, 320)], REC[1]), "rec", 48, 11, r"takes \(\?, 3, 48, 320\) only; its width must"),
+        (CLS, "rec", 48, 11, "a direction classifier, but the task is rec"),
+        (([(-1, 3, 48, 192)], CLS[1]), "cls", 48, 1, r"takes \(\?, 3, 48, 192\) only; its width must"),
+        (([(-1, 3, 32, -1)], CLS[1]), "cls", 48, 1, "lines of 32 pixels' height, cls_preprocess.height is 48"),
         (REC, "rec", 32, 11, "lines of 48 pixels' height, rec_preprocess.height is 32.*height=48"),
         (REC, "rec", 48, 7, "has 11 classes, the character set .* has 7.*dictionary"),
         (REC, "rec", 48, 10, "has 11 classes, the character set .* has 10.*use_space_char=true"),

@@ -220,8 +220,8 @@ def test_paddles_quantized_network(name, layers, export_tiny, tmp_path):
     quantizers = [Quantizer(**entry) for entry in json.loads((tmp_path / f"{name}.json").read_text())]
     assert to_qdq(tmp_path / "float.onnx", tmp_path / "int8.onnx", quantizers) == layers
     inputs, reference = load_cases(tmp_path / f"{name}.npz")
-    assert check_mean(tmp_path / "int8.onnx", inputs, reference) < 0.01
+    assert check_mean(tmp_path / "int8.onnx", inputs, reference) < 1e-4
     wrong = [Quantizer(q.layer, q.weight, q.input_scale * (0.3 if i == 1 else 1)) for i, q in enumerate(quantizers)]
     to_qdq(tmp_path / "float.onnx", tmp_path / "wrong.onnx", wrong)
     with pytest.raises(PpedgeError, match="mean difference"):
-        check_mean(tmp_path / "wrong.onnx", inputs, reference, tolerance=0.01)
+        check_mean(tmp_path / "wrong.onnx", inputs, reference, tolerance=1e-4)

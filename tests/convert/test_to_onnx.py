@@ -34,12 +34,12 @@ def test_free_sizes_and_opset(onnx_files):
 def test_a_difference_is_found(onnx_files):
     inputs, reference = load_cases(onnx_files / "det-float.npz")
     reference[1] = reference[1] + 0.002
-    with pytest.raises(PpedgeError, match=r"run 2 \(input \[2, 3, 96, 32\]\): difference 0.002"):
+    with pytest.raises(PpedgeError, match=r"run 2 \(input \[2, 3, 96, 32\]\): largest difference 0.002"):
         check(onnx_files / "det.onnx", inputs, reference)
     assert check(onnx_files / "det.onnx", inputs, reference, tolerance=0.01) == pytest.approx(0.002, abs=1e-5)
     reference[0] = reference[0][:, :, ::2]
     reference[1] = np.full_like(reference[1], np.nan)
-    with pytest.raises(PpedgeError, match=r"run 1: shape .* instead of .*; run 2 .*: difference nan"):
+    with pytest.raises(PpedgeError, match=r"run 1: shape .* instead of .*; run 2 .*: largest difference nan"):
         check(onnx_files / "det.onnx", inputs, reference)
 
 

@@ -5,12 +5,12 @@ import cv2
 import numpy as np
 import pytest
 
-from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
+from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
 from ppedge.data.formats import DetSample, RecSample
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
-from ppedge.ocr.preprocess import prepare_det, prepare_rec, rec_width
-from ppedge.ocr.spec import DetPreprocess, RecPreprocess
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, rec_width
+from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 from ppedge.recipe import DetAugment, RecAugment
 
 QUAD = np.array([[20, 30], [100, 30], [100, 60], [20, 60]], np.float32)
@@ -164,3 +164,36 @@ def test_real_receipts_become_batches(shared_data):
         rec_samples_from_detection(labels.samples), RecPreprocess(), None, Charset.from_name_or_file("en_number"), 64
     )
     assert len(lines) > 1000 and lines.left_out < 10
+
+
+CLS = ClsPreprocess(height=16, width=48)
+
+
+def test_a_classifiers_lines_are_turned_by_a_coin(rec_samples, picture):
+    """Whatever they say; about half of them, in every epoch others, and the label says which."""
+    data = ClsDataset(rec_samples, CLS, None, seed=3)
+    assert len(data) == 4 and data.widths() is None
+    image = cv2.imread(str(picture))
+    both = [prepare_cls([crop], CLS)[0] for crop in (image, np.ascontiguousarray(image[::-1, ::-1]))]
+    labels = []
+    for epoch in range(100):
+        item = data[(epoch, 2)]
+        labels.append(int(item["label"]))
+        assert np.array_equal(item["image"], both[labels[-1]])
+    assert 35 < sum(labels) < 65
+    assert [int(data[(0, k)]["label"]) for k in range(4)] != [int(data[(1, k)]["label"]) for k in range(4)]
+
+
+def test_a_classifiers_items_are_a_function_of_the_seed(rec_samples):
+    first, again, other = (ClsDataset(rec_samples, CLS, RecAugment(), seed=seed) for seed in (5, 5, 6))
+    keys = [(epoch, index) for epoch in range(4) for index in range(4)]
+    assert all(same(first[key], again[key]) for key in keys)
+    assert not all(same(first[key], other[key]) for key in keys)
+    assert same(pickle.loads(pickle.dumps(first))[(1, 0)], first[(1, 0)])
+
+
+def test_a_classifiers_batch(rec_samples):
+    data = ClsDataset(rec_samples, CLS, RecAugment())
+    batch = collate_cls([data[(0, index)] for index in range(4)])
+    assert batch["image"].shape == (4, 3, 16, 48) and batch["image"].dtype == np.float32
+    assert batch["label"].shape == (4,) and batch["label"].dtype == np.int64

@@ -27,3 +27,9 @@ def rec_model() -> recipe.Model:
         neck={"name": "SequenceEncoder", "hidden_size": 48},
         head={"name": "CTCHead"},
     )
+
+
+@pytest.fixture(scope="session")
+def cls_model() -> recipe.Model:
+    """The section of ch_ppocr_mobile_v2.0_cls."""
+    return model(backbone={"name": "MobileNetV3", "model_name": "small", "scale": 0.35}, head={"name": "ClsHead"})

@@ -160,7 +160,30 @@ def test_building_is_repeatable(rec_model):
     assert digest(nets[0]) == digest(nets[1])
 
 
-@pytest.mark.parametrize(("task", "classes"), [("rec", 0), ("rec", 11), ("det", 0)])
+def test_the_classifier_has_the_names_and_shapes_of_official_weights(cls_model):
+    """Of ch_ppocr_mobile_v2.0_cls: how many they are, how large, and those at both ends."""
+    state = state_of(zoo.build(cls_model, "cls", 2))
+    assert len(state) == 213 and sum(value.size for value in state.values()) == 133_628
+    assert {name.split(".")[0] for name in state} == {"backbone", "head"}
+    assert state["backbone.conv1.conv.weight"].shape == (8, 3, 3, 3)
+    assert state["backbone.blocks.10.mid_se.conv1.weight"].shape == (50, 200, 1, 1)
+    assert state["backbone.conv2.conv.weight"].shape == (200, 32, 1, 1)
+    assert (state["head.fc.weight"].shape, state["head.fc.bias"].shape) == ((200, 2), (2,))
+
+
+def test_a_classifier_gives_probabilities_of_two_directions(cls_model):
+    net = zoo.build(cls_model, "cls", 2)
+    x = paddle.randn([3, 3, 48, 192])
+    assert net.backbone(x).shape == [3, 200, 1, 48]
+    net.train()
+    assert net(x)["logits"].shape == [3, 2]
+    net.eval()
+    probabilities = net(x).numpy()
+    assert probabilities.shape == (3, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("task", "classes"), [("rec", 0), ("rec", 11), ("det", 0), ("cls", 2)])
 def test_parts_that_do_not_fit_are_an_error(det_model, rec_model, task, classes):
     wrong = rec_model if task == "det" or classes == 0 else det_model
     with pytest.raises(PpedgeError):

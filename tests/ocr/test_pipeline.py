@@ -5,8 +5,8 @@ import pytest
 
 from ppedge.errors import PpedgeError
 from ppedge.ocr.draw import draw_lines
-from ppedge.ocr.pipeline import Detector, Line, Pipeline, Recognizer
-from ppedge.ocr.spec import DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
+from ppedge.ocr.pipeline import Classifier, Detector, Line, Pipeline, Recognizer
+from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 
 DET = ModelSpec(
     "det",
@@ -15,6 +15,7 @@ DET = ModelSpec(
     det_postprocess=DbPostprocess(),
 )
 REC = ModelSpec("rec", rec_preprocess=RecPreprocess(height=8, min_width=16), characters=tuple("abcd"))
+CLS = ModelSpec("cls", cls_preprocess=ClsPreprocess(height=8, width=16), cls_postprocess=ClsPostprocess(0.9))
 
 
 class BrightIsText:
@@ -82,7 +83,8 @@ def test_lines_come_in_reading_order():
 def test_a_line_as_json_is_plain():
     quad = np.array([[0, 0.123456], [5, 0], [5, 5], [0, 5]], np.float32)
     value = Line("x", 0.123456, quad, 1.0).to_dict()
-    expected = {"text": "x", "score": 0.1235, "box": [[0, 0.1], [5, 0], [5, 5], [0, 5]], "box_score": 1.0}
+    expected = {"text": "x", "score": 0.1235, "box": [[0, 0.1], [5, 0], [5, 5], [0, 5]], "box_score": 1.0,
+                "turned": False}  # fmt: skip
     assert json.loads(json.dumps(value)) == expected
 
 
@@ -121,3 +123,71 @@ def test_a_drawing_has_the_picture_with_boxes_and_the_texts_beside(text):
     assert page.min() < 60, "ink"
     assert (drawing[:50, 160:] == 255).all()
     np.testing.assert_array_equal(image, picture(), err_msg="the picture given is left alone")
+
+
+class LeftIsBright:
+    """A classifier for which a line is upside down by as much as its first column is dark."""
+
+    name = "fake"
+
+    def __init__(self):
+        self.batches = []
+
+    def run(self, inputs):
+        self.batches.append(inputs[0].shape)
+        upright = (inputs[0][:, 0, 4, 0] + 1) / 2
+        return [np.stack([upright, 1 - upright], axis=1)]
+
+
+def graded(*levels):
+    """Lines whose first column has the given brightness, 0 to 1."""
+    return [np.full((8, 16, 3), round(level * 255), np.uint8) for level in levels]
+
+
+def test_directions_come_in_the_lines_order_with_their_scores():
+    engine = LeftIsBright()
+    told = Classifier(engine, CLS, batch_size=2)(graded(1.0, 0.0, 0.2))
+    assert [direction.text for direction in told] == ["0", "180", "180"]
+    assert [direction.score for direction in told] == pytest.approx([1.0, 1.0, 0.8], abs=1e-3)
+    assert engine.batches == [(2, 3, 8, 16), (1, 3, 8, 16)]
+
+
+def test_only_what_is_surely_upside_down_is_turned():
+    assert Classifier(LeftIsBright(), CLS).upside_down(graded(1.0, 0.0, 0.08, 0.12, 0.4)) == [
+        False, True, True, False, False,
+    ]  # fmt: skip
+
+
+class KeepsInput(WidthReader):
+    def run(self, inputs):
+        self.line = inputs[0][0, 0]
+        return super().run(inputs)
+
+
+class AlwaysSure:
+    """A classifier to which every line is upside down."""
+
+    name = "fake"
+
+    def run(self, inputs):
+        return [np.tile(np.float32([0.05, 0.95]), (len(inputs[0]), 1))]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_lines_are_turned_before_they_are_read(turned):
+    image = np.zeros((96, 160, 3), np.uint8)
+    image[20:40, 10:70], image[20:40, 70:130] = 140, 220
+    reader = KeepsInput()
+    classifier = Classifier(AlwaysSure(), CLS) if turned else None
+    (line,) = Pipeline(Detector(BrightIsText(), DET), Recognizer(reader, REC), classifier)(image)
+    left, right = np.split(reader.line[:, : reader.line.shape[1] // 2 * 2], 2, axis=1)
+    assert (left.mean() > right.mean()) == turned
+    assert line.turned == line.to_dict()["turned"] == turned
+    assert line.quad[0][0] < 10 and line.quad[0][1] < 20, "the box is that of the picture, not turned"
+
+
+def test_a_classifier_of_another_shape_is_a_sentence():
+    with pytest.raises(PpedgeError, match=r"gives shape \(1, 3, 5\) for 1 lines.*direction classifier's model"):
+        Classifier(WidthReader(), CLS)(graded(1.0))
+    with pytest.raises(PpedgeError, match="Not a classifier: its specification says task 'rec'"):
+        Classifier(LeftIsBright(), REC)

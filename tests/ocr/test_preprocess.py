@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppedge.errors import PpedgeError
-from ppedge.ocr.preprocess import det_size, prepare_det, prepare_rec, read_image, rec_width
-from ppedge.ocr.spec import DetPreprocess, RecPreprocess
+from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, read_image, rec_width
+from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,12 @@ def test_unreadable_pictures_are_one_sentence(tmp_path, content, message):
 def test_a_folder_is_not_a_picture(tmp_path):
     with pytest.raises(PpedgeError, match="cannot be read"):
         read_image(tmp_path)
+
+
+@pytest.mark.parametrize(("width", "filled"), [(20, 40), (96, 192), (300, 192)])
+def test_a_classifiers_lines_all_have_one_size(width, filled):
+    """The aspect is kept up to the full width; what is left on the right is 0, after normalising."""
+    x = prepare_cls([np.full((24, width, 3), 255, np.uint8)] * 2, ClsPreprocess())
+    assert x.shape == (2, 3, 48, 192) and x.dtype == np.float32
+    assert np.allclose(x[..., :filled], 1.0)
+    assert (x[..., filled:] == 0).all()

@@ -22,6 +22,11 @@ def rec_data(tmp_path_factory):
     return make_data("rec", tmp_path_factory.mktemp("data"))
 
 
+@pytest.fixture(scope="session")
+def cls_data(tmp_path_factory):
+    return make_data("cls", tmp_path_factory.mktemp("data"))
+
+
 class Example:
     """A task's tiny network, its groups and FLOPs."""
 
@@ -50,10 +55,10 @@ class Example:
 
 
 @pytest.fixture(scope="session")
-def examples(det_data, rec_data):
-    return {"det": Example("det", det_data), "rec": Example("rec", rec_data)}
+def examples(det_data, rec_data, cls_data):
+    return {"det": Example("det", det_data), "rec": Example("rec", rec_data), "cls": Example("cls", cls_data)}
 
 
-@pytest.fixture(params=["det", "rec"])
+@pytest.fixture(params=["det", "rec", "cls"])
 def example(request, examples):
     return examples[request.param]

@@ -48,6 +48,14 @@ def test_inputs_and_outputs_are_not_pruned(examples):
     assert ("backbone.conv.conv.weight", 1) not in pruned("det")
     assert {axis for name, axis in pruned("det") if ".conv3." in name and name.startswith("head")} == {0}
     assert not [name for name, _ in pruned("rec") if name.startswith(("neck", "head"))]
+    assert ("head.fc.weight", 1) not in pruned("cls")
+
+
+def test_what_a_classifiers_linear_layer_takes_is_left(examples):
+    """Channels that go through a flattening are pinned."""
+    members = {member[:2] for group in examples["cls"].groups for member in group.members}
+    assert ("backbone.conv2.conv.weight", 1) in members
+    assert not members & {("backbone.conv2.conv.weight", 0), ("head.fc.weight", 0)}
 
 
 def test_tracing_is_the_same_every_time_and_in_any_mode(example):

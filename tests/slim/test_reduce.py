@@ -11,7 +11,7 @@ from ppedge.slim.distill import Distillation, relative_error
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import kept_groups, reduce_blocks, units_of
 
-SHAPE = {"det": (2, 3, 96, 96), "rec": (2, 3, 32, 128)}
+SHAPE = {"det": (2, 3, 96, 96), "rec": (2, 3, 32, 128), "cls": (2, 3, 48, 96)}
 
 
 def pictures(example, count=3):
@@ -148,14 +148,15 @@ def test_a_slimmed_detector_is_near_its_teacher_and_distillation_brings_it_neare
     assert np.isfinite(losses).all()
 
 
-def test_distillation_of_a_recogniser_is_least_at_its_teacher(examples):
-    example = examples["rec"]
+@pytest.mark.parametrize("task", ["rec", "cls"])
+def test_distillation_of_class_scores_is_least_at_the_teacher(examples, task):
+    example = examples[task]
     teacher, other, copy = example.build(0), example.build(1), example.build(0)
     x = example.picture()
     found = []
     for student in (other, copy):
         student.head.training = True
-        found.append(float(Distillation(teacher, student, "rec")(student(x), {"image": x})["loss"]))
+        found.append(float(Distillation(teacher, student, task)(student(x), {"image": x})["loss"]))
     assert found[1] == pytest.approx(0, abs=1e-5) and found[0] > 1e-3
 
 

@@ -106,6 +106,14 @@ def test_flat_pruning_alone(run_of):
         load_quantized(run, Task(recipe))
 
 
+def test_a_classifiers_sensitivity_is_measured_on_lines_both_ways(run_of):
+    run = run_of("cls")
+    metrics, _ = slim(run, "slim.quant.method=none")
+    record = json.loads(run.artifact("slim", "sensitivity.json").read_text())
+    assert (record["metric"], record["samples"]) == ("accuracy", 4)  # of two lines
+    assert set(metrics["finetuned"]) == {"accuracy"}
+
+
 def test_quantizing_alone(run_of):
     run = run_of("rec")
     metrics, recipe = slim(run, "slim.prune.method=none", "slim.quant.exclude=[head]")

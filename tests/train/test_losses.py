@@ -2,7 +2,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppedge.train.losses import CTCLoss, DBLoss
+from ppedge.train.losses import ClsLoss, CTCLoss, DBLoss
 
 EPS = 1e-6
 
@@ -149,3 +149,10 @@ def test_merged_classes_have_finite_gradients():
     loss.backward()
     assert float(loss) == pytest.approx(0, abs=1e-5)
     assert np.isfinite(logits.grad.numpy()).all()
+
+
+def test_a_classifiers_loss_is_cross_entropy():
+    logits = np.array([[2.0, -1.0], [0.5, 0.5]], np.float32)
+    loss = ClsLoss()({"logits": paddle.to_tensor(logits)}, {"label": paddle.to_tensor(np.array([1, 0]))})["loss"]
+    assert loss.shape == []
+    assert float(loss) == pytest.approx((np.log1p(np.exp(3.0)) + np.log(2)) / 2, rel=1e-6)

@@ -1,9 +1,10 @@
-"""A stand-in for ``adb``: speaks the commands that ppedge uses; a folder is the phone's /data/local/tmp.
+"""A stand-in for ``adb``: speaks the commands that ppedge uses; a folder is the phone's /data/local/tmp and /sdcard.
 
 What the phones are and what goes wrong is read from ``phone.json`` beside it; what was asked is kept in ``log.txt``.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ PROPERTIES = {"ro.product.model": "Test Phone", "ro.board.platform": "sm8150", "
 
 
 def local(path):
-    return STORAGE / Path(path).relative_to("/data/local/tmp")
+    return STORAGE / Path(path).relative_to("/sdcard" if path.startswith("/sdcard") else "/data/local/tmp")
 
 
 def end(message, code=1):
@@ -31,7 +32,10 @@ def shell(command):
         return
     # benchmark_bin is for ARM: a script that does what the test wants stands for it.
     script = command.replace("/data/local/tmp", str(STORAGE)).replace("./benchmark_bin", f"sh {HERE}/benchmark.sh")
-    sys.exit(subprocess.run(["sh", "-c", script], check=False).returncode)
+    script = script.replace("/sdcard", str(STORAGE))
+    # Android's own programs (am, pm, pidof, logcat) are scripts of the test.
+    env = {**os.environ, "PATH": f"{HERE}/programs:{os.environ['PATH']}", "STORAGE": str(STORAGE)}
+    sys.exit(subprocess.run(["sh", "-c", script], env=env, check=False).returncode)
 
 
 def main(words):

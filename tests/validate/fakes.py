@@ -6,6 +6,8 @@ import threading
 
 from ppedge.validate.workers import Workers
 
+COUNTS = {"total": 1000, "load": 400, "dot": 0}
+
 
 class Fake:
     """An engine made of a function of its input; it keeps what it was given."""
@@ -32,6 +34,18 @@ class Fake:
 
     def __exit__(self, *error):
         self.close()
+
+
+class FakeArm(Fake):
+    """An engine that also counts."""
+
+    last_counts = COUNTS
+
+    def memory(self):
+        return 5_000_000
+
+    def load_counts(self, inputs):
+        return {"total": 70_000}
 
 
 def workers(*engines):

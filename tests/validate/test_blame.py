@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from ppedge.errors import PpedgeError
-from ppedge.ocr.spec import DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
+from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 from ppedge.validate.blame import Road, blame
 from ppedge.validate.spec_changes import changes
 
 DET = ModelSpec("det", det_preprocess=DetPreprocess(limit_side=32), det_postprocess=DbPostprocess())
 REC = ModelSpec("rec", rec_preprocess=RecPreprocess(min_width=32), characters=("a", "b"))
+CLS = ModelSpec("cls", cls_preprocess=ClsPreprocess(height=16, width=64), cls_postprocess=ClsPostprocess())
 SWAPPED = {"mean": (0.406, 0.456, 0.485)}
 
 
@@ -142,6 +143,33 @@ def test_a_recogniser(change, engine, stage, told):
     assert found.disagreement > 0
     assert blamed(found) == [stage]
     assert told in found.verdict and "texts differ on 3 crops" in found.verdict
+
+
+class Direction:
+    """A classifier for which a line is upside down if it is bright."""
+
+    name = "direction"
+
+    def run(self, inputs):
+        bright = (inputs[0].mean(axis=(1, 2, 3)) > 0).astype(np.float32)
+        return [np.stack([1 - bright, bright], axis=1)]
+
+
+def test_a_classifier():
+    crops = [np.full((16, 64, 3), level, np.uint8) for level in (0, 160, 255)]
+    found = blame(Road(CLS, Direction()), Road(CLS, Direction()), crops)
+    assert found.verdict == "the directions agree on 3 crops"
+    shipped = dataclasses.replace(CLS, cls_preprocess=dataclasses.replace(CLS.cls_preprocess, mean=0.9))
+    found = blame(Road(CLS, Direction()), Road(shipped, Direction()), crops)
+    assert blamed(found) == ["preprocess"]
+    assert "33.3% of the directions differ on 3 crops" in found.verdict
+    assert "cls_preprocess.mean is 0.9 instead of 0.5" in found.verdict
+
+
+def test_a_turn_score_that_is_changed_is_told():
+    shipped = dataclasses.replace(CLS, cls_postprocess=ClsPostprocess(0.6))
+    (change,) = changes(CLS, shipped)
+    assert (change.stage, change.key, change.shipped) == ("postprocess", "cls_postprocess.turn_score", 0.6)
 
 
 def test_character_sets_of_different_length():

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ppedge.cli.validate import report_lines
 from ppedge.runs import read_json
 from ppedge.validate import latency
 
@@ -113,14 +112,3 @@ def test_the_band_stands_beside_the_estimates():
     estimated = latency.report("paddlelite", "cortex-a76", 148_600_000, 2_349_286)
     line = latency.told({**estimated, "phones": [{**estimated["phones"][0], "milliseconds": 1234.5}]})
     assert line == "estimated, one thread, x1.5 either way: Snapdragon 865 (Cortex-A77) 1200 ms"
-
-
-def test_a_report_tells_estimates_where_it_has_them():
-    model = {"file": "det.fp32.nb", "baseline": True, "input_shape": [1, 3, 320, 320], "instructions": {"total": 10**8}}
-    estimated = latency.report("paddlelite", "cortex-a53", 10**8, 10**6)
-    report = {"cpu": "cortex-a53", "gates": []}
-    told = report_lines({**report, "models": [{**model, "estimated_latency": estimated}]})
-    assert len(told) == 2 and told[1].strip().startswith("estimated, one thread, x")
-    silent = report_lines({**report, "models": [{**model, "estimated_latency": None}]})
-    assert silent == told[:1]
-    assert not any(" ms" in line for line in silent)

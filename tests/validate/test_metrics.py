@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppedge.errors import PpedgeError
-from ppedge.validate.metrics import DetMetric, RecMetric
+from ppedge.validate.metrics import ClsMetric, DetMetric, RecMetric
 
 
 def box(left, top, right, bottom):
@@ -108,7 +108,9 @@ def test_recognition(normalise, predictions, targets, expected, why):
     assert (summary["exact"], summary["ned"]) == pytest.approx(expected), why
 
 
-@pytest.mark.parametrize(("metric", "sample"), [(DetMetric(), ([], [], [])), (RecMetric(), (["a"], ["b"]))])
+@pytest.mark.parametrize(
+    ("metric", "sample"), [(DetMetric(), ([], [], [])), (RecMetric(), (["a"], ["b"])), (ClsMetric(), (["0"], ["180"]))]
+)
 def test_a_metric_of_nothing_raises_and_reset_gets_there(metric, sample):
     with pytest.raises(PpedgeError, match="There are no"):
         metric.summary()
@@ -132,8 +134,18 @@ def test_sizes_must_fit():
         DetMetric().update([], [UNIT], [])
     with pytest.raises(ValueError, match="1 predictions but 0"):
         RecMetric().update(["a"], [])
+    with pytest.raises(ValueError, match="shorter"):
+        ClsMetric().update(["0"], [])
 
 
 def test_an_unknown_normalisation_names_the_known_ones():
     with pytest.raises(PpedgeError, match="ignore_space"):
         RecMetric("lower")
+
+
+def test_accuracy_is_the_share_of_right_directions():
+    metric = ClsMetric()
+    metric.update(["0", "180", "0"], ["0", "180", "180"])
+    metric.update(["180"], ["0"])
+    assert metric.summary() == {"accuracy": 0.5}
+    assert metric.rows().tolist() == [[1, 1], [1, 1], [1, 0], [1, 0]]

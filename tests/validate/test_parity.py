@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from fakes import Fake, workers
 
-from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.formats import ClsSample, DetSample, RecSample
 from ppedge.errors import PpedgeError
-from ppedge.ocr.spec import DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
+from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 from ppedge.validate.parity import changed_values, compare
 
 DET = ModelSpec("det", det_preprocess=DetPreprocess(limit_side=32), det_postprocess=DbPostprocess())
 REC = ModelSpec("rec", rec_preprocess=RecPreprocess(min_width=32), characters=("a", "b"))
+CLS = ModelSpec("cls", cls_preprocess=ClsPreprocess(height=16, width=64), cls_postprocess=ClsPostprocess())
 SHAPES = ["first", "wide", "tall", "tiny", "flipped"]
 
 
@@ -209,3 +210,28 @@ def test_bits_that_changed(first, again, changed):
 def test_no_samples_is_a_sentence():
     with pytest.raises(PpedgeError, match="no samples"), workers(Fake("arm", box_map)) as pool:
         compare(Fake("a", box_map), pool, DET, [])
+
+
+def says_by_first_column(x):
+    """Upside down where the line begins brighter than it goes on."""
+    upside_down = (x[..., 0].mean(axis=(1, 2)) > x.mean(axis=(1, 2, 3))).astype(np.float32)
+    return np.stack([1 - upside_down, upside_down], axis=1) * 0.8 + 0.1
+
+
+def test_a_classifiers_directions_are_compared_as_strings(tmp_path):
+    """Each line is seen as its sample says, turned or not; it has one size whatever the crop."""
+    path = tmp_path / "line.png"
+    cv2.imwrite(str(path), np.tile(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], (16, 1, 3)))
+    samples = [ClsSample(path, label, f"labels:{label}", None, label == "180") for label in ("0", "180")]
+    parity = both(CLS, samples, says_by_first_column, says_by_first_column)
+    assert parity.metric == "accuracy"
+    assert parity.reference_metrics == parity.candidate_metrics == {"accuracy": 1.0}
+    assert parity.agreement.to_dict() == {"share": 1.0, "lines": 2, "equal": 2}
+    assert [shape.name for shape in parity.shapes] == SHAPES
+    assert {shape.input_shape for shape in parity.shapes} == {(1, 3, 16, 64)}
+
+    parity = both(CLS, samples, says_by_first_column, lambda x: np.tile(np.float32([0.9, 0.1]), (len(x), 1)))
+    assert (parity.agreement.share, parity.drop) == (0.5, 0.5)
+    (different,) = parity.agreement.different
+    assert different.to_dict()["reference"]["text"] == different.label == "180"
+    assert different.to_dict()["candidate"] == {"text": "0", "score": pytest.approx(0.9)}

@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from fakes import Fake
+from fakes import COUNTS, Fake, FakeArm
 
 from ppedge.data.source import model_spec
 from ppedge.engines import open_engine
@@ -17,24 +17,10 @@ from ppedge.validate import stage
 from ppedge.validate.cost import measure
 from small import make_data, tiny_recipe
 
-COUNTS = {"total": 1000, "load": 400, "dot": 0}
-
 
 def bright(x):
     """A map that is text where the picture is bright."""
     return (x.mean(axis=1, keepdims=True) > 1.0).astype(np.float32) * np.float32(0.9)
-
-
-class FakeArm(Fake):
-    """An engine that also counts."""
-
-    last_counts = COUNTS
-
-    def memory(self):
-        return 5_000_000
-
-    def load_counts(self, inputs):
-        return {"total": 70_000}
 
 
 def onnx_model(path):
@@ -82,7 +68,7 @@ def fakes(monkeypatch):
     functions = {"onnxruntime": lambda path: bright, "arm-onnxruntime": lambda path: bright}
 
     def open_fake(name, path, **options):
-        if name == "onnxruntime":
+        if name in ("onnxruntime", "paddle"):
             return Fake(name, functions[name](path))
         return FakeArm(name, functions[name](path))
 
@@ -127,6 +113,35 @@ def test_differences_are_drawn_and_in_the_manifest(opened, fakes):
         assert one["reference"] > one["candidate"] == one["matched"] == 0
         assert one["picture"].startswith("images/") and one["where"].startswith("val.txt:")
         assert run.artifact("validate", one["drawing"]).read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_half_precision_runs_where_core_and_runtime_can(opened, fakes, monkeypatch):
+    run, validate = opened
+    with run.writing("convert", force=True) as folder:
+        (folder / "paddle").mkdir()
+        names = ["det.fp32.nb", "det.fp16.nb", "paddle/det.fp32.pdmodel", "paddle/det.fp32.pdiparams"]
+        for name in names:
+            (folder / name).write_bytes(b"any")
+        run.write_manifest(folder, "convert", outputs=names, model=run.manifest("convert")["model"])
+    monkeypatch.setattr(stage, "find_spec", lambda name: True)
+    fakes["paddle"] = fakes["arm-paddlelite"] = lambda path: bright
+    report = validate(engine="paddlelite", cpu=["cortex-a53", "cortex-a76"], limit=1, gates={"max_instructions": 10})
+    assert [(m["file"], m["cpu"]) for m in report["models"]] == [
+        ("det.fp32.nb", "cortex-a53"), ("det.fp32.nb", "cortex-a76"), ("det.fp16.nb", "cortex-a76")
+    ]  # fmt: skip
+    reason = "cortex-a53 has no half precision (asimdhp)"
+    assert report["not_run"] == [{"file": "det.fp16.nb", "cpu": "cortex-a53", "reason": reason}]
+    assert {row["model"] for row in report["gates"] if row["gate"] == "max_instructions"} == {"det.fp32.nb"}
+    assert "asimddp" in report["features"]["cortex-a76"] and "asimddp" not in report["features"]["cortex-a53"]
+
+    def without_kernels(path):
+        if "fp16" in path.name:
+            raise PpedgeError("kernel for 'calib' is not supported")
+        return bright
+
+    fakes["arm-paddlelite"] = without_kernels
+    report = validate(engine="paddlelite", cpu=["cortex-a76"], limit=1)
+    assert [row["reason"] for row in report["not_run"]] == ["kernel for 'calib' is not supported"]
 
 
 def test_limits_of_cost_are_those_of_the_quantized_file(opened, fakes):
@@ -204,7 +219,7 @@ def test_a_guest_that_is_killed_in_the_middle(opened, fakes, monkeypatch):
 def test_two_fresh_guests_cost_the_same(tmp_path):
     onnx_model(tmp_path / "tiny.onnx")
     first, again = (
-        measure(lambda: open_engine("arm-onnxruntime", tmp_path / "tiny.onnx", count=True), 32) for _ in range(2)
+        measure(lambda: open_engine("arm-onnxruntime", tmp_path / "tiny.onnx", count=True), (32, 320)) for _ in range(2)
     )
     assert first.instructions == again.instructions
     assert first.input_shape == (1, 3, 32, 320)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from ppedge.ocr.spec import DbPostprocess, DetPreprocess, RecPreprocess
+from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, RecPreprocess
 
 
 class Section(BaseModel):
@@ -43,8 +43,9 @@ class Data(Section):
     eval: list[Path] = []
     """Label files to evaluate on."""
     labels: Literal["detection", "recognition"] | None = None
-    """Format of the label files; a recogniser that is given ``detection`` labels uses the crops of their boxes. By
-    default the task's own."""
+    """Format of the label files; a recogniser or classifier that is given ``detection`` labels uses the crops of their
+    boxes. By default the task's own, which for a direction classifier is ``recognition``: it takes each line both ways,
+    whatever it says."""
     charset: str = "en_number"
     """For a recogniser: the name of a built-in character set, or a file with one character a line."""
     use_space_char: bool = False
@@ -67,9 +68,9 @@ class MobileNetV3(Section):
     disable_se: bool = True
     """For a detector: leave the squeeze-and-excitation parts out."""
     large_stride: tuple[int, int, int, int] = (1, 2, 2, 2)
-    """For a recogniser, ``large``: strides of the height."""
+    """For a recogniser or classifier, ``large``: strides of the height."""
     small_stride: tuple[int, int, int, int] = (2, 2, 2, 2)
-    """For a recogniser, ``small``: strides of the height."""
+    """For a recogniser or classifier, ``small``: strides of the height."""
 
 
 class DBFPN(Section):
@@ -102,12 +103,18 @@ class CTCHead(Section):
     name: Literal["CTCHead"]
 
 
+class ClsHead(Section):
+    """The mean of the features and one linear layer to the two directions of a line."""
+
+    name: Literal["ClsHead"]
+
+
 class Model(Section):
-    """The network, part by part, under the names PaddleOCR uses."""
+    """The network, part by part, under the names PaddleOCR uses; a direction classifier has no neck."""
 
     backbone: Annotated[MobileNetV3, Field()]
-    neck: Annotated[DBFPN | SequenceEncoder, Field(discriminator="name")]
-    head: Annotated[DBHead | CTCHead, Field(discriminator="name")]
+    neck: DBFPN | SequenceEncoder | None = Field(None, discriminator="name")
+    head: Annotated[DBHead | CTCHead | ClsHead, Field(discriminator="name")]
 
 
 class Imported(Section):
@@ -143,7 +150,7 @@ class DetAugment(Section):
 
 
 class RecAugment(Section):
-    """Changes to training crops of a recogniser; each is a probability."""
+    """Changes to training crops of a recogniser or classifier; each is a probability."""
 
     perspective: float = Field(0.4, ge=0, le=1)
     """Move the four corners a little."""
@@ -333,14 +340,16 @@ class Gates(Section):
     max_difference: float | None = Field(1e-3, gt=0)
     """Of a float file: largest difference of any output value between PC and ARM."""
     max_metric_drop: float | None = Field(0.005, ge=0)
-    """Drop of the metric from PC to ARM, as measured on the pictures; its confidence interval is told beside it."""
+    """Drop of the metric from PC to ARM, as measured on the pictures; one whose confidence interval reaches 0 may be
+    chance, and passes."""
     min_box_agreement: float | None = Field(None, ge=0, le=1)
     """For a detector: share of boxes that PC and ARM both find, matched one to one at IoU 0.9."""
     min_string_agreement: float | None = Field(None, ge=0, le=1)
-    """For a recogniser: share of lines that PC and ARM read as the same string."""
+    """For a recogniser: share of lines that PC and ARM read as the same string; for a classifier: of lines for which
+    both find the same direction."""
     max_instructions: int | None = Field(None, ge=1)
-    """ARM instructions of one inference at 320x320 (a recogniser: its height x 320); asked, as the next two, of the
-    quantized file where there is one, else of the float file."""
+    """ARM instructions of one inference at 320x320 (a recogniser: its height x 320, a classifier: its own size);
+    asked, as the next two, of the quantized file where there is one, else of the float file."""
     min_speedup: float | None = Field(None, gt=0)
     """ARM instructions of the network before slimming / of this one, on the same core."""
     max_nb_bytes: int | None = Field(None, ge=1)
@@ -358,7 +367,7 @@ class Validate(Section):
     )
     """The emulated core or cores: cortex-a53, cortex-a76, or any that QEMU knows; one may be given without a list."""
     limit: int = Field(10, ge=1)
-    """Evaluation pictures (for a recogniser, crops) that go through both engines."""
+    """Evaluation pictures (for a recogniser or classifier, crops) that go through both engines."""
     workers: int | None = Field(None, ge=1)
     """Emulated processes that share the pictures; by default as many as the PC has cores. Results do not depend on
     it."""
@@ -370,8 +379,8 @@ class Recipe(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Also the name of the run's folder."""
-    task: Literal["det", "rec"]
-    """Text detection or text recognition."""
+    task: Literal["det", "rec", "cls"]
+    """Text detection, text recognition, or telling whether a text line is upside down."""
     seed: int = Field(0, ge=0, lt=1 << 31)
     """Of everything that is random."""
     data: Data
@@ -386,6 +395,8 @@ class Recipe(Section):
     det_preprocess: DetPreprocess = DetPreprocess()
     det_postprocess: DbPostprocess = DbPostprocess()
     rec_preprocess: RecPreprocess = RecPreprocess()
+    cls_preprocess: ClsPreprocess = ClsPreprocess()
+    cls_postprocess: ClsPostprocess = ClsPostprocess()
     metric: Literal["strict", "ignore_space", "upper_alnum"] = "strict"
     """For a recogniser, how texts are compared: as they are, without spaces, or upper-cased letters and digits only."""
     train: Train = Train()
@@ -400,9 +411,13 @@ class Recipe(Section):
                 if getattr(self, section) != default:
                     raise ValueError(f"{section}: a network that comes as an inference model has no such stage")
             return self
-        wanted = {"det": ("DBFPN", "DBHead"), "rec": ("SequenceEncoder", "CTCHead")}[self.task]
-        if (self.model.neck.name, self.model.head.name) != wanted:
-            raise ValueError(f"model: a {self.task} network needs neck {wanted[0]} and head {wanted[1]}")
+        neck, head = {"det": ("DBFPN", "DBHead"), "rec": ("SequenceEncoder", "CTCHead"), "cls": (None, "ClsHead")}[
+            self.task
+        ]
+        if (self.model.neck and self.model.neck.name, self.model.head.name) != (neck, head):
+            raise ValueError(
+                f"model: a {self.task} network needs {f'neck {neck}' if neck else 'no neck'} and head {head}"
+            )
         return self
 
     @property
@@ -415,6 +430,11 @@ class Recipe(Section):
     def labels(self) -> Literal["detection", "recognition"]:
         """The format of the label files."""
         return self.data.labels or ("detection" if self.task == "det" else "recognition")
+
+    @property
+    def line_height(self) -> int:
+        """Height in pixels of the lines that a recogniser or classifier takes; a detector takes any picture."""
+        return self.cls_preprocess.height if self.task == "cls" else self.rec_preprocess.height
 
 
 class Suite(Section):

@@ -6,6 +6,7 @@ for any architecture that the machine's package sources carry.
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ Dir::Cache "{state}/cache";
 Dir::Log "{state}/log";
 """
 
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
 
 def machine_architecture() -> str:
     """Return dpkg's name of this machine's architecture: ``amd64``.
@@ -39,7 +42,16 @@ def machine_architecture() -> str:
     return run_child(["dpkg", "--print-architecture"], "asking dpkg for the architecture").strip()
 
 
-def unpack(packages: Sequence[str], architecture: str, folder: Path, scratch: Path) -> dict[str, str]:
+def unpack(
+    packages: Sequence[str],
+    architecture: str,
+    folder: Path,
+    scratch: Path,
+    *,
+    dependencies: bool = True,
+    suite: str = "",
+    user: str = "The ARM emulator",
+) -> dict[str, str]:
     """Fetch packages with all they depend on and unpack them into a folder.
 
     Args:
@@ -47,6 +59,9 @@ def unpack(packages: Sequence[str], architecture: str, folder: Path, scratch: Pa
         architecture: dpkg's name of the architecture.
         folder: Where the files go; made if it is not there.
         scratch: A folder for apt's state and the fetched files; it must not exist, and is removed at the end.
+        dependencies: Fetch what the packages depend on, too.
+        suite: Another suite of the machine's own Debian mirror, instead of the machine's sources: ``bullseye``.
+        user: Who needs the packages, for the error.
 
     Returns:
         The version of each package that was unpacked.
@@ -54,13 +69,23 @@ def unpack(packages: Sequence[str], architecture: str, folder: Path, scratch: Pa
     Raises:
         MissingError: apt or dpkg is not here, or the packages cannot be had.
     """
-    _need_programs()
+    _need_programs(user)
     for part in ("lists/partial", "cache/archives/partial", "log"):
         (scratch / part).mkdir(parents=True)
     (scratch / "status").touch()
     configuration = scratch / "apt.conf"
     configuration.write_text(_CONFIGURATION.format(architecture=architecture, state=scratch), encoding="utf-8")
-    _fetch(packages, architecture, configuration)
+    refreshed = _refresh(architecture, configuration)
+    if suite:
+        _use_suite(suite, configuration, user)
+        refreshed = _refresh(architecture, configuration)
+    try:
+        _download(packages, architecture, configuration, dependencies)
+    except PpedgeError as error:
+        raise MissingError(
+            f"{user}'s packages could not be had: {refreshed or error.message}",
+            "Check the network and the sources of apt (Debian 12's carry all that is needed), then try again.",
+        ) from error
     archives = sorted((scratch / "cache/archives").glob("*.deb"))
     folder.mkdir(parents=True, exist_ok=True)
     for archive in archives:
@@ -69,31 +94,53 @@ def unpack(packages: Sequence[str], architecture: str, folder: Path, scratch: Pa
     return {name: unquote(version) for name, version, _ in (a.stem.split("_") for a in archives)}
 
 
-def _need_programs() -> None:
+def _need_programs(user: str = "The ARM emulator") -> None:
     for program in ("apt-get", "dpkg", "dpkg-deb"):
         if shutil.which(program) is None:
             raise MissingError(
-                f"The ARM emulator needs the program {program}, which is not on this machine.",
+                f"{user} needs the program {program}, which is not on this machine.",
                 "It is built from Debian packages: use Debian 12, or an image of it.",
             )
 
 
-def _fetch(packages: Sequence[str], architecture: str, configuration: Path) -> None:
-    env = {"APT_CONFIG": str(configuration), "LC_ALL": "C.UTF-8"}
-    refreshed = ""
+def _refresh(architecture: str, configuration: Path) -> str:
+    """Fetch the package lists; return what went wrong, if anything did."""
     try:
-        run_child(["apt-get", "update", "-qq"], f"fetching the {architecture} package lists", env=env)
+        run_child(["apt-get", "update", "-qq"], f"fetching the {architecture} package lists", env=_env(configuration))
     except PpedgeError as error:
         # One source of several may well fail (a third party's without this architecture): the download decides.
-        refreshed = error.message
-    try:
-        run_child(
-            ["apt-get", "install", "-qq", "--yes", "--download-only", *packages],
-            f"fetching {architecture} packages",
-            env=env,
-        )
-    except PpedgeError as error:
+        return error.message
+    return ""
+
+
+def _use_suite(suite: str, configuration: Path, user: str) -> None:
+    """Have apt use one suite of the mirror that the machine's sources name for its own release."""
+    columns = "$(CODENAME) $(COMPONENT) $(REPO_URI)"
+    command = ["apt-get", "indextargets", "--format", columns, "Created-By: Packages"]
+    lines = run_child(command, "asking apt for its sources", env=_env(configuration)).splitlines()
+    own = [platform.freedesktop_os_release().get("VERSION_CODENAME", ""), "main"]
+    mirrors = [line.split()[2] for line in lines if line.split()[:2] == own]
+    if not mirrors:
         raise MissingError(
-            f"The ARM emulator's packages could not be had: {refreshed or error.message}",
-            "Check the network and the sources of apt (Debian 12's carry all that is needed), then try again.",
-        ) from error
+            f"{user} needs packages of Debian's {suite}, but apt's sources name no mirror of Debian.",
+            "Use Debian 12, or an image of it.",
+        )
+    signed = f"[signed-by={_KEYRING}] " if _KEYRING.is_file() else ""
+    sources = configuration.with_name("sources.list")
+    sources.write_text(f"deb {signed}{mirrors[0]} {suite} main\n", encoding="utf-8")
+    with configuration.open("a", encoding="utf-8") as file:
+        file.write(f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "-";\n')
+
+
+def _download(packages: Sequence[str], architecture: str, configuration: Path, dependencies: bool) -> None:
+    command = ["install", "--yes", "--download-only"] if dependencies else ["download"]
+    run_child(
+        ["apt-get", *command, "-qq", *packages],
+        f"fetching {architecture} packages",
+        env=_env(configuration),
+        cwd=configuration.with_name("cache") / "archives",  # where `download` leaves them, as `install` does
+    )
+
+
+def _env(configuration: Path) -> dict[str, str]:
+    return {"APT_CONFIG": str(configuration), "LC_ALL": "C.UTF-8"}

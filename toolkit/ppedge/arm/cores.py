@@ -57,6 +57,12 @@ PLAINEST = "cortex-a53"
 NEWER_FEATURES = {"asimddp": "dot product", "asimdhp": "half precision", "atomics": "atomic updates (LSE)"}
 
 
+def features(cpu: str) -> list[str] | None:
+    """Return the instruction set extensions of a core by the kernel's names; None for a core outside the table."""
+    core = CORES.get(cpu)
+    return None if core is None else list(core.features)
+
+
 def lacking(cpu: str) -> list[str]:
     """Name the newer features that a core lacks, as ``dot product (asimddp)``; none for a core outside the table."""
     core = CORES.get(cpu)

@@ -17,11 +17,14 @@ import numpy as np
 from typing_extensions import Self
 
 from ppedge.arm import protocol, qemu
+from ppedge.arm.elf import Function
 from ppedge.arm.memory import guest_memory
 from ppedge.arm.sysroot import Sandbox
 from ppedge.errors import PpedgeError
 
 _LARGEST_ANSWER = 1 << 32
+# Seconds that a guest has to end by itself; one that is still starting on a busy machine takes some.
+_FAREWELL = 15.0
 
 
 class Guest:
@@ -34,12 +37,15 @@ class Guest:
         program: The guest's program and its arguments.
         cpu: QEMU's name of a core.
         count: Count the instructions of each run.
+        watch: With counting, a function of the guest's whose entries into blocks of code are counted apart.
         environment: Added to the guest's environment.
         timeout: Seconds that one answer may take.
 
     Attributes:
         last_counts: With counting, the instructions of the last run by class.
         last_pause: With counting, those between the run before it (or the guest's start) and that run.
+        last_trace: With ``watch``, the last run piece by piece: where in the function a piece began (bytes from its
+            begin; None for what lies before the first), and its instructions by class. They sum to `last_counts`.
 
     Raises:
         PpedgeError: QEMU does not know the core.
@@ -53,6 +59,7 @@ class Guest:
         *,
         cpu: str,
         count: bool = False,
+        watch: Function | None = None,
         environment: Mapping[str, str] | None = None,
         timeout: float = 600.0,
     ) -> None:
@@ -60,22 +67,24 @@ class Guest:
         self.timeout = timeout
         self.last_counts: dict[str, int] | None = None
         self.last_pause: dict[str, int] | None = None
+        self.last_trace: list[tuple[int | None, dict[str, int]]] = []
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the guest
-        self._count_from: int | None = None
-        count_to: int | None = None
-        if count:
-            self._count_from, count_to = os.pipe()
-            os.set_blocking(self._count_from, False)
+        # A file and not a pipe: a pipe that nobody reads while the guest runs would fill up and stop it.
+        self._counted = tempfile.TemporaryFile() if count else None  # noqa: SIM115 - likewise
+        self._counted_to = 0
         try:
             self._process = qemu.start(
-                sandbox, cpu, program, environment=environment or {}, words=self._words, count_to=count_to
+                sandbox,
+                cpu,
+                program,
+                environment=environment or {},
+                words=self._words,
+                count_to=None if self._counted is None else self._counted.fileno(),
+                watch=watch,
             )
         except BaseException:
             self._release()
             raise
-        finally:
-            if count_to is not None:
-                os.close(count_to)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._stdin, False)
@@ -119,14 +128,15 @@ class Guest:
             PpedgeError: The guest refuses the inputs, takes too long or dies.
         """
         self.last_counts = self.last_pause = None
+        self.last_trace = []
         self._drain()  # what a run that failed left there
         try:
             payload = protocol.pack([np.ascontiguousarray(array) for array in inputs])
         except TypeError as error:
             raise PpedgeError(f"{what}: {error}.", "Give float32 or integer arrays.") from error
         answer = self._ask(protocol.RUN, payload, protocol.TENSORS, what)
-        if self._count_from is not None:
-            self.last_pause, self.last_counts = self._counts(what)
+        if self._counted is not None:
+            self._take_counts(what)
         return protocol.unpack(answer)
 
     def close(self) -> None:
@@ -136,7 +146,7 @@ class Guest:
         assert self._process.stdin is not None
         self._process.stdin.close()  # to a guest that waits for a message, the end
         try:
-            self._process.wait(1.0)
+            self._process.wait(_FAREWELL)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -159,9 +169,9 @@ class Guest:
 
     def _release(self) -> None:
         self._words.close()
-        if self._count_from is not None:
-            os.close(self._count_from)
-            self._count_from = None
+        if self._counted is not None:
+            self._counted.close()
+            self._counted = None
         process = getattr(self, "_process", None)
         if process is not None and process.stdout is not None:
             process.stdout.close()
@@ -237,17 +247,27 @@ class Guest:
         self.close()
 
     def _drain(self) -> str:
-        if self._count_from is None:
+        """Return what the plugin has written since the last call."""
+        if self._counted is None:
             return ""
-        try:
-            return os.read(self._count_from, 1 << 16).decode("ascii")
-        except BlockingIOError:
-            return ""
+        parts = []
+        # The file's offset is the plugin's, which writes through the same description.
+        while part := os.pread(self._counted.fileno(), 1 << 20, self._counted_to):
+            parts.append(part)
+            self._counted_to += len(part)
+        return b"".join(parts).decode("ascii")
 
-    def _counts(self, what: str) -> list[dict[str, int]]:
-        """Read what the plugin wrote at a run's two marks, before the guest answered: up to the run, and the run."""
-        lines = self._drain().splitlines()
-        marks = [int(line.split()[0]) for line in lines]
+    def _take_counts(self, what: str) -> None:
+        """Read what the plugin wrote before the guest answered: up to the run, its pieces, and to its end."""
+        rows = [[int(number) for number in line.split()] for line in self._drain().splitlines()]
+        places = [row[0] - qemu.FIRST_WATCHED for row in rows if row[0] >= qemu.FIRST_WATCHED]
+        marks = [row[0] for row in rows if row[0] < qemu.FIRST_WATCHED]
         if marks != [protocol.MARK_BEGIN, protocol.MARK_END]:
             self._fail(f"{what} on {self.cpu}: the counting plugin reported the marks {marks}, not a run's two.")
-        return [dict(zip(qemu.CLASSES, map(int, line.split()[1:]), strict=True)) for line in lines]
+        # A line holds what was executed since the line before it, so each piece is named by the line before its own.
+        begin = next(k for k, row in enumerate(rows) if row[0] == protocol.MARK_BEGIN)
+        before, pieces = rows[: begin + 1], [dict(zip(qemu.CLASSES, row[1:], strict=True)) for row in rows[begin + 1 :]]
+        self.last_pause = {name: sum(row[1 + k] for row in before) for k, name in enumerate(qemu.CLASSES)}
+        self.last_counts = {name: sum(piece[name] for piece in pieces) for name in qemu.CLASSES}
+        inside = places[len(places) - len(pieces) + 1 :]
+        self.last_trace = list(zip([None, *inside], pieces, strict=True))

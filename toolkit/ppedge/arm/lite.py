@@ -8,9 +8,12 @@ with the library in the cache folder.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import re
 import shutil
+import tarfile
 import tempfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +21,7 @@ import numpy as np
 
 from ppedge.arm import apt, sysroot
 from ppedge.arm.guest import Guest
-from ppedge.cache import cache_root
+from ppedge.cache import Progress, cache_root, locked
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import read_json, sha256, write_json
@@ -30,7 +33,7 @@ CROSS_COMPILER = "aarch64-linux-gnu-g++"  # the program and, on Debian, the pack
 # The compiler that is fetched for the time of the set-up where the machine has none.
 _CROSS_PACKAGES = ("g++-aarch64-linux-gnu", "libc6-dev-arm64-cross")
 _TOLERANCE = 1e-4
-_HINT = "Run `ppedge arm setup --lite DIR` with an unpacked release of Paddle Lite for armlinux armv8."
+_HINT = "Run `ppedge arm setup --lite DIR_OR_TARBALL` with a release of Paddle Lite for armlinux armv8."
 
 
 @dataclass(frozen=True)
@@ -126,19 +129,22 @@ def registered() -> LiteRuntime:
     return runtime
 
 
-def register(release: Path, progress: sysroot.Progress | None = None) -> LiteRuntime:
+def register(release: Path, progress: Progress | None = None) -> LiteRuntime:
     """Compile the runner against a release of Paddle Lite, try it, and keep both.
 
     Args:
-        release: A folder laid out as the official releases: ``cxx/include/paddle_api.h``,
-            ``cxx/lib/libpaddle_light_api_shared.so``.
+        release: An official release: its archive (tar, gzip or another compression), or the folder that it unpacks to:
+            ``cxx/include/paddle_api.h``, ``cxx/lib/libpaddle_light_api_shared.so``.
         progress: Told what is being done, one sentence a step.
 
     Raises:
-        PpedgeError: The folder is no such release, or its runtime gives a wrong answer; the runtime registered before
-            stays.
+        PpedgeError: The folder or archive is no such release, or its runtime gives a wrong answer; the runtime
+            registered before stays.
         MissingError: The sandbox or a compiler cannot be had.
     """
+    if release.is_file():
+        with tempfile.TemporaryDirectory(prefix="ppedge-lite-") as folder:
+            return register(_unpack(release, Path(folder)), progress)
     tell = progress or (lambda _: None)
     include, library = _find(release)
     sandbox = sysroot.ensure(progress)
@@ -146,7 +152,7 @@ def register(release: Path, progress: sysroot.Progress | None = None) -> LiteRun
     made_from = [library, RUNNER_SOURCE, *sorted(include.glob("*.h"))]
     digest = hashlib.sha256("".join(sha256(path) for path in made_from).encode()).hexdigest()[:12]
     try:
-        with sysroot.locked(root / "lite.lock", tell), tempfile.TemporaryDirectory(dir=root, prefix=".lite-") as name:
+        with locked(root / "lite.lock", tell), tempfile.TemporaryDirectory(dir=root, prefix=".lite-") as name:
             work = Path(name) / "runtime"
             work.mkdir()
             shutil.copyfile(library, work / library.name)
@@ -167,15 +173,28 @@ def register(release: Path, progress: sysroot.Progress | None = None) -> LiteRun
     return runtime
 
 
+def _unpack(archive: Path, folder: Path) -> Path:
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise PpedgeError(f"{archive}: cannot be unpacked ({error}).", "Name a tar archive, or unpack it.") from error
+    except OSError as error:
+        raise MissingError(
+            f"{archive}: cannot be unpacked ({error.strerror or error}).", f"Is there room in {folder.parent}?"
+        ) from error
+    return folder
+
+
 def _find(release: Path) -> tuple[Path, Path]:
     """Return the folder of headers and the library of a release."""
-    for base in (release, *sorted(release.glob("inference_lite_lib*"))):
+    for base in (release, *sorted(folder for folder in release.glob("*") if folder.is_dir())):
         libraries = sorted((base / "cxx/lib").glob("libpaddle_light_api*.so"))
         if libraries and (base / "cxx/include/paddle_api.h").is_file():
             return base / "cxx/include", libraries[0]
     raise PpedgeError(
         f"{release}: not a release of Paddle Lite (cxx/include/paddle_api.h, cxx/lib/libpaddle_light_api_shared.so).",
-        "Unpack inference_lite_lib.armlinux.armv8... and name its folder.",
+        "Name inference_lite_lib.armlinux.armv8..., unpacked or as it came.",
     )
 
 

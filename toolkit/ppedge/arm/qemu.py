@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ppedge.arm.cores import CORES, PLAINEST, lacking
+from ppedge.arm.elf import Function
 from ppedge.arm.sysroot import Sandbox
 from ppedge.cache import compiled
 from ppedge.errors import PpedgeError
@@ -23,6 +24,7 @@ from ppedge.process import death, last_words
 
 PLUGIN_SOURCE = Path(__file__).with_name("insn_count.c")
 CLASSES = ("total", "load", "store", "fma", "dot", "simd", "branch", "integer")
+FIRST_WATCHED = 16  # the plugin's marks from here on are places in the watched function
 # All that a guest finds in its environment. Nothing of the host's reaches it: counts must not depend on who runs it.
 GUEST_ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
@@ -117,6 +119,7 @@ def start(
     environment: Mapping[str, str],
     words: IO[bytes],
     count_to: int | None = None,
+    watch: Function | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a guest with pipes for its stdin and stdout.
 
@@ -127,13 +130,14 @@ def start(
         environment: Added to `GUEST_ENVIRONMENT`; that is all the guest gets.
         words: Where its stderr goes.
         count_to: A file descriptor to which the counting plugin writes; None leaves the plugin out.
+        watch: A function of the guest's: the plugin then reports at each entry into a block of it, too.
 
     Raises:
         PpedgeError: QEMU does not know the core.
         MissingError: The plugin cannot be compiled.
     """
     check_cpu(sandbox, cpu)
-    options = [] if count_to is None else ["-plugin", f"{plugin(sandbox)},fd={count_to}"]
+    options = [] if count_to is None else ["-plugin", f"{plugin(sandbox)},fd={count_to}{_watched(watch)}"]
     process = subprocess.Popen(
         command(sandbox, cpu, program, options),
         stdin=subprocess.PIPE,
@@ -148,6 +152,10 @@ def start(
     with contextlib.suppress(ProcessLookupError):
         resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))  # QEMU would write a core file into the sandbox
     return process
+
+
+def _watched(function: Function | None) -> str:
+    return "" if function is None else f",watch={function.address:x}:{function.code.hex()}"
 
 
 def guest_error(what: str, cpu: str, returncode: int, words: str) -> PpedgeError:

@@ -13,28 +13,22 @@ everything it is made from, so a newer ppedge never runs on an older sandbox by 
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
 import platform
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ppedge.arm import apt
 from ppedge.arm.cores import CORES
-from ppedge.cache import cache_root
+from ppedge.cache import Progress, built_once, cache_root
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import read_json, write_json
-
-Progress = Callable[[str], None]
 
 LAYOUT = 1
 LOCK = Path(__file__).with_name("arm64.lock")
@@ -121,23 +115,8 @@ def ensure(progress: Progress | None = None) -> Sandbox:
     Raises:
         MissingError: The machine lacks a program, the network, or space, or the cache folder cannot be written.
     """
-    tell = progress or (lambda _: None)
-    root = cache_root()
-    folder = root / f"arm64-{key()}"
-    if folder.is_dir():
-        return Sandbox(folder)
-    try:
-        with locked(root / "arm64.lock", tell):
-            if not folder.is_dir():
-                for leftover in root.glob(".arm64-*.partial"):
-                    shutil.rmtree(leftover, ignore_errors=True)
-                _build(folder, tell)
-    except OSError as error:
-        raise MissingError(
-            f"The ARM emulator could not be built in {root}: {error.strerror or error}.",
-            "Make room, or set XDG_CACHE_HOME to a folder you may write to.",
-        ) from error
-    return Sandbox(folder)
+    name, failed = f"arm64-{key()}", "The ARM emulator could not be built in"
+    return Sandbox(built_once("arm64", name, _build, failed, progress))
 
 
 def status() -> dict[str, Any]:
@@ -152,46 +131,26 @@ def status() -> dict[str, Any]:
     return found
 
 
-@contextmanager
-def locked(path: Path, tell: Progress) -> Iterator[None]:
-    """Hold a lock file for the time of the block; the kernel lets go of it when a process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell("Another process is at work in the ARM emulator's folder: waiting for it.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _build(folder: Path, tell: Progress) -> None:
-    work = Path(tempfile.mkdtemp(prefix=".arm64-", suffix=".partial", dir=folder.parent))
-    try:
-        work.chmod(0o755)
-        architecture = apt.machine_architecture()
-        tell("Fetching QEMU.")
-        packages = apt.unpack(QEMU_PACKAGES, architecture, work / "host", work / "apt")
-        qemu = work / "host/usr/bin/qemu-aarch64"
-        qemu.rename(work / "qemu-aarch64")  # its siblings for other processors go
-        _strip(work / "host", _NEEDLESS_HOST)
-        (work / "qemu-aarch64").rename(qemu)
-        tell("Fetching the arm64 userland.")
-        packages |= apt.unpack(GUEST_PACKAGES, "arm64", work / "guest", work / "apt")
-        _strip(work / "guest", _NEEDLESS_GUEST)
-        _make_cores(work)
-        # Debian's python3 is a link to the interpreter of its version.
-        python = (work / "guest/usr/bin/python3").readlink().name.removeprefix("python")
-        tell("Fetching NumPy and onnxruntime for aarch64.")
-        install_wheels(LOCK, work / "site", python, WHEEL_PLATFORMS)
-        _strip(work / "site", _NEEDLESS_SITE)
-        tell("Trying it.")
-        wheels = _try(work)
-        write_json(work / "sandbox.json", {"python": python, "wheels": wheels, "packages": packages})
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+def _build(work: Path, tell: Progress) -> None:
+    architecture = apt.machine_architecture()
+    tell("Fetching QEMU.")
+    packages = apt.unpack(QEMU_PACKAGES, architecture, work / "host", work / "apt")
+    qemu = work / "host/usr/bin/qemu-aarch64"
+    qemu.rename(work / "qemu-aarch64")  # its siblings for other processors go
+    _strip(work / "host", _NEEDLESS_HOST)
+    (work / "qemu-aarch64").rename(qemu)
+    tell("Fetching the arm64 userland.")
+    packages |= apt.unpack(GUEST_PACKAGES, "arm64", work / "guest", work / "apt")
+    _strip(work / "guest", _NEEDLESS_GUEST)
+    _make_cores(work)
+    # Debian's python3 is a link to the interpreter of its version.
+    python = (work / "guest/usr/bin/python3").readlink().name.removeprefix("python")
+    tell("Fetching NumPy and onnxruntime for aarch64.")
+    install_wheels(LOCK, work / "site", python, WHEEL_PLATFORMS)
+    _strip(work / "site", _NEEDLESS_SITE)
+    tell("Trying it.")
+    wheels = _try(work)
+    write_json(work / "sandbox.json", {"python": python, "wheels": wheels, "packages": packages})
 
 
 def _strip(folder: Path, patterns: tuple[str, ...]) -> None:

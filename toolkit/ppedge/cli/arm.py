@@ -19,7 +19,9 @@ def _tell(sentence: str) -> None:
 def setup(
     lite: Annotated[
         Path | None,
-        typer.Option("--lite", metavar="DIR", help="An unpacked release of Paddle Lite (armlinux armv8) to register."),
+        typer.Option(
+            "--lite", metavar="DIR_OR_TARBALL", help="A release of Paddle Lite (armlinux armv8) to register, once."
+        ),
     ] = None,
     arch: Annotated[Literal["armv8", "armv7"], typer.Option(help="armv7 is refused, with what is missing.")] = "armv8",
 ) -> None:

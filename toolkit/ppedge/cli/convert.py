@@ -52,7 +52,8 @@ def convert(
         ),
     ] = None,
     task: Annotated[
-        Literal["det", "rec"] | None, typer.Option(help="With --from-inference; by default as the model's output says.")
+        Literal["det", "rec", "cls"] | None,
+        typer.Option(help="With --from-inference; by default as the model's output says."),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="With --from-inference: the run's name; by default the folder's.")
@@ -159,6 +160,6 @@ def _recipe_of(folder: Path) -> dict[str, Any]:
         "model": {"inference": str(folder)},
     }
     height = imported.fixed_height(files)
-    if task == "rec" and height is not None:
-        value["rec_preprocess"] = {"height": height}
+    if task != "det" and height is not None:
+        value[f"{task}_preprocess"] = {"height": height}
     return value

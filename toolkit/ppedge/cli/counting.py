@@ -33,16 +33,15 @@ def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None
         from ppedge.convert.export import export_float
         from ppedge.convert.lite import to_nb
         from ppedge.engines import open_engine
-        from ppedge.validate.cost import COUNT_WIDTH, measure
+        from ppedge.validate.cost import count_size, measure
 
-        height = COUNT_WIDTH if recipe.task == "det" else recipe.rec_preprocess.height
         with tempfile.TemporaryDirectory(prefix="ppedge-count-") as folder:
             path = Path(folder) / "net.nb"
-            export_float(net, path.with_suffix(""), recipe.task, recipe.rec_preprocess.height)
+            export_float(net, path.with_suffix(""), recipe.task, recipe.line_height)
             to_nb(path.with_suffix(""), path, "fp32")
 
             def on(cpu: str) -> int:
-                cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), height)
+                cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
                 return cost.instructions["total"]
 
             return {cpu: on(cpu) for cpu in CPUS}

@@ -23,6 +23,8 @@ COMMANDS = {
     "slim": ("slim", "Prune filters (FPGM) and train for 8 bits (PACT)."),
     "convert": ("convert", "Write Paddle Lite .nb and ONNX files for ARM."),
     "validate": ("validate", "Compare PC and ARM: outputs, metric, instructions."),
+    "cost": ("cost", "Show what each operator costs on an ARM core."),
+    "bundle": ("bundle", "Make the folder that a phone needs, and check one."),
     "ocr": ("ocr", "Read the text in pictures."),
     "inspect": ("inspect", "Show what a .nb file holds, or how two differ."),
     "data": ("data", "Check, convert and make data."),

@@ -21,7 +21,7 @@ app = typer.Typer(help="Read the text in pictures.", add_completion=False)
 
 EngineName = Literal["onnxruntime", "paddle", "arm-onnxruntime", "arm-paddlelite"]
 Precision = Literal["fp32", "int8"]
-Task = Literal["det", "rec"]
+Task = Literal["det", "rec", "cls"]
 
 FILES = {
     "onnxruntime": ("{task}.{precision}.onnx",),
@@ -34,11 +34,34 @@ FILES = {
 
 @app.command()
 def ocr(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.", show_default=False)],
-    det: Annotated[Path, typer.Option("--det", metavar="RUN", help="The detector's run.", show_default=False)],
-    rec: Annotated[Path, typer.Option("--rec", metavar="RUN", help="The recogniser's run.", show_default=False)],
-    engine: Annotated[EngineName, typer.Option(help="What runs the networks.")] = "onnxruntime",
-    precision: Annotated[Precision, typer.Option(help="Of both networks.")] = "fp32",
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[BUNDLE] IMAGE...", help="A bundle, unless runs are named; pictures.", show_default=False
+        ),
+    ],
+    det: Annotated[
+        Path | None, typer.Option("--det", metavar="RUN", help="The detector's run.", show_default=False)
+    ] = None,
+    rec: Annotated[
+        Path | None, typer.Option("--rec", metavar="RUN", help="The recogniser's run.", show_default=False)
+    ] = None,
+    cls: Annotated[
+        Path | None,
+        typer.Option(
+            "--cls",
+            metavar="RUN",
+            help="A direction classifier's run: turn lines that are upside down.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="What runs the networks; by default onnxruntime, or what can run the bundle."),
+    ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of the runs' networks; by default fp32.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: texts, scores, boxes.")] = False,
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pictures with boxes and texts there.", show_default=False)
@@ -51,9 +74,17 @@ def ocr(
     from ppedge.ocr.preprocess import read_image
 
     results, failed = [], False
-    names = _drawing_names(images)
     with ExitStack() as stack:
-        pipeline = _open_pipeline(stack, det, rec, engine, precision)
+        if det is not None and rec is not None:
+            runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
+            pipeline = _open_pipeline(stack, runs, engine or "onnxruntime", precision or "fp32")
+        elif det is None and rec is None and cls is None:
+            pipeline, images = _open_bundle(stack, images, engine, precision)
+        else:
+            raise PpedgeError(
+                "--det and --rec: one without the other.", "Name both runs, or a bundle before the pictures."
+            )
+        names = _drawing_names(images)
         for path in images:
             try:
                 image = read_image(path)
@@ -74,21 +105,39 @@ def ocr(
         raise typer.Exit(PpedgeError.exit_code)
 
 
-def _open_pipeline(stack: ExitStack, det: Path, rec: Path, engine: str, precision: str) -> Pipeline:
+def _open_pipeline(stack: ExitStack, runs: dict[Task, Path | None], engine: str, precision: str) -> Pipeline:
+    """Open the networks of the runs, by task; there may be no classifier."""
     from ppedge.engines import open_engine
-    from ppedge.ocr.pipeline import Detector, Pipeline, Recognizer
+    from ppedge.ocr.pipeline import Classifier, Detector, Pipeline, Recognizer
 
-    # Both runs are checked before either engine starts: an emulator takes a while.
-    (det_file, det_spec), (rec_file, rec_spec) = (
-        _exported(run, task, engine, precision) for run, task in ((det, "det"), (rec, "rec"))
-    )
-    detector = Detector(stack.enter_context(open_engine(engine, det_file)), det_spec)
+    # All runs are checked before any engine starts: an emulator takes a while.
+    found = {task: _exported(run, task, engine, precision) for task, run in runs.items() if run is not None}
+    opened = {task: (stack.enter_context(open_engine(engine, file)), spec) for task, (file, spec) in found.items()}
     # Recognisers are exported for one line at a time.
-    recognizer = Recognizer(stack.enter_context(open_engine(engine, rec_file)), rec_spec, batch_size=1)
-    return Pipeline(detector, recognizer)
+    return Pipeline(
+        Detector(*opened["det"]),
+        Recognizer(*opened["rec"], batch_size=1),
+        Classifier(*opened["cls"], batch_size=1) if "cls" in opened else None,
+    )
 
 
-def _exported(path: Path, task: str, engine: str, precision: str) -> tuple[Path, ModelSpec]:
+def _open_bundle(
+    stack: ExitStack, paths: list[Path], engine: str | None, precision: str | None
+) -> tuple[Pipeline, list[Path]]:
+    """Open the bundle that is named before the pictures; return what reads, and the pictures."""
+    from ppedge.bundle.reading import open_bundle
+
+    bundle, *images = paths
+    if not bundle.is_dir():
+        raise PpedgeError(f"{bundle}: not a bundle.", "Name a bundle before the pictures, or two runs: --det, --rec.")
+    if not images:
+        raise PpedgeError(f"{bundle}: no pictures are named after it.", "`ppedge ocr BUNDLE IMAGE...`.")
+    if precision is not None:
+        raise PpedgeError("--precision: a bundle's networks have theirs.", "Leave it out.")
+    return open_bundle(stack, bundle, engine), images
+
+
+def _exported(path: Path, task: Task, engine: str, precision: str) -> tuple[Path, ModelSpec]:
     """Return the file for an engine in a run, checked against its manifest, and the model's specification."""
     from ppedge.ocr.spec import ModelSpec
     from ppedge.runs import open_run

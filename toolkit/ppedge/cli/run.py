@@ -201,7 +201,7 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "precision": model["precision"],
         "nb_bytes": files.get(f"{recipe.task}.{model['precision']}.nb", {}).get("bytes"),
         "metric": main,
-        "value": model["reference_metrics"][main],
+        "value": model["metric"]["reference"][main],
         "arm_instructions": model["instructions"]["total"],
     }
 

@@ -32,7 +32,9 @@ def validate(
     ] = False,
     device: Annotated[
         str | None,
-        typer.Option(metavar="adb[:SERIAL]", help="Also time the .nb files on a phone; see --benchmark-bin."),
+        typer.Option(
+            metavar="adb[:SERIAL]", help="Also time the models on a phone, with the demo app on it or --benchmark-bin."
+        ),
     ] = None,
     benchmark_bin: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Paddle Lite's benchmark_bin, built for Android.")
@@ -49,15 +51,16 @@ def validate(
     """
     given = {"engine": engine, "cpu": f"[{', '.join(cpu)}]" if cpu else None, "limit": limit, "workers": workers}
     overrides = list(set_) + [f"validate.{key}={value}" for key, value in given.items() if value is not None]
-    if (device is None) != (benchmark_bin is None):
-        raise PpedgeError("--device and --benchmark-bin: one without the other.", "Name the phone and the program.")
+    if benchmark_bin is not None and device is None:
+        raise PpedgeError("--benchmark-bin without --device.", "Name the phone: --device adb")
     opened, recipe = run_and_recipe(run, overrides)
 
     from ppedge.progress import Reporter
     from ppedge.validate import adb
+    from ppedge.validate.html import PAGE
     from ppedge.validate.stage import require_passed, run_validate
 
-    phone = adb.connect(device, benchmark_bin) if device and benchmark_bin else None
+    phone = adb.connect(device, benchmark_bin) if device else None
     report = run_validate(
         recipe,
         opened,
@@ -73,6 +76,7 @@ def validate(
     else:
         for line in report_lines(report):
             typer.echo(line)
+        typer.echo(f"page: {opened.stage('validate') / PAGE}")
     require_passed(report, opened.stage("validate"))
 
 
@@ -81,7 +85,8 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     from ppedge.validate.explain import layer_lines
     from ppedge.validate.gates import told
 
-    lines = [*_cost_lines(report), *_latency_lines(report), ""]
+    lines = [*_core_lines(report), *_cost_lines(report), *_latency_lines(report)]
+    lines += [*(f"not run: {row['file']} on {row['cpu']}: {row['reason']}" for row in report["not_run"]), ""]
     for model in report["models"]:
         if not model["baseline"]:
             lines += [*_parity_lines(model), ""]
@@ -92,7 +97,16 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     return lines + (_phone_lines(report["device"]) if "device" in report else [])
 
 
+def _core_lines(report: dict[str, Any]) -> list[str]:
+    return [
+        f"{cpu}: {' '.join(features) if features else 'features not known to ppedge'}"
+        for cpu, features in report["features"].items()
+    ]
+
+
 def _cost_lines(report: dict[str, Any]) -> list[str]:
+    if not report["models"]:
+        return []
     head = ("file", "core", "bytes", "M instructions", "ratio", "M to open", "MB held")
     rows = [head]
     for model in report["models"]:
@@ -178,8 +192,19 @@ def _difference_words(different: dict[str, Any]) -> str:
 
 def _phone_lines(phone: dict[str, Any]) -> list[str]:
     lines = [f"on {phone['model']} ({phone['soc']}, Android {phone['android']}), one thread:"]
+    if "stages" in phone:
+        return lines + _app_lines(phone)
     for model in phone["models"]:
         ms = model.get("ms")
         told = f"{ms['avg']:.2f} ms ({ms['min']:.2f} to {ms['max']:.2f})" if ms else model["error"]
         lines.append(f"  {model['file']}: {told}")
+    return lines
+
+
+def _app_lines(phone: dict[str, Any]) -> list[str]:
+    """Return what the demo app measured: the whole pipeline on one picture."""
+    size, heat = "x".join(map(str, phone["input_shape"])), f"{phone['thermal_before']} to {phone['thermal_after']}"
+    lines = [f"  {phone['runtime']}, picture of {size} with {phone['lines']} lines, thermal state {heat}"]
+    for name, times in phone["stages"].items():
+        lines.append(f"  {name}: {times['p50']:.2f} ms (p90 {times['p90']:.2f})")
     return lines

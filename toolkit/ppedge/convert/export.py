@@ -6,7 +6,8 @@ variables by process).
 
 A detector is exported with free batch, height and width: opt makes the same operators of it as with batch 1. A
 recogniser is exported with batch 1, fixed height and free width: Paddle Lite aborts when it runs an LSTM whose zero
-initial states have a shape that is computed from a free batch.
+initial states have a shape that is computed from a free batch. A classifier is exported with free batch and width and
+fixed height; it is only ever given lines of one width.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
 from ppedge.runs import Run, atomic_write, write_json
 
-Task = Literal["det", "rec"]
+Task = Literal["det", "rec", "cls"]
 Case = tuple[np.ndarray, np.ndarray]
 
 
@@ -35,10 +36,11 @@ def input_spec(task: Task, height: int = 32) -> InputSpec:
     """The input of an exported network: ``x``, float32, NCHW.
 
     Args:
-        task: ``det``: (-1, 3, -1, -1); ``rec``: (1, 3, height, -1).
-        height: Of a recogniser's lines, in pixels.
+        task: ``det``: (-1, 3, -1, -1); ``rec``: (1, 3, height, -1); ``cls``: (-1, 3, height, -1).
+        height: Of the lines that a recogniser or classifier takes, in pixels.
     """
-    return InputSpec([-1, 3, -1, -1] if task == "det" else [1, 3, height, -1], "float32", name="x")
+    shape = {"det": [-1, 3, -1, -1], "rec": [1, 3, height, -1], "cls": [-1, 3, height, -1]}[task]
+    return InputSpec(shape, "float32", name="x")
 
 
 def export_float(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 32) -> InferenceModel:
@@ -47,8 +49,8 @@ def export_float(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 3
     Args:
         net: The network; it is in eval mode afterwards.
         prefix: Of the two files.
-        task: ``det`` or ``rec``.
-        height: Of a recogniser's lines, in pixels.
+        task: ``det``, ``rec`` or ``cls``.
+        height: Of the lines that a recogniser or classifier takes, in pixels.
 
     Raises:
         PpedgeError: Paddle cannot trace the network.
@@ -66,8 +68,8 @@ def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int
         net: The network, freshly built and quantized without PACT, with the trained weights and scales. One that went
             through training itself cannot be exported if it has an LSTM.
         prefix: Of the two files.
-        task: ``det`` or ``rec``.
-        height: Of a recogniser's lines, in pixels.
+        task: ``det``, ``rec`` or ``cls``.
+        height: Of the lines that a recogniser or classifier takes, in pixels.
 
     Raises:
         PpedgeError: Paddle cannot trace the network.
@@ -116,8 +118,8 @@ def reference_cases(net: paddle.nn.Layer, task: Task, height: int = 32, seed: in
 
     Args:
         net: The network; it is in eval mode afterwards.
-        task: ``det`` or ``rec``.
-        height: Of a recogniser's lines, in pixels.
+        task: ``det``, ``rec`` or ``cls``.
+        height: Of the lines that a recogniser or classifier takes, in pixels.
         seed: Of the inputs, which are standard normal.
     """
     net.eval()
@@ -166,7 +168,7 @@ def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
 
     recipe = load_recipe(run.recipe_path)
     training = Training(recipe)
-    height, about = recipe.rec_preprocess.height, prefix.with_name(f"{prefix.name}.json")
+    height, about = recipe.line_height, prefix.with_name(f"{prefix.name}.json")
     if kind == "unquantized":
         net, scales = load_unquantized(run, training)
         write_json(about, {"quantizers": quantizers(net, scales, recipe.task, height)})
@@ -193,8 +195,8 @@ def quantizers(net: paddle.nn.Layer, scales: Mapping[str, float], task: Task, he
     Args:
         net: The float network; it is in eval mode afterwards. Layers that its eval mode does not use are left out.
         scales: Of the quantized layers' inputs, by layer.
-        task: ``det`` or ``rec``.
-        height: Of a recogniser's lines, in pixels.
+        task: ``det``, ``rec`` or ``cls``.
+        height: Of the lines that a recogniser or classifier takes, in pixels.
     """
     used: set[str] = set()
     layers = {name: layer for name, layer in net.named_sublayers() if name in scales}

@@ -19,11 +19,13 @@ from typing import Literal
 from ppedge.convert.inference_model import InferenceModel, Signature
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
+from ppedge.ocr.direction import DIRECTIONS
 from ppedge.process import run_module
 
-Task = Literal["det", "rec"]
-TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser"}
-_OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec"}  # a map (N, 1, H, W); probabilities (N, T, C)
+Task = Literal["det", "rec", "cls"]
+TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser", "cls": "a direction classifier"}
+# A map (N, 1, H, W); probabilities (N, T, C) of characters, (N, 2) of directions.
+_OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec", 2: "cls"}
 _SEQUENCE_OPERATORS = {"rnn", "lstm", "gru", "cudnn_lstm"}
 
 
@@ -56,7 +58,7 @@ def task_of(files: InferenceModel) -> Task:
     """Tell from a model's output what it is for.
 
     Raises:
-        PpedgeError: It is neither a detector nor a recogniser.
+        PpedgeError: It is none of the three.
     """
     signature = files.signature()
     if len(signature.inputs) != 1 or len(signature.outputs) != 1:
@@ -68,10 +70,10 @@ def task_of(files: InferenceModel) -> Task:
     if len(given) != 4 or given[1] not in (3, -1):
         raise PpedgeError(f"{files.model}: takes {_shape(given)}, not pictures (N, 3, height, width).")
     task = _OUTPUT_RANKS.get(len(made))
-    if len(made) == 2:
+    if task == "cls" and made[1] not in (len(DIRECTIONS), -1):
         raise PpedgeError(
-            f"{files.model}: gives {_shape(made)}, as a classifier does.",
-            "Detectors and recognisers can be brought in.",
+            f"{files.model}: gives {_shape(made)}, as a classifier of something else than two directions does.",
+            "Detectors, recognisers and direction classifiers can be brought in.",
         )
     if task is None or (task == "det" and made[1] not in (1, -1)):
         raise PpedgeError(f"{files.model}: gives {_shape(made)}, neither a text map nor probabilities of characters.")
@@ -79,7 +81,7 @@ def task_of(files: InferenceModel) -> Task:
 
 
 def fixed_height(files: InferenceModel) -> int | None:
-    """Return the height in pixels of the lines that a recogniser takes, or None if its file leaves it free."""
+    """Return the height in pixels of the lines that a network takes, or None if its file leaves it free."""
     height = files.signature().inputs[0][2]
     return height if height > 0 else None
 
@@ -90,7 +92,7 @@ def require_fit(files: InferenceModel, task: Task, height: int, classes: int) ->
     Args:
         files: The model.
         task: The recipe's.
-        height: For a recogniser, of the recipe's lines in pixels.
+        height: For a recogniser or classifier, of the recipe's lines in pixels.
         classes: For a recogniser, of the recipe's character set, blank included.
 
     Raises:
@@ -116,10 +118,10 @@ def _require_size(files: InferenceModel, signature: Signature, task: Task, heigh
             "must be free.",
             "Export it again with free sides.",
         )
-    if task == "rec" and given[2] not in (height, -1):
+    if task != "det" and given[2] not in (height, -1):
         raise PpedgeError(
-            f"{files.model}: takes lines of {given[2]} pixels' height, rec_preprocess.height is {height}.",
-            f"Use --set rec_preprocess.height={given[2]}.",
+            f"{files.model}: takes lines of {given[2]} pixels' height, {task}_preprocess.height is {height}.",
+            f"Use --set {task}_preprocess.height={given[2]}.",
         )
 
 

@@ -29,6 +29,7 @@ CONVOLUTIONS = ("conv2d", "depthwise_conv2d", "conv2d_transpose")
 _HEADER = struct.Struct("<H16sQ")
 _PARAMS_HEADER = struct.Struct("<HHHHI")
 _PARAM_HEADER = struct.Struct("<II")
+_OLD_META = (b"\0\0", b"\1\0")  # meta versions 0 and 1, as the first bytes of a file
 _MAX_BYTES = 1 << 30  # No OCR model comes near; a file of this size is something else.
 _MAX_RANK = 16
 
@@ -149,13 +150,15 @@ def opt_version_of(path: Path) -> str | None:
     """Return the version of the opt that wrote a ``.nb`` file, from its header alone; None for any other file.
 
     Raises:
-        PpedgeError: The file cannot be read.
+        PpedgeError: The file cannot be read, or has the header of an old Paddle Lite, before meta version 2.
     """
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER.size)
     except OSError as error:
         raise PpedgeError(f"{path}: cannot be read ({error.strerror}).") from error
+    if head[:2] in _OLD_META:
+        raise PpedgeError(f"{path}: not a .nb file of meta version {META_VERSION}.", _foreign(head, len(head)))
     if len(head) < _HEADER.size or _HEADER.unpack(head)[0] != META_VERSION:
         return None
     return str(_HEADER.unpack(head)[1].split(b"\0")[0].decode("ascii", "replace"))
@@ -176,7 +179,7 @@ def parse_nb(data: bytes, path: Path) -> NbFile:
 def _foreign(head: bytes, size: int) -> str:
     if size == 0:
         return "It is empty; convert the model again."
-    if len(head) >= 2 and head[:2] in (b"\0\0", b"\1\0"):
+    if len(head) >= 2 and head[:2] in _OLD_META:
         return "It may come from a Paddle Lite before 2.9; convert the model again."
     return "Name a file that `ppedge convert` or Paddle Lite's opt wrote."
 

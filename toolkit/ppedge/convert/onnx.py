@@ -18,7 +18,7 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import atomic_write
 
-INT8_TOLERANCE, LEAST_OUTPUT = 0.1, 0.01
+INT8_TOLERANCE, LEAST_OUTPUT = 0.3, 0.01
 
 _EXPORT = """
 import sys
@@ -84,7 +84,8 @@ def check_mean(
     """Compare a quantized ONNX file on onnxruntime with the outputs that Paddle gave; see `check`.
 
     Single values say little: an addition in another order turns a rounding over, and the next layers multiply that.
-    Paddle's quantized network itself changes as much when its input changes by a millionth.
+    On noise, which these inputs are, a recogniser's two forms in Paddle, that of training and the exported one, are up
+    to 0.12 apart. Boxes and strings of real pictures are the validate stage's.
 
     Args:
         path: An ONNX file with one input and one output.

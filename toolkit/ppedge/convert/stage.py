@@ -116,7 +116,7 @@ def _inference_model(recipe: Recipe, run: Run, classes: int) -> InferenceModel |
             f"{run.path}: holds a network that was trained there.", "Name another folder with --out, or another run."
         )
     files = imported.find(recipe.model.inference)
-    imported.require_fit(files, recipe.task, recipe.rec_preprocess.height, classes)
+    imported.require_fit(files, recipe.task, recipe.line_height, classes)
     return files
 
 
@@ -159,7 +159,7 @@ def _source(
     """Put the inference model of a source at its prefix, with reference cases beside it."""
     if model is not None:
         say(f"running {model.model} in Paddle")
-        imported.bring_in(model, prefix, recipe.task, recipe.rec_preprocess.height)
+        imported.bring_in(model, prefix, recipe.task, recipe.line_height)
         return
     assert source.stage is not None
     say(f"exporting the {source.kind} network of {source.stage}")

@@ -17,9 +17,10 @@ from ppedge.data.formats import DetSample, RecSample
 from ppedge.data.targets import det_targets
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
+from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
 from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
-from ppedge.ocr.preprocess import det_size, prepare_det, prepare_rec, read_image, rec_width
-from ppedge.ocr.spec import DetPreprocess, RecPreprocess
+from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, read_image, rec_width
+from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 from ppedge.recipe import DetAugment, RecAugment
 
 Item = dict[str, npt.NDArray[Any]]
@@ -143,12 +144,53 @@ class RecDataset:
 
     def crop(self, sample: RecSample) -> npt.NDArray[np.uint8]:
         """Return a sample's line as a picture (h, w, 3), uint8."""
-        if sample.quad is None:
-            return read_image(sample.image)
-        try:
-            return crop_quad(self._pictures.read(sample.image), sample.quad)
-        except PpedgeError as error:
-            raise PpedgeError(f"{sample.where}: {error.message}", error.hint) from error
+        return self._pictures.crop(sample)
+
+
+class ClsDataset:
+    """Text lines, upright or upside down, for a direction classifier.
+
+    Args:
+        samples: Lines, all upright.
+        preprocess: Size, mean and std.
+        augment: Random changes; None gives lines as they are evaluated.
+        seed: Of the directions and the random changes.
+    """
+
+    def __init__(
+        self, samples: Sequence[RecSample], preprocess: ClsPreprocess, augment: RecAugment | None, seed: int = 0
+    ) -> None:
+        self.samples = list(samples)
+        self.preprocess = preprocess
+        self.augment = augment
+        self.seed = seed
+        self._pictures = _Pictures(_CACHE_BYTES)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def widths(self) -> None:
+        """Lines come in one size: no width to go by."""
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        """Return the sample ``key = (epoch, index)``, turned by 180 degrees or not as a coin falls.
+
+        Returns:
+            ``image`` float32 (3, h, w), normalised and padded; ``label`` int64 (), the index in `DIRECTIONS`.
+
+        Raises:
+            PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
+        """
+        epoch, index = key
+        rng = np.random.default_rng((self.seed, epoch, index))
+        turned = rng.random() < 0.5
+        crop = self._pictures.crop(self.samples[index])
+        if turned:
+            crop = turn(crop)
+        if self.augment is not None:
+            crop = augment_rec(crop, self.augment, rng)
+        label = DIRECTIONS.index(TURNED if turned else UPRIGHT)
+        return {"image": prepare_cls([crop], self.preprocess)[0], "label": np.array(label, np.int64)}
 
 
 def line_size(sample: RecSample) -> tuple[float, float]:
@@ -179,6 +221,15 @@ class _Pictures:
         while len(self._held) > 1 and sum(held.nbytes for held in self._held.values()) > self._limit:
             self._held.popitem(last=False)
         return image
+
+    def crop(self, sample: RecSample) -> npt.NDArray[np.uint8]:
+        """Return a sample's line as a picture (h, w, 3), uint8."""
+        if sample.quad is None:
+            return read_image(sample.image)
+        try:
+            return crop_quad(self.read(sample.image), sample.quad)
+        except PpedgeError as error:
+            raise PpedgeError(f"{sample.where}: {error.message}", error.hint) from error
 
     def __getstate__(self) -> dict[str, Any]:
         """A worker starts with nothing held."""
@@ -214,6 +265,11 @@ def collate_rec(items: Sequence[Item]) -> Item:
         "length": np.array([item["length"] for item in items], np.int64),
         "filled": np.array([item["width"] / width for item in items], np.float32),
     }
+
+
+def collate_cls(items: Sequence[Item]) -> Item:
+    """Stack classifier samples: ``image`` float32 (N, 3, h, w), ``label`` int64 (N,)."""
+    return {name: np.stack([item[name] for item in items]) for name in ("image", "label")}
 
 
 def _stack(arrays: Sequence[npt.NDArray[Any]], shape: tuple[int, ...]) -> npt.NDArray[Any]:

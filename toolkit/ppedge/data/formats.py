@@ -83,6 +83,17 @@ class RecSample:
     quad: Polygon | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class ClsSample(RecSample):
+    """A text line and its direction, which is its text: see `ppedge.ocr.direction`.
+
+    Attributes:
+        turned: Whether the line's crop is to be turned by 180 degrees.
+    """
+
+    turned: bool = False
+
+
 Sample = TypeVar("Sample", DetSample, RecSample)
 
 

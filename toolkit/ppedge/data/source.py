@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ppedge.data.check import usable
-from ppedge.data.formats import read_all, rec_samples_from_detection
+from ppedge.data.formats import ClsSample, RecSample, read_all, rec_samples_from_detection
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
+from ppedge.ocr.direction import TURNED, UPRIGHT
 from ppedge.ocr.spec import ModelSpec
 from ppedge.recipe import Recipe
 
@@ -21,9 +23,12 @@ def read_charset(recipe: Recipe) -> Charset:
 
 
 def model_spec(recipe: Recipe, charset: Charset | None) -> ModelSpec:
-    """Return what an exported model of this recipe needs beside its file."""
-    if charset is None:
+    """Return what an exported model of this recipe needs beside its file; ``charset`` is a recogniser's."""
+    if recipe.task == "det":
         return ModelSpec("det", det_preprocess=recipe.det_preprocess, det_postprocess=recipe.det_postprocess)
+    if recipe.task == "cls":
+        return ModelSpec("cls", cls_preprocess=recipe.cls_preprocess, cls_postprocess=recipe.cls_postprocess)
+    assert charset is not None
     return ModelSpec("rec", rec_preprocess=recipe.rec_preprocess, characters=tuple(charset.characters))
 
 
@@ -31,7 +36,7 @@ def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[
     """Read and check a recipe's ``train`` or ``eval`` data, making it first if the recipe says how.
 
     Returns:
-        The samples, and how many bad ones were left out.
+        The samples, those of ``eval`` as `measurable` gives them, and how many bad ones were left out.
 
     Raises:
         PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
@@ -42,8 +47,22 @@ def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[
         raise PpedgeError(f"{recipe.name}: data.{part} names no label files.", f"Set data.{part} in the recipe.")
     labels = read_all(files, recipe.data.root, recipe.labels)
     samples, skipped = usable(labels, skip_bad)
-    if recipe.task == "rec" and recipe.labels == "detection":
+    if recipe.task != "det" and recipe.labels == "detection":
         samples = rec_samples_from_detection(samples)
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{part} holds no usable samples.", "See `ppedge data check`.")
-    return samples, skipped
+    return measurable(recipe, samples) if part == "eval" else samples, skipped
+
+
+def measurable(recipe: Recipe, samples: Sequence[Any]) -> list[Any]:
+    """Return samples as a network is measured on them: for a direction classifier each line both ways, else as is.
+
+    All lines come as they are first, then all turned, so that any evenly spread part of them holds both.
+    """
+    if recipe.task != "cls":
+        return list(samples)
+    return [*(_directed(line, False) for line in samples), *(_directed(line, True) for line in samples)]
+
+
+def _directed(line: RecSample, turned: bool) -> ClsSample:
+    return ClsSample(line.image, TURNED if turned else UPRIGHT, line.where, line.quad, turned)

@@ -9,6 +9,7 @@ from types import TracebackType
 import numpy as np
 from typing_extensions import Self
 
+from ppedge.arm.elf import Function
 from ppedge.arm.guest import Guest
 from ppedge.arm.sysroot import Sandbox
 from ppedge.errors import PpedgeError
@@ -28,11 +29,13 @@ class ArmGuestEngine:
         program: The guest's program and its arguments.
         cpu: QEMU's name of a core.
         count: Count each run's instructions.
+        watch: With counting, a function of the runtime's that is watched, see `ppedge.arm.guest.Guest`.
         environment: Added to the guest's environment.
         timeout: Seconds that one answer may take.
 
     Attributes:
         last_counts: The instructions of the last run by class (`ppedge.arm.qemu.CLASSES`); None without counting.
+        last_trace: With ``watch``, the last run piece by piece, see `ppedge.arm.guest.Guest`.
         runtime: Name and version of what runs the model.
     """
 
@@ -48,12 +51,16 @@ class ArmGuestEngine:
         count: bool,
         environment: Mapping[str, str],
         timeout: float,
+        watch: Function | None = None,
     ) -> None:
         self.path = path
         self.last_counts: dict[str, int] | None = None
         self._count = count
         self._warm: set[tuple[tuple[int, ...], ...]] = set()
-        self._guest = Guest(sandbox, program, cpu=cpu, count=count, environment=environment, timeout=timeout)
+        self.last_trace: list[tuple[int | None, dict[str, int]]] = []
+        self._guest = Guest(
+            sandbox, program, cpu=cpu, count=count, watch=watch, environment=environment, timeout=timeout
+        )
         try:
             self._empty = self._guest.memory(f"{path}: opening the model")
             self.runtime = str(self._guest.open_model(path)["runtime"])
@@ -81,7 +88,7 @@ class ArmGuestEngine:
             self._guest.run(inputs, what)
             self._warm.add(shapes)
         outputs = self._guest.run(inputs, what)
-        self.last_counts = self._guest.last_counts
+        self.last_counts, self.last_trace = self._guest.last_counts, self._guest.last_trace
         return outputs
 
     def memory(self) -> int:

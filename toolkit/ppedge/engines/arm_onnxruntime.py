@@ -7,6 +7,7 @@ from pathlib import Path
 import ppedge.arm
 from ppedge.arm import sysroot
 from ppedge.arm.qemu import guest_python
+from ppedge.cache import Progress
 from ppedge.engines.arm_guest import ArmGuestEngine
 
 WORKER = Path(ppedge.arm.__file__).with_name("ort_worker.py")
@@ -39,7 +40,7 @@ class ArmOnnxRuntimeEngine(ArmGuestEngine):
         cpu: str = "cortex-a53",
         count: bool = False,
         timeout: float = 600.0,
-        progress: sysroot.Progress | None = None,
+        progress: Progress | None = None,
     ) -> None:
         sandbox = sysroot.ensure(progress)
         super().__init__(

@@ -1,4 +1,4 @@
-"""Heads: DB's maps for a detector, class scores per column for a recogniser."""
+"""Heads: DB's maps for a detector, class scores per column for a recogniser, per line for a classifier."""
 
 from __future__ import annotations
 
@@ -85,10 +85,7 @@ class CTCHead(nn.Layer):
 
     def __init__(self, in_channels: int, classes: int) -> None:
         super().__init__()
-        bound = 1.0 / math.sqrt(in_channels)
-        uniform = nn.initializer.Uniform(-bound, bound)
-        self.fc = nn.Linear(in_channels, classes, weight_attr=paddle.ParamAttr(initializer=uniform),
-                            bias_attr=paddle.ParamAttr(initializer=uniform))  # fmt: skip
+        self.fc = _linear(in_channels, classes)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor | dict[str, paddle.Tensor]:
         """Map (N, T, C) to class scores.
@@ -101,3 +98,36 @@ class CTCHead(nn.Layer):
         if self.training:
             return {"logits": logits}
         return F.softmax(logits, axis=2)
+
+
+class ClsHead(nn.Layer):
+    """The mean of the features over the line, and one linear layer to the classes.
+
+    Args:
+        in_channels: Channels of the features.
+        classes: How many directions there are.
+    """
+
+    def __init__(self, in_channels: int, classes: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2D(1)
+        self.fc = _linear(in_channels, classes)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor | dict[str, paddle.Tensor]:
+        """Map features (N, C, h, w) to class scores.
+
+        Returns:
+            In eval mode probabilities (N, classes); in training mode ``{"logits": (N, classes)}``, since the loss has
+            its own softmax.
+        """
+        logits = self.fc(paddle.flatten(self.pool(x), 1))
+        if self.training:
+            return {"logits": logits}
+        return F.softmax(logits, axis=1)
+
+
+def _linear(in_channels: int, classes: int) -> nn.Linear:
+    bound = 1.0 / math.sqrt(in_channels)
+    uniform = nn.initializer.Uniform(-bound, bound)
+    return nn.Linear(in_channels, classes, weight_attr=paddle.ParamAttr(initializer=uniform),
+                     bias_attr=paddle.ParamAttr(initializer=uniform))  # fmt: skip

@@ -215,7 +215,7 @@ class MobileNetV3Det(nn.Layer):
 
 
 class MobileNetV3Rec(nn.Layer):
-    """MobileNetV3 as a recogniser's backbone: the height falls to 1, the width to a quarter.
+    """MobileNetV3 as a recogniser's or classifier's backbone: the height falls to 1, the width to a quarter.
 
     Args:
         model_name: ``large`` or ``small``.
@@ -244,7 +244,10 @@ class MobileNetV3Rec(nn.Layer):
         self.out_channels = layout.last
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map lines (N, 3, H, W) to (N, out_channels, H / 32, W / 4); H is 32 with the strides of official weights."""
+        """Map lines (N, 3, H, W) to (N, out_channels, h, W / 4).
+
+        With the strides of official weights h is 1, for a recogniser's lines of 32 pixels and a classifier's of 48.
+        """
         return self.pool(self.conv2(self.blocks(self.conv1(x))))
 
 

@@ -1,4 +1,4 @@
-"""The parts put together: detector, recogniser, and both."""
+"""The parts put together: detector, recogniser, direction classifier, and all of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.ctc import Text, decode
 from ppedge.ocr.db import Box, boxes_from_map
+from ppedge.ocr.direction import DIRECTIONS, TURNED, read_direction, turn
 from ppedge.ocr.geometry import crop_quad, reading_order
-from ppedge.ocr.preprocess import prepare_det, prepare_rec, rec_width
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, rec_width
 from ppedge.ocr.spec import ModelSpec
 
 
@@ -39,20 +40,23 @@ class Line:
         score: Mean probability of its characters, 0 to 1.
         quad: (4, 2), float32, pixels of the picture, clockwise from top-left.
         box_score: The detector's score, 0 to 1.
+        turned: Whether it was read turned by 180 degrees.
     """
 
     text: str
     score: float
     quad: np.ndarray
     box_score: float
+    turned: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the line as plain JSON values: text, score, box (four [x, y]) and box_score, sensibly rounded."""
+        """Return the line as plain JSON values, sensibly rounded; box is four [x, y]."""
         return {
             "text": self.text,
             "score": round(self.score, 4),
             "box": [[round(x, 1), round(y, 1)] for x, y in self.quad.tolist()],
             "box_score": round(self.box_score, 4),
+            "turned": self.turned,
         }
 
 
@@ -158,17 +162,85 @@ class Recognizer:
         return [decode(line, self.charset) for line in probabilities]
 
 
+class Classifier:
+    """Tells whether crops of text lines are upside down.
+
+    Args:
+        engine: Runs the network: (N, 3, h, w) in, probabilities (N, 2) of `DIRECTIONS` out.
+        spec: The classifier's pre- and post-processing.
+        batch_size: Lines in one call of the engine; 1 for engines that take no more.
+
+    Raises:
+        PpedgeError: The specification is not a classifier's.
+    """
+
+    def __init__(self, engine: Network, spec: ModelSpec, *, batch_size: int = 8) -> None:
+        if spec.cls_preprocess is None or spec.cls_postprocess is None:
+            raise PpedgeError(
+                f"Not a classifier: its specification says task {spec.task!r}.", "Name a direction classifier's run."
+            )
+        self.engine = engine
+        self.preprocess = spec.cls_preprocess
+        self.postprocess = spec.cls_postprocess
+        self.batch_size = batch_size
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> list[Text]:
+        """Return the direction of each crop (h, w, 3) as `read_direction` gives it.
+
+        Raises:
+            PpedgeError: A crop has no pixels, or the engine failed or gave something else than two probabilities a
+                line.
+        """
+        found: list[Text] = []
+        for begin in range(0, len(crops), self.batch_size):
+            part = crops[begin : begin + self.batch_size]
+            found += self.read(self.engine.run([self.prepare(part)])[0], part)
+        return found
+
+    def upside_down(self, crops: Sequence[np.ndarray]) -> list[bool]:
+        """Return of each crop (h, w, 3) whether it is to be turned: surely enough upside down.
+
+        Raises:
+            PpedgeError: See `__call__`.
+        """
+        return [self.must_turn(direction) for direction in self(crops)]
+
+    def must_turn(self, direction: Text) -> bool:
+        """Return whether a line of this direction is to be turned by 180 degrees before it is read."""
+        return direction.text == TURNED and direction.score > self.postprocess.turn_score
+
+    def prepare(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the network's input (N, 3, h, w) for N crops (h, w, 3): the stage before the network."""
+        return prepare_cls(crops, self.preprocess)
+
+    def read(self, probabilities: np.ndarray, crops: Sequence[np.ndarray]) -> list[Text]:
+        """Return the directions in a network's output (N, 2) for N crops: the stage after the network.
+
+        Raises:
+            PpedgeError: The output is not the two probabilities of so many lines.
+        """
+        if probabilities.shape != (len(crops), len(DIRECTIONS)):
+            raise PpedgeError(
+                f"The classifier on {self.engine.name} gives shape {probabilities.shape} for {len(crops)} lines, "
+                f"not probabilities (lines, {len(DIRECTIONS)}).",
+                "Is this a direction classifier's model?",
+            )
+        return [read_direction(line) for line in probabilities]
+
+
 class Pipeline:
-    """Detect, crop, recognise.
+    """Detect, crop, turn, recognise.
 
     Args:
         detector: Finds the lines.
         recognizer: Reads them.
+        classifier: Finds those that are upside down, which are turned; without it none is.
     """
 
-    def __init__(self, detector: Detector, recognizer: Recognizer) -> None:
+    def __init__(self, detector: Detector, recognizer: Recognizer, classifier: Classifier | None = None) -> None:
         self.detector = detector
         self.recognizer = recognizer
+        self.classifier = classifier
 
     def __call__(self, image: np.ndarray) -> list[Line]:
         """Return the lines of a picture (H, W, 3), in reading order.
@@ -178,5 +250,10 @@ class Pipeline:
         """
         boxes = self.detector(image)
         boxes = [boxes[i] for i in reading_order([box.quad for box in boxes])]
-        texts = self.recognizer([crop_quad(image, box.quad) for box in boxes])
-        return [Line(text.text, text.score, box.quad, box.score) for text, box in zip(texts, boxes, strict=True)]
+        crops = [crop_quad(image, box.quad) for box in boxes]
+        turned = self.classifier.upside_down(crops) if self.classifier else [False] * len(crops)
+        texts = self.recognizer([turn(crop) if wrong else crop for crop, wrong in zip(crops, turned, strict=True)])
+        return [
+            Line(text.text, text.score, box.quad, box.score, wrong)
+            for text, box, wrong in zip(texts, boxes, turned, strict=True)
+        ]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ppedge.errors import PpedgeError
-from ppedge.ocr.spec import DetPreprocess, RecPreprocess
+from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -110,7 +110,7 @@ def prepare_rec(crops: Sequence[np.ndarray], spec: RecPreprocess) -> np.ndarray:
         PpedgeError: There are no crops, or one is not (h, w, 3) with at least one pixel.
     """
     if not crops:
-        raise PpedgeError("A batch for the recogniser has no crops.")
+        raise PpedgeError("A batch of text lines has no crops.")
     widths = [rec_width(crop, spec) for crop in crops]
     batch = np.zeros((len(crops), 3, spec.height, max(spec.min_width, *widths)), np.float32)
     for row, crop, width in zip(batch, crops, widths, strict=True):
@@ -119,6 +119,24 @@ def prepare_rec(crops: Sequence[np.ndarray], spec: RecPreprocess) -> np.ndarray:
         np.multiply(resized.transpose(2, 0, 1), np.float32(1 / (255 * spec.std)), out=filled)
         filled -= np.float32(spec.mean / spec.std)
     return batch
+
+
+def prepare_cls(crops: Sequence[np.ndarray], spec: ClsPreprocess) -> np.ndarray:
+    """Scale, normalise and batch text lines for the direction classifier.
+
+    A line keeps its aspect and is padded on the right, after normalising and with 0; a wider one is squeezed.
+
+    Args:
+        crops: N pictures (h, w, 3), uint8, BGR, each with one line of text.
+        spec: Height, width, mean and std.
+
+    Returns:
+        (N, 3, spec.height, spec.width), float32.
+
+    Raises:
+        PpedgeError: There are no crops, or one is not (h, w, 3) with at least one pixel.
+    """
+    return prepare_rec(crops, RecPreprocess(spec.height, spec.width, spec.width, spec.mean, spec.std))
 
 
 def _check(image: np.ndarray, what: str) -> None:

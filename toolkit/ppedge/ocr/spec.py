@@ -86,6 +86,31 @@ class RecPreprocess:
 
 
 @dataclass(frozen=True)
+class ClsPreprocess:
+    """How a text line's crop becomes the direction classifier's input.
+
+    Attributes:
+        height: Of the input, in pixels.
+        width: Of the input, in pixels: a narrower line is padded on the right, after normalising, with 0; a wider one
+            is squeezed.
+        mean: Of x / 255, for all channels.
+        std: Likewise.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    height: int = 48
+    width: int = 192
+    mean: float = 0.5
+    std: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse values that no line can be prepared by."""
+        _positive(self, "height", "width", "std")
+        _finite(self.mean, self.std)
+
+
+@dataclass(frozen=True)
 class DbPostprocess:
     """How DB's probability map becomes boxes.
 
@@ -117,22 +142,44 @@ class DbPostprocess:
 
 
 @dataclass(frozen=True)
+class ClsPostprocess:
+    """What follows from a line's direction.
+
+    Attributes:
+        turn_score: A line is turned by 180 degrees if the probability that it is upside down is above this.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    turn_score: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse values that are no probabilities; below one half, lines that are rather upright would be turned."""
+        if not 0.5 <= self.turn_score <= 1:
+            raise ValueError(f"turn_score must be between 0.5 and 1, not {self.turn_score}")
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """All that is needed to use an exported model beside its file.
 
     Attributes:
-        task: ``det`` or ``rec``.
+        task: ``det``, ``rec`` or ``cls``.
         det_preprocess: Set for a detector.
         det_postprocess: Set for a detector.
         rec_preprocess: Set for a recogniser.
-        characters: A recogniser's classes after the blank (class 0), in order; empty for a detector.
+        characters: A recogniser's classes after the blank (class 0), in order; else empty.
+        cls_preprocess: Set for a direction classifier.
+        cls_postprocess: Set for a direction classifier.
     """
 
-    task: Literal["det", "rec"]
+    task: Literal["det", "rec", "cls"]
     det_preprocess: DetPreprocess | None = None
     det_postprocess: DbPostprocess | None = None
     rec_preprocess: RecPreprocess | None = None
     characters: tuple[str, ...] = field(default=())
+    cls_preprocess: ClsPreprocess | None = None
+    cls_postprocess: ClsPostprocess | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as plain JSON values."""
@@ -146,7 +193,13 @@ class ModelSpec:
             KeyError: ``task`` is missing.
             TypeError: A key is unknown.
         """
-        sections = {"det_preprocess": DetPreprocess, "det_postprocess": DbPostprocess, "rec_preprocess": RecPreprocess}
+        sections = {
+            "det_preprocess": DetPreprocess,
+            "det_postprocess": DbPostprocess,
+            "rec_preprocess": RecPreprocess,
+            "cls_preprocess": ClsPreprocess,
+            "cls_postprocess": ClsPostprocess,
+        }
         parts: dict[str, Any] = dict(value)
         for key, kind in sections.items():
             if key in parts:

@@ -17,7 +17,7 @@ import paddle.nn.functional as F
 from ppedge.models.zoo import Network
 from ppedge.slim.least_squares import Array, Moments, bottleneck, eliminate, fit
 from ppedge.slim.reduce import Rows, rows, sample, set_fit
-from ppedge.slim.rewrites import Rewrite, apply_rewrite
+from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 
 POSITIONS = 1024
 HEAD = "head.binarize"
@@ -63,7 +63,8 @@ def collapse_neck(
     kernel = teacher.head.binarize.conv1.weight.numpy()
     seen = Moments()
     with paddle.no_grad():
-        wanted = [teacher.neck(teacher.backbone(picture)) for picture in pictures]
+        neck = layer_at(teacher, "neck")
+        wanted = [neck(teacher.backbone(picture)) for picture in pictures]
         given = [[map_.numpy() for map_ in student.backbone(picture)] for picture in pictures]
         for features in wanted:
             values = rows(features.numpy(), sample(features.shape, rng, POSITIONS))
@@ -114,7 +115,7 @@ def _fit_first_convolution(
     """Fit the head's first convolution anew to what the narrow place has become."""
     moments, head, original = Moments(), student.head.binarize, teacher.head.binarize
     for maps, features in zip(given, wanted, strict=True):
-        narrow = student.neck([paddle.to_tensor(map_) for map_ in maps]).numpy()
+        narrow = layer_at(student, "neck")([paddle.to_tensor(map_) for map_ in maps]).numpy()
         target = original.conv_bn1(original.conv1(features)).numpy()
         places = sample(features.shape, rng, POSITIONS)
         moments.add(patches(narrow, features.shape[3], places), rows(target, places))
@@ -129,13 +130,13 @@ def narrow_head(student: Network, pictures: Sequence[paddle.Tensor], width: int)
     Returns:
         The rewrite, None if there are no more channels than that, and the error of the 16 logits.
     """
-    head, rng = student.head.binarize, np.random.default_rng(0)
+    head, neck, rng = student.head.binarize, layer_at(student, "neck"), np.random.default_rng(0)
     if head.conv3.weight.shape[1] <= width:
         return None, 0.0
     moments = Moments()
     with paddle.no_grad():
         for picture in pictures:
-            x = F.relu(head.conv_bn1(head.conv1(student.neck(student.backbone(picture)))))
+            x = F.relu(head.conv_bn1(head.conv1(neck(student.backbone(picture)))))
             inner = F.relu(head.conv_bn2(head.conv2(x)))
             places = sample(inner.shape, rng, POSITIONS)
             moments.add(rows(inner.numpy(), places), rows(head.conv_bn3(head.conv3(inner)).numpy(), places))

@@ -23,17 +23,19 @@ class Distillation:
     """A loss for `ppedge.train.loop.Course`.
 
     A detector's is ``5 BCE(p, q) + |x - y|^2 / |y - mean(y)|^2``: p and q are the probability maps of student and
-    teacher, x and y what the first BatchNorm of their heads gets. A recogniser's is the Kullback-Leibler divergence of
-    the classes' probabilities, mean over the columns.
+    teacher, x and y what the first BatchNorm of their heads gets. A recogniser's or classifier's is the
+    Kullback-Leibler divergence of the classes' probabilities, mean over lines and columns.
 
     Args:
         teacher: The original network; put into eval mode.
         student: The network that is trained. Quantizers may be put around its layers afterwards.
-        task: ``det`` or ``rec``.
+        task: ``det``, ``rec`` or ``cls``.
         weight: Of the map's cross entropy.
     """
 
-    def __init__(self, teacher: Network, student: Network, task: Literal["det", "rec"], weight: float = 5.0) -> None:
+    def __init__(
+        self, teacher: Network, student: Network, task: Literal["det", "rec", "cls"], weight: float = 5.0
+    ) -> None:
         self.teacher, self.task, self.weight = teacher, task, weight
         self._seen: dict[str, Tensor] = {}
         teacher.eval()
@@ -46,7 +48,8 @@ class Distillation:
         """Compare the student's output in training mode with the teacher's for the same pictures.
 
         Args:
-            output: A detector's ``maps`` (N, 1 or 3, H, W); a recogniser's ``logits`` (N, T, C).
+            output: A detector's ``maps`` (N, 1 or 3, H, W); a recogniser's ``logits`` (N, T, C); a
+                classifier's (N, C).
             batch: ``image`` (N, 3, H, W).
 
         Returns:
@@ -54,7 +57,7 @@ class Distillation:
         """
         with paddle.no_grad():
             wanted = self.teacher(batch["image"])
-        if self.task == "rec":
+        if self.task != "det":
             return {"loss": _divergence(output["logits"].astype("float32"), wanted)}
         loss_map = self.weight * F.binary_cross_entropy(output["maps"][:, :1].astype("float32"), wanted)
         loss_features = relative_error(self._seen.pop("student"), self._seen.pop("teacher"))

@@ -31,7 +31,7 @@ from ppedge.train.task import Task
 SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
 Metrics = dict[str, float]
 BATCH = 4
-TRACE_SHAPE = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64)}
+TRACE_SHAPE = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64), "cls": (1, 3, 48, 192)}
 
 
 @dataclass
@@ -159,7 +159,8 @@ def _by_sensitivity(
     stage: _Stage, net: Network, groups: list[Group], macs: dict[str, int], shapes: dict[str, Any]
 ) -> tuple[dict[Group, int], float]:
     settings, task = stage.recipe.slim.prune, stage.task
-    samples = stage.train[:: max(len(stage.train) // settings.samples, 1)][: settings.samples]
+    lines = stage.train[:: max(len(stage.train) // settings.samples, 1)][: settings.samples]
+    samples = task.measurable(lines)
     tries = sum(len(trial_counts(group, settings.ratios, settings.multiple)) for group in groups)
     with stage.reporter.task("sensitivity", tries) as bar:
         found = measure(

@@ -44,6 +44,7 @@ class Guided(nn.Layer):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map lines (N, 3, 32, W) to ``logits`` and ``guide``, each (N, T, classes)."""
         features = self.net.backbone(x)
+        assert self.net.neck is not None  # a recogniser has one
         return {
             **self.net.head(self.net.neck(features)),
             "guide": self.guide(features.squeeze(2).transpose([0, 2, 1])),

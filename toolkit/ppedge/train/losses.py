@@ -1,4 +1,4 @@
-"""What training minimises: DB's loss for a detector, CTC for a recogniser.
+"""What training minimises: DB's loss for a detector, CTC for a recogniser, cross entropy for a classifier.
 
 Each loss is called with the network's output in training mode and a batch, and returns a dict: ``loss``, a scalar to
 differentiate, and its parts, for the log. All are computed in float32, whatever the network ran in.
@@ -151,3 +151,19 @@ def _columns_needed(labels: Tensor, lengths: Tensor) -> Tensor:
     inside = paddle.arange(1, labels.shape[1]).unsqueeze(0) < lengths.unsqueeze(1)
     repeated = paddle.logical_and(labels[:, 1:] == labels[:, :-1], inside)
     return lengths + repeated.astype("int64").sum(axis=1)
+
+
+class ClsLoss(nn.Layer):
+    """Cross entropy, ``-log p(label | logits)``; mean over samples."""
+
+    def forward(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Compare class scores with labels.
+
+        Args:
+            output: ``logits`` (N, C), before softmax.
+            batch: ``label`` (N,) class numbers.
+
+        Returns:
+            The scalar ``loss``.
+        """
+        return {"loss": F.cross_entropy(output["logits"].astype("float32"), batch["label"].astype("int64"))}

@@ -1,4 +1,4 @@
-"""What differs between training a detector and a recogniser: data, loss and network; everything else is shared."""
+"""What differs between training networks of the three tasks: data, loss and network; everything else is shared."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ppedge.data.dataset import DetDataset, RecDataset, collate_det, collate_rec
-from ppedge.data.source import model_spec, read_charset, read_samples
+from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
+from ppedge.data.source import measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
 from ppedge.ocr.charset import Charset
+from ppedge.ocr.direction import DIRECTIONS
 from ppedge.recipe import Imported, Model, Recipe
-from ppedge.train.losses import CTCLoss, DBLoss
+from ppedge.train.losses import ClsLoss, CTCLoss, DBLoss
 from ppedge.validate.accuracy import MAIN_METRIC, evaluate
+
+Dataset = DetDataset | RecDataset | ClsDataset
+_COLLATE = {"det": collate_det, "rec": collate_rec, "cls": collate_cls}
 
 
 class Task:
@@ -33,15 +37,15 @@ class Task:
         self.recipe = recipe
         self._model = _parts(recipe)
         self.main_metric = MAIN_METRIC[recipe.task]
-        self.charset = None if recipe.task == "det" else read_charset(recipe)
+        self.charset = read_charset(recipe) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
         self.loss: paddle.nn.Layer = _loss(recipe, self.charset)
-        self.collate: Callable[[Sequence[Any]], Any] = collate_det if recipe.task == "det" else collate_rec
+        self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
 
     def build(self) -> zoo.Network:
         """Build the recipe's network, its weights drawn from the recipe's seed."""
         paddle.seed(self.recipe.seed)
-        return zoo.build(self._model, self.recipe.task, self.charset.size if self.charset else 0)
+        return zoo.build(self._model, self.recipe.task, self.charset.size if self.charset else len(DIRECTIONS))
 
     def samples(self, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
         """Read the recipe's ``train`` or ``eval`` labels.
@@ -54,12 +58,18 @@ class Task:
         """
         return read_samples(self.recipe, part, skip_bad=skip_bad)
 
-    def dataset(self, samples: Sequence[Any], *, augment: bool = True, seed: int = 0) -> DetDataset | RecDataset:
+    def measurable(self, samples: Sequence[Any]) -> list[Any]:
+        """Return training samples as evaluation samples are: a classifier's lines both ways."""
+        return measurable(self.recipe, samples)
+
+    def dataset(self, samples: Sequence[Any], *, augment: bool = True, seed: int = 0) -> Dataset:
         """Return what a loader draws training batches from; ``augment=False`` leaves the random changes out."""
         recipe, train = self.recipe, self.recipe.train
-        if self.charset is None:
+        if recipe.task == "det":
             return DetDataset(samples, recipe.det_preprocess, train.det_augment if augment else None, seed)
         changes = train.rec_augment if augment else None
+        if self.charset is None:
+            return ClsDataset(samples, recipe.cls_preprocess, changes, seed)
         return RecDataset(samples, recipe.rec_preprocess, changes, self.charset, recipe.data.max_text_length, seed)
 
     def evaluate(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> dict[str, float]:
@@ -78,8 +88,10 @@ def _parts(recipe: Recipe) -> Model:
 
 
 def _loss(recipe: Recipe, charset: Charset | None) -> paddle.nn.Layer:
-    if charset is None:
+    if recipe.task == "det":
         return DBLoss(recipe.train.shrink_loss)
+    if charset is None:
+        return ClsLoss()
     return CTCLoss(charset.canonical(ignore_case=recipe.train.ignore_case))
 
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.formats import ClsSample, DetSample, RecSample
+from ppedge.ocr.direction import turn
 from ppedge.ocr.geometry import crop_quad
-from ppedge.ocr.pipeline import Detector, Network, Recognizer
+from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
 from ppedge.ocr.preprocess import read_image
 from ppedge.ocr.spec import ModelSpec
-from ppedge.validate.metrics import DetMetric, RecMetric
+from ppedge.validate.metrics import ClsMetric, DetMetric, RecMetric
 
-MAIN_METRIC = {"det": "hmean", "rec": "exact"}
+MAIN_METRIC = {"det": "hmean", "rec": "exact", "cls": "accuracy"}
 CROPS_AT_ONCE = 256
 
 
@@ -33,20 +34,22 @@ def evaluate(
     Args:
         engine: The network.
         spec: Its pre- and post-processing.
-        samples: `DetSample` for a detector, `RecSample` for a recogniser.
+        samples: `DetSample` for a detector, `RecSample` for a recogniser, `ClsSample` for a classifier.
         normalise: For a recogniser, how texts are compared.
-        batch_size: For a recogniser, lines in one call of the engine; 1 for engines that take no more.
+        batch_size: For a recogniser or classifier, lines in one call of the engine; 1 for engines that take no more.
         advance: Called with the number of samples done since the last call.
 
     Returns:
-        ``precision``, ``recall``, ``hmean``; or ``exact`` and ``ned``.
+        ``precision``, ``recall``, ``hmean``; or ``exact`` and ``ned``; or ``accuracy``.
 
     Raises:
         PpedgeError: A picture cannot be read, or there are no samples.
     """
     if spec.task == "det":
         return _evaluate_det(engine, spec, samples, advance)
-    return _evaluate_rec(engine, spec, samples, normalise, batch_size, advance)
+    if spec.task == "rec":
+        return _evaluate_lines(Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise), samples, advance)
+    return _evaluate_lines(Classifier(engine, spec, batch_size=batch_size), ClsMetric(), samples, advance)
 
 
 def _evaluate_det(
@@ -60,25 +63,22 @@ def _evaluate_det(
     return metric.summary()
 
 
-def _evaluate_rec(
-    engine: Network,
-    spec: ModelSpec,
+def _evaluate_lines(
+    reader: Recognizer | Classifier,
+    metric: RecMetric | ClsMetric,
     samples: Sequence[RecSample],
-    normalise: str,
-    batch_size: int,
     advance: Callable[[int], None],
 ) -> dict[str, float]:
-    recognizer, metric = Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise)
     for begin in range(0, len(samples), CROPS_AT_ONCE):
         part = samples[begin : begin + CROPS_AT_ONCE]
-        texts = recognizer(read_crops(part))
+        texts = reader(read_crops(part))
         metric.update([text.text for text in texts], [sample.text for sample in part])
         advance(len(part))
     return metric.summary()
 
 
 def read_crops(samples: Sequence[RecSample]) -> list[np.ndarray]:
-    """Read the samples' pictures (each file once in a row) and cut their quads out.
+    """Read the samples' pictures (each file once in a row), cut their quads out and turn what is to be upside down.
 
     Raises:
         PpedgeError: A picture cannot be read.
@@ -86,5 +86,10 @@ def read_crops(samples: Sequence[RecSample]) -> list[np.ndarray]:
     crops: list[np.ndarray] = []
     for path, group in groupby(samples, key=lambda sample: sample.image):
         image = read_image(path)
-        crops += [image if sample.quad is None else crop_quad(image, sample.quad) for sample in group]
+        crops += [_crop(image, sample) for sample in group]
     return crops
+
+
+def _crop(image: np.ndarray, sample: RecSample) -> np.ndarray:
+    crop = image if sample.quad is None else crop_quad(image, sample.quad)
+    return turn(crop) if isinstance(sample, ClsSample) and sample.turned else crop

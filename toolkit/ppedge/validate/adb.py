@@ -1,5 +1,7 @@
 """Real phones by ``adb``: Paddle Lite's ``benchmark_bin``, which the user brings, times the run's ``.nb`` files.
 
+Without a ``benchmark_bin``, the demo app on the phone measures itself, see `ppedge.validate.adb_app`.
+
 Everything lies in one folder below ``/data/local/tmp`` while it runs and is removed afterwards. ``benchmark_bin`` ends
 with exit code 0 even if it did not like its options, and old phones hand no exit code on; so what counts is the file of
 results that it leaves.
@@ -21,11 +23,12 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import last_words, run_child
 from ppedge.recipe import Recipe
 from ppedge.runs import Run
+from ppedge.validate import adb_app
+from ppedge.validate.cost import count_size
 
 REMOTE = "/data/local/tmp"
 BINARY, RESULT = "benchmark_bin", "result.txt"
 WARMUP, REPEATS = 10, 30
-SIDE = 320
 READY = "device"  # adb's word for a phone that takes commands
 STATES = {
     "unauthorized": "Unlock the phone and accept this computer's key.",
@@ -43,12 +46,12 @@ _TIME = re.compile(r"^\s*(init|first|min|max|avg)\s*=\s*([0-9.]+)\s*$", re.MULTI
 _VERSION = re.compile(r"^\s*benchmark_bin version:\s*(\S+)", re.MULTILINE)
 
 
-def connect(device: str, binary: Path) -> Phone:
+def connect(device: str, binary: Path | None) -> Phone:
     """Find the phone that ``--device`` means.
 
     Args:
         device: ``adb``, if one phone is plugged in, or ``adb:SERIAL``.
-        binary: The user's ``benchmark_bin``, built for Android.
+        binary: The user's ``benchmark_bin``, built for Android; None to use the demo app.
 
     Raises:
         MissingError: adb is not installed, or no phone is there that takes commands.
@@ -57,7 +60,8 @@ def connect(device: str, binary: Path) -> Phone:
     kind, colon, serial = device.partition(":")
     if kind != "adb" or (colon and not serial):
         raise PpedgeError(f"--device {device}: not adb or adb:SERIAL.", "For example: --device adb")
-    _require_program(binary)
+    if binary is not None:
+        _require_program(binary)
     if shutil.which("adb") is None:
         raise MissingError("adb is not installed.", "Install Android's platform tools and put adb on the PATH.")
     phones = _devices()
@@ -106,11 +110,11 @@ class Phone:
 
     Attributes:
         serial: adb's name of it.
-        binary: The user's ``benchmark_bin``.
+        binary: The user's ``benchmark_bin``; None to use the demo app.
     """
 
     serial: str
-    binary: Path
+    binary: Path | None
 
     def measure(self, recipe: Recipe, run: Run, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
         """Time every ``.nb`` file of a run's convert stage: one thread, the big cores, an input of ones.
@@ -123,19 +127,21 @@ class Phone:
         Returns:
             ``model``, ``soc``, ``abi`` and ``android`` of the phone; ``input_shape``, ``threads``, ``warmup``,
             ``repeats``; ``models``: by file ``bytes``, ``runtime`` and ``ms`` (``init``, ``first``, ``min``, ``avg``,
-            ``max``), or ``error`` where ``benchmark_bin`` failed.
+            ``max``), or ``error`` where ``benchmark_bin`` failed. Through the app: see `adb_app.measure`.
 
         Raises:
             MissingError: The phone's storage is full, or it was unplugged.
             PpedgeError: There is no ``.nb`` file, or ``benchmark_bin`` failed on all of them.
         """
+        if self.binary is None:
+            return adb_app.measure(self, recipe, run, say)
         files = [e["path"] for e in run.manifest("convert")["outputs"] if e["path"].endswith(".nb")]
         if not files:
             raise PpedgeError(f"{run.stage('convert')}: has no .nb file for a phone.", "Convert with --format nb.")
-        shape = [1, 3, SIDE if recipe.task == "det" else recipe.rec_preprocess.height, SIDE]
+        shape = [1, 3, *count_size(recipe)]
         with self._folder() as folder:
             self._push(self.binary, f"{folder}/{BINARY}")
-            self._shell(f"chmod 755 {folder}/{BINARY}", "Making benchmark_bin executable")
+            self.shell(f"chmod 755 {folder}/{BINARY}", "Making benchmark_bin executable")
             models = []
             for name in files:
                 say(f"timing {name} on the phone {self.serial}")
@@ -144,19 +150,19 @@ class Phone:
         failed = [model["error"] for model in models if "error" in model]
         if len(failed) == len(models):
             raise PpedgeError(f"benchmark_bin failed on the phone {self.serial}: {failed[0]}")
-        about = {key: self._shell(f"getprop {name}", f"Asking for {name}").strip() for key, name in PROPERTIES.items()}
+        about = {key: self.shell(f"getprop {name}", f"Asking for {name}").strip() for key, name in PROPERTIES.items()}
         return {**about, "input_shape": shape, "threads": 1, "warmup": WARMUP, "repeats": REPEATS, "models": models}
 
     @contextmanager
     def _folder(self) -> Iterator[str]:
         """Make a folder on the phone and remove it at the end, as far as the phone is still there."""
         folder = f"{REMOTE}/ppedge.{os.getpid()}"
-        self._shell(f"mkdir -p {folder}", f"Making {folder}")
+        self.shell(f"mkdir -p {folder}", f"Making {folder}")
         try:
             yield folder
         finally:
             with suppress(PpedgeError):
-                self._shell(f"rm -rf {folder}", f"Removing {folder}")
+                self.shell(f"rm -rf {folder}", f"Removing {folder}")
 
     def _time(self, path: Path, folder: str, shape: list[int]) -> dict[str, Any]:
         """Run one file; a failure of ``benchmark_bin`` is part of the answer, one of adb is not."""
@@ -175,13 +181,13 @@ class Phone:
         # The shell's own exit code is 0 whatever the program did: old phones do not hand it on, so none is relied on.
         ran = f"cd {folder}; rm -f {RESULT}; ./{BINARY} {words} 2>&1; echo exit code $?"
         script = f"{ran}; [ -f {RESULT} ] && echo {RESULT}; true"
-        told = self._shell(script, f"Running benchmark_bin on {path.name}")
+        told = self.shell(script, f"Running benchmark_bin on {path.name}")
         if RESULT not in told.split():
             said = re.sub(r"^exit code 0$", "", told, flags=re.MULTILINE)
             return {"error": f"{path.name}: no results: {last_words(said)}"}
         with tempfile.TemporaryDirectory(prefix="ppedge-adb-") as local:
             result = Path(local) / RESULT
-            self._adb(["pull", f"{folder}/{RESULT}", str(result)], "Fetching the results")
+            self.pull(f"{folder}/{RESULT}", result, "Fetching the results")
             text = result.read_text(errors="replace")
         times = {key: float(value) for key, value in _TIME.findall(text)}
         if not {"min", "avg", "max"} <= times.keys():
@@ -192,7 +198,12 @@ class Phone:
     def _push(self, path: Path, target: str) -> None:
         self._adb(["push", str(path), target], f"Copying {path.name} to the phone")
 
-    def _shell(self, command: str, what: str) -> str:
+    def pull(self, source: str, target: Path, what: str) -> None:
+        """Copy a file from the phone; ``what`` names the step in errors, which are those of `measure`."""
+        self._adb(["pull", source, str(target)], what)
+
+    def shell(self, command: str, what: str) -> str:
+        """Run a command on the phone and return what it prints; otherwise as `pull`."""
         return self._adb(["shell", command], what)
 
     def _adb(self, words: list[str], what: str) -> str:

@@ -1,4 +1,4 @@
-"""Parity of the task: do two engines find the same boxes, and read the same strings?"""
+"""Parity of the task: do two engines find the same boxes, and read the same strings, or directions?"""
 
 from __future__ import annotations
 
@@ -149,6 +149,8 @@ class TextDifference:
 
 class TextAgreement:
     """Lines as both engines read them; equal means the same characters, nothing is normalised.
+
+    A classifier's directions are such texts too: ``"0"`` or ``"180"``.
 
     Attributes:
         lines: How many.

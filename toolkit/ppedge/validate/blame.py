@@ -23,7 +23,7 @@ import numpy as np
 from ppedge.errors import PpedgeError
 from ppedge.ocr.ctc import Text
 from ppedge.ocr.db import Box
-from ppedge.ocr.pipeline import Detector, Network, Recognizer
+from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
 from ppedge.ocr.spec import ModelSpec
 from ppedge.validate.agreement import BoxAgreement, TextAgreement
 from ppedge.validate.spec_changes import STAGES, Change, changes
@@ -37,6 +37,7 @@ Figures = dict[str, Any]
 Swap = tuple[bool, bool, bool]
 """For each of `STAGES`, whether it is the shipped road's."""
 _SWAPS: list[Swap] = [(a, b, c) for a, b, c in product((False, True), repeat=3)]
+_WORDS = {"det": ("boxes", "pictures"), "rec": ("texts", "crops"), "cls": ("directions", "crops")}
 _ALL: Swap = (True, True, True)
 _ALONE: list[Swap] = [(True, False, False), (False, True, False), (False, False, True)]
 _ALL_BUT: list[Swap] = [(False, True, True), (True, False, True), (True, True, False)]
@@ -44,7 +45,7 @@ _ALL_BUT: list[Swap] = [(False, True, True), (True, False, True), (True, True, F
 
 @dataclass(frozen=True)
 class Road:
-    """What makes boxes or texts of pictures.
+    """What makes boxes, texts or directions of pictures.
 
     Attributes:
         spec: Pre- and post-processing.
@@ -87,10 +88,10 @@ class Blame:
     """Which stages make two roads differ.
 
     Attributes:
-        task: ``det`` or ``rec``.
+        task: ``det``, ``rec`` or ``cls``.
         samples: Pictures or crops that went through both.
-        disagreement: Share of all boxes that have no partner at IoU 0.9 on the other side, or of texts that are not
-            the same, 0 to 1.
+        disagreement: Share of all boxes that have no partner at IoU 0.9 on the other side, or of texts or directions
+            that are not the same, 0 to 1.
         stages: In the road's order.
     """
 
@@ -102,7 +103,7 @@ class Blame:
     @property
     def verdict(self) -> str:
         """One sentence for a person."""
-        things, pictures = ("boxes", "pictures") if self.task == "det" else ("texts", "crops")
+        things, pictures = _WORDS[self.task]
         if self.disagreement == 0:
             changed = [change.key for stage in self.stages for change in stage.changes]
             though = f", though the shipped specification changes {', '.join(changed)}" if changed else ""
@@ -141,7 +142,7 @@ def blame(
     Args:
         reference: The road that is right by definition.
         shipped: The road under test.
-        pictures: For a detector whole pictures, for a recogniser crops; (H, W, 3), uint8, BGR.
+        pictures: For a detector whole pictures, else crops; (H, W, 3), uint8, BGR.
         advance: Called with the number of pictures done since the last call.
 
     Raises:
@@ -209,18 +210,20 @@ def _part(index: int, changed: list[Change], own: Figures, shares: dict[Swap, fl
 
 
 class _Stages:
-    """A road taken stage by stage, the same for both tasks; one line of text at a time, as Paddle Lite takes them."""
+    """A road taken stage by stage, the same for all tasks; one line of text at a time, as Paddle Lite takes them."""
 
     def __init__(self, road: Road) -> None:
         self._engine = road.engine
         self._detector = Detector(road.engine, road.spec) if road.spec.task == "det" else None
-        self._recognizer = Recognizer(road.engine, road.spec) if road.spec.task == "rec" else None
+        self._reader: Recognizer | Classifier | None = None  # of lines
+        if self._detector is None:
+            self._reader = (Recognizer if road.spec.task == "rec" else Classifier)(road.engine, road.spec)
 
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         if self._detector is not None:
             return self._detector.prepare(picture)
-        assert self._recognizer is not None
-        return self._recognizer.prepare([picture])
+        assert self._reader is not None
+        return self._reader.prepare([picture])
 
     def run(self, tensor: np.ndarray) -> np.ndarray:
         return self._engine.run([tensor])[0]
@@ -228,5 +231,5 @@ class _Stages:
     def read(self, output: np.ndarray, picture: np.ndarray) -> Result:
         if self._detector is not None:
             return self._detector.read(output, picture)
-        assert self._recognizer is not None
-        return self._recognizer.read(output, [picture])[0]
+        assert self._reader is not None
+        return self._reader.read(output, [picture])[0]

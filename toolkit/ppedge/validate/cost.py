@@ -10,9 +10,10 @@ import numpy as np
 
 from ppedge.engines.arm_guest import ArmGuestEngine
 from ppedge.engines.base import Engine
+from ppedge.recipe import Recipe
 
-COUNT_WIDTH = 320
-_SMALL_WIDTH = 64  # of the runs around an opening: what they cost is not what is measured
+COUNT_SIDE = 320
+_SMALL_SIDE = 64  # of the runs around an opening: what they cost is not what is measured
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,26 @@ class Cost:
         return {**asdict(self), "input_shape": list(self.input_shape)}
 
 
-def measure(open_counting: Callable[[], Engine], height: int) -> Cost:
+def count_size(recipe: Recipe) -> tuple[int, int]:
+    """Return height and width in pixels of the input that a network's cost is measured on: a free side is 320."""
+    if recipe.task == "det":
+        return COUNT_SIDE, COUNT_SIDE
+    return recipe.line_height, recipe.cls_preprocess.width if recipe.task == "cls" else COUNT_SIDE
+
+
+def measure(open_counting: Callable[[], Engine], size: tuple[int, int]) -> Cost:
     """Count one inference at a fixed size in a fresh guest: the same figure every time.
 
     Args:
         open_counting: Opens the model with ``count=True`` on an engine under the emulator.
-        height: Of the input in pixels; its width is 320.
+        size: Height and width of the input in pixels.
 
     Raises:
         PpedgeError: The engine failed.
     """
     generator = np.random.default_rng(0)
-    x = generator.standard_normal((1, 3, height, COUNT_WIDTH), dtype=np.float32)
-    small = generator.standard_normal((1, 3, min(height, _SMALL_WIDTH), _SMALL_WIDTH), dtype=np.float32)
+    x = generator.standard_normal((1, 3, *size), dtype=np.float32)
+    small = generator.standard_normal((1, 3, *(min(side, _SMALL_SIDE) for side in size)), dtype=np.float32)
     with open_counting() as opened:
         engine = cast(ArmGuestEngine, opened)
         engine.run([x])

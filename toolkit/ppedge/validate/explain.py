@@ -13,7 +13,7 @@ import numpy as np
 from ppedge.data.source import model_spec, read_charset
 from ppedge.engines.base import Engine
 from ppedge.errors import MissingError
-from ppedge.ocr.preprocess import prepare_det, prepare_rec, read_image
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
 from ppedge.progress import Reporter
@@ -22,9 +22,9 @@ from ppedge.runs import Run, read_json
 from ppedge.validate.accuracy import read_crops
 from ppedge.validate.blame import Road, blame
 
-BLAME_SAMPLES = {"det": 4, "rec": 16}
+BLAME_SAMPLES = {"det": 4, "rec": 16, "cls": 16}
 """At most so many pictures, or crops, go through the emulated core once more, or twice, to find the stage."""
-LAYER_SAMPLES = {"det": 2, "rec": 16}
+LAYER_SAMPLES = {"det": 2, "rec": 16, "cls": 16}
 """Pictures, or crops, that the layer table is made from; more change its figures little."""
 WORST = 10
 """Layers of the table that are shown to a person; the report has all."""
@@ -102,16 +102,21 @@ def layer_table(recipe: Recipe, run: Run, samples: Sequence[Any], say: Callable[
         raise MissingError("Paddle is needed for the layer table.", "Install ppedge with the extra `cpu`.")
     say(f"comparing the layers of {run.stage('slim')} with and without quantizers")
     pictures = pictures_of(recipe, samples[: LAYER_SAMPLES[recipe.task]])
-    if recipe.task == "det":
-        inputs = [prepare_det(picture, recipe.det_preprocess) for picture in pictures]
-    else:
-        inputs = [prepare_rec([picture], recipe.rec_preprocess) for picture in pictures]
+    inputs = [_prepare(recipe, picture) for picture in pictures]
     with tempfile.TemporaryDirectory(prefix="ppedge-layers-") as folder:
         given, table = Path(folder) / "inputs.npz", Path(folder) / "layers.json"
         np.savez(given, *inputs)
         run_module("ppedge.validate.layers", [run.path, given, table], f"Comparing the layers of {run.stage('slim')}")
         found: list[dict[str, Any]] = read_json(table)
     return found
+
+
+def _prepare(recipe: Recipe, picture: np.ndarray) -> np.ndarray:
+    if recipe.task == "det":
+        return prepare_det(picture, recipe.det_preprocess)
+    if recipe.task == "rec":
+        return prepare_rec([picture], recipe.rec_preprocess)
+    return prepare_cls([picture], recipe.cls_preprocess)
 
 
 def layer_lines(layers: Sequence[dict[str, Any]]) -> list[str]:

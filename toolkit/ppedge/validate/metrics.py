@@ -1,4 +1,4 @@
-"""Metrics of text detection and text recognition: `update` with samples, `summary`, `reset`."""
+"""Metrics of text detection, recognition and direction: `update` with samples, `summary`, `reset`."""
 
 from __future__ import annotations
 
@@ -190,4 +190,50 @@ class RecMetric:
         """
         if not self._rows:
             raise PpedgeError("There are no texts to measure recognition on.", "Check the evaluation labels.")
+        return {name: float(value) for name, value in self.figures(self.rows().sum(axis=0)).items()}
+
+
+class ClsMetric:
+    """Accuracy: the share of lines whose direction is told right.
+
+    Example:
+        >>> metric = ClsMetric()
+        >>> metric.update(["0", "180", "180", "0"], ["0", "180", "0", "0"])
+        >>> metric.summary()
+        {'accuracy': 0.75}
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all lines."""
+        self._right: list[bool] = []
+
+    def update(self, predictions: Sequence[str], targets: Sequence[str]) -> None:
+        """Add directions as told and as labelled.
+
+        Raises:
+            ValueError: They differ in number.
+        """
+        self._right += [prediction == target for prediction, target in zip(predictions, targets, strict=True)]
+
+    def rows(self) -> np.ndarray:
+        """Return (N, 2), float64: 1, and whether it is right (0 or 1), of each line, in the order of `update`."""
+        return np.array([(1, right) for right in self._right], np.float64).reshape(-1, 2)
+
+    @staticmethod
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``accuracy`` of rows summed over lines, (..., 2) to (...)."""
+        lines, right = np.moveaxis(sums, -1, 0)
+        return {"accuracy": right / np.maximum(lines, 1)}
+
+    def summary(self) -> dict[str, float]:
+        """Return ``accuracy``, 0 to 1.
+
+        Raises:
+            PpedgeError: No line has been added.
+        """
+        if not self._right:
+            raise PpedgeError("There are no lines to measure directions on.", "Check the evaluation labels.")
         return {name: float(value) for name, value in self.figures(self.rows().sum(axis=0)).items()}

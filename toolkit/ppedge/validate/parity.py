@@ -1,4 +1,4 @@
-"""The same samples through two engines: outputs, boxes or strings, and the task's metric on both sides."""
+"""The same samples through two engines: outputs, boxes, strings or directions, and the task's metric on both sides."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from ppedge.errors import PpedgeError
-from ppedge.ocr.pipeline import Detector, Network, Recognizer
-from ppedge.ocr.preprocess import prepare_det, prepare_rec, read_image
+from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
 from ppedge.ocr.spec import ModelSpec
 from ppedge.validate.accuracy import MAIN_METRIC, read_crops
 from ppedge.validate.agreement import BoxAgreement, TextAgreement
 from ppedge.validate.bootstrap import CONFIDENCE, RESAMPLES, Difference, paired_differences
-from ppedge.validate.metrics import DetMetric, RecMetric
-from ppedge.validate.shapes import FIRST, det_shapes, rec_shapes
+from ppedge.validate.metrics import ClsMetric, DetMetric, RecMetric
+from ppedge.validate.shapes import FIRST, cls_shapes, det_shapes, rec_shapes
 from ppedge.validate.tensors import TensorParity, TensorStatistics, tensor_parity
 from ppedge.validate.workers import Series, Workers
 
@@ -49,7 +49,7 @@ class Parity:
         candidate: Name of the other.
         samples: How many went through both.
         tensors: The network's outputs on the samples.
-        agreement: Boxes or strings, with the samples on which the two differ.
+        agreement: Boxes, strings or directions, with the samples on which the two differ.
         metric: Name of the task's main metric.
         reference_metrics: The task's metrics on the reference.
         candidate_metrics: The task's metrics on the candidate.
@@ -172,6 +172,34 @@ class _RecRoad:
         self.agreement.add(sample.text, *read)
 
 
+class _ClsRoad:
+    def __init__(self, spec: ModelSpec) -> None:
+        assert spec.cls_preprocess is not None
+        self._spec, self._preprocess = spec, spec.cls_preprocess
+        self.metrics, self.agreement = (ClsMetric(), ClsMetric()), TextAgreement()
+
+    def read(self, sample: Any) -> np.ndarray:
+        return read_crops([sample])[0]
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        return prepare_cls([picture], self._preprocess)
+
+    def shapes(self, picture: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        return cls_shapes(picture, self._preprocess)
+
+    def add(self, sample: Any, picture: np.ndarray, reference: Network, candidate: Network) -> None:
+        told = [Classifier(network, self._spec)([picture])[0] for network in (reference, candidate)]
+        for metric, direction in zip(self.metrics, told, strict=True):
+            metric.update([direction.text], [sample.text])
+        self.agreement.add(sample.text, *told)
+
+
+def _road(spec: ModelSpec, normalise: str) -> _Road:
+    if spec.task == "det":
+        return _DetRoad(spec)
+    return _RecRoad(spec, normalise) if spec.task == "rec" else _ClsRoad(spec)
+
+
 @dataclass(frozen=True)
 class _Sample:
     sample: Any
@@ -208,7 +236,7 @@ def compare(
     """
     if not samples:
         raise PpedgeError("There are no samples to compare two engines on.", "Check the evaluation labels.")
-    road: _Road = _DetRoad(spec) if spec.task == "det" else _RecRoad(spec, normalise)
+    road = _road(spec, normalise)
     statistics, shapes, repeats, broken = TensorStatistics(), [], 0, 0
     for tag, inputs, outputs in candidates.run(_work(road, samples)):
         expected = reference.run(inputs[:1])[0]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ppedge.ocr.preprocess import prepare_rec
-from ppedge.ocr.spec import RecPreprocess
+from ppedge.ocr.preprocess import prepare_cls, prepare_rec
+from ppedge.ocr.spec import ClsPreprocess, RecPreprocess
 
 FIRST = "first"
 # Height and width in pixels: small enough that all of them together cost less than one whole picture does.
@@ -43,12 +43,29 @@ def rec_shapes(crop: np.ndarray, spec: RecPreprocess) -> dict[str, np.ndarray]:
     Returns:
         By name, ``first`` (the crop itself) at the front, (1, 3, height, width) each.
     """
-    height, width = spec.height, min(_WIDE * spec.min_width, spec.max_width)
-    crops = {
+    crops = _crops(crop, spec.height, min(_WIDE * spec.min_width, spec.max_width))
+    return {name: prepare_rec([one], spec) for name, one in crops.items()}
+
+
+def cls_shapes(crop: np.ndarray, spec: ClsPreprocess) -> dict[str, np.ndarray]:
+    """Return a direction classifier's inputs for crops of several shapes; it sees all of them at its one size.
+
+    Args:
+        crop: (h, w, 3), uint8.
+        spec: The pre-processing, which sets the inputs' height and width.
+
+    Returns:
+        By name, ``first`` (the crop itself) at the front, (1, 3, height, width) each.
+    """
+    crops = _crops(crop, spec.height, _WIDE * spec.width)
+    return {name: prepare_cls([one], spec) for name, one in crops.items()}
+
+
+def _crops(crop: np.ndarray, height: int, width: int) -> dict[str, np.ndarray]:
+    return {
         FIRST: crop,
         "wide": cv2.resize(crop, (width, height)),
         "tall": cv2.resize(crop, (height, 4 * height)),
         "tiny": cv2.resize(crop, (4, 4)),
         "flipped": np.ascontiguousarray(np.rot90(crop)),
     }
-    return {name: prepare_rec([one], spec) for name, one in crops.items()}

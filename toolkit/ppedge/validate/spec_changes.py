@@ -11,7 +11,9 @@ STAGES = ("preprocess", "network", "postprocess")
 _STAGE_OF = {
     "det_preprocess": "preprocess",
     "rec_preprocess": "preprocess",
+    "cls_preprocess": "preprocess",
     "det_postprocess": "postprocess",
+    "cls_postprocess": "postprocess",
     "characters": "postprocess",
 }
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+from ppedge.arm.cores import features
 from ppedge.data.source import read_samples
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
@@ -18,13 +19,15 @@ from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
-from ppedge.runs import Run, write_json
+from ppedge.runs import Run, versions, write_json
 from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
-from ppedge.validate.cost import COUNT_WIDTH, Cost, measure, ratios
+from ppedge.validate.cost import Cost, count_size, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
-from ppedge.validate.explain import explain_model, layer_table
+from ppedge.validate.explain import explain_model, layer_table, reference_spec
+from ppedge.validate.html import PAGE, write_page
 from ppedge.validate.parity import Parity, compare
+from ppedge.validate.spec_changes import changes
 from ppedge.validate.workers import Candidate, Workers, cores
 
 REPORT = "report.json"
@@ -37,7 +40,7 @@ class _Model:
 
     Attributes:
         file: Its name below the convert stage's folder.
-        precision: ``fp32`` or ``int8``.
+        precision: ``fp32``, ``fp16`` or ``int8``.
         reference: The inference model that Paddle runs on the PC, below the same folder.
         baseline: Count it only: it is the network before slimming.
     """
@@ -59,7 +62,7 @@ def run_validate(
     skip_bad: bool = False,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Validate, write report.json and return it.
+    """Validate, write report.json and report.html, and return the report.
 
     The reference is Paddle on the PC, or onnxruntime on the PC where Paddle is not installed.
 
@@ -90,11 +93,12 @@ def run_validate(
         if on_phone is not None:
             report["device"] = on_phone
         write_json(folder / REPORT, report)
+        write_page(folder, report)
         drawings = [different["drawing"] for model in report["models"] for different in model.get("different", [])]
         run.write_manifest(
             folder,
             "validate",
-            outputs=[REPORT, *(drawing for drawing in drawings if drawing is not None)],
+            outputs=[REPORT, PAGE, *(drawing for drawing in drawings if drawing is not None)],
             inputs=[run.recipe_path, *labels],
             metrics={"passed": report["passed"]},
             parent="convert",
@@ -133,6 +137,7 @@ def _models(recipe: Recipe, run: Run) -> list[_Model]:
     candidates = [
         _Model(f"baseline/{task}.fp32.{ending}", "fp32", "", baseline=True),
         _Model(f"{task}.fp32.{ending}", "fp32", f"paddle/{task}.fp32.pdmodel"),
+        _Model(f"{task}.fp16.{ending}", "fp16", f"paddle/{task}.fp32.pdmodel"),
         _Model(f"{task}.int8.{ending}", "int8", f"paddle/{task}.int8.pdmodel"),
     ]
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
@@ -166,11 +171,13 @@ class _Stage:
 
     def report(self, models: Sequence[_Model]) -> dict[str, Any]:
         """Return the whole report."""
-        jobs = [(model, cpu) for model in models for cpu in self.cpus]
+        asked = [(model, cpu) for model in models for cpu in self.cpus]
+        not_run = {job: reason for job in asked if (reason := self._unable(*job))}
+        jobs = [job for job in asked if job not in not_run]
         costs = self._costs(jobs)
         totals = {cpu: costs[model, cpu].instructions for model, cpu in jobs if model.baseline}
         compared = sum(not model.baseline for model, _ in jobs)
-        shipped = [model for model in models if not model.baseline][-1]
+        shipped = [model for model, _ in jobs if not model.baseline and model.precision != "fp16"][-1]
         entries, rows = [], []
         for model, cpu in jobs:
             cost, baseline = costs[model, cpu], totals.get(cpu)
@@ -192,20 +199,36 @@ class _Stage:
                 before = None if baseline is None else baseline["total"]
                 rows += gates.check_cost(self.settings.gates, model.file, cpu, cost.instructions["total"], before)
             entries.append(entry)
-        rows += self._nb_bytes()
+        rows += [gates.check_spec(changes(reference_spec(self.recipe), self.spec)), *self._nb_bytes()]
         return {
             "schema": SCHEMA,
+            "name": self.recipe.name,
+            "versions": versions(),
             "task": self.recipe.task,
             "engine": self.settings.engine,
             "cpus": self.cpus,
+            "features": {cpu: features(cpu) for cpu in self.cpus},
             "models": entries,
+            "not_run": [{"file": m.file, "cpu": cpu, "reason": reason} for (m, cpu), reason in not_run.items()],
             "gates": [row.to_dict() for row in rows],
             "passed": all(row.passed for row in rows),
         }
 
+    def _unable(self, model: _Model, cpu: str) -> str | None:
+        """Return why a half precision file cannot run here: few cores and builds of the runtime have what it needs."""
+        if model.precision != "fp16":
+            return None
+        if "asimdhp" not in (features(cpu) or ["asimdhp"]):
+            return f"{cpu} has no half precision (asimdhp)"
+        try:
+            self._open(model, cpu).close()
+        except PpedgeError as error:
+            return str(error)
+        return None
+
     def _costs(self, jobs: Sequence[tuple[_Model, str]]) -> dict[tuple[_Model, str], Cost]:
         """Count each model on each core, as many at a time as there are workers: load does not move a count."""
-        height = COUNT_WIDTH if self.recipe.task == "det" else self.recipe.rec_preprocess.height
+        size = count_size(self.recipe)
         with (
             self.reporter.task(f"counting instructions on {', '.join(self.cpus)}", len(jobs)) as bar,
             ThreadPoolExecutor(self.workers) as pool,
@@ -213,7 +236,7 @@ class _Stage:
 
             def one(job: tuple[_Model, str]) -> Cost:
                 model, cpu = job
-                cost = measure(lambda: self._open(model, cpu, count=True), height)
+                cost = measure(lambda: self._open(model, cpu, count=True), size)
                 bar.advance()
                 return cost
 

@@ -1,0 +1,81 @@
+package dev.ppedge.demo;
+
+import dev.ppedge.core.Manifest;
+import dev.ppedge.core.ModelEntry;
+import dev.ppedge.demo.engine.AboutTask;
+import dev.ppedge.demo.engine.Job;
+import dev.ppedge.demo.engine.BundleFacts;
+import dev.ppedge.demo.engine.PhoneInfo;
+import java.util.Map;
+
+/** Which models are in the app, what they were made with, and what runs them. */
+public final class BundleActivity extends Page<BundleFacts> {
+    @Override
+    protected void onStart() {
+        if (job().state() == Job.State.IDLE) {
+            begin();
+        }
+        super.onStart();
+    }
+
+    @Override
+    Job<BundleFacts> job() {
+        return engine().about;
+    }
+
+    @Override
+    void begin() {
+        job().start(engine(), new AboutTask(SettingsStore.load(this)));
+    }
+
+    @Override
+    int runLabel() {
+        return R.string.check_again;
+    }
+
+    @Override
+    void share(BundleFacts facts) {
+        StringBuilder text = new StringBuilder();
+        text.append(facts.manifest.name).append('\n');
+        text.append(describe(facts.manifest.det)).append('\n');
+        text.append(describe(facts.manifest.rec)).append('\n');
+        if (facts.manifest.cls != null) {
+            text.append(describe(facts.manifest.cls)).append('\n');
+        }
+        text.append(getString(R.string.runtime)).append(": ").append(facts.runtime).append('\n');
+        shareText(text.toString());
+    }
+
+    @Override
+    void showBefore() {
+        note(getString(R.string.checking_bundle));
+    }
+
+    @Override
+    void showResult(BundleFacts facts) {
+        Manifest manifest = facts.manifest;
+        section(getString(R.string.bundle_checked));
+        fact(R.string.name, manifest.name);
+        fact(R.string.made_by, manifest.ppedge);
+        section(getString(R.string.models));
+        fact(R.string.detector, describe(manifest.det));
+        fact(R.string.recogniser, describe(manifest.rec));
+        fact(R.string.classifier, manifest.cls == null ? getString(R.string.none) : describe(manifest.cls));
+        fact(R.string.characters, String.valueOf(facts.characters));
+        fact(R.string.golden_pictures, String.valueOf(manifest.golden.size()));
+        section(getString(R.string.phone));
+        fact(R.string.runtime, facts.runtime.isEmpty() ? getString(R.string.unknown) : facts.runtime);
+        Map<String, Object> phone = PhoneInfo.of(this);
+        fact(R.string.phone_model, String.valueOf(phone.get("model")));
+        fact(R.string.processor, phone.get("soc") + ", " + phone.get("abi"));
+        fact(R.string.android, String.valueOf(phone.get("android")));
+        fact(R.string.app_version, String.valueOf(phone.get("app")));
+        section(getString(R.string.licence));
+        note(manifest.licence);
+    }
+
+    private String describe(ModelEntry model) {
+        return getString(R.string.model_line, model.path, model.precision, model.bytes / 1e6, model.optVersion)
+                + "\nsha256 " + model.sha256;
+    }
+}

@@ -1,0 +1,23 @@
+package dev.ppedge.demo.engine;
+
+import android.graphics.Bitmap;
+import dev.ppedge.core.Reading;
+import dev.ppedge.demo.logic.Settings;
+
+/** A picture, and what was read in it. */
+public final class PictureReading {
+    /** Upright, within bounds. */
+    public final Bitmap bitmap;
+
+    /** Null as long as it is being read. */
+    public final Reading reading;
+
+    /** With which it was read. */
+    public final Settings settings;
+
+    PictureReading(Bitmap bitmap, Reading reading, Settings settings) {
+        this.bitmap = bitmap;
+        this.reading = reading;
+        this.settings = settings;
+    }
+}

@@ -1,0 +1,102 @@
+package dev.ppedge.demo.engine;
+
+import android.graphics.Bitmap;
+import android.graphics.BitmapFactory;
+import android.graphics.Matrix;
+import android.media.ExifInterface;
+import dev.ppedge.core.BundleException;
+import dev.ppedge.core.Image;
+import dev.ppedge.core.PictureReader;
+import dev.ppedge.demo.logic.ExifTurn;
+import dev.ppedge.demo.logic.Problem;
+import dev.ppedge.demo.logic.ProblemException;
+import dev.ppedge.demo.logic.Sampling;
+import java.io.File;
+import java.io.IOException;
+
+/** Decoding pictures: within bounds, upright. */
+public final class Pictures implements PictureReader {
+    private static final int ROWS = 64; // of a strip: no second copy of a whole picture is ever in memory
+
+    /**
+     * Decodes a picture of the user's, smaller if it is very large, turned as its EXIF data say.
+     *
+     * @throws ProblemException BAD_PICTURE
+     */
+    static Bitmap decode(File file) throws ProblemException {
+        BitmapFactory.Options options = new BitmapFactory.Options();
+        options.inJustDecodeBounds = true;
+        BitmapFactory.decodeFile(file.getPath(), options);
+        if (options.outWidth < 1 || options.outHeight < 1) {
+            throw new ProblemException(Problem.BAD_PICTURE, "");
+        }
+        options.inJustDecodeBounds = false;
+        options.inScaled = false;
+        options.inSampleSize = Sampling.factor(options.outWidth, options.outHeight);
+        options.inPreferredConfig = Bitmap.Config.ARGB_8888;
+        Bitmap decoded = BitmapFactory.decodeFile(file.getPath(), options);
+        if (decoded == null) {
+            throw new ProblemException(Problem.BAD_PICTURE, options.outMimeType);
+        }
+        ExifTurn turn = ExifTurn.of(orientation(file));
+        if (turn.isNone()) {
+            return decoded;
+        }
+        Matrix matrix = new Matrix();
+        matrix.setScale(turn.mirrored ? -1 : 1, 1);
+        matrix.postRotate(turn.degrees);
+        Bitmap upright = Bitmap.createBitmap(decoded, 0, 0, decoded.getWidth(), decoded.getHeight(), matrix, false);
+        if (upright != decoded) {
+            decoded.recycle();
+        }
+        return upright;
+    }
+
+    private static int orientation(File file) {
+        try {
+            return new ExifInterface(file.getPath()).getAttributeInt(ExifInterface.TAG_ORIENTATION, 1);
+        } catch (IOException error) {
+            return 1; // a format without EXIF data
+        }
+    }
+
+    /**
+     * Returns a bitmap's colours for the networks.
+     *
+     * @throws BundleException if it has too many pixels
+     */
+    static Image image(Bitmap bitmap) throws BundleException {
+        int width = bitmap.getWidth();
+        int height = bitmap.getHeight();
+        byte[] bgr = new byte[width * height * 3];
+        int[] strip = new int[width * Math.min(ROWS, height)];
+        int at = 0;
+        for (int y = 0; y < height; y += ROWS) {
+            int rows = Math.min(ROWS, height - y);
+            bitmap.getPixels(strip, 0, width, 0, y, width, rows);
+            for (int i = 0; i < width * rows; i++) {
+                int colour = strip[i];
+                bgr[at++] = (byte) colour;
+                bgr[at++] = (byte) (colour >> 8);
+                bgr[at++] = (byte) (colour >> 16);
+            }
+        }
+        return new Image(width, height, bgr);
+    }
+
+    /** A golden picture: pixel by pixel as Python had it. */
+    @Override
+    public Image read(File file) throws IOException, BundleException {
+        BitmapFactory.Options options = new BitmapFactory.Options();
+        options.inScaled = false;
+        Bitmap bitmap = BitmapFactory.decodeFile(file.getPath(), options);
+        if (bitmap == null) {
+            throw new BundleException(file.getName() + " is no picture.", "Make the bundle again.");
+        }
+        try {
+            return image(bitmap);
+        } finally {
+            bitmap.recycle();
+        }
+    }
+}

@@ -1,0 +1,104 @@
+package dev.ppedge.demo.logic;
+
+import java.util.Map;
+import java.util.regex.Pattern;
+
+/**
+ * A run that an intent asks for, without a hand on the screen.
+ *
+ * <pre>
+ * adb shell am start -n dev.ppedge.demo/.BenchmarkActivity --es run ID
+ *     [--ei warmup 3] [--ei runs 20] [--ei threads 1] [--es power_mode high] [--es golden 01]
+ * adb shell am start -n dev.ppedge.demo/.SelfTestActivity --es run ID [--ei threads 1] [--es power_mode high]
+ * </pre>
+ *
+ * The result is the file {@code KIND-ID.json} in the app's external folder and lines in the log, see {@link LogChunks}.
+ */
+public final class HeadlessRequest {
+    /** The extra that makes an intent a request; its value names the result. */
+    public static final String RUN = "run";
+
+    private static final Pattern ID = Pattern.compile("[A-Za-z0-9_-]{1,40}");
+    private static final int MAX_RUNS = 1000;
+
+    /** Names the result: 1 to 40 letters, digits, _ or -; a part of a file's name. */
+    public final String id;
+
+    /** Runs before measuring, 0 to 1000. */
+    public final int warmup;
+
+    /** Runs measured, 1 to 1000. */
+    public final int runs;
+
+    /** 1 to {@link Settings#MAX_THREADS}. */
+    public final int threads;
+
+    /** Which cores. */
+    public final PowerMode powerMode;
+
+    /** The golden picture to run on; empty for the first. */
+    public final String golden;
+
+    /** As {@link #parse} makes it; the arguments are within their ranges. */
+    public HeadlessRequest(String id, int warmup, int runs, int threads, PowerMode powerMode, String golden) {
+        this.id = id;
+        this.warmup = warmup;
+        this.runs = runs;
+        this.threads = threads;
+        this.powerMode = powerMode;
+        this.golden = golden;
+    }
+
+    /**
+     * Reads an intent's extras.
+     *
+     * @param extras by name; null for none
+     * @return null if the intent asks for no run
+     * @throws ProblemException BAD_REQUEST, with the extra's name and what it may be
+     */
+    public static HeadlessRequest parse(Map<String, Object> extras) throws ProblemException {
+        if (extras == null || !extras.containsKey(RUN)) {
+            return null;
+        }
+        Object id = extras.get(RUN);
+        if (!(id instanceof String) || !ID.matcher((String) id).matches()) {
+            throw bad(RUN, id, "1 to 40 letters, digits, _ or -");
+        }
+        Object mode = extras.containsKey("power_mode") ? extras.get("power_mode") : PowerMode.HIGH.word;
+        PowerMode powerMode = mode instanceof String ? PowerMode.of((String) mode) : null;
+        if (powerMode == null) {
+            throw bad("power_mode", mode, "high, low, full, no_bind, rand_high or rand_low");
+        }
+        Object golden = extras.containsKey("golden") ? extras.get("golden") : "";
+        if (!(golden instanceof String)) {
+            throw bad("golden", golden, "the name of a golden picture");
+        }
+        return new HeadlessRequest(
+                (String) id,
+                number(extras, "warmup", 3, 0, MAX_RUNS),
+                number(extras, "runs", 20, 1, MAX_RUNS),
+                number(extras, "threads", 1, 1, Settings.MAX_THREADS),
+                powerMode,
+                (String) golden);
+    }
+
+    /** {@code am start} gives numbers after --ei and texts after --es: both are understood. */
+    private static int number(Map<String, Object> extras, String name, int normal, int low, int high)
+            throws ProblemException {
+        Object given = extras.containsKey(name) ? extras.get(name) : normal;
+        int value;
+        try {
+            value = Integer.parseInt(String.valueOf(given));
+        } catch (NumberFormatException error) {
+            throw bad(name, given, "a whole number");
+        }
+        if (value < low || value > high) {
+            throw bad(name, given, low + " to " + high);
+        }
+        return value;
+    }
+
+    private static ProblemException bad(String name, Object given, String possible) {
+        return new ProblemException(Problem.BAD_REQUEST, name + " = " + given + ", possible: " + possible);
+    }
+}

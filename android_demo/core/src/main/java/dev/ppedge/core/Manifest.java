@@ -1,0 +1,199 @@
+package dev.ppedge.core;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * A bundle's {@code manifest.json}, schema 1, checked. Keys that are not known are ignored: a later toolkit may add some.
+ */
+public final class Manifest {
+    /** The only schema that is understood. */
+    public static final int SCHEMA = 1;
+
+    private static final String HINT = "Update the app, or make the bundle with this version of the toolkit.";
+    private static final int MAX_SIDE = 1 << 13; // pixels; a network's input beyond that fits no phone
+    private static final int MAX_GOLDEN = 1000;
+
+    /** Version of the toolkit that made the bundle. */
+    public final String ppedge;
+
+    /** Of the bundle. */
+    public final String name;
+
+    /** What is known of the models' and pictures' licence. */
+    public final String licence;
+
+    /** The detector. */
+    public final ModelEntry det;
+
+    /** Its pre-processing. */
+    public final DetPreprocess detPreprocess;
+
+    /** Its post-processing. */
+    public final DbSpec db;
+
+    /** The recogniser. */
+    public final ModelEntry rec;
+
+    /** Its pre-processing. */
+    public final LinePreprocess recPreprocess;
+
+    /** Its number of classes, the blank included. */
+    public final int classes;
+
+    /** The classifier of upside-down lines; null where the bundle has none. */
+    public final ModelEntry cls;
+
+    /** Its pre-processing; null without one. */
+    public final LinePreprocess clsPreprocess;
+
+    /** A line is turned when the probability of class 1 is above this; 0 without a classifier. */
+    public final double turnScore;
+
+    /** The character set's file. */
+    public final FileEntry charset;
+
+    /** A crop at least this many times as high as wide holds a line that runs downwards. */
+    public final double uprightRatio;
+
+    /** Boxes whose top-left corners differ by less than this many pixels in y stand in one line. */
+    public final double sameLine;
+
+    /** The golden pictures; may be empty. */
+    public final List<GoldenEntry> golden;
+
+    private Manifest(Section root) throws BundleException {
+        ppedge = root.text("ppedge");
+        name = root.text("name");
+        licence = root.text("licence");
+        Section models = root.section("models");
+        Section detSection = models.section("det");
+        det = model(detSection);
+        detPreprocess = detPreprocess(detSection.section("preprocess"));
+        db = db(detSection.section("postprocess"));
+        Section recSection = models.section("rec");
+        rec = model(recSection);
+        recPreprocess = recPreprocess(recSection.section("preprocess"));
+        classes = (int) recSection.whole("classes", 2, CharacterSet.MAX_SIZE);
+        Section clsSection = models.has("cls") ? models.section("cls") : null;
+        cls = clsSection == null ? null : model(clsSection);
+        clsPreprocess = clsSection == null ? null : clsPreprocess(clsSection.section("preprocess"));
+        turnScore = clsSection == null ? 0 : clsSection.section("postprocess").number("turn_score", 0, 1);
+        charset = charset(root.section("charset"));
+        Section pipeline = root.section("pipeline");
+        uprightRatio = pipeline.number("upright_ratio", 0.01, 1000);
+        sameLine = pipeline.number("same_line", 0, 10000);
+        golden = golden(root);
+    }
+
+    /**
+     * Reads a manifest.
+     *
+     * @param json the file's text
+     * @throws BundleException if it is not JSON, of another schema, or a value is missing, of a wrong type or out of range
+     */
+    public static Manifest read(String json) throws BundleException {
+        Section root = Section.of(Json.parse(json, "manifest.json"), "manifest.json");
+        long schema = root.whole("schema", 0, Integer.MAX_VALUE);
+        if (schema != SCHEMA) {
+            throw new BundleException(
+                    "manifest.json is of schema " + schema + "; this app reads schema " + SCHEMA + ".", HINT);
+        }
+        return new Manifest(root);
+    }
+
+    /**
+     * Reads a manifest's bytes.
+     *
+     * @param utf8 the file's
+     * @throws BundleException as {@link #read(String)}, or if they are not UTF-8
+     */
+    public static Manifest read(byte[] utf8) throws BundleException {
+        return read(CharacterSet.decode(utf8, "manifest.json", "Copy the bundle again, whole."));
+    }
+
+    /**
+     * Reads the character set that goes with this manifest.
+     *
+     * @param utf8 the bytes of {@code charset.txt}
+     * @throws BundleException if it is damaged, or has not the recogniser's number of classes
+     */
+    public CharacterSet characters(byte[] utf8) throws BundleException {
+        CharacterSet characters = CharacterSet.read(utf8);
+        if (characters.size() != classes) {
+            throw new BundleException(
+                    charset.path + " gives " + characters.size() + " classes with the blank, the manifest says " + classes
+                            + ".",
+                    "Copy the bundle again, whole.");
+        }
+        return characters;
+    }
+
+    private static ModelEntry model(Section section) throws BundleException {
+        Section input = section.section("input");
+        input.choice("layout", "NCHW");
+        input.choice("channels", "BGR");
+        input.choice("dtype", "float32");
+        return new ModelEntry(
+                section.file(), section.choice("precision", "fp32", "fp16", "int8"), section.text("opt_version"));
+    }
+
+    private static DetPreprocess detPreprocess(Section section) throws BundleException {
+        return new DetPreprocess(
+                (int) section.whole("limit_side", 1, MAX_SIDE),
+                section.choice("limit_type", "min", "max").equals("min"),
+                (int) section.whole("max_side", 1, MAX_SIDE),
+                (int) section.whole("multiple", 1, MAX_SIDE),
+                section.numbers("mean", 3, -1000, 1000),
+                section.numbers("std", 3, 1e-6, 1000));
+    }
+
+    private static DbSpec db(Section section) throws BundleException {
+        return new DbSpec(
+                section.number("thresh", 0, 1),
+                section.number("box_thresh", 0, 1),
+                (int) section.whole("max_candidates", 1, 1000000),
+                section.number("unclip_ratio", 1e-6, 100),
+                (int) section.whole("min_side", 1, MAX_SIDE),
+                (int) section.whole("grown_side", 0, MAX_SIDE),
+                section.flag("dilation"),
+                section.choice("score_mode", "fast", "slow").equals("slow"));
+    }
+
+    private static LinePreprocess recPreprocess(Section section) throws BundleException {
+        return new LinePreprocess(
+                (int) section.whole("height", 1, MAX_SIDE),
+                (int) section.whole("min_width", 1, MAX_SIDE),
+                (int) section.whole("max_width", 1, MAX_SIDE),
+                section.number("mean", -1000, 1000),
+                section.number("std", 1e-6, 1000));
+    }
+
+    private static LinePreprocess clsPreprocess(Section section) throws BundleException {
+        int width = (int) section.whole("width", 1, MAX_SIDE);
+        return new LinePreprocess(
+                (int) section.whole("height", 1, MAX_SIDE),
+                width,
+                width,
+                section.number("mean", -1000, 1000),
+                section.number("std", 1e-6, 1000));
+    }
+
+    private static FileEntry charset(Section section) throws BundleException {
+        section.whole("characters", 1, CharacterSet.MAX_SIZE - 1);
+        return section.file();
+    }
+
+    private static List<GoldenEntry> golden(Section root) throws BundleException {
+        List<GoldenEntry> golden = new ArrayList<GoldenEntry>();
+        for (Section entry : root.sections("golden", MAX_GOLDEN)) {
+            List<FileEntry> files = new ArrayList<FileEntry>();
+            for (Section file : entry.sections("files", 100 * MAX_GOLDEN)) {
+                files.add(file.file());
+            }
+            golden.add(new GoldenEntry(entry.text("name"), files));
+        }
+        return Collections.unmodifiableList(golden);
+    }
+}

@@ -1,0 +1,76 @@
+package dev.ppedge.core;
+
+/** Perspective transforms between four corners and a rectangle. */
+final class Perspective {
+    private Perspective() {}
+
+    /**
+     * Returns the matrix (3 x 3, row by row) that takes pixels of a rectangle into a quad.
+     *
+     * <p>Computed as OpenCV does, so that rounding errors are alike: the way there from eight equations, then its inverse.
+     *
+     * @param quad x0, y0 .. x3, y3; the rectangle's corners run from its top-left one clockwise
+     * @throws BundleException if no such transform exists
+     */
+    static double[] toQuad(float[] quad, int width, int height) throws BundleException {
+        double[][] a = new double[8][9];
+        float[] toX = {0, width, width, 0}; // products of the right-hand sides are rounded to float
+        float[] toY = {0, 0, height, height};
+        for (int i = 0; i < 4; i++) {
+            float x = quad[2 * i];
+            float y = quad[2 * i + 1];
+            a[i] = new double[] {x, y, 1, 0, 0, 0, -x * toX[i], -y * toX[i], toX[i]};
+            a[i + 4] = new double[] {0, 0, 0, x, y, 1, -x * toY[i], -y * toY[i], toY[i]};
+        }
+        double[] there = solve(a);
+        return inverse(there);
+    }
+
+    /** Gauss's elimination with partial pivoting; the last column is the right-hand side. Appends 1. */
+    private static double[] solve(double[][] a) throws BundleException {
+        int n = a.length;
+        for (int i = 0; i < n; i++) {
+            int pivot = i;
+            for (int j = i + 1; j < n; j++) {
+                pivot = Math.abs(a[j][i]) > Math.abs(a[pivot][i]) ? j : pivot;
+            }
+            double[] swap = a[i];
+            a[i] = a[pivot];
+            a[pivot] = swap;
+            if (!(Math.abs(a[i][i]) >= 100 * Math.ulp(1.0))) {
+                throw new BundleException("A quad whose corners lie on a line cannot be cut out.", "");
+            }
+            double d = -1 / a[i][i];
+            for (int j = i + 1; j < n; j++) {
+                double factor = a[j][i] * d;
+                for (int k = i + 1; k <= n; k++) {
+                    a[j][k] += factor * a[i][k];
+                }
+            }
+        }
+        double[] x = new double[n + 1];
+        for (int i = n - 1; i >= 0; i--) {
+            double sum = a[i][n];
+            for (int k = i + 1; k < n; k++) {
+                sum -= a[i][k] * x[k];
+            }
+            x[i] = sum / a[i][i];
+        }
+        x[n] = 1;
+        return x;
+    }
+
+    private static double[] inverse(double[] m) throws BundleException {
+        double determinant = m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6])
+                + m[2] * (m[3] * m[7] - m[4] * m[6]);
+        if (determinant == 0 || Double.isNaN(determinant)) {
+            throw new BundleException("A quad without area cannot be cut out.", "");
+        }
+        double d = 1 / determinant;
+        return new double[] {
+            (m[4] * m[8] - m[5] * m[7]) * d, (m[2] * m[7] - m[1] * m[8]) * d, (m[1] * m[5] - m[2] * m[4]) * d,
+            (m[5] * m[6] - m[3] * m[8]) * d, (m[0] * m[8] - m[2] * m[6]) * d, (m[2] * m[3] - m[0] * m[5]) * d,
+            (m[3] * m[7] - m[4] * m[6]) * d, (m[1] * m[6] - m[0] * m[7]) * d, (m[0] * m[4] - m[1] * m[3]) * d,
+        };
+    }
+}

@@ -1,0 +1,128 @@
+package dev.ppedge.core;
+
+import static org.junit.Assert.assertArrayEquals;
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertTrue;
+
+import java.io.File;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.Before;
+import org.junit.Test;
+
+/** The pictures of a bundle: each stage, and the whole, gives what Python gave. */
+public final class GoldenTest {
+    private final File bundle = new File(System.getProperty("ppedge.bundle"));
+
+    /** Of a crop's pixel, normalised: a corner that differs by a hundred-thousandth of a pixel can move one by that. */
+    private static final float ONE_LEVEL = 2.5f / 255;
+
+    private Manifest manifest;
+    private CharacterSet characters;
+
+    /** Gives recorded outputs, one after the other, and checks what it is given. */
+    private static final class Recorded implements Network {
+        private final Deque<Tensor> inputs = new ArrayDeque<Tensor>();
+        private final Deque<Tensor> outputs = new ArrayDeque<Tensor>();
+
+        void add(Tensor input, Tensor output) {
+            inputs.add(input);
+            outputs.add(output);
+        }
+
+        @Override
+        public Tensor run(Tensor input) {
+            Tensor wanted = inputs.remove();
+            assertEquals(wanted.shapeText(), input.shapeText());
+            assertArrayEquals(wanted.data, input.data, ONE_LEVEL);
+            return outputs.remove();
+        }
+    }
+
+    @Before
+    public void readManifest() throws Exception {
+        manifest = Manifest.read(Files.read(new File(bundle, "manifest.json"), "manifest.json", 1 << 24));
+        characters = manifest.characters(Files.read(manifest.charset.check(bundle), "charset.txt", 1 << 20));
+        assertFalse(manifest.golden.isEmpty());
+    }
+
+    private List<GoldenCase> cases() throws Exception {
+        List<GoldenCase> cases = new ArrayList<GoldenCase>();
+        for (GoldenEntry entry : manifest.golden) {
+            cases.add(GoldenCase.read(bundle, entry, new ImageIoReader()));
+        }
+        return cases;
+    }
+
+    @Test
+    public void everyStageGivesWhatPythonGave() throws Exception {
+        for (GoldenCase golden : cases()) {
+            Set<Stage> seen = EnumSet.noneOf(Stage.class);
+            for (Check check : SelfTest.run(golden, manifest, characters, null, null, null)) {
+                System.out.println(golden.name + " " + check.stage + " " + check.difference + " " + check.unit);
+                assertTrue(check.stage + ": " + check.detail + ", " + check.difference, check.passed());
+                seen.add(check.stage);
+            }
+            assertTrue(seen.containsAll(EnumSet.of(Stage.DET_PREPROCESS, Stage.DET_POSTPROCESS, Stage.CROP)));
+            assertTrue(seen.containsAll(EnumSet.of(Stage.REC_PREPROCESS, Stage.REC_POSTPROCESS)));
+        }
+    }
+
+    /** The networks are answered by the recorded outputs: all the rest is Java. */
+    @Test
+    public void theWholePipelineReadsTheSameText() throws Exception {
+        int turned = 0;
+        for (GoldenCase golden : cases()) {
+            Recorded det = new Recorded();
+            Recorded rec = new Recorded();
+            Recorded cls = new Recorded();
+            det.add(golden.detInput, golden.detOutput);
+            for (GoldenCase.GoldenLine line : golden.lines) {
+                rec.add(line.recInput, line.recOutput);
+                if (line.clsInput != null) {
+                    cls.add(line.clsInput, line.clsOutput);
+                }
+            }
+            List<Line> lines = new Pipeline(det, rec, cls, manifest, characters).read(golden.picture).lines;
+            assertEquals(golden.lines.size(), lines.size());
+            for (int i = 0; i < lines.size(); i++) {
+                GoldenCase.GoldenLine wanted = golden.lines.get(i);
+                assertEquals(wanted.text.text, lines.get(i).text);
+                assertEquals(wanted.text.score, lines.get(i).score, 1e-6);
+                assertArrayEquals(wanted.box.quad, lines.get(i).quad, 0.5f);
+                assertEquals(wanted.box.score, lines.get(i).boxScore, 1e-6);
+                assertEquals(wanted.turned, lines.get(i).turned);
+                turned += wanted.turned ? 1 : 0;
+            }
+        }
+        assertTrue("no line is turned: the classifier is not tested", manifest.cls == null || turned > 0);
+    }
+
+    @Test
+    public void modelsAreCheckedBeforeUse() throws Exception {
+        for (ModelEntry model : Arrays.asList(manifest.det, manifest.rec)) {
+            assertEquals(model.optVersion, model.checkModel(bundle).optVersion);
+        }
+    }
+
+    /** A wrong constant must be seen, and be blamed on its own stage. */
+    @Test
+    public void aDifferenceIsBlamedOnItsStage() throws Exception {
+        GoldenCase golden = cases().get(0);
+        GoldenCase.GoldenLine line = golden.lines.get(0);
+        line.recOutput.data[0] += 5; // the blank, where the first character was
+        line.crop.bgr[0] += 9;
+        StringBuilder failed = new StringBuilder();
+        for (Check check : SelfTest.run(golden, manifest, characters, null, null, null)) {
+            failed.append(check.passed() ? "" : check.stage + " ");
+            assertEquals(check.passed(), check.detail.isEmpty());
+        }
+        assertTrue(failed.toString(), failed.toString().contains("CROP ") && !failed.toString().contains("DET_"));
+    }
+}

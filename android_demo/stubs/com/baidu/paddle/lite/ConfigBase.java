@@ -1,0 +1,4 @@
+package com.baidu.paddle.lite;
+
+/** Compile stub; see README.md. */
+public class ConfigBase {}

@@ -1,0 +1,131 @@
+import json
+import struct
+import zipfile
+
+import pytest
+
+from ppedge.bundle import android
+from ppedge.bundle.elf import read_elf
+from ppedge.cli.main import main
+from ppedge.errors import PpedgeError
+from ppedge.runs import sha256
+
+
+def elf(bits=64, machine=183, alignments=(16384, 16384), kind=3):
+    """Headers of a shared library with segments to load of these alignments, and one that is not loaded."""
+    segments = [(1, alignment) for alignment in alignments] + [(0x6474E551, 8)]
+    if bits == 64:
+        head = struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, 0, 64, 0, 0, 64, 56, len(segments), 64, 0, 0)
+        table = b"".join(struct.pack("<IIQQQQQQ", t, 5, 0, 0, 0, 0, 0, a) for t, a in segments)
+    else:
+        head = struct.pack("<HHIIIIIHHHHHH", kind, machine, 1, 0, 52, 0, 0, 52, 32, len(segments), 40, 0, 0)
+        table = b"".join(struct.pack("<IIIIIIII", t, 0, 0, 0, 0, 0, 5, a) for t, a in segments)
+    return b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(9) + head + table
+
+
+@pytest.fixture
+def app(tmp_path):
+    (tmp_path / "android_demo" / "app").mkdir(parents=True)
+    return tmp_path / "android_demo"
+
+
+def make_release(folder, library=None, place="java/so"):
+    (folder / "java/jar").mkdir(parents=True)
+    with zipfile.ZipFile(folder / "java/jar/PaddlePredictor.jar", "w") as jar:
+        jar.writestr("com/baidu/paddle/lite/PaddlePredictor.class", b"x")
+    (folder / place).mkdir(parents=True)
+    (folder / place / "libpaddle_lite_jni.so").write_bytes(elf() if library is None else library)
+    return folder
+
+
+def ppedge(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    return end.value.code or 0
+
+
+@pytest.mark.parametrize("place", ["java/so", "java/libs/arm64-v8a", "java/so/arm64-v8a"])
+def test_paddle_lite_goes_into_the_app(tmp_path, app, place, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_release(tmp_path / "down" / "inference_lite_lib.android.armv8.clang.c++_shared", place=place)
+    assert ppedge("bundle", "--into", app, "--lite-android", tmp_path / "down", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["lite"]
+    record = json.loads((app / "app/libs/lite.json").read_text())
+    assert told == record
+    assert (record["abi"], record["page_alignment"]) == ("arm64-v8a", 16384)
+    assert [entry["file"] for entry in record["files"]] == [
+        "app/libs/PaddlePredictor.jar", "app/src/main/jniLibs/arm64-v8a/libpaddle_lite_jni.so"
+    ]  # fmt: skip
+    for entry in record["files"]:
+        assert sha256(app / entry["file"]) == entry["sha256"]
+    assert not (app / "app/src/main/assets").exists()
+
+
+@pytest.mark.parametrize(
+    ("library", "says"),
+    [
+        (elf(machine=62), "is for x86-64, 64 bits; the app is for arm64-v8a"),
+        (elf(bits=32, machine=40), "is for arm, 32 bits"),
+        (elf(kind=2), "not a shared library"),
+        (elf(alignments=(65536, 4096)), "aligned to 4096 bytes: phones with 16 KB pages"),
+        (elf(alignments=()), "aligned to 0 bytes"),
+        (elf()[:-1], "damaged: the segments lie beyond the end"),
+        (elf()[:40], "damaged"),
+        (b"#!/bin/sh", "not a library"),
+        (b"", "not a library"),
+    ],
+)
+def test_libraries_that_a_phone_would_not_load(tmp_path, app, library, says):
+    with pytest.raises(PpedgeError, match=says):
+        android.find_release(make_release(tmp_path / "r", library))
+    assert ppedge("bundle", "--into", app, "--lite-android", tmp_path / "r") == 2
+    assert list(app.rglob("*")) == [app / "app"]
+
+
+def test_small_pages_can_be_insisted_on(tmp_path):
+    files = android.find_release(make_release(tmp_path / "r", elf(alignments=(4096,))), allow_4k_pages=True)
+    assert files.alignment == 4096
+    with pytest.raises(PpedgeError, match="x86-64"):
+        android.find_release(make_release(tmp_path / "s", elf(machine=62, alignments=(4096,))), allow_4k_pages=True)
+
+
+def test_headers_of_32_bits_are_read(tmp_path):
+    (tmp_path / "lib.so").write_bytes(elf(bits=32, machine=40, alignments=(4096, 65536)))
+    found = read_elf(tmp_path / "lib.so")
+    assert (found.bits, found.machine, found.shared, found.alignments) == (32, "arm", True, (4096, 65536))
+
+
+def test_folders_that_are_no_release(tmp_path):
+    with pytest.raises(PpedgeError, match=r"no java/jar/PaddlePredictor\.jar"):
+        android.find_release(tmp_path)
+    release = make_release(tmp_path / "r")
+    for content in (b"x", b""):
+        (release / "java/jar/PaddlePredictor.jar").write_bytes(content)
+        with pytest.raises(PpedgeError, match="not Paddle Lite's Java API"):
+            android.find_release(release)
+    zipfile.ZipFile(release / "java/jar/PaddlePredictor.jar", "w").close()
+    with pytest.raises(PpedgeError, match="not Paddle Lite's Java API"):
+        android.find_release(release)
+
+
+def test_the_bundle_in_the_app_is_replaced_whole(sample, app, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assets = app / "app/src/main/assets/bundle"
+    assert ppedge("bundle", "--out", sample, "--into", app) == 0
+    assert (assets / "det.nb").read_bytes() == (sample / "det.nb").read_bytes()
+    (assets / "cls.onnx").write_text("of an earlier bundle")
+    android.install_bundle(sample, app)
+    assert not (assets / "cls.onnx").exists()
+    assert sorted(path.name for path in assets.parent.iterdir()) == ["bundle"]
+
+
+def test_a_damaged_bundle_does_not_reach_the_app(sample, app):
+    android.install_bundle(sample, app)
+    assets = app / "app/src/main/assets/bundle"
+    before = (assets / "det.nb").read_bytes()
+    (sample / "det.nb").write_bytes(b"x")
+    with pytest.raises(PpedgeError, match=r"det\.nb: 1 bytes, expected are"):
+        android.install_bundle(sample, app)
+    assert (assets / "det.nb").read_bytes() == before
+    with pytest.raises(PpedgeError, match="not a bundle"):
+        android.install_bundle(app, app)

@@ -1,0 +1,207 @@
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+from tiny_runs import draw, make_run
+
+from ppedge.bundle import build
+from ppedge.bundle.build import build_bundle
+from ppedge.bundle.folder import whole_folder
+from ppedge.bundle.manifest import is_bundle
+from ppedge.bundle.pictures import MAX_SIDE, bounded, cut_off, golden_pictures, most_lines
+from ppedge.bundle.verify import verify_bundle
+from ppedge.errors import PpedgeError
+from ppedge.recipe import Recipe
+from ppedge.runs import Run, read_json, sha256
+from small import recipe_dict
+
+QUAD = np.float32([[2, 2], [30, 2], [30, 10], [2, 10]])
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def hidden(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_what_is_in_a_bundle(bundle, runs):
+    assert verify_bundle(bundle) == []
+    value = read_json(bundle / "manifest.json")
+    assert list(value["models"]) == ["det", "rec"]
+    assert value["charset"]["characters"] == 3 and value["models"]["rec"]["classes"] == 4
+    assert (bundle / "charset.txt").read_text(encoding="utf-8") == "车\nb\n \n"
+    assert value["pipeline"] == {"upright_ratio": 1.5, "same_line": 10.0}
+    det = value["models"]["det"]
+    assert det["precision"] == "int8" and det["opt_version"] == "v2.13-rc"
+    assert det["preprocess"]["limit_side"] == 32 and det["postprocess"]["grown_side"] == 2
+    (link,) = det["chain"]
+    assert link["manifest_sha256"] == sha256(runs[0] / "convert" / "manifest.json")
+    assert link["recipe_sha256"] == sha256(runs[0] / "recipe.yml")
+    assert list(link["metrics"]["files"]) == ["det.int8.nb"]
+
+
+def test_a_golden_case_says_what_every_step_gave(bundle):
+    case = read_json(bundle / "golden/01/golden.json")
+    assert (case["height"], case["width"]) == (64, 96)
+    assert [line["text"] for line in case["lines"]] == ["车b", "车b"]
+    assert case["lines"][0]["quad"][0][1] < case["lines"][1]["quad"][0][1]
+    assert case["det"]["output"]["shape"] == [1, 1, 64, 96]
+    assert case["lines"][0]["rec"]["output"]["shape"] == [1, 3, 4]
+    assert case["lines"][0]["cls"] is None and not case["lines"][0]["turned"]
+
+
+def test_same_runs_same_bytes(runs, picture, bundle, tmp_path):
+    build_bundle(runs, tmp_path / "again", pictures=[picture], onnx=True)
+    assert contents(tmp_path / "again") == contents(bundle)
+
+
+@pytest.mark.parametrize(
+    ("det", "rec", "asked", "chosen"),
+    [
+        (["fp32", "int8"], ["fp32"], None, "fp32"),
+        (["fp32", "int8"], ["fp32", "int8"], "fp32", "fp32"),
+        (["int8"], ["int8"], None, "int8"),
+    ],
+)
+def test_precision(tmp_path, picture, det, rec, asked, chosen):
+    runs = [make_run(tmp_path / "d", "det", det), make_run(tmp_path / "r", "rec", rec)]
+    made = build_bundle(runs, tmp_path / "b", precision=asked, pictures=[picture])
+    assert made["precision"] == chosen
+    assert {model["precision"] for model in made["models"].values()} == {chosen}
+
+
+@pytest.mark.parametrize(
+    ("det", "rec", "asked", "says"),
+    [
+        (["fp32", "int8"], ["fp32"], "int8", "r: the convert stage has not left rec.int8.nb"),
+        (["int8"], ["fp32"], None, "has not left a .nb file of one precision"),
+    ],
+)
+def test_precisions_that_are_not_there(tmp_path, picture, det, rec, asked, says):
+    runs = [make_run(tmp_path / "d", "det", det), make_run(tmp_path / "r", "rec", rec)]
+    with pytest.raises(PpedgeError, match=says):
+        build_bundle(runs, tmp_path / "b", precision=asked, pictures=[picture])
+    assert not (tmp_path / "b").exists()
+
+
+def test_runs_that_do_not_do(runs, tmp_path):
+    with pytest.raises(PpedgeError, match="two or three runs, not 1"):
+        build_bundle(runs[:1], tmp_path / "b")
+    with pytest.raises(PpedgeError, match="rec: this run's task is rec, its place .* is that of a det run"):
+        build_bundle(runs[::-1], tmp_path / "b")
+    with pytest.raises(PpedgeError, match="not a run"):
+        build_bundle([runs[0], tmp_path], tmp_path / "b")
+    stale = make_run(tmp_path / "stale", "det")
+    with Run(stale).writing("train") as folder:
+        Run(stale).write_manifest(folder, "train", outputs=[])
+    with pytest.raises(PpedgeError, match="replaced since"):
+        build_bundle([stale, runs[1]], tmp_path / "b")
+    changed = make_run(tmp_path / "changed", "det")
+    with (changed / "convert" / "det.int8.nb").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(PpedgeError, match="det.int8.nb: changed since the stage wrote it"):
+        build_bundle([changed, runs[1]], tmp_path / "b")
+    assert not (tmp_path / "b").exists() and hidden(tmp_path) == []
+
+
+def test_what_is_there_stays_without_force(runs, picture, bundle, tmp_path):
+    before = contents(bundle)
+    with pytest.raises(PpedgeError, match="there already.*--force"):
+        build_bundle(runs, bundle, pictures=[picture])
+    assert contents(bundle) == before
+    build_bundle(runs, bundle, precision="fp32", pictures=[picture], force=True)
+    assert read_json(bundle / "manifest.json")["models"]["det"]["precision"] == "fp32"
+    assert hidden(tmp_path) == []
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(runs, tmp_path, picture):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("x")
+    with pytest.raises(PpedgeError, match="not a bundle"):
+        build_bundle(runs, tmp_path / "precious", pictures=[picture], force=True)
+    assert contents(tmp_path / "precious") == {"file": b"x"}
+
+
+def test_a_full_disk_leaves_the_old_bundle(runs, picture, bundle, tmp_path, monkeypatch):
+    before = contents(bundle)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(build, "write_golden", full)
+    with pytest.raises(OSError, match="No space"):
+        build_bundle(runs, bundle, pictures=[picture], force=True)
+    assert contents(bundle) == before and hidden(tmp_path) == []
+
+
+def test_remains_of_a_kill_are_cleared_away(tmp_path):
+    out = tmp_path / "b"
+    (tmp_path / ".b.partial" / "golden").mkdir(parents=True)
+    (tmp_path / ".b.partial" / "det.nb").write_text("half")
+    (tmp_path / ".b.old").mkdir()  # killed between the two renames
+    (tmp_path / ".b.old" / "manifest.json").write_text(json.dumps({"schema": 1, "models": {}, "golden": []}))
+    with pytest.raises(ZeroDivisionError), whole_folder(out, replace=is_bundle):
+        raise ZeroDivisionError
+    assert contents(out).keys() == {"manifest.json"}
+    with whole_folder(out, replace=is_bundle) as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "new").write_text("x")
+    assert contents(out) == {"new": b"x"} and hidden(tmp_path) == []
+
+
+def test_two_at_once(tmp_path):
+    with (
+        whole_folder(tmp_path / "b", replace=is_bundle),
+        pytest.raises(PpedgeError, match="another process"),
+        whole_folder(tmp_path / "b", replace=is_bundle),
+    ):
+        pass
+    assert (tmp_path / "b").is_dir()
+
+
+def test_evaluation_pictures_are_spread_and_those_with_text_preferred(tmp_path):
+    for number in range(20):
+        draw(tmp_path / f"{number}.png", size=(32 + number, 40))
+    (tmp_path / "3.png").write_bytes(b"damaged")
+    (tmp_path / "val.txt").write_text("".join(f"{number}.png\t[]\n" for number in range(20)))
+    recipe = Recipe.model_validate(recipe_dict("det", tmp_path))
+    found = list(
+        golden_pictures(recipe, [], lambda image: [QUAD] * (len(image) - 32 in (2, 8, 19)), 5, lambda text: None)
+    )
+    assert [len(picture.image) - 32 for picture in found] == [2, 4, 8, 12, 19]
+    assert {picture.source for picture in found} == {"evaluation"}
+
+
+def test_without_data_pictures_are_drawn(tmp_path):
+    recipe, said = Recipe.model_validate(recipe_dict("det", tmp_path / "gone")), []
+    found = list(golden_pictures(recipe, [], lambda image: [QUAD], 5, said.append))
+    assert [picture.source for picture in found] == ["synthetic"] * 5
+    assert "are drawn" in said[0]
+    again = list(golden_pictures(recipe, [], lambda image: [QUAD], 5, said.append))
+    np.testing.assert_array_equal(found[0].image, again[0].image)
+
+
+def test_large_pictures_are_bounded():
+    assert bounded(np.zeros((3000, 10, 3), np.uint8)).shape == (MAX_SIDE, 4, 3)
+    small = np.zeros((MAX_SIDE, 5, 3), np.uint8)
+    assert bounded(small) is small
+
+
+def test_pictures_with_much_text_are_cut_off_below_the_first_lines():
+    image = np.zeros((400, 50, 3), np.uint8)
+    quads = [QUAD + np.float32([0, 20 * k]) for k in (3, 0, 2, 1, 4)]
+    assert cut_off(image, quads, 5) is image
+    assert cut_off(image, quads, 3).shape == (52, 50, 3)  # the third ends at 50, a quarter of a line is left below
+    assert [most_lines(classes) for classes in (11, 97, 6625, 50000)] == [16, 16, 3, 1]
+
+
+def test_no_absolute_path_leaves_the_machine(tmp_path, runs, picture):
+    secret = draw(tmp_path / "secret.png")
+    det = make_run(tmp_path / "d", "det", inputs=[secret])
+    build_bundle([det, runs[1]], tmp_path / "b", pictures=[picture])
+    text = (tmp_path / "b" / "manifest.json").read_text()
+    assert "secret.png" in text and str(tmp_path) not in text

@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ppedge.data.formats import ClsSample, RecSample
+from ppedge.data.source import measurable, model_spec, read_samples
+from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec
+from small import make_data, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def cls_recipe(tmp_path_factory):
+    return tiny_recipe("cls", make_data("cls", tmp_path_factory.mktemp("data")))
+
+
+def test_a_classifier_is_evaluated_on_every_line_both_ways(cls_recipe):
+    samples, skipped = read_samples(cls_recipe, "eval")
+    assert skipped == 0
+    assert [(s.text, s.turned) for s in samples] == [("0", False)] * 4 + [("180", True)] * 4
+    assert [s.where for s in samples[:4]] == [s.where for s in samples[4:]]
+    assert {type(s) for s in samples} == {ClsSample}
+
+
+def test_a_classifier_is_trained_on_plain_lines(cls_recipe):
+    samples, _ = read_samples(cls_recipe, "train")
+    assert len(samples) == 12
+    assert {type(s) for s in samples} == {RecSample}
+
+
+def test_an_even_part_of_the_samples_holds_both_directions(cls_recipe):
+    samples, _ = read_samples(cls_recipe, "eval")
+    for step in (2, 4):
+        assert [s.text for s in samples[::step]] == ["0"] * (4 // step) + ["180"] * (4 // step)
+
+
+def test_a_classifier_takes_the_crops_of_detection_labels(tmp_path):
+    data = make_data("det", tmp_path)
+    recipe = tiny_recipe("cls", data)
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"labels": "detection"})})
+    samples, _ = read_samples(recipe, "eval")
+    assert all(sample.quad is not None for sample in samples)
+    assert {sample.text for sample in samples} == {"0", "180"}
+
+
+def test_other_tasks_are_evaluated_on_their_samples(cls_recipe):
+    lines, _ = read_samples(cls_recipe, "train")
+    recogniser = tiny_recipe("rec", cls_recipe.data.root)
+    assert measurable(recogniser, lines) == lines
+    assert read_samples(recogniser, "eval")[0][0].text not in ("0", "180")
+
+
+def test_a_classifiers_specification_goes_through_json(cls_recipe):
+    recipe = cls_recipe.model_copy(update={"cls_postprocess": ClsPostprocess(0.8)})
+    spec = model_spec(recipe, None)
+    assert spec == ModelSpec("cls", cls_preprocess=ClsPreprocess(), cls_postprocess=ClsPostprocess(0.8))
+    assert ModelSpec.from_dict(spec.to_dict()) == spec
+    assert set(spec.to_dict()) == {"task", "cls_preprocess", "cls_postprocess"}
+
+
+@pytest.mark.parametrize("score", [0.4, 1.5, np.nan])
+def test_scores_that_are_no_probabilities_are_refused(score):
+    with pytest.raises(ValueError, match="turn_score must be between 0.5 and 1"):
+        replace(ClsPostprocess(), turn_score=score)

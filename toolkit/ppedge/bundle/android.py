@@ -1,0 +1,129 @@
+"""Filling the Android app: a bundle into its assets, Paddle Lite's Java API and library into its build.
+
+The official Android releases unpack to ``java/jar/PaddlePredictor.jar`` and ``java/so/libpaddle_lite_jni.so``; builds
+of one's own also come as ``java/libs/ABI/libpaddle_lite_jni.so``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppedge.bundle.elf import read_elf
+from ppedge.bundle.folder import whole_folder
+from ppedge.bundle.manifest import is_bundle
+from ppedge.bundle.verify import verify_bundle
+from ppedge.errors import PpedgeError
+from ppedge.runs import atomic_write, sha256, write_json
+
+ABI = "arm64-v8a"
+ASSETS = Path("app/src/main/assets/bundle")
+JAR = Path("app/libs/PaddlePredictor.jar")
+LIBRARY = Path(f"app/src/main/jniLibs/{ABI}/libpaddle_lite_jni.so")
+RECORD = Path("app/libs/lite.json")
+LARGE_PAGE = 16384
+"""Bytes: phones with pages of this size cannot load a library whose segments are aligned to less."""
+
+_PREDICTOR = "com/baidu/paddle/lite/PaddlePredictor.class"
+_RELEASE = "Unpack inference_lite_lib.android.armv8... of Paddle Lite, a build with Java, and name its folder."
+
+
+@dataclass(frozen=True)
+class LiteFiles:
+    """What an app needs of a release of Paddle Lite.
+
+    Attributes:
+        jar: The Java API.
+        library: What it loads.
+        alignment: Of the library's segments, the smallest, in bytes.
+    """
+
+    jar: Path
+    library: Path
+    alignment: int
+
+
+def require_app(app: Path) -> None:
+    """Check that a folder is the Android project.
+
+    Raises:
+        PpedgeError: It is not.
+    """
+    if not (app / "app").is_dir():
+        raise PpedgeError(f"{app}: not the Android project (no folder app in it).", "Name the folder android_demo.")
+
+
+def install_bundle(bundle: Path, app: Path) -> Path:
+    """Copy a bundle, checked first, into the app's assets, replacing the one that is there as a whole.
+
+    Returns:
+        The folder in the app.
+
+    Raises:
+        PpedgeError: The bundle is damaged, or something that is no bundle lies in its place in the app.
+    """
+    problems = verify_bundle(bundle)
+    if problems:
+        raise PpedgeError(f"{problems[0]}.", f"Build the bundle again; {len(problems)} problems in all.")
+    assets = app / ASSETS
+    with whole_folder(assets, replace=is_bundle) as folder:
+        shutil.copytree(bundle, folder, dirs_exist_ok=True)
+    return assets
+
+
+def find_release(release: Path, allow_4k_pages: bool = False) -> LiteFiles:
+    """Return the files of an unpacked Android release of Paddle Lite, looked through.
+
+    Args:
+        release: The folder, or the one that holds it.
+        allow_4k_pages: Take a library that phones with 16 KB pages cannot load.
+
+    Raises:
+        PpedgeError: Files are missing, the library is not for arm64, or its segments are aligned to less than 16 KB.
+    """
+    jar, library = _find(release)
+    if not zipfile.is_zipfile(jar) or _PREDICTOR not in zipfile.ZipFile(jar).namelist():
+        raise PpedgeError(f"{jar}: not Paddle Lite's Java API (no {_PREDICTOR} in it).", _RELEASE)
+    elf = read_elf(library)
+    if (elf.bits, elf.machine, elf.shared) != (64, "arm64", True):
+        what = f"{elf.machine}, {elf.bits} bits" + ("" if elf.shared else ", not a shared library")
+        raise PpedgeError(f"{library}: is for {what}; the app is for {ABI}.", "Take the release for armv8.")
+    alignment = min(elf.alignments, default=0)
+    if alignment < LARGE_PAGE and not allow_4k_pages:
+        raise PpedgeError(
+            f"{library}: its segments are aligned to {alignment} bytes: phones with 16 KB pages (Android 15 on) cannot "
+            "load it.",
+            "Build Paddle Lite with the linker option -Wl,-z,max-page-size=16384, or insist with --allow-4k-pages.",
+        )
+    return LiteFiles(jar, library, alignment)
+
+
+def _find(release: Path) -> tuple[Path, Path]:
+    for base in (release, *sorted(release.glob("inference_lite_lib*"))):
+        jar = base / "java/jar/PaddlePredictor.jar"
+        places = [base / "java/so", base / "java/libs" / ABI, base / "java/so" / ABI, base / "java/libs"]
+        libraries = [path for place in places if (path := place / LIBRARY.name).is_file()]
+        if jar.is_file() and libraries:
+            return jar, libraries[0]
+    raise PpedgeError(f"{release}: no java/jar/{JAR.name} with java/so/{LIBRARY.name} in it.", _RELEASE)
+
+
+def install_lite(files: LiteFiles, app: Path) -> dict[str, Any]:
+    """Copy Paddle Lite's Java API and library into the app, each whole, and record what they are.
+
+    Returns:
+        The record, which is also written to ``app/libs/lite.json``: ``abi``, ``page_alignment``, ``files`` (``file``
+        relative to the app's project, ``bytes``, ``sha256``).
+    """
+    entries = []
+    for source, target in ((files.jar, JAR), (files.library, LIBRARY)):
+        path = app / target
+        with source.open("rb") as given, atomic_write(path) as file:
+            shutil.copyfileobj(given, file)
+        entries.append({"file": str(target), "bytes": path.stat().st_size, "sha256": sha256(path)})
+    record = {"schema": 1, "abi": ABI, "page_alignment": files.alignment, "files": entries}
+    write_json(app / RECORD, record)
+    return record

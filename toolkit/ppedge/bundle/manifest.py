@@ -1,0 +1,197 @@
+"""The bundle's manifest: what lies in the folder, with which constants it is used, and where it comes from.
+
+Every byte of a bundle is accounted for: files by size and sha256 in the manifest, the manifest itself by the sha256 of
+its own text, which is its last key, and by being written in one way only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ppedge import __version__
+from ppedge.convert.nb import read_nb
+from ppedge.errors import PpedgeError
+from ppedge.ocr.charset import Charset
+from ppedge.ocr.db import GROWN_SIDE
+from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
+from ppedge.ocr.spec import ModelSpec
+from ppedge.runs import MANIFEST, read_json, sha256
+
+SCHEMA = 1
+TASKS = ("det", "rec", "cls")
+CHARSET = "charset.txt"
+GOLDEN = "golden"
+INPUT = {"layout": "NCHW", "channels": "BGR", "dtype": "float32"}
+LICENCE = (
+    "The networks are under the terms of the data and of the weights that they were trained from (the chain names both "
+    "by sha256); the golden pictures are under the terms of the data they come from; ppedge itself is under "
+    "Apache-2.0. Check all three before you pass a bundle on."
+)
+
+
+def file_entry(folder: Path, name: str) -> dict[str, Any]:
+    """Return ``file`` (relative to the bundle), ``bytes`` and ``sha256`` of a file."""
+    path = folder / name
+    return {"file": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def constants(task: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's pre- and post-processing as the manifest says it.
+
+    Args:
+        task: ``det``, ``rec`` or ``cls``.
+        spec: What `ModelSpec.to_dict` gives.
+    """
+    if task == "cls":
+        return {"preprocess": dict(spec["cls_preprocess"]), "postprocess": dict(spec["cls_postprocess"])}
+    model = ModelSpec.from_dict(dict(spec))
+    if task == "det":
+        assert model.det_preprocess is not None and model.det_postprocess is not None
+        post = {**asdict(model.det_postprocess), "grown_side": GROWN_SIDE}
+        return {"preprocess": asdict(model.det_preprocess), "postprocess": post}
+    assert model.rec_preprocess is not None
+    return {
+        "preprocess": asdict(model.rec_preprocess),
+        "charset": CHARSET,
+        "classes": Charset(model.characters).size,
+    }
+
+
+def model_entry(
+    folder: Path,
+    task: str,
+    spec: Mapping[str, Any],
+    *,
+    precision: str,
+    chain: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the manifest's entry of a model whose files lie in the bundle already.
+
+    Args:
+        folder: The bundle; ``TASK.nb`` lies in it, and ``TASK.onnx`` if it has a twin.
+        task: ``det``, ``rec`` or ``cls``.
+        spec: What `ModelSpec.to_dict` gives.
+        precision: ``fp32`` or ``int8``.
+        chain: The stages that led to it, newest first.
+
+    Raises:
+        PpedgeError: The .nb file is damaged.
+    """
+    twin = f"{task}.onnx"
+    return {
+        **file_entry(folder, f"{task}.nb"),
+        "precision": precision,
+        "opt_version": read_nb(folder / f"{task}.nb").opt_version,
+        "input": INPUT,
+        **constants(task, spec),
+        "onnx": file_entry(folder, twin) if (folder / twin).is_file() else None,
+        "chain": chain,
+    }
+
+
+def write_charset(folder: Path, characters: tuple[str, ...]) -> None:
+    """Write ``charset.txt``: class i on line i, the blank (class 0) is not in it."""
+    (folder / CHARSET).write_bytes("".join(f"{character}\n" for character in characters).encode())
+
+
+def read_charset(path: Path) -> Charset:
+    """Read ``charset.txt``; unlike a recipe's file it may hold a character twice.
+
+    Raises:
+        PpedgeError: The file is missing or is not one character a line.
+    """
+    try:
+        lines = path.read_bytes().decode().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PpedgeError(f"{path}: cannot be read as UTF-8 text.", "Build the bundle again.") from error
+    if lines.pop() or not lines or any(len(line) != 1 for line in lines):
+        raise PpedgeError(f"{path}: not one character a line.", "Build the bundle again.")
+    return Charset(lines)
+
+
+def write_manifest(
+    folder: Path,
+    name: str,
+    models: Mapping[str, Any],
+    golden: list[dict[str, Any]],
+    engine: Mapping[str, str],
+) -> None:
+    """Write the manifest of a bundle whose other files are in place.
+
+    Args:
+        folder: The bundle.
+        name: What the app shows.
+        models: By task, see `model_entry`.
+        golden: One entry a golden picture: ``name``, ``source``, ``files``.
+        engine: ``name`` and ``version`` of what computed the golden outputs.
+    """
+    characters = len(read_charset(folder / CHARSET).characters)
+    value = {
+        "schema": SCHEMA,
+        "ppedge": __version__,
+        "name": name,
+        "models": dict(models),
+        "charset": {**file_entry(folder, CHARSET), "characters": characters},
+        "pipeline": {"upright_ratio": UPRIGHT_RATIO, "same_line": SAME_LINE},
+        "golden_engine": dict(engine),
+        "golden": golden,
+        "licence": LICENCE,
+    }
+    (folder / MANIFEST).write_bytes(sealed(value))
+
+
+def sealed(value: Mapping[str, Any]) -> bytes:
+    """Return the manifest's text: ``value`` with the sha256 of its own text as the last key.
+
+    Raises:
+        ValueError: There is a number that is not finite.
+    """
+    digest = hashlib.sha256(_text(value)).hexdigest()
+    return _text({**value, "sha256": digest})
+
+
+def _text(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder's manifest is that of a bundle, of whatever schema and however damaged otherwise."""
+    try:
+        value = read_json(folder / MANIFEST)
+    except (PpedgeError, OSError):
+        return False
+    return isinstance(value, dict) and {"schema", "models", "golden"} <= value.keys()
+
+
+def read_unsealed(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a bundle that may have been changed.
+
+    Raises:
+        PpedgeError: It is missing, or is no JSON object.
+    """
+    value = read_json(folder / MANIFEST)
+    if not isinstance(value, dict):
+        raise PpedgeError(f"{folder / MANIFEST}: not a manifest.", "Build the bundle again.")
+    return value
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a bundle.
+
+    Raises:
+        PpedgeError: The folder is no bundle, one of another schema, or its manifest has changed.
+    """
+    if not is_bundle(folder):
+        raise PpedgeError(f"{folder}: not a bundle.", "Name a folder that `ppedge bundle` made.")
+    path = folder / MANIFEST
+    value = read_unsealed(folder)
+    if value["schema"] != SCHEMA:
+        raise PpedgeError(f"{path}: schema {value['schema']}, this ppedge knows {SCHEMA}.", "Build the bundle again.")
+    if path.read_bytes() != sealed({key: item for key, item in value.items() if key != "sha256"}):
+        raise PpedgeError(f"{path}: changed since it was written.", "Build the bundle again.")
+    return value

@@ -1,0 +1,136 @@
+"""The pictures that golden cases are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ppedge.data.formats import read_all
+from ppedge.data.scenes import render_scene
+from ppedge.errors import PpedgeError
+from ppedge.ocr.geometry import reading_order
+from ppedge.ocr.preprocess import read_image
+from ppedge.recipe import Recipe
+
+COUNT = 5
+MAX_SIDE = 1280
+"""A larger picture is scaled down to this many pixels of the longer side, so that the bundle stays small."""
+
+MAX_LINES = 16
+_MAX_LINES_X_CLASSES = 20_000  # of one picture: the recogniser's outputs then stay below some 10 MB
+_TRIES = 4  # pictures looked at for one that has a line of text
+
+
+Find = Callable[[np.ndarray], list[np.ndarray]]
+"""From a picture (H, W, 3) to the quads (4, 2) of its lines."""
+
+
+class Picture(NamedTuple):
+    """A golden picture: (H, W, 3), uint8, BGR; and where it comes from: ``given``, ``evaluation`` or ``synthetic``."""
+
+    image: np.ndarray
+    source: str
+
+
+def golden_pictures(
+    recipe: Recipe, given: Sequence[Path], find: Find, most: int, say: Callable[[str], None]
+) -> Iterator[Picture]:
+    """Yield the pictures, each no larger than `MAX_SIDE`.
+
+    A picture with many lines is cut off below the first of them, unless it is given.
+
+    Args:
+        recipe: The detector's.
+        given: Files; without any, evaluation pictures of the recipe, evenly spread, or drawn ones where those are gone.
+        find: Gives the quads of the lines that the detector finds; pictures that have some are preferred.
+        most: Lines to keep of a picture.
+        say: Told when pictures have to be drawn.
+
+    Raises:
+        PpedgeError: A given file cannot be read.
+    """
+    if given:
+        yield from (Picture(bounded(read_image(path)), "given") for path in given)
+        return
+    files = _evaluation_files(recipe)
+    if not files:
+        say("the recipe's evaluation pictures are not here: the golden pictures are drawn")
+    for number in range(COUNT):
+        if files:
+            # Its own stretch of the files, so that the pictures are spread whichever of them has text.
+            stretch = files[len(files) * number // COUNT : len(files) * (number + 1) // COUNT]
+            picture = _first_with_text(map(_read, _spread(stretch)), find, most)
+            source = "evaluation"
+        else:
+            drawn = (_drawn(recipe, number, attempt) for attempt in range(_TRIES))
+            picture = _first_with_text(drawn, find, most)
+            source = "synthetic"
+        if picture is not None:
+            yield Picture(picture, source)
+
+
+def most_lines(classes: int) -> int:
+    """Return how many lines of a picture to keep, whose every step is as many probabilities as there are classes."""
+    return min(max(_MAX_LINES_X_CLASSES // classes, 1), MAX_LINES)
+
+
+def cut_off(image: np.ndarray, quads: Sequence[np.ndarray], most: int) -> np.ndarray:
+    """Return a picture (H, W, 3) down to the end of the ``most``-th of its lines' quads (4, 2) in reading order."""
+    if len(quads) <= most:
+        return image
+    kept = [quads[i] for i in reading_order(quads)[:most]]
+    margin = max(float(np.ptp(quad[:, 1])) for quad in kept) / 4
+    return image[: math.ceil(max(quad[:, 1].max() for quad in kept) + margin)]
+
+
+def bounded(image: np.ndarray) -> np.ndarray:
+    """Return a picture (H, W, 3), scaled down if its longer side exceeds `MAX_SIDE`."""
+    height, width = image.shape[:2]
+    scale = MAX_SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _evaluation_files(recipe: Recipe) -> list[Path]:
+    """Return the evaluation pictures that are there; none if the labels are not, or are damaged."""
+    if not recipe.data.eval or not all((recipe.data.root / file).is_file() for file in recipe.data.eval):
+        return []
+    samples = read_all(recipe.data.eval, recipe.data.root, recipe.labels).samples
+    return [path for path in dict.fromkeys(sample.image for sample in samples) if path.is_file()]
+
+
+def _spread(files: list[Path]) -> list[Path]:
+    """Return at most `_TRIES` files, evenly spread."""
+    count = min(len(files), _TRIES)
+    return [files[len(files) * k // count] for k in range(count)]
+
+
+def _read(path: Path) -> np.ndarray | None:
+    try:
+        return bounded(read_image(path))
+    except PpedgeError:
+        return None  # others will do
+
+
+def _drawn(recipe: Recipe, number: int, attempt: int) -> np.ndarray:
+    content = recipe.data.synth.content if recipe.data.synth else "words"
+    return render_scene(content, np.random.default_rng((recipe.seed, number, attempt))).image
+
+
+def _first_with_text(pictures: Iterator[np.ndarray | None], find: Find, most: int) -> np.ndarray | None:
+    """Return the first picture with text, cut off if it has much, else the first one; None if there is none at all."""
+    first = None
+    for picture in pictures:
+        if picture is not None:
+            quads = find(picture)
+            if quads:
+                return cut_off(picture, quads, most)
+            first = picture if first is None else first
+    return first

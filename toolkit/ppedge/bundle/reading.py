@@ -1,0 +1,112 @@
+"""Reading pictures straight from a bundle: the engine that can run what is in it, and the constants it carries."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ppedge.arm import lite
+from ppedge.bundle.manifest import CHARSET, read_charset, read_manifest
+from ppedge.engines import open_engine
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.ocr.db import GROWN_SIDE
+from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
+from ppedge.ocr.pipeline import Classifier, Detector, Network, Pipeline, Recognizer
+from ppedge.ocr.spec import ModelSpec
+from ppedge.runs import MANIFEST, sha256
+
+KINDS = {"onnxruntime": "onnx", "arm-onnxruntime": "onnx", "arm-paddlelite": "nb"}
+"""The engines that can run a bundle, and what they run of it."""
+
+
+def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pipeline:
+    """Open the networks of a bundle.
+
+    Args:
+        stack: Closes them.
+        folder: The bundle.
+        engine: One of `KINDS`; by default onnxruntime if the ONNX twins are in the bundle, else the registered Paddle
+            Lite under emulation.
+
+    Returns:
+        What reads a picture.
+
+    Raises:
+        PpedgeError: The folder is no bundle, a file that is needed has changed, or the engine cannot run a bundle.
+        MissingError: Nothing on this machine can run what is in the bundle.
+    """
+    value = read_manifest(folder)
+    try:
+        _require_same_constants(folder, value)
+        name = engine or choose_engine(folder, value)
+        # All files are checked before any engine starts: an emulator takes a while.
+        files = {task: _model_file(folder, task, model, name) for task, model in value["models"].items()}
+        specs = {task: _spec(folder, task, value) for task in files}
+        networks: dict[str, Network] = {t: stack.enter_context(open_engine(name, path)) for t, path in files.items()}
+        return Pipeline(
+            Detector(networks["det"], specs["det"]),
+            Recognizer(networks["rec"], specs["rec"], batch_size=1),
+            Classifier(networks["cls"], specs["cls"], batch_size=1) if "cls" in networks else None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PpedgeError(f"{folder / MANIFEST}: a key is missing or damaged ({error}).", _AGAIN) from error
+
+
+_AGAIN = "Build the bundle again; `ppedge bundle verify` says what has changed."
+
+
+def choose_engine(folder: Path, value: dict[str, Any]) -> str:
+    """Return the engine that runs a bundle here.
+
+    Raises:
+        MissingError: There is none.
+    """
+    if all(model["onnx"] for model in value["models"].values()) and find_spec("onnxruntime") is not None:
+        return "onnxruntime"
+    try:
+        lite.registered()
+    except MissingError as error:
+        raise MissingError(
+            f"{folder}: has no ONNX twins, and no Paddle Lite runtime is registered that could run its .nb files.",
+            "Build the bundle with --onnx, or run `ppedge arm setup --lite DIR`.",
+        ) from error
+    return "arm-paddlelite"
+
+
+def _model_file(folder: Path, task: str, model: dict[str, Any], engine: str) -> Path:
+    if engine not in KINDS:
+        raise PpedgeError(f"{folder}: a bundle holds nothing that {engine} runs.", f"Use one of {', '.join(KINDS)}.")
+    entry = model if KINDS[engine] == "nb" else model["onnx"]
+    if entry is None:
+        raise PpedgeError(f"{folder}: has no {task}.onnx for {engine}.", "Build the bundle with --onnx.")
+    return _unchanged(folder, entry)
+
+
+def _unchanged(folder: Path, entry: dict[str, Any]) -> Path:
+    path: Path = folder / entry["file"]
+    if not path.is_file() or sha256(path) != entry["sha256"]:
+        raise PpedgeError(f"{path}: missing, or changed since the bundle was built.", _AGAIN)
+    return path
+
+
+def _spec(folder: Path, task: str, value: dict[str, Any]) -> ModelSpec:
+    model = value["models"][task]
+    if task == "det":
+        post = {key: item for key, item in model["postprocess"].items() if key != "grown_side"}
+        return ModelSpec.from_dict({"task": "det", "det_preprocess": model["preprocess"], "det_postprocess": post})
+    if task == "cls":
+        return ModelSpec.from_dict(
+            {"task": "cls", "cls_preprocess": model["preprocess"], "cls_postprocess": model["postprocess"]}
+        )
+    characters = read_charset(_unchanged(folder, {**value["charset"], "file": CHARSET})).characters
+    return ModelSpec.from_dict({"task": "rec", "rec_preprocess": model["preprocess"], "characters": characters})
+
+
+def _require_same_constants(folder: Path, value: dict[str, Any]) -> None:
+    """Check the constants that Python's own steps have built in."""
+    own = {"upright_ratio": UPRIGHT_RATIO, "same_line": SAME_LINE, "grown_side": GROWN_SIDE}
+    found = {**value["pipeline"], "grown_side": value["models"]["det"]["postprocess"]["grown_side"]}
+    if found != own:
+        raise PpedgeError(f"{folder}: built with the constants {found}, this ppedge has {own}.", _AGAIN)

@@ -1,0 +1,164 @@
+"""Checking a bundle: every byte against the manifest, the manifest against itself, and what the files say inside."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ppedge.bundle.golden import CASE
+from ppedge.bundle.manifest import SCHEMA, read_charset, read_unsealed, sealed
+from ppedge.convert.nb import read_nb
+from ppedge.errors import PpedgeError
+from ppedge.ocr.preprocess import read_image
+from ppedge.runs import MANIFEST, read_json, sha256
+
+_MAX_TENSOR = 1 << 30
+_ODD_STRUCTURE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+
+
+def verify_bundle(folder: Path) -> list[str]:
+    """Check a bundle and return what is wrong with it, one sentence each: which file, what was expected, what is there.
+
+    Checked are: the manifest against the sha256 of itself, every file's size and sha256, files that are in the folder
+    but not in the manifest, the structure of the .nb files and their opt version, the character set's size against the
+    recogniser's classes, and the golden cases' tensors and pictures against the shapes they are said to have.
+
+    Raises:
+        PpedgeError: The folder has no manifest.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise PpedgeError(f"{folder}: not a bundle (no {MANIFEST} in it).", "Name a folder that `ppedge bundle` made.")
+    try:
+        value = read_unsealed(folder)
+        problems = [*_manifest(path, value), *_files(folder, value)]
+        changed = bool(problems)
+        problems += _models(folder, value)
+        if not changed:  # inside files that have changed anything may be wrong, and that they have is told
+            for case in value["golden"]:
+                problems += _golden(folder, case["name"], value)
+    except PpedgeError as error:
+        return [error.message]
+    except _ODD_STRUCTURE as error:
+        return [f"{path}: its structure is not that of a bundle's manifest ({type(error).__name__}: {error})"]
+    return problems
+
+
+def _manifest(path: Path, value: dict[str, Any]) -> Iterator[str]:
+    if value["schema"] != SCHEMA:
+        yield f"{path}: schema {value['schema']}, this ppedge knows {SCHEMA}"
+    expected = sealed({key: item for key, item in value.items() if key != "sha256"})
+    if path.read_bytes() != expected:
+        yield f"{path}: changed since it was written (its text does not have the sha256 that it names)"
+
+
+def listed(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every entry ``file``, ``bytes``, ``sha256`` of a manifest."""
+    for model in value["models"].values():
+        yield model
+        if model.get("onnx"):
+            yield model["onnx"]
+    yield value["charset"]
+    for case in value["golden"]:
+        yield from case["files"]
+
+
+def _files(folder: Path, value: dict[str, Any]) -> Iterator[str]:
+    names = {MANIFEST}
+    for entry in listed(value):
+        name = entry["file"]
+        names.add(name)
+        path = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            yield f"{folder / MANIFEST}: names {name!r}, which is not a file of the bundle"
+        elif not path.is_file():
+            yield f"{path}: missing; expected are {entry['bytes']} bytes"
+        elif path.stat().st_size != entry["bytes"]:
+            yield f"{path}: {path.stat().st_size} bytes, expected are {entry['bytes']}"
+        elif (found := sha256(path)) != entry["sha256"]:
+            yield f"{path}: sha256 {found}, expected is {entry['sha256']}"
+    for path in sorted(folder.rglob("*")):
+        if not path.is_dir() and str(path.relative_to(folder)) not in names:
+            yield f"{path}: not in the manifest"
+
+
+def _models(folder: Path, value: dict[str, Any]) -> Iterator[str]:
+    for task, model in value["models"].items():
+        path = folder / model["file"]
+        if not path.is_file():
+            continue  # told
+        try:
+            found = read_nb(path).opt_version
+        except PpedgeError as error:
+            yield error.message.rstrip(".")
+            continue
+        if found != model["opt_version"]:
+            yield f"{path}: written by opt {found}, expected is {model['opt_version']}"
+        if task == "rec":
+            yield from _charset(folder, model, value["charset"])
+
+
+def _charset(folder: Path, model: dict[str, Any], entry: dict[str, Any]) -> Iterator[str]:
+    path = folder / model["charset"]
+    if not path.is_file():
+        return
+    try:
+        found = len(read_charset(path).characters)
+    except PpedgeError as error:
+        yield error.message.rstrip(".")
+        return
+    for wanted, what in ((model["classes"] - 1, "the recogniser's classes less the blank"),
+                         (entry["characters"], "the manifest's count")):  # fmt: skip
+        if found != wanted:
+            yield f"{path}: {found} characters, expected are {wanted} ({what})"
+
+
+def _golden(folder: Path, name: str, value: dict[str, Any]) -> Iterator[str]:
+    """Check one golden case; its files are the ones that the manifest names."""
+    place = folder / "golden" / name
+    case = read_json(place / CASE)
+    yield from _picture(place / case["picture"], case)
+    height, width = case["det"]["input"]["shape"][2:]
+    yield from _tensors(place, case["det"], [1, 3, height, width], [1, 1, height, width])
+    rec, cls = value["models"]["rec"], value["models"].get("cls")
+    for line in case["lines"]:
+        yield from _picture(place / line["crop"]["file"], line["crop"])
+        given, output = (line["rec"][part]["shape"] for part in ("input", "output"))
+        line_shape = [1, 3, rec["preprocess"]["height"], given[3]]
+        yield from _tensors(place, line["rec"], line_shape, [1, output[1], rec["classes"]])
+        if (cls is None) != (line["cls"] is None):
+            yield f"{place / CASE}: a line {'with' if cls is None else 'without'} a direction, unlike the models"
+        elif cls is not None:
+            size = cls["preprocess"]
+            yield from _tensors(place, line["cls"], [1, 3, size["height"], size["width"]], [1, 2])
+
+
+def _picture(path: Path, about: dict[str, Any]) -> Iterator[str]:
+    try:
+        found = read_image(path).shape[:2]
+    except PpedgeError as error:
+        yield error.message.rstrip(".")
+        return
+    if found != (about["height"], about["width"]):
+        yield f"{path}: {found[0]}x{found[1]} pixels, expected are {about['height']}x{about['width']}"
+
+
+def _tensors(place: Path, about: dict[str, Any], given: list[int], output: list[int]) -> Iterator[str]:
+    for part, wanted in (("input", given), ("output", output)):
+        path, shape = place / about[part]["file"], about[part]["shape"]
+        if shape != wanted:
+            yield f"{place / CASE}: {path.name} has the shape {shape}, expected is {wanted}"
+        elif (found := _unpacked_size(path)) != 4 * math.prod(shape):
+            yield f"{path}: {found} bytes once unpacked, expected are {4 * math.prod(shape)}"
+
+
+def _unpacked_size(path: Path) -> int | str:
+    try:
+        with gzip.open(path) as file:
+            return len(file.read(_MAX_TENSOR))
+    except (OSError, EOFError, zlib.error):
+        return "no"

@@ -1,0 +1,144 @@
+"""``ppedge bundle``: the folder a phone needs; ``ppedge bundle verify``: whether it is still what was built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from ppedge.cli.main import emit
+from ppedge.cli.options import Force, Json
+from ppedge.errors import GateError, PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.bundle.android import LiteFiles
+
+
+class BundleGroup(TyperGroup):
+    """``build`` is what a first word that is no command's name belongs to: ``ppedge bundle DET_RUN REC_RUN``."""
+
+    default = "build"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command's name before arguments that name none."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else [self.default, *args])
+
+
+app = typer.Typer(cls=BundleGroup, add_completion=False)
+
+
+@app.command()
+def build(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DET_RUN REC_RUN [CLS_RUN]", help="Converted runs.", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The bundle's folder.")] = Path("bundle"),
+    precision: Annotated[
+        Literal["fp32", "int8"] | None, typer.Option(help="By default int8 if both runs have it, else fp32.")
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Put ONNX twins in, which `ppedge ocr` runs on a PC.")] = False,
+    pictures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Make golden cases of this picture; may be repeated. By default five evaluation pictures.",
+            show_default=False,
+        ),
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(metavar="APP", help="Also put the bundle into the app's folder, android_demo.")
+    ] = None,
+    lite_android: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also put Paddle Lite's Android release, unpacked, into the app.")
+    ] = None,
+    allow_4k_pages: Annotated[
+        bool, typer.Option("--allow-4k-pages", help="Take a library that phones with 16 KB pages cannot load.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make the folder that a phone needs: models, character set, constants, golden cases, manifest.
+
+    Without runs, the bundle that is at --out goes into the app, or with --lite-android Paddle Lite alone does.
+    `ppedge bundle verify DIR` checks a bundle.
+    """
+    if not runs and into is None:
+        raise PpedgeError("Name the runs to make a bundle of.", "`ppedge bundle DET_RUN REC_RUN [CLS_RUN] --out DIR`.")
+    if lite_android is not None and into is None:
+        raise PpedgeError("--lite-android: it goes into an app.", "Name the app's folder with --into android_demo.")
+
+    from ppedge.bundle import android
+    from ppedge.progress import Reporter
+
+    reporter = Reporter()
+    if into is not None:
+        android.require_app(into)
+    # Looked at before anything is built: a release that does not do is known at once.
+    release = android.find_release(lite_android, allow_4k_pages) if lite_android is not None else None
+    result: dict[str, Any] = {}
+    if runs:
+        from ppedge.bundle.build import build_bundle
+
+        result = build_bundle(
+            runs, out, precision=precision, onnx=onnx, pictures=pictures or (), force=force, say=reporter.say
+        )
+    if into is not None:
+        result |= _install(into, out, release, bundle_needed=bool(runs) or lite_android is None)
+    if as_json:
+        emit(result)
+        return
+    for line in _lines(result):
+        typer.echo(line)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A bundle.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Check every byte of a bundle, the models' headers and the golden cases; exit code 1 if something is wrong."""
+    from ppedge.bundle.manifest import read_unsealed
+    from ppedge.bundle.verify import listed, verify_bundle
+
+    problems = verify_bundle(folder)
+    if as_json:
+        emit({"bundle": str(folder), "passed": not problems, "problems": problems})
+    elif not problems:
+        typer.echo(f"{folder}: {len(list(listed(read_unsealed(folder))))} files and the manifest are as built")
+    else:
+        for problem in problems:
+            typer.echo(problem)
+    if problems:
+        raise GateError(f"{folder}: {len(problems)} problems.", "Build the bundle again.")
+
+
+def _install(into: Path, out: Path, release: LiteFiles | None, *, bundle_needed: bool) -> dict[str, Any]:
+    """Put a bundle and Paddle Lite into the app; return what went where."""
+    from ppedge.bundle import android
+
+    result: dict[str, Any] = {}
+    if bundle_needed or out.exists():
+        result["assets"] = str(android.install_bundle(out, into))
+    if release is not None:
+        result["lite"] = android.install_lite(release, into)
+    return result
+
+
+def _lines(result: dict[str, Any]) -> list[str]:
+    lines = []
+    if "bundle" in result:
+        golden = f"{result['golden']} golden pictures with {result['lines']} lines"
+        lines.append(f"{result['bundle']}: {result['precision']}, {golden}, {result['bytes']:,} bytes in all")
+        for model in result["models"].values():
+            about = f"{model['precision']}, opt {model['opt_version']}, {model['bytes']:,} bytes"
+            lines.append(f"  {model['file']}: {about}")
+        lines.append("  the golden pictures are in it as they are: check that you may pass them on")
+    if "assets" in result:
+        lines.append(f"{result['assets']}: the bundle")
+    for file in result.get("lite", {}).get("files", []):
+        lines.append(f"{file['file']}: {file['bytes']:,} bytes")
+    return lines

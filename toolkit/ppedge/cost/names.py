@@ -1,0 +1,52 @@
+"""The network's own names of the weights in its ``.nb`` files, which have Paddle's running numbers: ``conv2d_7.w_0``.
+
+Run it in a process of its own (``python -m ppedge.cost.names RUN STAGE KIND OUT.json``): a network that is rebuilt in a
+fresh process, as the convert stage's child does it, gets the same numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import paddle
+
+from ppedge.errors import PpedgeError
+from ppedge.recipe_io import load_recipe
+from ppedge.runs import Run, write_json
+from ppedge.slim.network import load_float, load_quantized
+from ppedge.train.task import Task
+
+_WRAPPED = "._layer."  # where PaddleSlim puts a quantized layer
+
+
+def layer_names(net: paddle.nn.Layer) -> dict[str, str]:
+    """Return the name of the layer that each parameter belongs to, by the parameter's running number."""
+    found = {}
+    for name, parameter in net.named_parameters():
+        found[parameter.name] = name.replace(_WRAPPED, ".").rpartition(".")[0]
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the names of a run's network: the child process of ``ppedge cost``."""
+    parser = argparse.ArgumentParser(prog="python -m ppedge.cost.names")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("stage", choices=("train", "slim"))
+    parser.add_argument("kind", choices=("float", "quantized"))
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        run = Run(options.run)
+        task = Task(load_recipe(run.recipe_path))
+        net = load_quantized(run, task) if options.kind == "quantized" else load_float(run, task, options.stage)
+        write_json(options.out, layer_names(net))
+    except PpedgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

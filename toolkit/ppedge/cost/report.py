@@ -1,0 +1,143 @@
+"""What `ppedge cost` tells: the operators of a run's ``.nb`` files with their cost, worst first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ppedge.convert.nb import read_nb
+from ppedge.cost.measured import measure_operators, named
+from ppedge.cost.operators import UNCOUNTED, Shape, operations
+from ppedge.cost.predicted import about, predict
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import run_module
+from ppedge.runs import Run, read_json
+
+BASELINE = "baseline"
+
+
+def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:
+    """Return a run's ``.nb`` files of the given precisions, each checked against the manifest; baselines left out.
+
+    Raises:
+        PpedgeError: The convert stage is not done, or has none of them.
+    """
+    names = [entry["path"] for entry in run.manifest("convert")["outputs"]]
+    found = [
+        name
+        for precision in precisions
+        for name in names
+        if name.endswith(f".{precision}.nb") and not name.startswith(f"{BASELINE}/")
+    ]
+    if not found:
+        raise PpedgeError(
+            f"{run.stage('convert')}: has no .nb file in {' or '.join(precisions)}.",
+            "Run `ppedge convert --format nb --force`, or name the file.",
+        )
+    return [run.artifact("convert", name) for name in found]
+
+
+def layer_names(run: Run, path: Path) -> dict[str, str]:
+    """Return the network's own layer names by the weights' names in one of a run's files.
+
+    Empty where nobody knows them: Paddle is not installed, or the network was brought in as an inference model.
+
+    Raises:
+        PpedgeError: The run's weights are missing or changed.
+    """
+    parent = run.manifest("convert")["parent"]
+    if parent is None or find_spec("paddle") is None:
+        return {}
+    baseline = path.parent.name == BASELINE
+    stage = "train" if baseline else parent["stage"]
+    kind = "quantized" if ".int8." in path.name else "float"
+    with tempfile.TemporaryDirectory(prefix="ppedge-names-") as folder:
+        out = Path(folder) / "names.json"
+        run_module("ppedge.cost.names", [run.path, stage, kind, out], f"Naming the layers of {path}")
+        return dict(read_json(out))
+
+
+def cost_of(
+    path: Path,
+    cpu: str,
+    shape: Shape,
+    *,
+    layers: dict[str, str] | None = None,
+    predicted: bool = False,
+    allow_older_runtime: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Return the cost of a file's operators on a core as plain JSON values, worst first.
+
+    Args:
+        path: A ``.nb`` file of a network with one input.
+        cpu: The core.
+        shape: (N, C, H, W) of the inference.
+        layers: Structured layer names by weight.
+        predicted: Take the table that ships with ppedge, and no runtime.
+        allow_older_runtime: Count with a runtime that is older than the opt that wrote the file.
+        tell: Told what is being done if the emulator must be set up.
+
+    Returns:
+        ``source`` (``counted`` or ``predicted``), ``runtime``, ``instructions`` (total) and ``operators``, each with
+        its place in the file, layer, operator, kernel, shape of its output (None if not known), instructions and share
+        of the total. In counted costs the operator ``runtime`` is what belongs to none: all sum to the total.
+
+    Raises:
+        PpedgeError: The file or the size is not fit, or the table lacks a kernel.
+        MissingError: No runtime is registered.
+    """
+    nb = read_nb(path)
+    computing = [op for op in nb.operators if op.type not in UNCOUNTED]
+    if predicted:
+        found = operations(nb, shape)
+        outputs: list[Any] = [list(op.output) for op in found]
+        runtime, costs = about()["runtime"], [round(predict(op, cpu)) for op in found]
+    else:
+        measured = measure_operators(path, cpu, shape, allow_older_runtime=allow_older_runtime, tell=tell)
+        runtime, costs = measured.runtime, [counts["total"] for counts in measured.instructions]
+        outputs = _shapes(path, shape, len(costs))
+    names = named(computing, layers or {})
+    rows = [
+        {"index": k, "layer": name, "operator": op.type, "kernel": str(op.kernel or ""), "output": output}
+        | {"instructions": cost}
+        for k, (op, name, output, cost) in enumerate(zip(computing, names, outputs, costs, strict=True))
+    ]
+    if not predicted:
+        rest = measured.rest["total"]
+        rows.append({"index": len(rows), "layer": "", "operator": "runtime", "kernel": "", "output": None}
+                    | {"instructions": rest})  # fmt: skip
+    total = sum(int(row["instructions"]) for row in rows)
+    for row in rows:
+        row["share"] = int(row["instructions"]) / max(total, 1)
+    return {
+        "file": str(path),
+        "cpu": cpu,
+        "input_shape": list(shape),
+        "source": "predicted" if predicted else "counted",
+        "runtime": runtime,
+        "instructions": total,
+        "operators": sorted(rows, key=lambda row: (-int(row["instructions"]), row["index"])),
+    }
+
+
+def _shapes(path: Path, shape: Shape, count: int) -> list[Any]:
+    """Shapes of the outputs, for the reader only: what is not known of them is no reason not to count."""
+    try:
+        return [list(op.output) for op in operations(read_nb(path), shape)]
+    except PpedgeError:
+        return [None] * count
+
+
+def runtime_there() -> bool:
+    """Whether a runtime is registered that can count."""
+    from ppedge.arm import lite
+
+    try:
+        lite.registered()
+    except MissingError:
+        return False
+    return True
