@@ -1,23 +1,18 @@
 """The recipe: what a run does, as strict data.
 
-Every key is declared here, with its default and its meaning; ``ppedge recipe schema`` and ``docs/recipes.md`` are made
-from this file. Reading, overriding and the sentences for mistakes are in `recipe_io`.
+Every key is declared here, the networks' in `recipe_model`, with its default and its meaning; ``ppedge recipe schema``
+and ``docs/recipes.md`` are made from both. Reading, overriding and the sentences for mistakes are in `recipe_io`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, RecPreprocess
-
-
-class Section(BaseModel):
-    """A part of the recipe: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+from ppedge.recipe_model import Imported, Model, Section, form_of_model
 
 
 class Synth(Section):
@@ -38,9 +33,9 @@ class Data(Section):
 
     root: Path = Path()
     """The folder that label files and pictures are named relative to; itself relative to the current folder."""
-    train: list[Path] = []
+    train: list[Path] = Field([])
     """Label files to train on."""
-    eval: list[Path] = []
+    eval: list[Path] = Field([])
     """Label files to evaluate on."""
     labels: Literal["detection", "recognition"] | None = None
     """Format of the label files; a recogniser or classifier that is given ``detection`` labels uses the crops of their
@@ -55,83 +50,6 @@ class Data(Section):
     """For a recogniser: longer training texts are left out."""
     synth: Synth | None = None
     """How to make the data when it is not there."""
-
-
-class MobileNetV3(Section):
-    """MobileNetV3 as PP-OCR uses it."""
-
-    name: Literal["MobileNetV3"]
-    model_name: Literal["large", "small"] = "large"
-    """Which of the two published layouts."""
-    scale: float = Field(0.5, gt=0)
-    """Width multiplier; channels are rounded to a multiple of 8."""
-    disable_se: bool = True
-    """For a detector: leave the squeeze-and-excitation parts out."""
-    large_stride: tuple[int, int, int, int] = (1, 2, 2, 2)
-    """For a recogniser or classifier, ``large``: strides of the height."""
-    small_stride: tuple[int, int, int, int] = (2, 2, 2, 2)
-    """For a recogniser or classifier, ``small``: strides of the height."""
-
-
-class DBFPN(Section):
-    """The detector's feature pyramid."""
-
-    name: Literal["DBFPN"]
-    out_channels: int = Field(96, ge=4, multiple_of=4)
-    """Channels of the concatenated output; a quarter of them comes from each level."""
-
-
-class SequenceEncoder(Section):
-    """The recogniser's sequence model: a two-layer bidirectional LSTM."""
-
-    name: Literal["SequenceEncoder"]
-    hidden_size: int = Field(48, ge=1)
-    """Of each direction."""
-
-
-class DBHead(Section):
-    """Differentiable binarization: probability and threshold maps."""
-
-    name: Literal["DBHead"]
-    k: int = Field(50, ge=1)
-    """Steepness of the differentiable step."""
-
-
-class CTCHead(Section):
-    """One linear layer to the classes of the character set, blank first."""
-
-    name: Literal["CTCHead"]
-
-
-class ClsHead(Section):
-    """The mean of the features and one linear layer to the two directions of a line."""
-
-    name: Literal["ClsHead"]
-
-
-class Model(Section):
-    """The network, part by part, under the names PaddleOCR uses; a direction classifier has no neck."""
-
-    backbone: Annotated[MobileNetV3, Field()]
-    neck: DBFPN | SequenceEncoder | None = Field(None, discriminator="name")
-    head: Annotated[DBHead | CTCHead | ClsHead, Field(discriminator="name")]
-
-
-class Imported(Section):
-    """A network that somebody else has trained and exported; it is converted and validated, not trained or slimmed."""
-
-    inference: Path
-    """The folder of a Paddle inference model: a .pdmodel file and the .pdiparams file of the same name. Relative to the
-    current folder."""
-
-
-def _form_of_model(value: Any) -> str | None:
-    """Name the class that a recipe's ``model`` is of."""
-    if isinstance(value, Section):
-        return type(value).__name__
-    if not isinstance(value, dict):
-        return None
-    return Imported.__name__ if "inference" in value else Model.__name__
 
 
 class DetAugment(Section):
@@ -255,7 +173,7 @@ class ArmPrune(Section):
     pyramid."""
     head_width: int | None = Field(32, ge=1)
     """For a detector with a new neck: channels before the head's last convolution; null leaves them."""
-    rewrites: list[Literal["fold_bias", "shuffle_head"]] = ["fold_bias", "shuffle_head"]
+    rewrites: list[Literal["fold_bias", "shuffle_head"]] = Field(["fold_bias", "shuffle_head"])
     """For a detector: exact rewrites of the head; ``shuffle_head`` needs ``fold_bias`` before it."""
     samples: int = Field(72, ge=1)
     """Training pictures, as they are cut for training, that the least squares rest on."""
@@ -290,7 +208,7 @@ class Prune(Section):
     """Kept channels are a multiple of this; ARM's int8 kernels want 8."""
     samples: int = Field(16, ge=1)
     """Training pictures on which sensitivity is measured."""
-    exclude: list[str] = []
+    exclude: list[str] = Field([])
     """Layers, by the start of their names, that are not pruned."""
     finetune: FineTuning = FineTuning()
     """Training after FPGM pruning."""
@@ -311,7 +229,7 @@ class Quant(Section):
     """Lower bound of a clip."""
     clip_l2: float = Field(2e-5, ge=0)
     """L2 decay of the clips."""
-    exclude: list[str] = []
+    exclude: list[str] = Field([])
     """Layers, by the start of their names, that stay in float."""
     train: QuantTraining = QuantTraining()
     """Quantization-aware training; with ``epochs: 0`` the network is calibrated only."""
@@ -327,9 +245,9 @@ class Slim(Section):
 class Convert(Section):
     """The convert stage."""
 
-    formats: list[Literal["nb", "onnx"]] = ["nb", "onnx"]
+    formats: list[Literal["nb", "onnx"]] = Field(["nb", "onnx"])
     """Files to write."""
-    precisions: list[Literal["fp32", "fp16", "int8"]] = ["fp32", "fp16", "int8"]
+    precisions: list[Literal["fp32", "fp16", "int8"]] = Field(["fp32", "fp16", "int8"])
     """Precisions of the .nb files; int8 needs a quantized run and is left out without one. Of ONNX
     there is always fp32, and int8 if it is named here."""
 
@@ -387,7 +305,7 @@ class Recipe(Section):
     model: Annotated[
         Annotated[Model, Tag("Model")] | Annotated[Imported, Tag("Imported")],
         Discriminator(
-            _form_of_model,
+            form_of_model,
             custom_error_type="model_form",
             custom_error_message="must hold a network's parts, or the key inference",
         ),

@@ -120,8 +120,8 @@ def _bring_in(
         overrides: Changes for this call alone.
         out: The run's folder, where the command line names it.
     """
-    from ppedge.recipe import Imported
     from ppedge.recipe_io import load_recipe, make_recipe
+    from ppedge.recipe_model import Imported
 
     changes = keys + set_
     if what is None:

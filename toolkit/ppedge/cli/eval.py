@@ -50,8 +50,8 @@ def evaluate(
     from ppedge.data.source import read_samples
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
-    from ppedge.recipe import Imported
     from ppedge.recipe_io import load_recipe
+    from ppedge.recipe_model import Imported
     from ppedge.runs import open_run
     from ppedge.train.device import set_device
     from ppedge.train.task import Task

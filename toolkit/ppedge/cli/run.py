@@ -161,7 +161,7 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     """Return one row for each form of a finished run's network: its .nb bytes, metric and ARM instructions."""
-    from ppedge.recipe import Imported
+    from ppedge.recipe_model import Imported
     from ppedge.validate.accuracy import MAIN_METRIC
 
     main = MAIN_METRIC[recipe.task]

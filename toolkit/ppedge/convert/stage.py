@@ -16,8 +16,9 @@ from ppedge.convert.nb import summary
 from ppedge.data.source import model_spec, read_charset
 from ppedge.errors import PpedgeError
 from ppedge.process import run_module
-from ppedge.recipe import Imported, Recipe
+from ppedge.recipe import Recipe
 from ppedge.recipe_io import save
+from ppedge.recipe_model import Imported
 from ppedge.runs import RECIPE, Run, read_json
 
 PADDLE, BASELINE = "paddle", "baseline"

@@ -8,7 +8,7 @@ import paddle
 from paddle import nn
 from paddle.utils import unique_name
 
-from ppedge import recipe
+from ppedge import recipe_model
 from ppedge.errors import PpedgeError
 from ppedge.models.heads import ClsHead, CTCHead, DBHead
 from ppedge.models.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
@@ -40,7 +40,7 @@ class Network(nn.Layer):
         return self.head(features if self.neck is None else self.neck(features))
 
 
-def build(model: recipe.Model, task: Literal["det", "rec", "cls"], classes: int = 0) -> Network:
+def build(model: recipe_model.Model, task: Literal["det", "rec", "cls"], classes: int = 0) -> Network:
     """Build a network with fresh weights.
 
     Parameters get the same names (``conv2d_0.w_0``, ...) in every call, whatever was built before. The initial weights
@@ -60,17 +60,17 @@ def build(model: recipe.Model, task: Literal["det", "rec", "cls"], classes: int 
         return _recognizer(model, classes) if task == "rec" else _classifier(model, classes)
 
 
-def _detector(model: recipe.Model) -> Network:
+def _detector(model: recipe_model.Model) -> Network:
     part, neck, head = model.backbone, model.neck, model.head
-    if not isinstance(neck, recipe.DBFPN) or not isinstance(head, recipe.DBHead):
+    if not isinstance(neck, recipe_model.DBFPN) or not isinstance(head, recipe_model.DBHead):
         raise PpedgeError(f"model: {_parts(model)} make no detector.", "Use neck DBFPN and head DBHead.")
     backbone = MobileNetV3Det(part.model_name, part.scale, part.disable_se)
     return Network(backbone, DBFPN(backbone.out_channels, neck.out_channels), DBHead(neck.out_channels, head.k))
 
 
-def _recognizer(model: recipe.Model, classes: int) -> Network:
+def _recognizer(model: recipe_model.Model, classes: int) -> Network:
     part, neck, head = model.backbone, model.neck, model.head
-    if not isinstance(neck, recipe.SequenceEncoder) or not isinstance(head, recipe.CTCHead):
+    if not isinstance(neck, recipe_model.SequenceEncoder) or not isinstance(head, recipe_model.CTCHead):
         raise PpedgeError(f"model: {_parts(model)} make no recogniser.", "Use neck SequenceEncoder and head CTCHead.")
     if classes < 2:
         raise PpedgeError(f"A recogniser needs at least 2 classes, not {classes}.", "Check data.charset.")
@@ -79,9 +79,9 @@ def _recognizer(model: recipe.Model, classes: int) -> Network:
     return Network(backbone, encoder, CTCHead(encoder.out_channels, classes))
 
 
-def _classifier(model: recipe.Model, classes: int) -> Network:
+def _classifier(model: recipe_model.Model, classes: int) -> Network:
     part = model.backbone
-    if model.neck is not None or not isinstance(model.head, recipe.ClsHead):
+    if model.neck is not None or not isinstance(model.head, recipe_model.ClsHead):
         raise PpedgeError(f"model: {_parts(model)} make no classifier.", "Use no neck and head ClsHead.")
     if classes < 2:
         raise PpedgeError(f"A classifier needs at least 2 classes, not {classes}.")
@@ -89,5 +89,5 @@ def _classifier(model: recipe.Model, classes: int) -> Network:
     return Network(backbone, None, ClsHead(backbone.out_channels, classes))
 
 
-def _parts(model: recipe.Model) -> str:
+def _parts(model: recipe_model.Model) -> str:
     return f"{model.neck.name if model.neck else 'no neck'} and {model.head.name}"

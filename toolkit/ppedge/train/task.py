@@ -15,7 +15,8 @@ from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import DIRECTIONS
-from ppedge.recipe import Imported, Model, Recipe
+from ppedge.recipe import Recipe
+from ppedge.recipe_model import Imported, Model
 from ppedge.train.losses import ClsLoss, CTCLoss, DBLoss
 from ppedge.validate.accuracy import MAIN_METRIC, evaluate
 
