@@ -1,5 +1,7 @@
 """Random small networks: what is cut out is what was silenced."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -134,3 +136,60 @@ def test_channels_that_go_through_something_unknown_stay():
             return self.last(paddle.flatten(F.relu(self.conv(x)), 1))
 
     assert trace(Flat(), (1, 3, 8, 8)) == []
+
+
+class Odd(nn.Layer):
+    """Networks in which a channel has a place that is easily overlooked."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.first, self.other, self.last = nn.Conv2D(3, 8, 1), nn.Conv2D(3, 8, 1), nn.Conv2D(8, 2, 1)
+        self.shared = nn.Conv2D(8, 8, 1)
+        self.vector = self.create_parameter([8])
+        self.map = self.create_parameter([8, 1, 1])
+
+    def forward(self, x):
+        """Run the network of the kind asked for."""
+        y = F.relu(self.first(x))
+        if self.kind == "returned":  # though another layer reads it too
+            return y, self.last(y)
+        if self.kind == "columns":  # as many as channels
+            return self.last(y + self.vector)
+        if self.kind == "map":
+            return self.last(y + self.map)
+        if self.kind == "broadcast":
+            return self.last(y * F.sigmoid(y.mean(axis=1, keepdim=True)))
+        if self.kind == "number":
+            return self.last(F.relu(y * 3.0 + y.mean()))
+        return self.last(self.shared(y) + F.relu(self.shared(F.relu(self.other(x)))))
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups"),
+    [
+        ("returned", []),
+        ("columns", []),
+        ("map", []),
+        ("broadcast", []),
+        ("number", []),
+        # One weight reads both maps: their channels go together.
+        ("shared", [(("first.weight", "other.weight"), 8), (("shared.weight",), 8)]),
+    ],
+)
+def test_channels_of_odd_networks(kind, groups):
+    def build(seed):
+        paddle.seed(seed)
+        return Odd(kind)
+
+    found = trace(build(0), (2, 3, 8, 8))
+    assert [(tuple(m.name for m in g.producers), g.channels) for g in found] == groups
+    whole, pruned = build(0), build(0)
+    kept = {group: [0, 3, 5] for group in found}
+    apply_plan(pruned, Plan.from_groups("test", kept, {name: v.shape for name, v in state_of(whole).items()}))
+    x = paddle.randn((2, 3, 8, 8))
+    with paddle.no_grad(), ExitStack() as stack:
+        for group in found:
+            stack.enter_context(silenced(whole, group, [1, 2, 4, 6, 7]))
+        for one, other in zip(paddle.utils.flatten(pruned(x)), paddle.utils.flatten(whole(x)), strict=True):
+            np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)

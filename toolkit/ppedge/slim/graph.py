@@ -8,7 +8,8 @@ which is not known here, comes from outside, or leaves the network: its label is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 Labels = list[int]
@@ -31,33 +32,32 @@ class ChannelGraph:
     Args:
         program: A static Paddle program of one block, as tracing a network gives it.
         names: Structured names of the network's parameters and buffers by their names in the program.
+        outputs: Names of the program's variables that leave the network.
 
     Attributes:
         produced: (weight, axis) of the convolutions that produce labels, in the program's order.
         touches: For each label that may be pruned, by its representative: where it is found, in the program's order.
     """
 
-    def __init__(self, program: Any, names: Mapping[str, str]) -> None:
+    def __init__(self, program: Any, names: Mapping[str, str], outputs: Iterable[str]) -> None:
         self._names = names
         self._block = program.global_block()
         self._parent: list[int] = []
         self._pinned: set[int] = set()
         self._of: dict[str, Labels] = {}
         self._alias: dict[str, str] = {}
-        self._noted: list[tuple[str, int, Labels]] = []
+        self._noted: dict[tuple[str, int], Labels] = {}
         self.produced: list[tuple[str, int]] = []
-        used: set[str] = set()
         for op in self._block.ops:
             self._follow(op)
-            used.update(op.input_arg_names)
-        for name in set(self._of) - used:  # the network's outputs
-            self._pin(self._of[name])
+        for name in outputs:
+            self._pin(self._labels(name))
         self.touches = self._collect()
 
     def _collect(self) -> dict[int, list[Touch]]:
         pinned = {self._root(label) for label in self._pinned}
         found: dict[int, list[Touch]] = {}
-        for name, axis, labels in self._noted:
+        for (name, axis), labels in self._noted.items():
             for index, label in enumerate(labels):
                 root = self._root(label)
                 if root not in pinned:
@@ -77,7 +77,7 @@ class ChannelGraph:
             self._of[op.output("Y")[0]] = labels
         elif kind in ELEMENTWISE:
             self._elementwise(op)
-        elif kind in RESHAPES and self._parameter(op.input("X")[0]):
+        elif kind in RESHAPES and self._is_channel_vector(op):
             self._alias[op.output("Out")[0]] = op.input("X")[0]
         elif kind in CHANNELWISE and op.input("X"):
             self._of[op.output("Out")[0]] = self._labels(op.input("X")[0])
@@ -112,23 +112,21 @@ class ChannelGraph:
         self._of[op.output("Output")[0]] = made
 
     def _elementwise(self, op: Any) -> None:
-        left, right = op.input("X")[0], op.input("Y")[0]
-        if (parameter := self._parameter(right)) is not None:
-            labels = self._labels(left)
-            if self._block.var(parameter).shape == (len(labels),):
-                self._note(parameter, 0, labels)
-            else:
-                self._pin(labels)
-            self._of[op.output("Out")[0]] = labels
+        left, right, made = op.input("X")[0], op.input("Y")[0], op.output("Out")[0]
+        first = self._labels(left)
+        # A vector that has not been given a channel's shape counts from the axis asked for, mostly the last.
+        if right in self._alias or (self._parameter(right) is not None and int(op.attr("axis")) == 1):
+            self._note(self._alias.get(right, right), 0, first)
+            self._of[made] = first
             return
-        first, second = self._labels(left), self._labels(right)
-        if len(first) == len(second):
-            for one, other in zip(first, second, strict=True):
-                self._join(one, other)
-        elif second:  # channels are broadcast: none may go
-            self._pin(first)
-            self._pin(second)
-        self._of[op.output("Out")[0]] = first
+        second = self._labels(right)
+        if first and len(first) == len(second):
+            self._join_all(first, second)
+            self._of[made] = first
+        elif prod(self._block.var(right).shape) == 1:
+            self._of[made] = first
+        else:  # channels are broadcast, or a map meets something else: none may go
+            self._unknown(op)
 
     def _unknown(self, op: Any) -> None:
         for name in op.input_arg_names:
@@ -142,6 +140,14 @@ class ChannelGraph:
     def _parameter(self, name: str) -> str | None:
         name = self._alias.get(name, name)
         return name if name in self._names else None
+
+    def _is_channel_vector(self, op: Any) -> bool:
+        """Whether an operator gives a parameter (C,) the shape (1, C, 1, 1)."""
+        parameter = self._parameter(op.input("X")[0])
+        if parameter is None:
+            return False
+        own = tuple(self._block.var(parameter).shape)
+        return len(own) == 1 and tuple(self._block.var(op.output("Out")[0]).shape) == (1, *own, 1, 1)
 
     def _labels(self, name: str) -> Labels:
         """The labels of a variable's channels; what is met for the first time comes from outside."""
@@ -157,11 +163,11 @@ class ChannelGraph:
         return labels
 
     def _note(self, parameter: str, axis: int, labels: Labels) -> None:
-        """Say that index i of a parameter's axis belongs to the i-th label."""
-        if self._block.var(parameter).shape[axis] == len(labels):
-            self._noted.append((self._names[parameter], axis, labels))
-        else:
+        """Say that index i of a parameter's axis belongs to the i-th label; a second use makes two labels one."""
+        if tuple(self._block.var(parameter).shape[axis : axis + 1]) != (len(labels),):
             self._pin(labels)
+            labels = self._pin(self._fresh(self._block.var(parameter).shape[axis]))
+        self._join_all(self._noted.setdefault((self._names[parameter], axis), labels), labels)
 
     def _fresh(self, count: int) -> Labels:
         start = len(self._parent)
@@ -178,9 +184,10 @@ class ChannelGraph:
             label = self._parent[label]
         return label
 
-    def _join(self, one: int, other: int) -> None:
-        first, second = sorted((self._root(one), self._root(other)))
-        self._parent[second] = first
+    def _join_all(self, one: Labels, other: Labels) -> None:
+        for pair in zip(one, other, strict=True):
+            first, second = sorted(map(self._root, pair))
+            self._parent[second] = first
 
 
 def signatures(touches: Mapping[int, Sequence[Touch]]) -> dict[tuple[tuple[str, int], ...], list[Sequence[Touch]]]:

@@ -62,8 +62,9 @@ def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[st
     spec = InputSpec(list(input_shape), "float32", name="x")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of each BatchNorm, that its statistics are tracked
-        program = paddle.jit.to_static(net, input_spec=[spec], full_graph=True).forward.main_program
-    graph = ChannelGraph(program, names)
+        traced = paddle.jit.to_static(net, input_spec=[spec], full_graph=True).forward.concrete_program
+    outputs = [variable.name for variable in paddle.utils.flatten(traced.outputs)]
+    graph = ChannelGraph(traced.main_program, names, outputs)
     order = {produced: number for number, produced in enumerate(graph.produced)}
     groups = []
     for axes, channels in signatures(graph.touches).items():
