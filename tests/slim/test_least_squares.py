@@ -52,6 +52,19 @@ def test_errors_of_elimination_are_those_of_fitting_the_kept_channels(seed):
     assert set(found[4][0]) < set(found[8][0]) < set(found[12][0])
 
 
+def test_an_output_that_does_not_vary_has_no_say():
+    """BatchNorm with a slope of 0 gives such; what is left of it is rounding."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(0, 1, (500, 8))
+    x[:, 4:] = x[:, :4]
+    y = np.concatenate([x @ rng.normal(1, 0.1, (8, 3)), 300 + rng.normal(0, 1e-5, (500, 1))], 1)
+    moments, scale = gathered(x, y), np.append(y[:, :3].std(0), 0.0)
+    kept, error = eliminate(*moments.covariances(), scale, 4)[4]
+    assert error < 1e-3 and sorted(k % 4 for k in kept) == [0, 1, 2, 3]
+    assert fit(moments.of(kept), scale).error < 1e-3
+    assert fit(moments.of(kept)).error < 1e-3
+
+
 def test_channels_that_others_replace_go_first():
     rng = np.random.default_rng(2)
     x = rng.normal(0, 1, (500, 8))

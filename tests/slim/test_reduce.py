@@ -8,6 +8,7 @@ from ppedge.recipe import ArmPrune
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.collapse import patches
 from ppedge.slim.distill import Distillation, relative_error
+from ppedge.slim.groups import group_of
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import kept_groups, reduce_blocks, units_of
 
@@ -65,6 +66,27 @@ def test_excluded_blocks_keep_their_channels(example):
     kept = {r.layer: (len(r.kept), r.channels) for r in reports}
     assert all(kept[name][0] == kept[name][1] for name in names[2:4])
     assert any(count < all_ for count, all_ in kept.values())
+
+
+def test_a_block_that_stays_whole_mends_what_others_lost(examples):
+    example = examples["det"]
+    teacher, inputs = example.build(), pictures(example)
+    names = [name for name, _ in units_of(teacher)]
+    groups = [group_of(example.groups, f"{names[1]}.expand_conv.conv.weight")]  # the first block's alone
+    mended, left = (copy_of(teacher, example.task.build) for _ in range(2))
+    reports = reduce_blocks(mended, teacher, groups, inputs, 0.9, multiple=4)
+    reduce_blocks(left, teacher, groups, inputs, 0.9, multiple=4, exclude=names[2:])
+    assert [len(r.kept) < r.channels for r in reports[:3]] == [True, False, False]
+    before, state = state_of(teacher), state_of(left)
+    assert all(np.array_equal(v, before[n]) for n, v in state.items() if not n.startswith(names[1]))
+
+    def second(net, x):
+        for _, unit in list(units_of(net))[:3]:
+            x = unit(x)
+        return x
+
+    errors = [float(relative_error(second(net, inputs[0]), second(teacher, inputs[0]))) for net in (mended, left)]
+    assert errors[0] < 0.98 * errors[1]
 
 
 def test_least_squares_beat_plain_cutting(examples):

@@ -8,12 +8,12 @@ convolution, whose few channels in between are the best narrow place of the orig
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 
+from ppedge.errors import PpedgeError
 from ppedge.models.zoo import Network
 from ppedge.slim.least_squares import Array, Moments, bottleneck, eliminate, fit
 from ppedge.slim.reduce import Rows, rows, sample, set_fit
@@ -21,23 +21,6 @@ from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 
 POSITIONS = 1024
 HEAD = "head.binarize"
-
-
-@dataclass(frozen=True)
-class Collapse:
-    """What was done to neck and head.
-
-    Attributes:
-        rewrites: In this order, to rebuild the network's form.
-        neck_error: Squared error of the narrow place against the original's, relative to its variance.
-        map_error: The same, of what the head's first BatchNorm reads.
-        head_error: The same, of the head's 16 logits, after narrowing it; 0 if it was not.
-    """
-
-    rewrites: tuple[Rewrite, ...]
-    neck_error: float
-    map_error: float
-    head_error: float
 
 
 def collapse_neck(
@@ -57,10 +40,19 @@ def collapse_neck(
         advance: Called after each pass over the pictures, of which there are three.
 
     Returns:
-        The rewrite, and the errors of `Collapse`: of the narrow place, and of what BatchNorm reads.
+        The rewrite; the squared error of the narrow place against the original's, relative to its variance; the same of
+        what the head's first BatchNorm reads.
+
+    Raises:
+        PpedgeError: The neck has fewer channels than that.
     """
     rng = np.random.default_rng(0)
     kernel = teacher.head.binarize.conv1.weight.numpy()
+    if rank > kernel.shape[1]:
+        raise PpedgeError(
+            f"slim.prune.arm.neck_width={rank}: the neck as trained has {kernel.shape[1]} channels.",
+            "Ask for fewer, or for null, which leaves the neck.",
+        )
     seen = Moments()
     with paddle.no_grad():
         neck = layer_at(teacher, "neck")

@@ -16,6 +16,9 @@ Array = npt.NDArray[np.float64]
 RIDGE = 1e-5
 """Of the mean variance, added to each: what few pictures say of two channels that are nearly the same is noise."""
 LEAST = 1e-12
+QUIET = 1e-3
+"""Of the outputs' root mean square deviation: the least that an error is counted in. An output that hardly varies would
+else outweigh all others by its rounding."""
 
 
 class Moments:
@@ -87,10 +90,15 @@ def fit(moments: Moments, scale: Array | None = None) -> Fit:
     xx, xy, yy = moments.covariances()
     mean_x, mean_y = moments.means
     weight = np.linalg.solve(_ridged(xx), xy)
-    units = np.sqrt(np.diag(yy)) if scale is None else scale
+    units = units_of(np.sqrt(np.maximum(np.diag(yy), 0)) if scale is None else scale)
     left = np.diag(yy) - 2 * (weight * xy).sum(0) + (weight * (xx @ weight)).sum(0)
-    error = float((np.maximum(left, 0) / np.maximum(units, LEAST) ** 2).mean())
+    error = float((np.maximum(left, 0) / units**2).mean())
     return Fit(weight, mean_y - mean_x @ weight, error)
+
+
+def units_of(scale: Array) -> Array:
+    """Return what outputs' errors are counted in: their deviations (k,), none below a small share of the usual one."""
+    return np.maximum(scale, max(QUIET * float(np.sqrt((scale**2).mean())), LEAST))
 
 
 def eliminate(xx: Array, xy: Array, yy: Array, scale: Array, multiple: int) -> dict[int, tuple[list[int], float]]:
@@ -110,7 +118,7 @@ def eliminate(xx: Array, xy: Array, yy: Array, scale: Array, multiple: int) -> d
         Kept count -> kept channels, ascending, and the squared error in units of ``scale``, mean over the outputs; m
         itself is there too.
     """
-    units = np.maximum(scale, LEAST)
+    units = units_of(scale)
     kept = list(range(len(xx)))
     inverse = np.linalg.inv(_ridged(xx))
     xy = xy / units

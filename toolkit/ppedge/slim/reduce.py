@@ -95,8 +95,9 @@ def reduce_blocks(
             if isinstance(unit, ResidualUnit):
                 work = [(ours, target) for (_, ours), target in zip(given, targets, strict=True)]
                 group = group_of(groups, f"{name}.expand_conv.conv.weight")
-                limit = 0.0 if name.startswith(tuple(exclude)) and exclude else tolerance
-                reports.append(_reduce(student, name, unit, group, work, limit, multiple, rng))
+                limit = 0.0 if name.startswith(tuple(exclude)) else tolerance
+                lossy = any(len(report.kept) < report.channels for report in reports)
+                reports.append(_reduce(student, name, unit, group, work, limit, multiple, rng, mend=lossy))
                 advance()
             given = [(target, unit(ours)) for (_, ours), target in zip(given, targets, strict=True)]
     return reports
@@ -121,7 +122,10 @@ def _reduce(
     tolerance: float,
     multiple: int,
     rng: np.random.Generator,
+    *,
+    mend: bool,
 ) -> BlockReduction:
+    """Cut a block; one that stays whole is fitted too if there is something to mend, and it may be touched."""
     channels = unit.linear_conv.conv.weight.shape[1]
     moments, scale = _moments(unit, work, None, rng)
     before = fit(moments, scale)
@@ -136,7 +140,7 @@ def _reduce(
         silence(student.state_dict(), group, gone)
         moments, scale = _moments(unit, work, kept, rng)
     after = fit(moments, scale)
-    if len(kept) < channels or after.error < before.error:
+    if len(kept) < channels or (mend and tolerance > 0):
         set_fit(unit.linear_conv.conv, unit.linear_conv.bn, after, kept)
     return BlockReduction(name, channels, tuple(kept), after.error, before.error)
 
