@@ -47,6 +47,8 @@ class Function(nn.Layer):
             return ACTIVATIONS[self.argument](x)
         if kind == "nearest":
             return F.interpolate(x, scale_factor=self.argument, mode="nearest")
+        if kind == "shuffle":
+            return F.pixel_shuffle(x, self.argument)
         if kind == "max":
             return F.max_pool2d(x, self.argument, self.argument)
         if kind == "mean":

@@ -153,6 +153,9 @@ def _long() -> Iterator[Branch]:
         yield Branch((1, length, channels), (("lstm", hidden, layers),))
     for channels, height, width in ((96, 2, 160), (200, 2, 80), (64, 4, 100)):
         yield Branch((1, channels, height, width), (("max", 2),))
+    for channels, height, width, factor in ((16, 20, 20, 4), (16, 32, 48, 4), (16, 80, 80, 4), (32, 10, 14, 4),
+                                            (4, 40, 40, 2), (24, 16, 20, 2)):  # fmt: skip
+        yield Branch((1, channels, height, width), (("shuffle", factor),))
 
 
 def build(found: list[Branch]) -> Any:
