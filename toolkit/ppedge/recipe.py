@@ -162,12 +162,29 @@ class DistillTraining(FineTuning):
     """Evaluate every so many epochs, and after the last."""
 
 
+class Budget(Section):
+    """Largest share of the ARM instructions that pruning may leave, as predicted of the float network by core."""
+
+    a53: float | None = Field(None, gt=0, le=1)
+    """On Cortex-A53."""
+    a76: float | None = Field(None, gt=0, le=1)
+    """On Cortex-A76."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What is asked for, by core."""
+        return {core: share for core, share in (("a53", self.a53), ("a76", self.a76)) if share is not None}
+
+
 class ArmPrune(Section):
     """Closed-form reduction, after which the network is distilled."""
 
     tolerance: float = Field(0.06, ge=0, lt=1)
     """Inner channels of a block go while the squared error of the block's output stays below this share of the output's
-    variance; 0 leaves the blocks as they are."""
+    variance; 0 leaves the blocks as they are. Without a budget."""
+    budget: Budget = Budget()
+    """With a budget, each block's channels, ``neck_width`` and ``head_width`` are chosen together, for the least sum of
+    errors within it; of the last two a number only says that it is to be chosen."""
     neck_width: int | None = Field(24, ge=1)
     """For a detector: channels between neck and head; the neck becomes one convolution a level. null leaves the feature
     pyramid."""

@@ -1,9 +1,10 @@
-"""ARM instructions of a network in memory, for the commands that slim one."""
+"""ARM instructions of a network in memory, counted or predicted, for the commands that slim one."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,10 @@ def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None
         return None
 
     def count(net: Network) -> dict[str, int]:
-        from ppedge.convert.export import export_float
-        from ppedge.convert.lite import to_nb
         from ppedge.engines import open_engine
         from ppedge.validate.cost import count_size, measure
 
-        with tempfile.TemporaryDirectory(prefix="ppedge-count-") as folder:
-            path = Path(folder) / "net.nb"
-            export_float(net, path.with_suffix(""), recipe.task, recipe.line_height)
-            to_nb(path.with_suffix(""), path, "fp32")
+        with _converted(net, recipe) as path:
 
             def on(cpu: str) -> int:
                 cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
@@ -47,3 +43,45 @@ def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None
             return {cpu: on(cpu) for cpu in CPUS}
 
     return count
+
+
+def arm_pricer(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]]]:
+    """Return what predicts a float network's instructions by core (``a53``, ``a76``) and layer, with no runtime.
+
+    Args:
+        recipe: Of the network.
+    """
+
+    def price(net: Network) -> dict[str, dict[str, float]]:
+        from ppedge.convert.nb import read_nb
+        from ppedge.cost.measured import named
+        from ppedge.cost.names import layer_names
+        from ppedge.cost.operators import CORES, UNCOUNTED, operations
+        from ppedge.cost.predicted import predict
+        from ppedge.validate.cost import count_size
+
+        with _converted(net, recipe) as path:
+            nb = read_nb(path)
+        found = operations(nb, (1, 3, *count_size(recipe)))
+        names = named([op for op in nb.operators if op.type not in UNCOUNTED], layer_names(net))
+        prices: dict[str, dict[str, float]] = {}
+        for core in CORES:
+            layers = prices.setdefault(core.removeprefix("cortex-"), {})
+            for op, name in zip(found, names, strict=True):
+                layers[name] = layers.get(name, 0.0) + predict(op, core)
+        return prices
+
+    return price
+
+
+@contextmanager
+def _converted(net: Network, recipe: Recipe) -> Iterator[Path]:
+    """Yield a network's fp32 ``.nb`` file for a while."""
+    from ppedge.convert.export import export_float
+    from ppedge.convert.lite import to_nb
+
+    with tempfile.TemporaryDirectory(prefix="ppedge-count-") as folder:
+        path = Path(folder) / "net.nb"
+        export_float(net, path.with_suffix(""), recipe.task, recipe.line_height)
+        to_nb(path.with_suffix(""), path, "fp32")
+        yield path

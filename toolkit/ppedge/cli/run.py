@@ -123,7 +123,7 @@ def _one_stage(
     stage: str, recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter
 ) -> None:
     if stage in ("train", "slim"):
-        from ppedge.cli.counting import arm_counter
+        from ppedge.cli.counting import arm_counter, arm_pricer
         from ppedge.slim.stage import run_slim
         from ppedge.train.device import set_device
         from ppedge.train.stage import run_train
@@ -132,8 +132,10 @@ def _one_stage(
         if stage == "train":
             run_train(recipe, run, device=used, resume=not force, force=force, skip_bad=skip_bad, reporter=reporter)
         else:
-            count = arm_counter(recipe)
-            run_slim(recipe, run, device=used, count=count, force=force, skip_bad=skip_bad, reporter=reporter)
+            run_slim(
+                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), force=force,
+                skip_bad=skip_bad, reporter=reporter,
+            )  # fmt: skip
     elif stage == "convert":
         from ppedge.convert.stage import run_convert
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.slim.search import Point
 
 app = typer.Typer(add_completion=False)
 
@@ -35,6 +39,13 @@ def slim(
     quant: Annotated[Quantization | None, typer.Option(help="8-bit training; by default as in the recipe.")] = None,
     target_flops: Annotated[float | None, typer.Option(help="Share of the FLOPs to leave.")] = None,
     max_drop: Annotated[float | None, typer.Option(help="Largest predicted drop of the metric.")] = None,
+    budget: Annotated[
+        list[str],
+        typer.Option(metavar="CORE=SHARE", help="For arm: instructions to leave, as a53=0.35; may be repeated."),
+    ] = [],  # noqa: B006
+    frontier: Annotated[
+        bool, typer.Option("--frontier", help="For arm: print five budgets that can be met, and end.")
+    ] = False,
     device: Device = "auto",
     set_: Set = [],  # noqa: B006
     force: Force = False,
@@ -53,18 +64,50 @@ def slim(
     for key, number in (("prune.target_flops", target_flops), ("prune.max_drop", max_drop)):
         if number is not None:
             overrides.append(f"slim.{key}={number}")
+    overrides += _budgets(budget)
     opened, recipe = run_and_recipe(run, overrides)
+    if (budget or frontier) and recipe.slim.prune.method != "arm":
+        raise PpedgeError("--budget and --frontier are for pruning by arm.", "Add --prune arm.")
 
-    from ppedge.cli.counting import arm_counter
+    from ppedge.cli.counting import arm_counter, arm_pricer
     from ppedge.progress import Reporter
-    from ppedge.slim.stage import run_slim
+    from ppedge.slim.stage import run_slim, slim_frontier
     from ppedge.train.device import set_device
 
-    used, count = set_device(device), arm_counter(recipe)
-    metrics = run_slim(recipe, opened, device=used, count=count, force=force, skip_bad=skip_bad, reporter=Reporter())
+    used, price = set_device(device), arm_pricer(recipe)
+    if frontier:
+        _show_frontier(slim_frontier(recipe, opened, price=price, skip_bad=skip_bad, reporter=Reporter()), as_json)
+        return
+    metrics = run_slim(
+        recipe, opened, device=used, count=arm_counter(recipe), price=price, force=force, skip_bad=skip_bad,
+        reporter=Reporter(),
+    )  # fmt: skip
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "run": str(opened.path)})
         return
     for step, found in metrics.items():
         shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
         typer.echo(f"{step:>10}  {shown}")
+
+
+def _budgets(given: list[str]) -> list[str]:
+    """Return budgets as changes of the recipe; one option may hold several, with spaces between."""
+    overrides = []
+    for item in " ".join(given).split():
+        core, equals, share = item.partition("=")
+        if not (core and equals and share):
+            raise PpedgeError(f"--budget {item}: not a core and a share.", "Write --budget a53=0.35.")
+        overrides.append(f"slim.prune.arm.budget.{core}={share}")
+    return overrides
+
+
+def _show_frontier(points: list[Point], as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from ppedge.slim.budget import told
+
+    if as_json:
+        emit({"frontier": [asdict(point) for point in points]})
+        return
+    for point in points:
+        typer.echo(f'--budget "{told(point.shares)}"  error {point.error:.4f}')

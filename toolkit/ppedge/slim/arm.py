@@ -7,11 +7,12 @@ the rest of the way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import paddle
 
+from ppedge.errors import PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.flops import count_flops
 from ppedge.models.heads import DBHead
@@ -20,13 +21,14 @@ from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
 from ppedge.recipe import ArmPrune
-from ppedge.slim.collapse import HEAD, collapse_neck, narrow_head
+from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, Price, told
+from ppedge.slim.collapse import HEAD, THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.groups import Group
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
 from ppedge.slim.rewrites import Rewrite, apply_exactly, put_at
+from ppedge.slim.search import Problem, frontier
 
-THRESHOLD = "head.thresh"
 Counter = Callable[[Network], Mapping[str, int]]
 """Returns a network's ARM instructions of one inference, by core."""
 
@@ -46,6 +48,7 @@ class ArmSlimming:
         exclude: Starts of names of blocks that are left as they are.
         multiple: Counts of channels are multiples of this.
         count: Counts ARM instructions, where a runtime is there to count them.
+        price: Predicts them; needed for a budget.
         reporter: Progress.
         steps: What was done, for the record: by step its errors, multiply-accumulates and instructions.
     """
@@ -60,6 +63,7 @@ class ArmSlimming:
     exclude: Sequence[str] = ()
     multiple: int = 8
     count: Counter | None = None
+    price: Price | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
     steps: list[dict[str, Any]] = field(default_factory=list)
 
@@ -68,19 +72,43 @@ class ArmSlimming:
         accelerate(self.teacher)
         accelerate(self.student)
         self._log("as trained")
-        plan = Plan("arm", {}, {})
-        if self.settings.tolerance > 0:
-            plan = self._blocks()
+        plan, counts = Plan("arm", {}, {}), None
+        if self.settings.budget.shares:
+            counts = self._search()
+        if counts or self.settings.tolerance > 0:
+            plan = self._blocks(counts)
         if isinstance(self.student.head, DBHead):
             plan = self._detector(plan)
         return replace(plan, made=made_by(plan, self.build))
 
-    def _blocks(self) -> Plan:
+    def problem(self) -> tuple[Budgeting, Problem]:
+        """Return what a budget chooses from."""
+        if self.price is None:
+            raise PpedgeError("A budget needs predicted instructions, and nothing here predicts them.")
+        accelerate(self.teacher)
+        budgeting = Budgeting(self.teacher, self.groups, self.pictures, self.settings, self.build, self.price,
+                              self.exclude, self.multiple, self.reporter)  # fmt: skip
+        return budgeting, budgeting.problem()
+
+    def _search(self) -> dict[str, int]:
+        """Choose widths within the budget, and return how many channels each block keeps."""
+        budgets = self.settings.budget.shares
+        budgeting, problem = self.problem()
+        point = budgeting.meet(problem, budgets)
+        chosen = dict(point.settings)
+        widths = {"neck_width": chosen.pop(NECK, None), "head_width": chosen.pop(HEAD_PART, None)}
+        self.settings = self.settings.model_copy(update={name: w for name, w in widths.items() if w is not None})
+        self.reporter.say(f"within {told(budgets)}: predicted {told(point.shares)}, error {point.error:.3f}")
+        self.steps[-1]["search"] = {"budget": budgets, **asdict(point),
+                                    "frontier": [asdict(other) for other in frontier(problem)]}  # fmt: skip
+        return chosen
+
+    def _blocks(self, counts: Mapping[str, int] | None) -> Plan:
         units = sum(isinstance(unit, ResidualUnit) for _, unit in units_of(self.student))
         with self.reporter.task("least squares", units) as bar:
             reports = reduce_blocks(
                 self.student, self.teacher, self.groups, self.pictures, self.settings.tolerance,
-                multiple=self.multiple, exclude=self.exclude, advance=bar.advance,
+                counts=counts, multiple=self.multiple, exclude=self.exclude, advance=bar.advance,
             )  # fmt: skip
         state = state_of(self.student)
         shapes = {name: value.shape for name, value in state.items()}

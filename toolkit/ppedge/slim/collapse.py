@@ -7,7 +7,7 @@ convolution, whose few channels in between are the best narrow place of the orig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import paddle
@@ -15,12 +15,12 @@ import paddle.nn.functional as F
 
 from ppedge.errors import PpedgeError
 from ppedge.models.zoo import Network
-from ppedge.slim.least_squares import Array, Moments, bottleneck, eliminate, fit
+from ppedge.slim.least_squares import Array, Moments, bottleneck, bottleneck_errors, eliminate, fit
 from ppedge.slim.reduce import Rows, rows, sample, set_fit
 from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 
 POSITIONS = 1024
-HEAD = "head.binarize"
+HEAD, THRESHOLD = "head.binarize", "head.thresh"
 
 
 def collapse_neck(
@@ -53,16 +53,12 @@ def collapse_neck(
             f"slim.prune.arm.neck_width={rank}: the neck as trained has {kernel.shape[1]} channels.",
             "Ask for fewer, or for null, which leaves the neck.",
         )
-    seen = Moments()
     with paddle.no_grad():
         neck = layer_at(teacher, "neck")
         wanted = [neck(teacher.backbone(picture)) for picture in pictures]
         given = [[map_.numpy() for map_ in student.backbone(picture)] for picture in pictures]
-        for features in wanted:
-            values = rows(features.numpy(), sample(features.shape, rng, POSITIONS))
-            seen.add(values, values[:, :1])
+        encoder, decoder = bottleneck(kernel, _covariance(wanted, rng), rank)
         advance()
-        encoder, decoder = bottleneck(kernel, seen.covariances()[0], rank)
         in_channels = [map_.shape[1] for map_ in given[0]]
         rewrite = Rewrite("linear_neck", "neck", {"in_channels": in_channels, "width": rank})
         apply_rewrite(student, rewrite)
@@ -72,6 +68,23 @@ def collapse_neck(
         map_error = _fit_first_convolution(student, teacher, given, wanted, rng)
         advance()
     return rewrite, neck_error, map_error
+
+
+def neck_errors(teacher: Network, pictures: Sequence[paddle.Tensor]) -> dict[int, float]:
+    """Return the share of what the head's first convolution gives that is lost, by channels between neck and head."""
+    neck, kernel = layer_at(teacher, "neck"), teacher.head.binarize.conv1.weight.numpy()
+    with paddle.no_grad():
+        features = (neck(teacher.backbone(picture)) for picture in pictures)
+        covariance = _covariance(features, np.random.default_rng(0))
+    return {rank: float(error) for rank, error in enumerate(bottleneck_errors(kernel, covariance), start=1)}
+
+
+def _covariance(maps: Iterable[paddle.Tensor], rng: np.random.Generator) -> Array:
+    seen = Moments()
+    for features in maps:
+        values = rows(features.numpy(), sample(features.shape, rng, POSITIONS))
+        seen.add(values, values[:, :1])
+    return seen.covariances()[0]
 
 
 def _fit_neck(
@@ -122,16 +135,10 @@ def narrow_head(student: Network, pictures: Sequence[paddle.Tensor], width: int)
     Returns:
         The rewrite, None if there are no more channels than that, and the error of the 16 logits.
     """
-    head, neck, rng = student.head.binarize, layer_at(student, "neck"), np.random.default_rng(0)
+    head = student.head.binarize
     if head.conv3.weight.shape[1] <= width:
         return None, 0.0
-    moments = Moments()
-    with paddle.no_grad():
-        for picture in pictures:
-            x = F.relu(head.conv_bn1(head.conv1(neck(student.backbone(picture)))))
-            inner = F.relu(head.conv_bn2(head.conv2(x)))
-            places = sample(inner.shape, rng, POSITIONS)
-            moments.add(rows(inner.numpy(), places), rows(head.conv_bn3(head.conv3(inner)).numpy(), places))
+    moments = _head_moments(student, pictures)
     xx, xy, yy = moments.covariances()
     kept = eliminate(xx, xy, yy, np.sqrt(np.diag(yy)), width)[width][0]
     state = {
@@ -147,6 +154,31 @@ def narrow_head(student: Network, pictures: Sequence[paddle.Tensor], width: int)
     found = fit(moments.of(kept))
     set_fit(head.conv3, head.conv_bn3, found, range(width))
     return rewrite, found.error
+
+
+def head_errors(net: Network, pictures: Sequence[paddle.Tensor], multiple: int) -> dict[int, float]:
+    """Return the error of a shuffle head's 16 logits by channels that stay before its last convolution.
+
+    Args:
+        net: A detector in eval mode with such a head.
+        pictures: Inputs (N, 3, H, W).
+        multiple: Counts are multiples of this; the head's own is there too.
+    """
+    xx, xy, yy = _head_moments(net, pictures).covariances()
+    found = eliminate(xx, xy, yy, np.sqrt(np.diag(yy)), multiple)
+    return {count: error for count, (_, error) in found.items()}
+
+
+def _head_moments(net: Network, pictures: Sequence[paddle.Tensor]) -> Moments:
+    """Gather what a shuffle head's last convolution reads, and its logits."""
+    head, neck, rng, moments = net.head.binarize, layer_at(net, "neck"), np.random.default_rng(0), Moments()
+    with paddle.no_grad():
+        for picture in pictures:
+            x = F.relu(head.conv_bn1(head.conv1(neck(net.backbone(picture)))))
+            inner = F.relu(head.conv_bn2(head.conv2(x)))
+            places = sample(inner.shape, rng, POSITIONS)
+            moments.add(rows(inner.numpy(), places), rows(head.conv_bn3(head.conv3(inner)).numpy(), places))
+    return moments
 
 
 def patches(values: Rows, width: int, places: np.ndarray) -> Rows:

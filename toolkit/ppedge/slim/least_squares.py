@@ -152,10 +152,21 @@ def bottleneck(kernel: npt.NDArray[np.float32], covariance: Array, rank: int) ->
     Returns:
         E (rank, c), with which the features become ``E f``, and D (c, rank), with which the kernel becomes ``G D``.
     """
-    readers = np.einsum("ockl,odkl->cd", kernel, kernel).astype(np.float64)
+    readers = _readers(kernel)
     left, values, right = np.linalg.svd(_power(readers, 0.5) @ _power(covariance, 0.5))
     encoder = right[:rank] @ _power(covariance, -0.5)
     return encoder, _power(readers, -0.5) @ (left[:, :rank] * values[:rank])
+
+
+def bottleneck_errors(kernel: npt.NDArray[np.float32], covariance: Array) -> Array:
+    """Return the share of what the reader gets that `bottleneck` loses: (c,), at the ranks 1 to c."""
+    values = np.linalg.svd(_power(_readers(kernel), 0.5) @ _power(covariance, 0.5), compute_uv=False) ** 2
+    return np.asarray(1 - np.cumsum(values) / values.sum()).clip(min=0)
+
+
+def _readers(kernel: npt.NDArray[np.float32]) -> Array:
+    """Return how a convolution's readings of any two of its inputs go together: (c, c)."""
+    return np.einsum("ockl,odkl->cd", kernel, kernel).astype(np.float64)
 
 
 def _power(matrix: Array, exponent: float) -> Array:

@@ -7,8 +7,9 @@ is given. So a block also mends, as far as it can, what the blocks before it hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ POSITIONS = 2048
 """Of each picture's map, at random: neighbours say nearly the same."""
 LEAST_SLOPE = 1e-6
 Rows = npt.NDArray[np.float32]
+Found = Mapping[int, tuple[list[int], float]]
+"""What elimination found: kept count -> kept channels, error."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ def reduce_blocks(
     pictures: Sequence[paddle.Tensor],
     tolerance: float,
     *,
+    counts: Mapping[str, int] | None = None,
     multiple: int = 8,
     exclude: Sequence[str] = (),
     advance: Callable[[], None] = lambda: None,
@@ -82,11 +86,19 @@ def reduce_blocks(
         groups: Of the full network.
         pictures: Inputs (N, 3, H, W) from the user's own pictures; no labels are needed.
         tolerance: A block's error stays below this.
+        counts: Channels to keep by block, whatever the error, one of those of `block_errors`; a block that is not
+            named is left as it is. None: by the tolerance.
         multiple: Counts of channels are multiples of this.
         exclude: Starts of names of blocks that are left as they are.
         advance: Called after each block.
     """
-    reports = []
+
+    def pick(name: str, found: Found) -> list[int]:
+        fitting = [count for count, (_, error) in found.items() if error <= tolerance]
+        count = min(fitting, default=max(found)) if counts is None else counts[name]
+        return found[count][0]
+
+    reports: list[BlockReduction] = []
     rng = np.random.default_rng(0)
     with paddle.no_grad():
         given = [(picture, picture) for picture in pictures]  # what the teacher's and the student's next unit is given
@@ -95,12 +107,52 @@ def reduce_blocks(
             if isinstance(unit, ResidualUnit):
                 work = [(ours, target) for (_, ours), target in zip(given, targets, strict=True)]
                 group = group_of(groups, f"{name}.expand_conv.conv.weight")
-                limit = 0.0 if name.startswith(tuple(exclude)) else tolerance
+                touch = not name.startswith(tuple(exclude)) and (counts is None or name in counts)
                 lossy = any(len(report.kept) < report.channels for report in reports)
-                reports.append(_reduce(student, name, unit, group, work, limit, multiple, rng, mend=lossy))
+                reports.append(
+                    _reduce(student, name, unit, group, work, partial(pick, name) if touch else None, multiple, rng,
+                            mend=lossy)
+                )  # fmt: skip
                 advance()
             given = [(target, unit(ours)) for (_, ours), target in zip(given, targets, strict=True)]
     return reports
+
+
+def block_errors(
+    teacher: Network,
+    groups: Sequence[Group],
+    pictures: Sequence[paddle.Tensor],
+    *,
+    multiple: int = 8,
+    exclude: Sequence[str] = (),
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, dict[int, float]]:
+    """Return how far off each block's output is at each count of inner channels, all blocks before it being whole.
+
+    Args:
+        teacher: The original network, in eval mode.
+        groups: Of the network.
+        pictures: Inputs (N, 3, H, W).
+        multiple: Counts are multiples of this; a block's own count is there too.
+        exclude: Starts of names of blocks that are left out.
+        advance: Called after each block.
+
+    Returns:
+        By block and kept count, `BlockReduction.error`.
+    """
+    rng, errors = np.random.default_rng(0), {}
+    with paddle.no_grad():
+        given = list(pictures)
+        for name, unit in units_of(teacher):
+            made = [unit(x) for x in given]
+            if isinstance(unit, ResidualUnit):
+                if group_of(groups, f"{name}.expand_conv.conv.weight") and not name.startswith(tuple(exclude)):
+                    moments, scale = _moments(unit, list(zip(given, made, strict=True)), None, rng)
+                    found = eliminate(*moments.covariances(), scale, multiple)
+                    errors[name] = {count: error for count, (_, error) in found.items()}
+                advance()
+            given = made
+    return errors
 
 
 def kept_groups(reports: Sequence[BlockReduction], groups: Sequence[Group]) -> dict[Group, list[int]]:
@@ -119,20 +171,19 @@ def _reduce(
     unit: ResidualUnit,
     group: Group | None,
     work: Sequence[tuple[paddle.Tensor, paddle.Tensor]],
-    tolerance: float,
+    pick: Callable[[Found], list[int]] | None,
     multiple: int,
     rng: np.random.Generator,
     *,
     mend: bool,
 ) -> BlockReduction:
-    """Cut a block; one that stays whole is fitted too if there is something to mend, and it may be touched."""
+    """Cut a block, unless ``pick`` is None; one that stays whole is fitted too if there is something to mend."""
     channels = unit.linear_conv.conv.weight.shape[1]
     moments, scale = _moments(unit, work, None, rng)
     before = fit(moments, scale)
     kept = list(range(channels))
-    if group is not None and tolerance > 0:
-        found = eliminate(*moments.covariances(), scale, multiple)
-        kept = next((kept for _, (kept, error) in sorted(found.items()) if error <= tolerance), kept)
+    if group is not None and pick is not None:
+        kept = pick(eliminate(*moments.covariances(), scale, multiple))
     if len(kept) < channels and group is not None:
         gone = sorted(set(range(channels)) - set(kept))
         if unit.se:
@@ -140,7 +191,7 @@ def _reduce(
         silence(student.state_dict(), group, gone)
         moments, scale = _moments(unit, work, kept, rng)
     after = fit(moments, scale)
-    if len(kept) < channels or (mend and tolerance > 0):
+    if len(kept) < channels or (mend and pick is not None):
         set_fit(unit.linear_conv.conv, unit.linear_conv.bn, after, kept)
     return BlockReduction(name, channels, tuple(kept), after.error, before.error)
 

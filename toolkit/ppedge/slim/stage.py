@@ -18,11 +18,13 @@ from ppedge.recipe import Recipe, Schedule
 from ppedge.runs import Run, write_json
 from ppedge.slim import pact
 from ppedge.slim.arm import ArmSlimming, Counter, copy_of
+from ppedge.slim.budget import Price
 from ppedge.slim.distill import Distillation
 from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.groups import Group, trace
 from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.search import Point, frontier
 from ppedge.slim.sensitivity import choose, measure, trial_counts
 from ppedge.train.loop import BEST, METRICS, Course, fit, freeze_batch_norm
 from ppedge.train.stage import stage_inputs
@@ -44,7 +46,8 @@ class _Stage:
     train: Sequence[Any]
     eval: Sequence[Any]
     device: str
-    count: Counter | None
+    count: Counter | None = None
+    price: Price | None = None
 
 
 def run_slim(
@@ -53,6 +56,7 @@ def run_slim(
     *,
     device: str,
     count: Counter | None = None,
+    price: Price | None = None,
     force: bool = False,
     skip_bad: bool = False,
     reporter: Reporter,
@@ -65,12 +69,14 @@ def run_slim(
         device: For the manifest; the caller has set it.
         count: Counts a network's ARM instructions, for the record of what each step of ``arm`` saves; None where there
             is nothing to count with.
+        price: Predicts them, layer by layer; needed where the recipe sets a budget.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
 
     Raises:
         PpedgeError: The train stage has not been run, there is a result already, or data is bad.
+        GateError: The recipe's budget cannot be met.
     """
     began = time.monotonic()
     task = Task(recipe)
@@ -79,7 +85,7 @@ def run_slim(
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
     with run.writing("slim", force=force) as folder:
-        stage = _Stage(recipe, run, task, folder, reporter, train, evaluation, device, count)
+        stage = _Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price)
         net = load_float(run, task, "train")
         metrics: dict[str, Any] = {"float": {k: v for k, v in trained.items() if k != "parameters"}}
         outputs = [PLAN, PRUNED, BEST]
@@ -183,15 +189,40 @@ def _by_sensitivity(
 
 def _reduce(stage: _Stage, teacher: Network, net: Network) -> tuple[Plan, float]:
     """Slim ``net`` for ARM, write what each step cost, and return the plan and the share of the FLOPs left."""
+    slimming = _slimming(stage, teacher, net)
+    plan = slimming.run()
+    write_json(stage.folder / REDUCTION, {"input_shape": slimming.input_shape, "steps": slimming.steps})
+    return plan, slimming.steps[-1]["macs"] / slimming.steps[0]["macs"]
+
+
+def _slimming(stage: _Stage, teacher: Network, net: Network) -> ArmSlimming:
     settings, task = stage.recipe.slim.prune, stage.task
     shape = TRACE_SHAPE[stage.recipe.task]
-    slimming = ArmSlimming(
+    return ArmSlimming(
         teacher, net, trace(task.build(), shape), list(_batches(stage, settings.arm.samples, BATCH)), settings.arm,
-        shape, task.build, settings.exclude, settings.multiple, stage.count, stage.reporter,
+        shape, task.build, settings.exclude, settings.multiple, stage.count, stage.price, stage.reporter,
     )  # fmt: skip
-    plan = slimming.run()
-    write_json(stage.folder / REDUCTION, {"input_shape": shape, "steps": slimming.steps})
-    return plan, slimming.steps[-1]["macs"] / slimming.steps[0]["macs"]
+
+
+def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = False, reporter: Reporter) -> list[Point]:
+    """Return what budgets can reach, five points from the cheapest to the one of least error; nothing is written.
+
+    Args:
+        recipe: The run's recipe.
+        run: The run; its train stage must be done.
+        price: Predicts ARM instructions, layer by layer.
+        skip_bad: Leave bad labels and pictures out instead of refusing.
+        reporter: Progress.
+
+    Raises:
+        PpedgeError: The train stage has not been run, or data is bad.
+    """
+    task = Task(recipe)
+    run.manifest("train")
+    train, _ = task.samples("train", skip_bad=skip_bad)
+    stage = _Stage(recipe, run, task, run.path, reporter, train, [], "cpu", price=price)
+    net = load_float(run, task, "train")
+    return frontier(_slimming(stage, net, copy_of(net, task.build)).problem()[1])
 
 
 def _course(

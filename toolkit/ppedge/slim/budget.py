@@ -1,0 +1,185 @@
+"""From a budget of ARM instructions to what each part of a network keeps: the search's problem, and its answer checked.
+
+A part is a block (its inner channels), a detector's neck, or its head. What a part costs at each level is read off
+networks that are cut to these levels and priced as a whole; how far off it is then, a closed form tells, the parts
+before it being whole. The sum of these errors stands for what the network loses before it is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import paddle
+
+from ppedge.errors import GateError
+from ppedge.models.weights import load_weights, state_of
+from ppedge.models.zoo import Network
+from ppedge.progress import Reporter
+from ppedge.recipe import ArmPrune
+from ppedge.slim.collapse import HEAD, THRESHOLD, head_errors, neck_errors
+from ppedge.slim.fpgm import keep_count
+from ppedge.slim.groups import Group, group_of
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.reduce import block_errors, units_of
+from ppedge.slim.rewrites import Rewrite, apply_rewrite
+from ppedge.slim.search import Level, Point, Problem, choose, nearest
+
+Price = Callable[[Network], Mapping[str, Mapping[str, float]]]
+"""Returns the instructions of one inference, by core and layer; ``after LAYER`` for what belongs to no layer."""
+NECK, HEAD_PART = "neck", "head"
+LEVELS = 8
+ATTEMPTS = 4
+TOLERANCE = 5e-4
+"""Of a share: what is told has three digits."""
+
+
+@dataclass
+class Budgeting:
+    """The search for one network.
+
+    Attributes:
+        teacher: The network as trained, in eval mode; not changed.
+        groups: Of the network.
+        pictures: Calibration inputs (N, 3, H, W).
+        settings: Of the recipe; ``neck_width`` and ``head_width`` say whether there is anything to choose.
+        build: Builds the full network with fresh weights.
+        price: Prices a network.
+        exclude: Starts of names of blocks that are left as they are.
+        multiple: Counts of channels are multiples of this.
+        reporter: Progress.
+    """
+
+    teacher: Network
+    groups: Sequence[Group]
+    pictures: Sequence[paddle.Tensor]
+    settings: ArmPrune
+    build: Callable[[], Network]
+    price: Price
+    exclude: Sequence[str] = ()
+    multiple: int = 8
+    reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+
+    def problem(self) -> Problem:
+        """Measure and price all parts at their levels."""
+        with self.reporter.task("errors by part", len(list(units_of(self.teacher)))) as bar:
+            errors = self._errors(bar.advance)
+        settings = {part: _levels(part, max(found), self.multiple, found) for part, found in errors.items()}
+        forms = [
+            {part: levels[min(number, len(levels) - 1)] for part, levels in settings.items()}
+            for number in range(LEVELS)
+        ]
+        with self.reporter.task("prices", LEVELS + 1) as bar:
+            whole = self._total(self.price(self.build()))
+            bar.advance()
+            prices = []
+            for form in forms:
+                prices.append(self.price(self.form(form)))
+                bar.advance()
+        parts: dict[str, list[Level]] = {part: [] for part in settings}
+        for form, price in zip(forms, prices, strict=True):
+            for part, setting in form.items():
+                if setting not in [level.setting for level in parts[part]]:
+                    parts[part].append(Level(setting, errors[part][setting], _cost(price, part)))
+        first = self._total(prices[0])
+        fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in first.items()}
+        return Problem(parts, fixed, whole)
+
+    def meet(self, problem: Problem, budgets: Mapping[str, float]) -> Point:
+        """Return the best choice whose network, priced as a whole, is within the budgets.
+
+        Costs of parts need not add up to the last instruction: the converter joins layers of neighbours. What is too
+        dear is searched again with budgets that are smaller by as much.
+
+        Raises:
+            GateError: There is none; it names the nearest.
+        """
+        asked = dict(budgets)
+        for _ in range(ATTEMPTS):
+            point = choose(problem, asked)
+            if point is None:
+                break
+            point = self._priced(problem, point)
+            if all(point.shares[core] <= budget + TOLERANCE for core, budget in budgets.items()):
+                return point
+            asked = {core: share * min(1.0, budgets[core] / point.shares[core]) for core, share in asked.items()}
+        close = self._priced(problem, nearest(problem, budgets)).shares
+        raise GateError(
+            f"The budget {told(budgets)} cannot be met: the nearest point is {told({c: close[c] for c in budgets})}.",
+            "Ask for that, or let more be pruned: smaller slim.prune.multiple, fewer slim.prune.exclude.",
+        )
+
+    def form(self, settings: Mapping[str, int]) -> Network:
+        """Return a network of the form that settings lead to, its weights fresh."""
+        net = self.build()
+        shapes = {name: value.shape for name, value in state_of(net).items()}
+        kept = {
+            group: range(settings[block])
+            for block in settings
+            if (group := group_of(self.groups, f"{block}.expand_conv.conv.weight"))
+        }
+        rewrites, dropped = [], []
+        if self._detects:
+            rewrites = [Rewrite(kind, HEAD) for kind in self.settings.rewrites]
+            dropped = [THRESHOLD]
+        if NECK in settings:
+            last, unit = list(units_of(net))[-1]
+            maps = [*net.backbone.out_channels[:-1], unit.conv.weight.shape[1]]
+            rewrites.append(Rewrite("linear_neck", "neck", {"in_channels": maps, "width": settings[NECK]}))
+            dropped.append(last)
+        if HEAD_PART in settings:
+            rewrites.append(Rewrite("narrow_head", HEAD, {"width": settings[HEAD_PART]}))
+        plan = Plan.from_groups("arm", kept, shapes)
+        apply_plan(net, Plan(plan.method, plan.shapes, plan.keep, tuple(dropped), tuple(rewrites)))
+        return net
+
+    @property
+    def _detects(self) -> bool:
+        return hasattr(self.teacher.head, "binarize")
+
+    def _errors(self, advance: Callable[[], None]) -> dict[str, dict[int, float]]:
+        found = block_errors(
+            self.teacher, self.groups, self.pictures, multiple=self.multiple, exclude=self.exclude, advance=advance
+        )
+        if self._detects and self.settings.neck_width is not None:
+            found[NECK] = neck_errors(self.teacher, self.pictures)
+            if self.settings.head_width is not None and "shuffle_head" in self.settings.rewrites:
+                net = self.build()
+                load_weights(net, state_of(self.teacher), "the network as trained")
+                net.eval()
+                for kind in self.settings.rewrites:
+                    apply_rewrite(net, Rewrite(kind, HEAD))
+                found[HEAD_PART] = head_errors(net, self.pictures, self.multiple)
+        return found
+
+    def _priced(self, problem: Problem, point: Point) -> Point:
+        totals = self._total(self.price(self.form(point.settings)))
+        return Point(point.settings, point.error, {core: totals[core] / whole for core, whole in problem.whole.items()})
+
+    @staticmethod
+    def _total(price: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        return {core: sum(layers.values()) for core, layers in price.items()}
+
+
+def told(shares: Mapping[str, float]) -> str:
+    """Return shares as ``--budget`` takes them, rounded up to three digits."""
+    return " ".join(f"{core}={math.ceil(share * 1000 - 1e-6) / 1000:.3f}" for core, share in shares.items())
+
+
+def _levels(part: str, channels: int, multiple: int, known: Mapping[int, float]) -> list[int]:
+    """Return the counts of channels to choose from, descending."""
+    if part == NECK:  # as many as half of them make it dearer than the pyramid
+        wanted = [multiple * number for number in range(LEVELS, 0, -1) if multiple * number <= max(channels // 2, 1)]
+        return wanted or [channels]
+    counts = {keep_count(channels, number / LEVELS, multiple) for number in range(LEVELS)}
+    return sorted(counts & set(known), reverse=True)
+
+
+def _cost(price: Mapping[str, Mapping[str, float]], part: str) -> dict[str, float]:
+    starts = {NECK: (f"{NECK}.", f"{HEAD}.conv1"), HEAD_PART: (f"{HEAD}.conv2", f"{HEAD}.conv3")}
+    wanted = starts.get(part, (f"{part}.",))
+    return {
+        core: sum(cost for layer, cost in layers.items() if layer.removeprefix("after ").startswith(wanted))
+        for core, layers in price.items()
+    }
