@@ -27,6 +27,17 @@ def test_moments_are_those_of_all_samples_together():
     np.testing.assert_allclose(some.means[0], moments.means[0][[4, 1]])
 
 
+def test_far_from_zero_moments_are_as_good():
+    """Single precision holds a deviation of 1 from 1000 badly once both are squared."""
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(0, 1, (4000, 6)), rng.normal(0, 1, (4000, 2))
+    near, far = gathered(x, y), gathered(x + 1000, y - 3000)
+    for a, b in zip(near.covariances(), far.covariances(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    np.testing.assert_allclose(far.means[1], near.means[1] - 3000, atol=1e-2)
+    np.testing.assert_allclose(far.of([2]).means[0], near.means[0][2] + 1000, atol=1e-2)
+
+
 def test_a_fit_finds_an_affine_map_and_says_how_far_it_is():
     rng = np.random.default_rng(1)
     x, weight, bias = rng.normal(3, 1, (4000, 6)), rng.normal(0, 1, (6, 2)), np.array([5.0, -7.0])

@@ -2,7 +2,8 @@
 
 A part is a block (its inner channels), a detector's neck, or its head. What a part costs at each level is read off
 networks that are cut to these levels and priced as a whole; how far off it is then, a closed form tells, the parts
-before it being whole. The sum of these errors stands for what the network loses before it is trained.
+before it being whole, and how much that counts in the network's output, a disturbance of the part alone. The sum of
+these errors stands for what the network loses before it is trained.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ from ppedge.slim.fpgm import keep_count
 from ppedge.slim.groups import Group, group_of
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import block_errors, units_of
-from ppedge.slim.rewrites import Rewrite, apply_rewrite
+from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 from ppedge.slim.search import Level, Point, Problem, choose, nearest
+from ppedge.slim.sensitivity import influences
 
 Price = Callable[[Network], Mapping[str, Mapping[str, float]]]
 """Returns the instructions of one inference, by core and layer; ``after LAYER`` for what belongs to no layer."""
 NECK, HEAD_PART = "neck", "head"
 LEVELS = 8
 ATTEMPTS = 4
+DISTURBED = 4  # batches of pictures
 TOLERANCE = 5e-4
 """Of a share: what is told has three digits."""
 
@@ -77,11 +80,13 @@ class Budgeting:
             for form in forms:
                 prices.append(self.price(self.form(form)))
                 bar.advance()
+        weights = influences(self.teacher, {part: self._given_by(part) for part in errors}, self.pictures[:DISTURBED])
         parts: dict[str, list[Level]] = {part: [] for part in settings}
         for form, price in zip(forms, prices, strict=True):
             for part, setting in form.items():
                 if setting not in [level.setting for level in parts[part]]:
-                    parts[part].append(Level(setting, errors[part][setting], _cost(price, part)))
+                    error = weights[part] * errors[part][setting]
+                    parts[part].append(Level(setting, error, _cost(price, part)))
         first = self._total(prices[0])
         fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in first.items()}
         return Problem(parts, fixed, whole)
@@ -133,6 +138,10 @@ class Budgeting:
         plan = Plan.from_groups("arm", kept, shapes)
         apply_plan(net, Plan(plan.method, plan.shapes, plan.keep, tuple(dropped), tuple(rewrites)))
         return net
+
+    def _given_by(self, part: str) -> paddle.nn.Layer:
+        """Return the layer of the original network that gives what a part's error is counted in."""
+        return layer_at(self.teacher, {NECK: f"{HEAD}.conv1", HEAD_PART: f"{HEAD}.conv3"}.get(part, part))
 
     @property
     def _detects(self) -> bool:

@@ -30,11 +30,16 @@ class Moments:
 
     def __init__(self) -> None:
         self.count = 0
+        # Taken off the samples, so that products of small deviations are not the difference of two large numbers.
+        self._shifts: list[npt.NDArray[np.float32]] = []
         self._sums: list[Array] = []
         self._products: list[Array] = []
 
     def add(self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> None:
         """Add samples x (n, m) and y (n, k)."""
+        if not self.count:
+            self._shifts = [x.mean(0), y.mean(0)]
+        x, y = x - self._shifts[0], y - self._shifts[1]
         found = [x.sum(0, dtype=np.float64), y.sum(0, dtype=np.float64)]
         # The products of one batch fit float32's precision; their sum over batches is kept in float64.
         products = [(a.T @ b).astype(np.float64) for a, b in ((x, x), (x, y), (y, y))]
@@ -47,11 +52,16 @@ class Moments:
     @property
     def means(self) -> tuple[Array, Array]:
         """Means of x (m,) and y (k,)."""
+        x, y = self._centres
+        return x + self._shifts[0], y + self._shifts[1]
+
+    @property
+    def _centres(self) -> tuple[Array, Array]:
         return self._sums[0] / self.count, self._sums[1] / self.count
 
     def covariances(self) -> tuple[Array, Array, Array]:
         """Return the covariances of x and x (m, m), x and y (m, k), y and y (k, k)."""
-        x, y = self.means
+        x, y = self._centres
         xx, xy, yy = (product / self.count for product in self._products)
         return xx - np.outer(x, x), xy - np.outer(x, y), yy - np.outer(y, y)
 
@@ -59,6 +69,7 @@ class Moments:
         """Return the moments of some of the inputs and all outputs."""
         found, index = Moments(), list(kept)
         found.count = self.count
+        found._shifts = [self._shifts[0][index], self._shifts[1]]
         found._sums = [self._sums[0][index], self._sums[1]]
         xx, xy, yy = self._products
         found._products = [xx[np.ix_(index, index)], xy[index], yy]

@@ -1,0 +1,135 @@
+"""Budgets on tiny networks, priced by their multiply-adds."""
+
+from itertools import pairwise
+
+import numpy as np
+import paddle
+import pytest
+
+from ppedge.errors import GateError, PpedgeError
+from ppedge.models.flops import count_flops
+from ppedge.recipe import ArmPrune, Budget
+from ppedge.slim.arm import ArmSlimming, copy_of
+from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, told
+from ppedge.slim.search import choose, frontier, nearest
+
+SETTINGS = ArmPrune(neck_width=8, head_width=8)
+BLOCK = "backbone.stage3.0"
+
+
+def pictures(example):
+    rng = np.random.default_rng(1)
+    return [paddle.to_tensor(rng.standard_normal(example.shape, dtype=np.float32)) for _ in range(2)]
+
+
+def pricer(example):
+    """Two cores of which one thinks depthwise convolutions dear."""
+
+    def price(net):
+        macs = {name: float(count) for name, count in count_flops(net, example.shape).items() if count}
+        dear = {name: count * (5 if "bottleneck" in name else 1) for name, count in macs.items()}
+        return {"a53": macs, "a76": dear}
+
+    return price
+
+
+def budgeting_of(example, price=None, settings=SETTINGS):
+    return Budgeting(example.build(), example.groups, pictures(example), settings, example.task.build,
+                     price or pricer(example), multiple=4)  # fmt: skip
+
+
+def shares(price, net, whole):
+    return {core: sum(layers.values()) / whole[core] for core, layers in price(net).items()}
+
+
+@pytest.fixture(scope="module")
+def det(examples):
+    budgeting = budgeting_of(examples["det"])
+    return budgeting, budgeting.problem()
+
+
+def test_each_part_has_levels_that_cost_less_and_lose_more(det):
+    _, problem = det
+    assert {NECK, HEAD_PART, BLOCK} <= set(problem.parts)
+    for part, levels in problem.parts.items():
+        costs, errors = [level.cost["a53"] for level in levels], [level.error for level in levels]
+        assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs), part
+        assert all(b >= a for a, b in pairwise(errors)), part
+        assert all(np.isfinite(errors)) and min(errors) >= 0
+        assert part == NECK or errors[0] < 1e-3
+
+
+@pytest.mark.parametrize("task", ["det", "rec", "cls"])
+def test_what_is_predicted_is_what_the_whole_network_costs(examples, det, task):
+    budgeting = det[0] if task == "det" else budgeting_of(examples[task])
+    problem = det[1] if task == "det" else budgeting.problem()
+    for point in frontier(problem):
+        found = shares(budgeting.price, budgeting.form(point.settings), problem.whole)
+        assert point.shares == {core: pytest.approx(share, rel=1e-6) for core, share in found.items()}
+
+
+def test_a_whole_detector_is_slimmed_to_its_budget(examples, det):
+    example, (budgeting, problem) = examples["det"], det
+    low, high = (max(point.shares.values()) for point in (frontier(problem)[0], frontier(problem)[-1]))
+    asked = round((low + high) / 2, 3)
+    settings = SETTINGS.model_copy(update={"budget": Budget(a53=asked, a76=asked)})
+    teacher = example.build()
+    student = copy_of(teacher, example.task.build)
+    slimming = ArmSlimming(teacher, student, example.groups, pictures(example), settings, example.shape,
+                           example.task.build, multiple=4, price=budgeting.price)  # fmt: skip
+    slimming.run()
+    search = slimming.steps[0]["search"]
+    found = shares(budgeting.price, student, problem.whole)
+    assert search["shares"] == {core: pytest.approx(share, rel=1e-6) for core, share in found.items()}
+    assert max(found.values()) <= asked + 1e-3
+    assert search["settings"] == choose(problem, settings.budget.shares).settings
+    kept = {block["layer"]: block["kept"] for block in slimming.steps[1]["blocks"]}
+    assert kept == {name: count for name, count in search["settings"].items() if name in kept}
+    assert student.head.binarize.conv3.weight.shape[1] == search["settings"][HEAD_PART]
+    assert student.neck.out_channels == search["settings"][NECK]
+    assert len(search["frontier"]) == 5
+
+
+def test_a_budget_that_cannot_be_met_names_the_nearest_that_can(det):
+    budgeting, problem = det
+    with pytest.raises(GateError, match=r"The budget a53=0\.010 a76=0\.500 cannot be met: the nearest point is a53=0"):
+        budgeting.meet(problem, {"a53": 0.01, "a76": 0.5})
+    named = told(nearest(problem, {"a53": 0.01, "a76": 0.01}).shares)
+    asked = {core: float(share) for core, _, share in (item.partition("=") for item in named.split())}
+    assert budgeting.meet(problem, asked).shares == {c: pytest.approx(s, abs=1.1e-3) for c, s in asked.items()}
+
+
+def test_parts_that_cost_more_together_are_searched_again(examples):
+    """A converter that joins neighbouring layers makes costs that do not add up."""
+    example = examples["rec"]
+    plain = pricer(example)
+
+    def price(net):
+        layers = plain(net)["a53"]
+        joined = max(c for n, c in layers.items() if "expand" in n) - min(c for n, c in layers.items() if "expand" in n)
+        return {"a53": {**layers, "joined": 0.3 * joined}}
+
+    budgeting = budgeting_of(example, price)
+    problem = budgeting.problem()
+    asked = {"a53": round(np.mean([frontier(problem)[k].shares["a53"] for k in (1, 2)]), 3)}
+    point = budgeting.meet(problem, asked)
+    found = shares(price, budgeting.form(point.settings), problem.whole)
+    assert point.shares == found and found["a53"] <= asked["a53"] + 5e-4
+
+
+def test_excluded_blocks_and_what_is_null_are_not_chosen(examples):
+    example = examples["det"]
+    budgeting = budgeting_of(example, settings=ArmPrune(neck_width=None))
+    budgeting.exclude = [BLOCK]
+    parts = budgeting.problem().parts
+    assert not {NECK, HEAD_PART, BLOCK} & set(parts) and len(parts) > 3
+
+
+def test_without_prices_a_budget_is_a_sentence(examples):
+    example = examples["det"]
+    settings = SETTINGS.model_copy(update={"budget": Budget(a53=0.5)})
+    teacher = example.build()
+    slimming = ArmSlimming(teacher, copy_of(teacher, example.task.build), example.groups, pictures(example), settings,
+                           example.shape, example.task.build, multiple=4)  # fmt: skip
+    with pytest.raises(PpedgeError, match="A budget needs predicted instructions"):
+        slimming.run()
