@@ -4,8 +4,11 @@ import pytest
 
 from ppedge.errors import PpedgeError
 from ppedge.models.heads import MapHead
+from ppedge.models.mobilenet_v3 import ConvBNLayer
+from ppedge.models.rows import FoldedPool, SkippedRows
 from ppedge.models.slimmed import FoldedMapHead, ShuffleHead
 from ppedge.models.weights import load_weights, state_of
+from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.rewrites import EXACT, Rewrite, apply_exactly, apply_rewrite, layer_at
 
@@ -95,3 +98,38 @@ def test_a_plan_whose_rewrites_make_something_else_is_refused(examples):
         apply_plan(example.build(), wrong)
     with pytest.raises(PpedgeError, match="not the plan's: 1 parameters differ, first no.layer"):
         apply_plan(example.build(), Plan("test", {}, {}, precision={"no.layer": "fp32"}))
+
+
+@pytest.mark.parametrize(("task", "places"), [("rec", 4), ("cls", 4), ("det", 0)])
+def test_rows_that_are_skipped_and_pools_that_are_folded_change_nothing(examples, task, places):
+    example = examples[task]
+    net, x = example.build(), example.picture()
+    with paddle.no_grad():
+        before = net(x).numpy()
+        found = exact_rewrites(net, ["skip_rows", "fold_pool"], x)
+        assert len(found) == places
+        for rewrite in found:
+            assert 0 <= apply_exactly(net, rewrite, [x]) < 1e-5
+        np.testing.assert_allclose(net(x).numpy(), before, atol=1e-5)
+    assert exact_rewrites(net, ["skip_rows", "fold_pool"], x) == []
+    assert {type(layer_at(net, rewrite.layer)) for rewrite in found} <= {SkippedRows, FoldedPool}
+
+
+def test_rows_are_skipped_whatever_the_activation():
+    x = paddle.randn([2, 8, 6, 11])
+    for activation in ("relu", "hardswish", None):
+        net = paddle.nn.Sequential(ConvBNLayer(8, 8, 5, (2, 1), groups=8, activation=activation))
+        net.eval()
+        before = net(x).numpy()
+        apply_rewrite(net, Rewrite("skip_rows", "0"))
+        assert type(net[0]) is SkippedRows and not net[0].training
+        np.testing.assert_allclose(net(x).numpy(), before, atol=1e-6)
+        with pytest.raises(PpedgeError, match=r"The plan rewrites 0, which is no ConvBNLayer"):
+            apply_rewrite(net, Rewrite("skip_rows", "0"))
+
+
+@pytest.mark.parametrize(("stride", "groups"), [((2, 2), 8), ((1, 1), 8), ((2, 1), 1)])
+def test_other_convolutions_have_no_rows_to_skip(stride, groups):
+    net = paddle.nn.Sequential(ConvBNLayer(8, 8, 3, stride, groups=groups))
+    with pytest.raises(PpedgeError, match="another stride or groups than skip_rows wants"):
+        apply_rewrite(net, Rewrite("skip_rows", "0"))

@@ -190,8 +190,11 @@ class ArmPrune(Section):
     pyramid."""
     head_width: int | None = Field(32, ge=1)
     """For a detector with a new neck: channels before the head's last convolution; null leaves them."""
-    rewrites: list[Literal["fold_bias", "shuffle_head"]] = Field(["fold_bias", "shuffle_head"])
-    """For a detector: exact rewrites of the head; ``shuffle_head`` needs ``fold_bias`` before it."""
+    rewrites: list[Literal["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]] = Field(
+        ["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]
+    )
+    """Exact rewrites, where the network has a place for them: of a detector's head (``shuffle_head`` needs
+    ``fold_bias`` before it), of a recogniser's or classifier's layers that halve the height alone."""
     samples: int = Field(72, ge=1)
     """Training pictures, as they are cut for training, that the least squares rest on."""
     distill: DistillTraining = DistillTraining()
@@ -199,7 +202,8 @@ class ArmPrune(Section):
 
     @model_validator(mode="after")
     def _in_order(self) -> ArmPrune:
-        if "shuffle_head" in self.rewrites and self.rewrites != ["fold_bias", "shuffle_head"]:
+        head = [kind for kind in self.rewrites if kind in ("fold_bias", "shuffle_head")]
+        if "shuffle_head" in head and head != ["fold_bias", "shuffle_head"]:
             raise ValueError("rewrites: shuffle_head needs fold_bias before it")
         return self
 

@@ -22,11 +22,12 @@ from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
 from ppedge.recipe import ArmPrune
 from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, Price, told
-from ppedge.slim.collapse import HEAD, THRESHOLD, collapse_neck, narrow_head
+from ppedge.slim.collapse import THRESHOLD, collapse_neck, narrow_head
+from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.groups import Group
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
-from ppedge.slim.rewrites import Rewrite, apply_exactly, put_at
+from ppedge.slim.rewrites import apply_exactly, put_at
 from ppedge.slim.search import Problem, frontier
 
 Counter = Callable[[Network], Mapping[str, int]]
@@ -77,8 +78,9 @@ class ArmSlimming:
             counts = self._search()
         if counts or self.settings.tolerance > 0:
             plan = self._blocks(counts)
-        if isinstance(self.student.head, DBHead):
-            plan = self._detector(plan)
+        plan = self._rewrite(plan)
+        if isinstance(self.student.head, DBHead) and self.settings.neck_width is not None:
+            plan = self._narrow(plan, self.settings.neck_width)
         return replace(plan, made=made_by(plan, self.build))
 
     def problem(self) -> tuple[Budgeting, Problem]:
@@ -119,21 +121,24 @@ class ArmSlimming:
         self._log("inner channels of blocks", blocks=[_block_entry(report, before, after) for report in reports])
         return plan
 
-    def _detector(self, plan: Plan) -> Plan:
-        put_at(self.student, THRESHOLD, paddle.nn.Identity())  # no exported network has it
-        plan = replace(plan, dropped=(*plan.dropped, THRESHOLD))
-        for kind in self.settings.rewrites:
-            rewrite = Rewrite(kind, HEAD)
+    def _rewrite(self, plan: Plan) -> Plan:
+        """Make the exact rewrites, each held against the network before it on a real picture."""
+        if isinstance(self.student.head, DBHead):
+            put_at(self.student, THRESHOLD, paddle.nn.Identity())  # no exported network has it
+            plan = replace(plan, dropped=(*plan.dropped, THRESHOLD))
+        for rewrite in exact_rewrites(self.student, self.settings.rewrites, self.pictures[0]):
             difference = apply_exactly(self.student, rewrite, self.pictures[:1])
             plan = replace(plan, rewrites=(*plan.rewrites, rewrite))
-            self._log(f"{kind} {HEAD}", difference=difference)
-        if self.settings.neck_width is None:
-            return plan
+            self._log(f"{rewrite.kind} {rewrite.layer}", difference=difference)
+        return plan
+
+    def _narrow(self, plan: Plan, width: int) -> Plan:
+        """Make a detector's neck linear, and narrow its head."""
         last = [name for name, unit in units_of(self.student)][-1]
         put_at(self.student, last, paddle.nn.Identity())
         with self.reporter.task("neck", 3) as bar:
             rewrite, neck_error, map_error = collapse_neck(
-                self.student, self.teacher, self.pictures, self.settings.neck_width, bar.advance
+                self.student, self.teacher, self.pictures, width, bar.advance
             )
         plan = replace(plan, dropped=(*plan.dropped, last), rewrites=(*plan.rewrites, rewrite))
         self._log(f"linear neck without {last}", neck_error=neck_error, map_error=map_error)

@@ -20,6 +20,7 @@ from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
 from ppedge.recipe import ArmPrune
 from ppedge.slim.collapse import HEAD, THRESHOLD, head_errors, neck_errors
+from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.fpgm import keep_count
 from ppedge.slim.groups import Group, group_of
 from ppedge.slim.plan import Plan, apply_plan
@@ -124,9 +125,9 @@ class Budgeting:
             for block in settings
             if (group := group_of(self.groups, f"{block}.expand_conv.conv.weight"))
         }
-        rewrites, dropped = [], []
+        rewrites = exact_rewrites(self.teacher, self.settings.rewrites, self.pictures[0])
+        dropped = []
         if self._detects:
-            rewrites = [Rewrite(kind, HEAD) for kind in self.settings.rewrites]
             dropped = [THRESHOLD]
         if NECK in settings:
             last, unit = list(units_of(net))[-1]
@@ -157,8 +158,8 @@ class Budgeting:
                 net = self.build()
                 load_weights(net, state_of(self.teacher), "the network as trained")
                 net.eval()
-                for kind in self.settings.rewrites:
-                    apply_rewrite(net, Rewrite(kind, HEAD))
+                for rewrite in exact_rewrites(net, self.settings.rewrites, self.pictures[0]):
+                    apply_rewrite(net, rewrite)
                 found[HEAD_PART] = head_errors(net, self.pictures, self.multiple)
         return found
 

@@ -16,10 +16,9 @@ import paddle
 from ppedge.errors import PpedgeError
 from ppedge.runs import read_json, write_json
 from ppedge.slim.groups import Group
-from ppedge.slim.rewrites import KINDS, Rewrite, apply_rewrite, layer_at, put_at
+from ppedge.slim.rewrites import HINT, KINDS, Rewrite, apply_rewrite, layer_at, put_at
 
 SCHEMA = 2
-HINT = "Use the plan of the same run and an unchanged model section."
 
 
 @dataclass(frozen=True)

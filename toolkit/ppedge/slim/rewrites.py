@@ -1,7 +1,7 @@
 """Rewrites: a part of a network replaced by another form, the same when the network is rebuilt from its plan.
 
-`fold_bias` and `shuffle_head` are exact: they carry the weights over. `linear_neck` and `narrow_head` make room for
-weights that `ppedge.slim.collapse` finds.
+`fold_bias`, `shuffle_head`, `skip_rows` and `fold_pool` are exact: they carry the weights over. `linear_neck` and
+`narrow_head` make room for weights that `ppedge.slim.collapse` finds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from paddle import nn
 from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
+from ppedge.models.depthwise import accelerate
 from ppedge.models.heads import MapHead
+from ppedge.models.mobilenet_v3 import ConvBNLayer
+from ppedge.models.rows import FoldedPool, SkippedRows
 from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, conv3x3
 
 EXACT = 1e-4
 """Largest difference of a network's output that an exact rewrite may make."""
+HINT = "Use the plan of the same run and an unchanged model section."
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def layer_at(net: nn.Layer, name: str) -> nn.Layer:
     if name not in layers:
         raise PpedgeError(
             f"The plan names the layer {name}, which the network has not.",
-            "Use the plan of the same run and an unchanged model section.",
+            HINT,
         )
     return layers[name]
 
@@ -156,6 +160,33 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
     put_at(net, layer, new)
 
 
+def skip_rows(net: nn.Layer, layer: str) -> None:
+    """Let a depthwise convolution of stride (2, 1) compute all rows, and keep every other one."""
+    old = _require(net, layer, ConvBNLayer)
+    if not is_row_stride(old):
+        raise PpedgeError(f"The plan rewrites {layer}, which has another stride or groups than skip_rows wants.", HINT)
+    channels, _, kernel, _ = old.conv.weight.shape
+    new = SkippedRows(channels, kernel, old.activation)
+    _copy(new.conv.weight, old.conv.weight)
+    for part in ("weight", "bias", "_mean", "_variance"):
+        _copy(getattr(new.bn, part), getattr(old.bn, part))
+    accelerate(new)
+    put_at(net, layer, new)
+
+
+def is_row_stride(layer: nn.Layer) -> bool:
+    """Whether a layer is a depthwise `ConvBNLayer` of stride (2, 1)."""
+    if not isinstance(layer, ConvBNLayer):
+        return False
+    return list(layer.conv._stride) == [2, 1] and layer.conv._groups == layer.conv.weight.shape[0]
+
+
+def fold_pool(net: nn.Layer, layer: str) -> None:
+    """Let a pooling of maps of two rows see maps of four."""
+    _require(net, layer, nn.MaxPool2D)
+    put_at(net, layer, FoldedPool())
+
+
 def linear_neck(net: nn.Layer, layer: str, in_channels: Sequence[int], width: int) -> None:
     """Replace a detector's neck by one of 3x3 convolutions, and let its head read as many channels as that makes."""
     put_at(net, layer, LinearNeck(in_channels, width))
@@ -183,6 +214,8 @@ def set_affine(norm: nn.BatchNorm2D, bias: np.ndarray) -> None:
 KINDS: Mapping[str, Callable[..., None]] = {
     "fold_bias": fold_bias,
     "shuffle_head": shuffle_head,
+    "skip_rows": skip_rows,
+    "fold_pool": fold_pool,
     "linear_neck": linear_neck,
     "narrow_head": narrow_head,
 }
@@ -193,7 +226,7 @@ def _require(net: nn.Layer, name: str, kind: type[nn.Layer]) -> Any:
     if not isinstance(layer, kind):
         raise PpedgeError(
             f"The plan rewrites {name}, which is no {kind.__name__}.",
-            "Use the plan of the same run and an unchanged model section.",
+            HINT,
         )
     return layer
 
