@@ -12,6 +12,7 @@ from ppedge.recipe import ArmPrune, Budget
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, told
 from ppedge.slim.search import choose, frontier, nearest
+from ppedge.slim.sensitivity import influences
 
 SETTINGS = ArmPrune(neck_width=8, head_width=8)
 BLOCK = "backbone.stage3.0"
@@ -133,3 +134,26 @@ def test_without_prices_a_budget_is_a_sentence(examples):
                            example.shape, example.task.build, multiple=4)  # fmt: skip
     with pytest.raises(PpedgeError, match="A budget needs predicted instructions"):
         slimming.run()
+
+
+class Two(paddle.nn.Layer):
+    """Two convolutions whose sum is the output, the second one a tenth of it, and one that nobody hears."""
+
+    def __init__(self):
+        super().__init__()
+        self.loud, self.quiet, self.mute = (paddle.nn.Conv2D(3, 3, 1, bias_attr=False) for _ in range(3))
+        for layer in (self.loud, self.quiet, self.mute):
+            layer.weight.set_value(np.eye(3, dtype=np.float32)[:, :, None, None])
+
+    def forward(self, x):
+        """Run the network."""
+        return 0.9 * self.loud(x) + 0.1 * self.quiet(x) + 0 * self.mute(x)
+
+
+def test_influence_is_what_a_layers_error_does_to_the_output():
+    net = Two()
+    x = paddle.to_tensor(np.random.default_rng(0).standard_normal((2, 3, 32, 32), dtype=np.float32))
+    before = net(x).numpy()
+    found = influences(net, {"loud": net.loud, "quiet": net.quiet, "mute": net.mute}, [x])
+    assert found == {"loud": pytest.approx(0.81, rel=0.05), "quiet": pytest.approx(0.01, rel=0.05), "mute": 0}
+    np.testing.assert_array_equal(net(x).numpy(), before)

@@ -163,7 +163,11 @@ class DistillTraining(FineTuning):
 
 
 class Budget(Section):
-    """Largest share of the ARM instructions that pruning may leave, as predicted of the float network by core."""
+    """Largest share of the ARM instructions that pruning may leave, as predicted of the float network by core.
+
+    With one, each block's channels, ``neck_width`` and ``head_width`` are chosen together, for the least sum of errors;
+    of the last two a number only says that it is to be chosen.
+    """
 
     a53: float | None = Field(None, gt=0, le=1)
     """On Cortex-A53."""
@@ -183,8 +187,6 @@ class ArmPrune(Section):
     """Inner channels of a block go while the squared error of the block's output stays below this share of the output's
     variance; 0 leaves the blocks as they are. Without a budget."""
     budget: Budget = Budget()
-    """With a budget, each block's channels, ``neck_width`` and ``head_width`` are chosen together, for the least sum of
-    errors within it; of the last two a number only says that it is to be chosen."""
     neck_width: int | None = Field(24, ge=1)
     """For a detector: channels between neck and head; the neck becomes one convolution a level. null leaves the feature
     pyramid."""

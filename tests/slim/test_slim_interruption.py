@@ -1,0 +1,107 @@
+"""The real command line of slimming for ARM: killed in the middle, and asked for budgets."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from ppedge.progress import Reporter
+from ppedge.recipe_io import load_recipe
+from ppedge.runs import Run
+from ppedge.train.stage import run_train
+
+ARM = {"samples": 4, "tolerance": 0.1, "neck_width": 8, "head_width": 8,
+       "distill": {"epochs": 6, "batch_size": 2, "eval_every": 6}}  # fmt: skip
+ELSEWHERE = "--budget and --frontier are for pruning by arm. Add --prune arm."
+SLIM = {"prune": {"method": "arm", "multiple": 4, "arm": ARM}, "quant": {"method": "none"}}
+
+
+@pytest.fixture(scope="module")
+def trained(examples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("arm")
+    value = {**examples["det"].recipe.model_dump(mode="json", by_alias=True), "slim": SLIM}
+    (folder / "recipe.yml").write_text(yaml.safe_dump(value))
+    run = Run(folder / "run")
+    run_train(load_recipe(folder / "recipe.yml"), run, device="cpu", reporter=Reporter(quiet=True))
+    return run.path
+
+
+def command(run, *options):
+    return [sys.executable, "-m", "ppedge", "slim", str(run), "--device", "cpu", *options]
+
+
+def outputs(run):
+    """Bytes by name, but for logs, which tell times."""
+    return {p.name: p.read_bytes() for p in (run / "slim").iterdir() if p.suffix not in (".jsonl", "") and
+            p.name != "manifest.json"}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_slim_stage_that_was_killed_gives_the_same_plan_and_bytes(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no runtime: nothing is counted
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for run in (whole, killed):
+        shutil.copytree(trained, run)
+    subprocess.run(command(whole), check=True, capture_output=True)
+    process = subprocess.Popen(command(killed), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = killed / ".slim.partial" / ".distil" / "metrics.jsonl"
+    while not (log.is_file() and '"loss"' in log.read_text()):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (killed / "slim").exists() and (killed / ".slim.partial").exists()
+    subprocess.run(command(killed), check=True, capture_output=True)
+    found = outputs(whole)
+    assert set(found) == {"plan.json", "reduction.json", "pruned.pdparams", "best.pdparams"}
+    assert outputs(killed) == found
+    assert not (killed / ".slim.partial").exists()
+
+
+@pytest.mark.slow
+def test_budgets_on_the_command_line(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+
+    def slim(*options):
+        return subprocess.run(command(run, *options), capture_output=True, text=True, check=False)
+
+    answer = slim("--frontier", "--json")
+    assert answer.returncode == 0, answer.stderr
+    points = json.loads(answer.stdout)["frontier"]
+    assert len(points) == 5 and not (run / "slim").exists()
+    assert [p["error"] for p in points] == sorted((p["error"] for p in points), reverse=True)
+    answer = slim("--budget", "a53=0.01")
+    assert answer.returncode == 1
+    assert "The budget a53=0.010 cannot be met: the nearest point is a53=0." in answer.stderr
+    assert "Traceback" not in answer.stderr and not (run / "slim").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--budget", "a53"), "--budget a53: not a core and a share. Write --budget a53=0.35."),
+        (("--budget", "a55=0.5"), "a55"),
+        (("--budget", "a53=2"), "a53"),
+        (
+            ("--prune", "fpgm", "--budget", "a53=0.5"),
+            ELSEWHERE,
+        ),
+        (("--prune", "none", "--frontier"), ELSEWHERE),
+    ],
+)
+def test_bad_budgets_are_sentences(trained, options, said):
+    from typer.testing import CliRunner
+
+    from ppedge.cli.slim import app
+    from ppedge.errors import PpedgeError
+
+    with pytest.raises(PpedgeError) as caught:
+        CliRunner().invoke(app, [str(trained), *options], catch_exceptions=False)
+    assert said in str(caught.value)
