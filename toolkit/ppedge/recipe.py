@@ -324,7 +324,8 @@ class Validate(Section):
     cpu: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = Field(
         ["cortex-a53"], min_length=1
     )
-    """The emulated core or cores: cortex-a53, cortex-a76, or any that QEMU knows; one may be given without a list."""
+    """The emulated core or cores: cortex-a53, cortex-a76, or any that QEMU knows; ``pc``: onnxruntime on this computer,
+    which counts nothing. One may be given without a list."""
     limit: int = Field(10, ge=1)
     """Evaluation pictures (for a recogniser or classifier, crops) that go through both engines."""
     workers: int | None = Field(None, ge=1)
