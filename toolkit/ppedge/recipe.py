@@ -296,7 +296,7 @@ class Convert(Section):
 class Gates(Section):
     """Limits of the validate stage; one that is not met ends with exit code 1, one that is ``null`` is not checked."""
 
-    max_difference: float | None = Field(1e-3, gt=0)
+    max_difference: float | None = Field(5e-3, gt=0)
     """Of a float file: largest difference of any output value between PC and ARM."""
     max_metric_drop: float | None = Field(0.005, ge=0)
     """Drop of the metric from PC to ARM, as measured on the pictures; one whose confidence interval reaches 0 may be

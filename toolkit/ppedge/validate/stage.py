@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ppedge.arm.cores import features
-from ppedge.data.source import read_samples
+from ppedge.data.source import declared_spec, read_samples
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
@@ -22,7 +22,7 @@ from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
 from ppedge.validate.cost import Cost, count_size, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
-from ppedge.validate.explain import explain_model, layer_table, reference_spec
+from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.html import PAGE, write_page
 from ppedge.validate.jobs import PC, Model, models_of, require_possible, spread
 from ppedge.validate.parity import Parity, compare
@@ -157,7 +157,7 @@ class _Stage:
                 before = None if baseline is None else baseline["total"]
                 rows += gates.check_cost(self.settings.gates, model.file, cpu, cost.instructions["total"], before)
             entries.append(entry)
-        rows += [gates.check_spec(changes(reference_spec(self.recipe), self.spec)), *self._nb_bytes()]
+        rows += [gates.check_spec(changes(declared_spec(self.recipe), self.spec)), *self._nb_bytes()]
         return {
             "schema": SCHEMA,
             "name": self.recipe.name,
