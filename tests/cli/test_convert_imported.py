@@ -3,14 +3,12 @@
 import json
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ppedge.arm import sysroot
-from ppedge.cli.main import main
 from ppedge.process import run_child
 from ppedge.recipe_io import load_recipe
 from ppedge.runs import Run, sha256
@@ -37,20 +35,6 @@ def lay_out(root, **names):
         (root / folder).mkdir()
         for suffix in (".pdmodel", ".pdiparams"):
             (root / f"{name}{suffix}").rename(root / folder / f"inference{suffix}")
-
-
-@pytest.fixture
-def ppedge(capsys, monkeypatch, tmp_path):
-    """Run a command line in an empty folder; return exit code, output, error output."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 def refused(result, told):

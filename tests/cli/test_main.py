@@ -28,20 +28,6 @@ def recipe(data, tmp_path):
     return path
 
 
-@pytest.fixture
-def ppedge(capsys, monkeypatch, tmp_path):
-    """Run a command line; return exit code, output, error output."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
-
-
 def refused(result, code, told):
     """One sentence on standard error, nothing else, and the exit code."""
     found, out, err = result

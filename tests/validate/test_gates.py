@@ -10,8 +10,9 @@ from ppedge.recipe import Gates
 from ppedge.validate import gates
 from ppedge.validate.agreement import BoxAgreement, TextAgreement
 from ppedge.validate.bootstrap import Difference
+from ppedge.validate.jobs import spread
 from ppedge.validate.parity import Parity, Shape
-from ppedge.validate.stage import require_passed, spread
+from ppedge.validate.stage import require_passed
 from ppedge.validate.tensors import TensorParity
 
 QUAD = np.array([[0, 0], [99, 0], [99, 99], [0, 99]], np.float32)

@@ -218,4 +218,5 @@ def test_a_detector(report):
     report |= {"task": "det", "models": [model("int8", "cortex-a53", 7, different=[different], agreement=agreement)]}
     page = page_of(report)
     assert ["The same at IoU 0.9", "82"] in page.rows and ["val.txt:1", "a.jpg", "36", "37", "34"] in page.rows
-    assert "the PC's boxes on the left, 2 of its own; ARM's on the right, 3" in page.all("img")[0]["alt"]
+    told = page.all("img")[0]["alt"]
+    assert "boxes of paddle on the left, 2 of its own; of arm-paddlelite on the right, 3" in told

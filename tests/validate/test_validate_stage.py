@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fakes import COUNTS, Fake, FakeArm
 
+from ppedge.cli.validate import report_lines
 from ppedge.data.source import model_spec
 from ppedge.engines import open_engine
 from ppedge.errors import GateError, PpedgeError
@@ -93,6 +94,49 @@ def test_the_report(opened, fakes):
     assert model["samples"] == 2 and model["tensors"]["identical"] and model["different"] == []
     assert {(row["gate"], row["model"]) for row in report["gates"]} >= {("max_metric_drop", "det.int8.onnx")}
     assert not (run.stage("validate") / "differences").exists()
+
+
+def test_onnxruntime_on_the_pc_is_compared_and_not_counted(opened, fakes, monkeypatch):
+    run, validate = opened
+    with run.writing("convert", force=True) as folder:
+        (folder / "paddle").mkdir()
+        paddle = [f"paddle/det.{p}.{ending}" for p in ("fp32", "int8") for ending in ("pdmodel", "pdiparams")]
+        names = ["baseline/det.fp32.onnx", "det.fp32.onnx", "det.int8.onnx", *paddle]
+        (folder / "baseline").mkdir()
+        for name in names:
+            (folder / name).write_bytes(b"any")
+        run.write_manifest(folder, "convert", outputs=names, model=run.manifest("convert")["model"])
+    monkeypatch.setattr(stage, "find_spec", lambda name: True)
+    fakes["paddle"] = lambda path: bright
+    fakes["onnxruntime"] = lambda path: (lambda x: 0 * bright(x)) if "int8" in path.name else bright
+    report = validate(cpu=["pc", "cortex-a53"], limit=2)
+    assert [(m["file"], m["cpu"]) for m in report["models"]] == [
+        ("baseline/det.fp32.onnx", "cortex-a53"),
+        ("det.fp32.onnx", "pc"), ("det.fp32.onnx", "cortex-a53"),
+        ("det.int8.onnx", "pc"), ("det.int8.onnx", "cortex-a53"),
+    ]  # fmt: skip
+    assert report["cpus"] == list(report["features"]) == ["cortex-a53"]
+    by = {(m["file"], m["cpu"]): m for m in report["models"]}
+    assert "instructions" not in by["det.int8.onnx", "pc"] and "instructions" in by["det.int8.onnx", "cortex-a53"]
+    assert (by["det.int8.onnx", "pc"]["reference"], by["det.int8.onnx", "pc"]["candidate"]) == ("paddle", "onnxruntime")
+    assert by["det.int8.onnx", "pc"]["different"] and not by["det.int8.onnx", "cortex-a53"]["different"]
+    alone = validate(cpu=["pc"], limit=1)
+    assert {m["cpu"] for m in alone["models"]} == {"pc"} and alone["cpus"] == []
+    assert "M instructions" not in "\n".join(report_lines(alone)) and "on pc" in "\n".join(report_lines(alone))
+    assert "Cost on ARM" not in run.artifact("validate", "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"cpu": ["pc"], "engine": "paddlelite"}, "pc runs ONNX files only"),
+        ({"cpu": ["pc"], "gates": {"min_speedup": 1.5}}, r"min_speedup: nothing is counted on pc"),
+    ],
+)
+def test_what_the_pc_cannot_tell(opened, fakes, settings, told):
+    _, validate = opened
+    with pytest.raises(PpedgeError, match=told):
+        validate(limit=1, **settings)
 
 
 def test_the_number_of_workers_is_not_in_the_report(opened, fakes):

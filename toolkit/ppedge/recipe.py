@@ -278,7 +278,7 @@ class Convert(Section):
 class Gates(Section):
     """Limits of the validate stage; one that is not met ends with exit code 1, one that is ``null`` is not checked."""
 
-    max_difference: float | None = Field(1e-3, gt=0)
+    max_difference: float | None = Field(5e-3, gt=0)
     """Of a float file: largest difference of any output value between PC and ARM."""
     max_metric_drop: float | None = Field(0.005, ge=0)
     """Drop of the metric from PC to ARM, as measured on the pictures; one whose confidence interval reaches 0 may be
@@ -306,7 +306,8 @@ class Validate(Section):
     cpu: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = Field(
         ["cortex-a53"], min_length=1
     )
-    """The emulated core or cores: cortex-a53, cortex-a76, or any that QEMU knows; one may be given without a list."""
+    """The emulated core or cores: cortex-a53, cortex-a76, or any that QEMU knows; ``pc``: onnxruntime on this computer,
+    which counts nothing. One may be given without a list."""
     limit: int = Field(10, ge=1)
     """Evaluation pictures (for a recogniser or classifier, crops) that go through both engines."""
     workers: int | None = Field(None, ge=1)

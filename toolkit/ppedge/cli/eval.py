@@ -83,7 +83,7 @@ def evaluate(
 
 def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
     """Return what measures the inference model that a run brought in, as the run keeps it."""
-    from ppedge.data.source import model_spec, read_charset
+    from ppedge.data.source import declared_spec
     from ppedge.engines import open_engine
     from ppedge.validate.accuracy import evaluate
 
@@ -92,7 +92,7 @@ def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
     prefix = next(name for p in ("fp32", "int8") if f"{(name := f'paddle/{recipe.task}.{p}')}.pdmodel" in there)
     run.artifact("convert", f"{prefix}.pdiparams")
     engine = open_engine("paddle", run.artifact("convert", f"{prefix}.pdmodel"))
-    spec = model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+    spec = declared_spec(recipe)
 
     def measure(samples: list[Any], **options: Any) -> dict[str, float]:
         with engine:

@@ -172,7 +172,8 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     slim = run.manifest("slim")["metrics"]
     files = run.manifest("convert")["metrics"]["files"]
     report = _report(run)
-    counts = {m["file"]: m["instructions"]["total"] for m in report["models"] if m["cpu"] == report["cpus"][0]}
+    counted = [m for m in report["models"] if "instructions" in m and m["cpu"] == report["cpus"][0]]
+    counts = {m["file"]: m["instructions"]["total"] for m in counted}
     forms = [
         ("trained", "fp32", slim["float"], f"baseline/{recipe.task}.fp32"),
         ("pruned", "fp32", slim.get("finetuned") or slim.get("distilled"), f"{recipe.task}.fp32"),

@@ -22,7 +22,7 @@ def validate(
         Literal["onnxruntime", "paddlelite"] | None, typer.Option(help="What runs the models on ARM.")
     ] = None,
     cpu: Annotated[
-        list[str], typer.Option(help="cortex-a53, cortex-a76, or any core that QEMU knows; may be repeated.")
+        list[str], typer.Option(help="cortex-a53, cortex-a76, any core that QEMU knows, or pc; may be repeated.")
     ] = [],  # noqa: B006
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluation pictures (crops) to run.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Emulated processes; by default one a core.")] = None,
@@ -105,19 +105,20 @@ def _core_lines(report: dict[str, Any]) -> list[str]:
 
 
 def _cost_lines(report: dict[str, Any]) -> list[str]:
-    if not report["models"]:
+    counted = [model for model in report["models"] if "instructions" in model]
+    if not counted:
         return []
     head = ("file", "core", "bytes", "M instructions", "ratio", "M to open", "MB held")
     rows = [head]
-    for model in report["models"]:
+    for model in counted:
         ratio = "-" if model["ratios"] is None else f"{model['ratios']['total']:.3f}"
         total, opening, memory = model["instructions"]["total"], model["load_instructions"], model["memory_bytes"]
         figures = (f"{total / 1e6:.1f}", ratio, f"{opening / 1e6:.1f}", f"{memory / 1e6:.1f}")
         rows.append((model["file"], model["cpu"], f"{model['bytes']:,}", *figures))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    shape = "x".join(map(str, report["models"][0]["input_shape"]))
+    shape = "x".join(map(str, counted[0]["input_shape"]))
     return [
-        f"ARM cost of one inference at {shape}, {report['models'][0]['runtime']}",
+        f"ARM cost of one inference at {shape}, {counted[0]['runtime']}",
         *(
             "  ".join(
                 word.ljust(width) if k < 2 else word.rjust(width)
@@ -134,7 +135,7 @@ def _latency_lines(report: dict[str, Any]) -> list[str]:
     return [
         f"{model['file']} on {model['cpu']}: {told(model['estimated_latency'])}"
         for model in report["models"]
-        if model["estimated_latency"]
+        if model.get("estimated_latency")
     ]
 
 

@@ -13,7 +13,7 @@ from ppedge.convert import imported, onnx
 from ppedge.convert.inference_model import InferenceModel
 from ppedge.convert.lite import Precision, to_nb
 from ppedge.convert.nb import summary
-from ppedge.data.source import model_spec, read_charset
+from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.process import run_module
 from ppedge.recipe import Recipe
@@ -69,7 +69,7 @@ def run_convert(
             result is wrong.
     """
     began = time.monotonic()
-    spec = model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+    spec = declared_spec(recipe)
     model = _inference_model(recipe, run, len(spec.characters) + 1)
     newest: str | None = None
     if model is None:

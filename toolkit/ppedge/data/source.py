@@ -32,6 +32,15 @@ def model_spec(recipe: Recipe, charset: Charset | None) -> ModelSpec:
     return ModelSpec("rec", rec_preprocess=recipe.rec_preprocess, characters=tuple(charset.characters))
 
 
+def declared_spec(recipe: Recipe) -> ModelSpec:
+    """Return `model_spec` with the character set that the recipe names.
+
+    Raises:
+        PpedgeError: There is no such character set.
+    """
+    return model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+
+
 def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
     """Read and check a recipe's ``train`` or ``eval`` data, making it first if the recipe says how.
 

@@ -41,7 +41,7 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
-        self.path = Path(path)
+        self.path, self.runtime = Path(path), f"onnxruntime {onnxruntime.__version__}"
         if not self.path.is_file():
             raise PpedgeError(f"{path}: no such file.", "Run `ppedge convert` with the format onnx.")
         options = onnxruntime.SessionOptions()
@@ -82,6 +82,9 @@ class OnnxRuntimeEngine:
             shapes = ", ".join(f"{array.dtype} {array.shape}" for array in inputs)
             raise PpedgeError(f"{self.path}: onnxruntime failed on {shapes}: {_sentence(error)}") from error
         return outputs
+
+    def kill(self) -> None:
+        """Do nothing: what is under way on a PC ends by itself in a moment."""
 
     def close(self) -> None:
         """Free the model. Further calls are harmless."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ppedge.data.source import model_spec, read_charset
+from ppedge.data.source import declared_spec
 from ppedge.engines.base import Engine
 from ppedge.errors import MissingError
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
@@ -59,7 +59,7 @@ def explain_model(
     Raises:
         PpedgeError: A picture cannot be read, or an engine failed.
     """
-    declared = reference_spec(recipe)
+    declared = declared_spec(recipe)
     changed = declared != shipped
     chosen = [*different, *(s for s in samples if changed and not any(s is d for d in different))]
     if not chosen:
@@ -73,11 +73,6 @@ def explain_model(
         return blame(
             Road(declared, reference), Road(shipped, candidate), pictures, lambda steps: bar.advance(steps=steps)
         ).to_dict()
-
-
-def reference_spec(recipe: Recipe) -> ModelSpec:
-    """Return the specification that the recipe itself declares."""
-    return model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
 
 
 def pictures_of(recipe: Recipe, samples: Sequence[Any]) -> list[np.ndarray]:

@@ -74,7 +74,7 @@ def _head(report: Mapping[str, Any], title: str) -> Html:
     unit = "pictures" if report["task"] == "det" else "crops"
     facts = {
         "Task": _TASKS[report["task"]],
-        "Engine on ARM": ", ".join(dict.fromkeys(model["runtime"] for model in models)),
+        "Engine on ARM": ", ".join(dict.fromkeys(model["runtime"] for model in models if "runtime" in model)),
         "Emulated cores": ", ".join(report["cpus"]),
         "Compared": "; ".join(f"{road}, {samples} {unit}" for road, samples in roads.items()),
         "Versions": ", ".join(f"{name} {version}" for name, version in report.get("versions", {}).items()),
@@ -109,8 +109,10 @@ def _gates(rows: Sequence[Mapping[str, Any]]) -> Html:
     return _section("Gates", table("Limits, those that do not hold first", head, lines, numeric={2, 3}))
 
 
-def _cost(report: Mapping[str, Any]) -> Html:
-    models = report["models"]
+def _cost(report: Mapping[str, Any]) -> Html | None:
+    models = [model for model in report["models"] if "instructions" in model]
+    if not models:
+        return None
     shape = "x".join(map(str, models[0]["input_shape"]))
     note = (
         "Instructions are counted on one fixed input and are the same in every run. They are no time: compare them "

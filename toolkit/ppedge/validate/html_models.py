@@ -35,7 +35,7 @@ def model_part(model: Mapping[str, Any], drawings: Mapping[str, bytes]) -> Html:
         model: Its entry in the report.
         drawings: JPEG files by name.
     """
-    tables = tag("div", tag("div", _tensors(model), _agreement(model), _metric(model["metric"])),
+    tables = tag("div", tag("div", _tensors(model), _agreement(model), _metric(model)),
                  tag("div", _shapes(model)), class_="columns")  # fmt: skip
     lead = f"{model['samples']} samples, {model['reference']} on the PC against {model['candidate']}."
     return tag(
@@ -63,22 +63,23 @@ def _agreement(model: Mapping[str, Any]) -> Html:
         rows = [["Lines read", str(found["lines"])], ["The same string", str(found["equal"])]]
     else:
         rows = [
-            ["Boxes on the PC", str(found["reference"])],
-            ["Boxes on ARM", str(found["candidate"])],
+            [f"Boxes of {model['reference']}", str(found["reference"])],
+            [f"Boxes of {model['candidate']}", str(found["candidate"])],
             ["The same at IoU 0.9", str(found["matched"])],
         ]
     rows.append(["Agreement", f"{found['share']:.2%}"])
     return table("2. The task", ("Figure", "Value"), rows, numeric={1})
 
 
-def _metric(metric: Mapping[str, Any]) -> Html:
+def _metric(model: Mapping[str, Any]) -> Html:
+    metric = model["metric"]
     rows = []
     for name, before in metric["reference"].items():
         change = metric["difference"][name]
         interval = "-" if change["low"] is None else f"{change['low']:+.4f} to {change['high']:+.4f}"
         words = f"{name} (main)" if name == metric["main"] else name
         rows.append([words, f"{before:.4f}", f"{metric['candidate'][name]:.4f}", f"{change['value']:+.4f}", interval])
-    head = ("Metric", "PC", "ARM", "Change", f"{metric['confidence']:.0%} interval")
+    head = ("Metric", model["reference"], model["candidate"], "Change", f"{metric['confidence']:.0%} interval")
     return table("3. The metric", head, rows, numeric=range(1, 5))
 
 
@@ -117,13 +118,15 @@ def _different(found: Sequence[Mapping[str, Any]], model: Mapping[str, Any], dra
         return tag("p", "Boxes or strings are the same on every sample.")
     texts = "label" in found[0]
     row = _text_row if texts else _box_row
-    head = ("Label at", "Picture", *(("Says", "PC reads", "ARM reads") if texts else ("PC", "ARM", "The same")))
+    sides = (model["reference"], model["candidate"])
+    told = ("Says", *(f"{side} reads" for side in sides)) if texts else (*sides, "The same")
+    head = ("Label at", "Picture", *told)
     caption = "Characters that are not the label's are marked" if texts else "Boxes in each picture, at IoU 0.9"
     shown_ones = [(one, drawings[one["drawing"]]) for one in found if one["drawing"] in drawings]
     return join(
         tag("h3", f"What differs: {len(found)} of {model['samples']} samples"),
         table(caption, head, [row(one) for one in found], numeric=() if texts else (2, 3, 4)),
-        tag("div", *(_figure(one, data) for one, data in shown_ones), class_="columns") if shown_ones else None,
+        tag("div", *(_figure(one, data, sides) for one, data in shown_ones), class_="columns") if shown_ones else None,
     )
 
 
@@ -148,12 +151,13 @@ def _read(label: str, text: str, score: float | None) -> Html:
     return join(said, " ", tag("span", f"({shown(score, 3)})", class_="quiet"))
 
 
-def _figure(one: Mapping[str, Any], data: bytes) -> Html:
+def _figure(one: Mapping[str, Any], data: bytes, sides: tuple[str, str]) -> Html:
+    left, right = sides
     if "label" in one:
         label, before, after = one["label"], one["reference"]["text"], one["candidate"]["text"]
-        words = f"{one['where']}: labelled {label!r}, PC reads {before!r}, ARM {after!r}"
+        words = f"{one['where']}: labelled {label!r}, {left} reads {before!r}, {right} {after!r}"
     else:
         only = [one[side] - one["matched"] for side in ("reference", "candidate")]
-        words = f"{one['where']}: the PC's boxes on the left, {only[0]} of its own; ARM's on the right, {only[1]}"
+        words = f"{one['where']}: boxes of {left} on the left, {only[0]} of its own; of {right} on the right, {only[1]}"
     source = f"data:image/jpeg;base64,{b64encode(data).decode('ascii')}"
     return tag("figure", tag("img", src=source, alt=words, loading="lazy"), tag("figcaption", words))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 from ppedge.arm.cores import features
-from ppedge.data.source import read_samples
+from ppedge.data.source import declared_spec, read_samples
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
@@ -24,31 +22,15 @@ from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
 from ppedge.validate.cost import Cost, count_size, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
-from ppedge.validate.explain import explain_model, layer_table, reference_spec
+from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.html import PAGE, write_page
+from ppedge.validate.jobs import PC, Model, models_of, require_possible, spread
 from ppedge.validate.parity import Parity, compare
 from ppedge.validate.spec_changes import changes
 from ppedge.validate.workers import Candidate, Workers, cores
 
 REPORT = "report.json"
 SCHEMA = 2
-
-
-@dataclass(frozen=True)
-class _Model:
-    """A file to validate.
-
-    Attributes:
-        file: Its name below the convert stage's folder.
-        precision: ``fp32``, ``fp16`` or ``int8``.
-        reference: The inference model that Paddle runs on the PC, below the same folder.
-        baseline: Count it only: it is the network before slimming.
-    """
-
-    file: str
-    precision: str
-    reference: str
-    baseline: bool = False
 
 
 def run_validate(
@@ -83,13 +65,14 @@ def run_validate(
     """
     began = time.monotonic()
     run.require_fresh("convert")
+    require_possible(recipe.validate_)
     samples, _ = read_samples(recipe, "eval", skip_bad=skip_bad)
     labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
     with run.writing("validate", force=force) as folder:
         on_phone = phone.measure(recipe, run, reporter.say) if phone else None
         stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter, allow_older_runtime)
         table = {"layers": layer_table(recipe, run, stage.samples, reporter.say)} if layers else {}
-        report = stage.report(_models(recipe, run)) | table
+        report = stage.report(models_of(recipe, run)) | table
         if on_phone is not None:
             report["device"] = on_phone
         write_json(folder / REPORT, report)
@@ -124,32 +107,6 @@ def require_passed(report: dict[str, Any], where: Path) -> None:
         )
 
 
-def spread(samples: list[Any], limit: int) -> list[Any]:
-    """Return ``limit`` samples, evenly spread over all of them."""
-    count = min(limit, len(samples))
-    return [samples[math.floor(i * len(samples) / count)] for i in range(count)]
-
-
-def _models(recipe: Recipe, run: Run) -> list[_Model]:
-    """Return what the engine can run of the run's files, the network before slimming first."""
-    task = recipe.task
-    ending = {"onnxruntime": "onnx", "paddlelite": "nb"}[recipe.validate_.engine]
-    candidates = [
-        _Model(f"baseline/{task}.fp32.{ending}", "fp32", "", baseline=True),
-        _Model(f"{task}.fp32.{ending}", "fp32", f"paddle/{task}.fp32.pdmodel"),
-        _Model(f"{task}.fp16.{ending}", "fp16", f"paddle/{task}.fp32.pdmodel"),
-        _Model(f"{task}.int8.{ending}", "int8", f"paddle/{task}.int8.pdmodel"),
-    ]
-    there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
-    models = [model for model in candidates if model.file in there]
-    if all(model.baseline for model in models):
-        raise PpedgeError(
-            f"{run.stage('convert')}: has no .{ending} file to validate.",
-            f"Run `ppedge convert --format {ending} --force`.",
-        )
-    return models
-
-
 class _Stage:
     """One call of the stage."""
 
@@ -169,18 +126,19 @@ class _Stage:
         self.workers = self.settings.workers or cores()
         self.spec = ModelSpec.from_dict(run.manifest("convert")["model"])
 
-    def report(self, models: Sequence[_Model]) -> dict[str, Any]:
+    def report(self, models: Sequence[Model]) -> dict[str, Any]:
         """Return the whole report."""
-        asked = [(model, cpu) for model in models for cpu in self.cpus]
+        asked = [(model, cpu) for model in models for cpu in self.cpus if not (model.baseline and cpu == PC)]
         not_run = {job: reason for job in asked if (reason := self._unable(*job))}
         jobs = [job for job in asked if job not in not_run]
-        costs = self._costs(jobs)
+        costs = self._costs([job for job in jobs if job[1] != PC])
         totals = {cpu: costs[model, cpu].instructions for model, cpu in jobs if model.baseline}
+        emulated = [cpu for cpu in self.cpus if cpu != PC]
         compared = sum(not model.baseline for model, _ in jobs)
         shipped = [model for model, _ in jobs if not model.baseline and model.precision != "fp16"][-1]
         entries, rows = [], []
         for model, cpu in jobs:
-            cost, baseline = costs[model, cpu], totals.get(cpu)
+            cost, baseline = costs.get((model, cpu)), totals.get(cpu)
             entry = self._entry(model, cpu, cost, baseline)
             if not model.baseline:
                 parity = self._parity(model, cpu)
@@ -195,27 +153,29 @@ class _Stage:
                 )
                 entry["blame"] = self._blame(model, cpu, parity)
                 rows += gates.check_parity(self.settings.gates, model.file, model.precision, cpu, parity)
-            if model == shipped:
+            if model == shipped and cost is not None:
                 before = None if baseline is None else baseline["total"]
                 rows += gates.check_cost(self.settings.gates, model.file, cpu, cost.instructions["total"], before)
             entries.append(entry)
-        rows += [gates.check_spec(changes(reference_spec(self.recipe), self.spec)), *self._nb_bytes()]
+        rows += [gates.check_spec(changes(declared_spec(self.recipe), self.spec)), *self._nb_bytes()]
         return {
             "schema": SCHEMA,
             "name": self.recipe.name,
             "versions": versions(),
             "task": self.recipe.task,
             "engine": self.settings.engine,
-            "cpus": self.cpus,
-            "features": {cpu: features(cpu) for cpu in self.cpus},
+            "cpus": emulated,
+            "features": {cpu: features(cpu) for cpu in emulated},
             "models": entries,
             "not_run": [{"file": m.file, "cpu": cpu, "reason": reason} for (m, cpu), reason in not_run.items()],
             "gates": [row.to_dict() for row in rows],
             "passed": all(row.passed for row in rows),
         }
 
-    def _unable(self, model: _Model, cpu: str) -> str | None:
-        """Return why a half precision file cannot run here: few cores and builds of the runtime have what it needs."""
+    def _unable(self, model: Model, cpu: str) -> str | None:
+        """Return why a file cannot be compared here: few cores and builds of Paddle Lite compute in half precision."""
+        if cpu == PC and find_spec("paddle") is None:
+            return "without Paddle, onnxruntime on this computer is the reference itself"
         if model.precision != "fp16":
             return None
         if "asimdhp" not in (features(cpu) or ["asimdhp"]):
@@ -226,15 +186,18 @@ class _Stage:
             return str(error)
         return None
 
-    def _costs(self, jobs: Sequence[tuple[_Model, str]]) -> dict[tuple[_Model, str], Cost]:
+    def _costs(self, jobs: Sequence[tuple[Model, str]]) -> dict[tuple[Model, str], Cost]:
         """Count each model on each core, as many at a time as there are workers: load does not move a count."""
         size = count_size(self.recipe)
+        if not jobs:
+            return {}
+        cpus = dict.fromkeys(cpu for _, cpu in jobs)
         with (
-            self.reporter.task(f"counting instructions on {', '.join(self.cpus)}", len(jobs)) as bar,
+            self.reporter.task(f"counting instructions on {', '.join(cpus)}", len(jobs)) as bar,
             ThreadPoolExecutor(self.workers) as pool,
         ):
 
-            def one(job: tuple[_Model, str]) -> Cost:
+            def one(job: tuple[Model, str]) -> Cost:
                 model, cpu = job
                 cost = measure(lambda: self._open(model, cpu, count=True), size)
                 bar.advance()
@@ -242,20 +205,24 @@ class _Stage:
 
             return dict(zip(jobs, pool.map(one, jobs), strict=True))
 
-    def _entry(self, model: _Model, cpu: str, cost: Cost, baseline: dict[str, int] | None) -> dict[str, Any]:
+    def _entry(self, model: Model, cpu: str, cost: Cost | None, baseline: dict[str, int] | None) -> dict[str, Any]:
         size = (self.run.stage("convert") / model.file).stat().st_size
-        return {
+        entry = {
             "file": model.file,
             "precision": model.precision,
             "baseline": model.baseline,
             "cpu": cpu,
             "bytes": size,
+        }
+        if cost is None:
+            return entry
+        return entry | {
             **cost.to_dict(),
             "estimated_latency": latency.report(self.settings.engine, cpu, cost.instructions["total"], size),
             "ratios": None if baseline is None else ratios(cost.instructions, baseline),
         }
 
-    def _parity(self, model: _Model, cpu: str) -> Parity:
+    def _parity(self, model: Model, cpu: str) -> Parity:
         count = min(self.workers, len(self.samples))
         title = f"{model.file} on {cpu}"
         with (
@@ -273,14 +240,14 @@ class _Stage:
                 advance=lambda steps: bar.advance(steps=steps),
             )
 
-    def _blame(self, model: _Model, cpu: str, parity: Parity) -> dict[str, Any] | None:
+    def _blame(self, model: Model, cpu: str, parity: Parity) -> dict[str, Any] | None:
         different = [self.samples[one.sample] for one in parity.agreement.different]
         return explain_model(
             self.recipe, self.spec, self.samples, different,
             lambda: self._reference(model), lambda: self._open(model, cpu), self.reporter,
         )  # fmt: skip
 
-    def _reference(self, model: _Model) -> Engine:
+    def _reference(self, model: Model) -> Engine:
         path = self.run.artifact("convert", model.file)
         if find_spec("paddle") is not None:
             self.run.artifact("convert", str(Path(model.reference).with_suffix(".pdiparams")))
@@ -289,8 +256,10 @@ class _Stage:
             return open_engine("onnxruntime", path)
         raise PpedgeError(f"{path}: Paddle is needed as the reference.", "Install ppedge with the extra `cpu`.")
 
-    def _open(self, model: _Model, cpu: str, **options: Any) -> Engine:
+    def _open(self, model: Model, cpu: str, **options: Any) -> Engine:
         path = self.run.artifact("convert", model.file)
+        if cpu == PC:
+            return open_engine("onnxruntime", path, threads=1)
         if self.settings.engine == "paddlelite":
             options["allow_older_runtime"] = self.allow_older_runtime
         return open_engine(f"arm-{self.settings.engine}", path, cpu=cpu, progress=self.reporter.say, **options)
