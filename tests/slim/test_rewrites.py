@@ -133,3 +133,12 @@ def test_other_convolutions_have_no_rows_to_skip(stride, groups):
     net = paddle.nn.Sequential(ConvBNLayer(8, 8, 3, stride, groups=groups))
     with pytest.raises(PpedgeError, match="another stride or groups than skip_rows wants"):
         apply_rewrite(net, Rewrite("skip_rows", "0"))
+
+
+def test_parameters_of_all_rewritten_layers_have_names_of_their_own(examples):
+    example = examples["rec"]
+    net = example.build()
+    for rewrite in exact_rewrites(net, ["skip_rows", "fold_pool"], example.picture()):
+        apply_rewrite(net, rewrite)
+    parameters = net.parameters()
+    assert len({parameter.name for parameter in parameters}) == len(parameters)

@@ -74,7 +74,7 @@ def apply_rewrite(net: nn.Layer, rewrite: Rewrite) -> None:
         raise PpedgeError(f"The plan has an unknown rewrite, {rewrite.kind}.", "Update ppedge, or slim again.")
     training = net.training
     # Names of their own: the optimizer and the exported program keep parameters by name.
-    with unique_name.guard(f"{rewrite.kind}_"):
+    with unique_name.guard(f"{rewrite.kind}_{rewrite.layer}_"):
         try:
             make(net, rewrite.layer, **rewrite.options)
         except TypeError as error:
