@@ -49,6 +49,10 @@ class Function(nn.Layer):
             return F.interpolate(x, scale_factor=self.argument, mode="nearest")
         if kind == "shuffle":
             return F.pixel_shuffle(x, self.argument)
+        if kind == "rows":
+            channels, height = x.shape[1:3]
+            pairs = x.reshape([0, channels * height // 2, 2, -1])
+            return paddle.split(pairs, 2, axis=2)[0].reshape([0, channels, height // 2, -1])
         if kind == "max":
             return F.max_pool2d(x, self.argument, self.argument)
         if kind == "mean":

@@ -156,6 +156,8 @@ def _long() -> Iterator[Branch]:
     for channels, height, width, factor in ((16, 20, 20, 4), (16, 32, 48, 4), (16, 80, 80, 4), (32, 10, 14, 4),
                                             (4, 40, 40, 2), (24, 16, 20, 2)):  # fmt: skip
         yield Branch((1, channels, height, width), (("shuffle", factor),))
+    for channels, height, width in ((96, 4, 160), (40, 16, 100), (32, 8, 160), (200, 4, 60), (24, 12, 33)):
+        yield Branch((1, channels, height, width), (("dw", 3, 1, "relu"), ("rows",), ("act", "hard_swish")))
 
 
 def build(found: list[Branch]) -> Any:

@@ -213,6 +213,14 @@ def _reshaped(op: Operator, shapes: _Shapes) -> Shape:
     return tuple(after)
 
 
+def _split(op: Operator, shapes: _Shapes) -> Shape:
+    before = shapes.of(op, "X")
+    axis = int(op.attributes["axis"]) % len(before)
+    parts = int(op.attributes.get("num", 0))
+    length = before[axis] // parts if parts else int(op.attributes["sections"][0])
+    return *before[:axis], length, *before[axis + 1 :]
+
+
 def _squeezed(op: Operator, shapes: _Shapes) -> Shape:
     before = shapes.of(op, "X")
     axes = {int(axis) % len(before) for axis in op.attributes.get("axes", [])} or set(range(len(before)))
@@ -266,6 +274,7 @@ _RULES: Mapping[str, _Rule] = {
     "bilinear_interp_v2": _interpolated,
     "concat": _concatenated,
     "reshape2": _reshaped,
+    "split": _split,
     "squeeze2": _squeezed,
     "flatten_contiguous_range": _flattened,
     "transpose2": _transposed_axes,
