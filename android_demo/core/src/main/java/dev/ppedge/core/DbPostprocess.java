@@ -92,7 +92,7 @@ public final class DbPostprocess {
     }
 
     /** Fractions are cut off, towards 0, as in Python. */
-    private static int[] truncated(float[] corners) {
+    static int[] truncated(float[] corners) {
         int[] whole = new int[corners.length];
         for (int i = 0; i < whole.length; i++) {
             whole[i] = (int) corners[i];
