@@ -3,10 +3,12 @@ package dev.ppedge.demo;
 import android.content.ClipData;
 import android.content.Intent;
 import android.net.Uri;
+import android.os.BadParcelableException;
 import android.os.Bundle;
 import dev.ppedge.core.Stage;
 import dev.ppedge.demo.engine.Outcome;
 import dev.ppedge.demo.logic.HeadlessRequest;
+import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Settings;
 import java.util.HashMap;
@@ -34,21 +36,29 @@ abstract class RunPage extends Page<Outcome> {
     }
 
     private void obey(Intent intent) {
-        Map<String, Object> extras = new HashMap<String, Object>();
-        Bundle given = intent.getExtras();
-        if (given != null) {
-            for (String name : given.keySet()) {
-                extras.put(name, given.get(name));
-            }
-        }
         try {
-            HeadlessRequest request = HeadlessRequest.parse(extras);
+            HeadlessRequest request = HeadlessRequest.parse(extras(intent));
             if (request != null) {
                 run(request, SettingsStore.load(this), true);
             }
         } catch (ProblemException problem) {
             refuse(problem);
         }
+    }
+
+    private static Map<String, Object> extras(Intent intent) throws ProblemException {
+        Map<String, Object> extras = new HashMap<String, Object>();
+        try {
+            Bundle given = intent.getExtras();
+            if (given != null) {
+                for (String name : given.keySet()) {
+                    extras.put(name, given.get(name));
+                }
+            }
+        } catch (BadParcelableException error) { // any app may start this screen, with things that only it can read
+            throw new ProblemException(Problem.BAD_REQUEST, String.valueOf(error.getMessage()), error);
+        }
+        return extras;
     }
 
     @Override

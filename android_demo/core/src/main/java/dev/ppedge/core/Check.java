@@ -17,7 +17,8 @@ public final class Check {
     /** A sentence on the first thing that differs beyond the tolerance; empty if nothing does. */
     public final String detail;
 
-    Check(Stage stage, double difference, double tolerance, String unit, String detail) {
+    /** See the fields. */
+    public Check(Stage stage, double difference, double tolerance, String unit, String detail) {
         this.stage = stage;
         this.difference = difference;
         this.tolerance = tolerance;

@@ -50,7 +50,7 @@ public final class SelfTest {
         checks.add(test.detPreprocess());
         if (det != null) {
             Difference difference = new Difference(Stage.DET_NETWORK, OUTPUT_TOLERANCE, "value");
-            difference.tensors(Pipeline.run(det, golden.detInput, "detector"), golden.detOutput, golden.name);
+            difference.tensors(Pipeline.run(det, golden.detInput, "det"), golden.detOutput, golden.name);
             checks.add(difference.check());
         }
         checks.add(test.detPostprocess());
@@ -101,11 +101,12 @@ public final class SelfTest {
             GoldenCase.GoldenLine line = golden.lines.get(i);
             if (line.clsInput == null) {
                 throw new BundleException(
+                        Fault.CONTENT, "golden/" + golden.name,
                         "golden/" + golden.name + " has no classifier's tensors, but the bundle has a classifier.",
                         "Make the bundle again.");
             }
             difference.tensors(Preprocess.line(line.crop, manifest.clsPreprocess), line.clsInput, line(i));
-            Tensor output = network == null ? line.clsOutput : Pipeline.run(network, line.clsInput, "classifier");
+            Tensor output = network == null ? line.clsOutput : Pipeline.run(network, line.clsInput, "cls");
             difference.tensors(output, line.clsOutput, line(i));
             if (Classifier.upsideDown(output, manifest.turnScore) != line.turned) {
                 difference.add(1, line(i) + (line.turned ? ": not turned" : ": turned"));
@@ -128,7 +129,7 @@ public final class SelfTest {
         Difference difference = new Difference(Stage.REC_NETWORK, OUTPUT_TOLERANCE, "value");
         for (int i = 0; i < golden.lines.size(); i++) {
             GoldenCase.GoldenLine line = golden.lines.get(i);
-            difference.tensors(Pipeline.run(network, line.recInput, "recogniser"), line.recOutput, line(i));
+            difference.tensors(Pipeline.run(network, line.recInput, "rec"), line.recOutput, line(i));
         }
         return difference.check();
     }
