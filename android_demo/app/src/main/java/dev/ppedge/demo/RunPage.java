@@ -36,18 +36,20 @@ abstract class RunPage extends Page<Outcome> {
     }
 
     private void obey(Intent intent) {
+        Map<String, Object> extras = new HashMap<String, Object>();
         try {
-            HeadlessRequest request = HeadlessRequest.parse(extras(intent));
+            unpack(intent, extras);
+            HeadlessRequest request = HeadlessRequest.parse(extras);
             if (request != null) {
                 run(request, SettingsStore.load(this), true);
             }
         } catch (ProblemException problem) {
-            refuse(problem);
+            job().refuse(problem);
+            refuse(HeadlessRequest.idOf(extras), problem);
         }
     }
 
-    private static Map<String, Object> extras(Intent intent) throws ProblemException {
-        Map<String, Object> extras = new HashMap<String, Object>();
+    private static void unpack(Intent intent, Map<String, Object> extras) throws ProblemException {
         try {
             Bundle given = intent.getExtras();
             if (given != null) {
@@ -58,7 +60,6 @@ abstract class RunPage extends Page<Outcome> {
         } catch (BadParcelableException error) { // any app may start this screen, with things that only it can read
             throw new ProblemException(Problem.BAD_REQUEST, String.valueOf(error.getMessage()), error);
         }
-        return extras;
     }
 
     @Override
@@ -71,7 +72,7 @@ abstract class RunPage extends Page<Outcome> {
     abstract void run(HeadlessRequest request, Settings settings, boolean headless);
 
     /** Tells whoever sent an intent that it asks for something impossible. */
-    abstract void refuse(ProblemException problem);
+    abstract void refuse(String id, ProblemException problem);
 
     @Override
     final void share(Outcome outcome) {
@@ -82,8 +83,7 @@ abstract class RunPage extends Page<Outcome> {
         startActivity(Intent.createChooser(send, null));
     }
 
-    final void showSettings() {
-        Settings settings = SettingsStore.load(this);
+    final void showSettings(Settings settings) {
         section(getString(R.string.settings));
         fact(R.string.threads, String.valueOf(settings.threads));
         fact(R.string.power_mode, getResources().getStringArray(R.array.power_modes)[settings.powerMode.ordinal()]);
