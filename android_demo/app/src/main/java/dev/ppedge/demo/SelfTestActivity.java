@@ -69,7 +69,8 @@ public final class SelfTestActivity extends RunPage {
     private String unit(String unit) {
         return unit.equals("pixel") ? getString(R.string.unit_pixel)
                 : unit.equals("level") ? getString(R.string.unit_level)
-                : unit.equals("line") ? getString(R.string.unit_line) : "";
+                : unit.equals("line") ? getString(R.string.unit_line)
+                : unit.equals("share") ? getString(R.string.unit_share) : "";
     }
 
     private static String number(double value) {
