@@ -135,7 +135,7 @@ def ensure(progress: Progress | None = None) -> Toolchain:
 
 
 def opencv(progress: Progress | None = None) -> OpenCv:
-    """Return OpenCV for Java, fetching it first if it is not there (about 185 MB, of which 310 MB unpacked are kept).
+    """Return OpenCV for Java, fetching it first if it is not there (about 185 MB; unpacked, 295 MB are kept).
 
     Raises:
         MissingError: The machine lacks a program, the network, or space, or the cache folder cannot be written.

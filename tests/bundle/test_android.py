@@ -123,6 +123,19 @@ def test_what_the_library_needs_goes_with_it(tmp_path, app, place, capsys):
     assert sorted(path.name for path in (app / "app/src/main/jniLibs/arm64-v8a").iterdir()) == sorted(names[1:])
 
 
+def test_a_library_that_is_no_longer_needed_goes(tmp_path, app):
+    release = make_release(tmp_path / "r", elf(needed=["libc++_shared.so"]))
+    (release / "java/so/libc++_shared.so").write_bytes(elf())
+    android.install_lite(android.find_release(release), app)
+    own = app / "app/src/main/jniLibs/arm64-v8a/libmine.so"
+    own.write_bytes(b"not of a release")
+    android.install_lite(android.find_release(make_release(tmp_path / "static")), app)
+    assert sorted(path.name for path in own.parent.iterdir()) == ["libmine.so", "libpaddle_lite_jni.so"]
+    (app / "app/libs/lite.json").write_text("[]")
+    android.install_lite(android.find_release(release), app)
+    assert own.with_name("libc++_shared.so").is_file()
+
+
 def test_what_the_library_needs_is_checked_too(tmp_path):
     release = make_release(tmp_path / "r", elf(needed=["libc++_shared.so"]))
     (release / "java/so/libc++_shared.so").write_bytes(elf(alignments=(4096,)))

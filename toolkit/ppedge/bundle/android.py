@@ -17,7 +17,7 @@ from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.manifest import is_bundle
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
-from ppedge.runs import atomic_write, sha256, write_json
+from ppedge.runs import atomic_write, read_json, sha256, write_json
 
 ABI = "arm64-v8a"
 ASSETS = Path("app/src/main/assets/bundle")
@@ -157,7 +157,9 @@ def _find(release: Path) -> tuple[Path, Path, Path]:
 
 
 def install_lite(files: LiteFiles, app: Path) -> dict[str, Any]:
-    """Copy Paddle Lite's Java API and library into the app, each whole, and record what they are.
+    """Copy Paddle Lite's Java API and libraries into the app, each whole, and record what they are.
+
+    What an earlier call put there and this one does not is removed.
 
     Returns:
         The record, which is also written to ``app/libs/lite.json``: ``abi``, ``page_alignment``, ``files`` (``file``
@@ -170,6 +172,17 @@ def install_lite(files: LiteFiles, app: Path) -> dict[str, Any]:
         with source.open("rb") as given, atomic_write(path) as file:
             shutil.copyfileobj(given, file)
         entries.append({"file": str(target), "bytes": path.stat().st_size, "sha256": sha256(path)})
+    for name in _recorded(app) - {str(target) for _, target in targets}:
+        (app / name).unlink(missing_ok=True)
     record = {"schema": 1, "abi": ABI, "page_alignment": files.alignment, "files": entries}
     write_json(app / RECORD, record)
     return record
+
+
+def _recorded(app: Path) -> set[str]:
+    """Return the libraries that an earlier `install_lite` put into the app; none if its record is not to be read."""
+    try:
+        files = {str(entry["file"]) for entry in read_json(app / RECORD)["files"]}
+    except (PpedgeError, KeyError, TypeError):
+        return set()
+    return {name for name in files if Path(name).parent == LIBRARIES}
