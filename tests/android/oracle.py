@@ -61,7 +61,19 @@ def resizes(rng):
         yield ints(height, width, to_height, to_width) + image.tobytes() + scaled.tobytes()
 
 
+# Three corners on a line, or two in one place: what clipping a turned box at a picture's corner may leave.
+FLAT_QUADS = (
+    ((0, 0), (10, 0), (0, 10), (0, 0)),
+    ((0, 0), (10, 5), (20, 10), (0, 10)),
+    ((3, 3), (10, 10), (15, 15), (20, 20)),
+)
+
+
 def crops(rng):
+    for quad in FLAT_QUADS:
+        image = picture(rng, 30, 40)
+        crop = crop_quad(image, quad)
+        yield ints(30, 40) + image.tobytes() + floats(quad) + ints(*crop.shape[:2]) + crop.tobytes()
     for case in range(120):
         height, width = rng.integers(20, 300, 2).tolist()
         image = picture(rng, height, width)

@@ -1,34 +1,22 @@
 """android_demo/core on this machine's JVM: the same results as ppedge.ocr and OpenCV."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
-from types import SimpleNamespace
 
-import oracle
 import pytest
-from junit import CLASSES, MAIN, TESTS, compile_java, run_junit, toolchain
-
-SAMPLE = Path(__file__).parents[1] / "bundle" / "sample.py"
-
-
-@pytest.fixture(scope="session")
-def java(tmp_path_factory):
-    """The compiled core and its tests, a bundle, and what Python computes for random input."""
-    folder = tmp_path_factory.mktemp("core")
-    jvm = toolchain().jvm()
-    core = compile_java(jvm, MAIN, "", folder / "main")
-    tests = compile_java(jvm, TESTS, f"{core}:{jvm.junit_classpath}", folder / "tests")
-    subprocess.run([sys.executable, SAMPLE, folder / "bundle"], check=True, capture_output=True)
-    oracle.write(folder / "oracle")
-    return SimpleNamespace(jvm=jvm, core=core, tests=tests, bundle=folder / "bundle", oracle=folder / "oracle")
+from junit import CLASSES, MAIN, OPENCV_CLASS, run_junit
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("test_class", CLASSES)
 def test_core(java, test_class):
     printed = run_junit(java.jvm, test_class, java.core, java.tests, java.bundle, java.oracle)
+    assert re.search(r"^OK \(\d+ tests?\)", printed, re.MULTILINE), printed
+    print("\n".join(line for line in printed.splitlines() if ":" in line))
+
+
+@pytest.mark.slow
+def test_opencv_agrees(java, opencv):
+    printed = run_junit(java.jvm, OPENCV_CLASS, java.core, opencv.tests, java.bundle, java.oracle, opencv.library)
     assert re.search(r"^OK \(\d+ tests?\)", printed, re.MULTILINE), printed
     print("\n".join(line for line in printed.splitlines() if ":" in line))
 

@@ -27,6 +27,11 @@ TEXTS = ["车牌A00112", "aab bcc", "", "$ 12:30", "\U00020bb7é", "0", "deed  C
 # The classifier's probability of upside down: sure, not sure enough, at the limit (float32 of 0.9 lies below 0.9), no.
 UPSIDE_DOWN = [0.97, 0.85, 0.9, 0.02, 0.6]
 
+CHAIN = [
+    {"stage": stage, "run": "sample_run", "manifest_sha256": digit * 64, "recipe_sha256": "e" * 64}
+    for stage, digit in (("convert", "c"), ("train", "a"))
+]
+
 
 def rectangle(x, y, width, height, angle):
     """Corners of a rectangle with this centre, in shares of the picture's smaller side, turned by degrees."""
@@ -101,7 +106,7 @@ def write_sample(folder):
     manifest.write_charset(folder, CHARACTERS)
     specs = {"det": DET.to_dict(), "rec": REC.to_dict(), "cls": CLS.to_dict()}
     models = {
-        task: manifest.model_entry(folder, task, spec, precision="fp32", chain=[]) for task, spec in specs.items()
+        task: manifest.model_entry(folder, task, spec, precision="fp32", chain=CHAIN) for task, spec in specs.items()
     }
     rng = np.random.default_rng(11)
     calls = {"rec": 0, "cls": 0}

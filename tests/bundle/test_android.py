@@ -11,9 +11,11 @@ from ppedge.errors import PpedgeError
 from ppedge.runs import sha256
 
 
-def elf(bits=64, machine=183, alignments=(16384, 16384), kind=3):
+def elf(bits=64, machine=183, alignments=(16384, 16384), kind=3, needed=(), strings_at=0x1000):
     """Headers of a shared library with segments to load of these alignments, and one that is not loaded."""
     segments = [(1, alignment) for alignment in alignments] + [(0x6474E551, 8)]
+    if needed:
+        return elf_that_needs(needed, machine, strings_at)
     if bits == 64:
         head = struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, 0, 64, 0, 0, 64, 56, len(segments), 64, 0, 0)
         table = b"".join(struct.pack("<IIQQQQQQ", t, 5, 0, 0, 0, 0, 0, a) for t, a in segments)
@@ -21,6 +23,25 @@ def elf(bits=64, machine=183, alignments=(16384, 16384), kind=3):
         head = struct.pack("<HHIIIIIHHHHHH", kind, machine, 1, 0, 52, 0, 0, 52, 32, len(segments), 40, 0, 0)
         table = b"".join(struct.pack("<IIIIIIII", t, 0, 0, 0, 0, 0, 5, a) for t, a in segments)
     return b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(9) + head + table
+
+
+def elf_that_needs(needed, machine, strings_at):
+    """A library of two segments: the dynamic section, and what is loaded at 0x1000, which is its table of strings."""
+    strings = b"\0" + b"".join(name.encode() + b"\0" for name in needed)
+    places = [strings.index(name.encode()) for name in needed]
+    entries = [
+        (14, 0),
+        *((1, place) for place in places),
+        (5, strings_at),
+        (0, 0),
+        (1, 1),
+    ]  # the last is beyond the end
+    dynamic = b"".join(struct.pack("<QQ", *entry) for entry in entries)
+    at = 64 + 2 * 56
+    head = struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    table = struct.pack("<IIQQQQQQ", 2, 4, at, 0, 0, len(dynamic), len(dynamic), 8)
+    table += struct.pack("<IIQQQQQQ", 1, 4, at + len(dynamic), 0x1000, 0, len(strings), len(strings), 16384)
+    return b"\x7fELF" + bytes([2, 1, 1]) + bytes(9) + head + table + dynamic + strings
 
 
 @pytest.fixture
@@ -71,6 +92,8 @@ def test_paddle_lite_goes_into_the_app(tmp_path, app, place, capsys, monkeypatch
         (elf(alignments=()), "aligned to 0 bytes"),
         (elf()[:-1], "damaged: the segments lie beyond the end"),
         (elf()[:40], "damaged"),
+        (elf(needed=["libc++_shared.so"]), r"needs libc\+\+_shared\.so, which is neither beside it nor on every phone"),
+        (elf(needed=["libc.so"], strings_at=0x9000), "damaged: the names of libraries lie beyond the end"),
         (b"#!/bin/sh", "not a library"),
         (b"", "not a library"),
     ],
@@ -87,6 +110,38 @@ def test_small_pages_can_be_insisted_on(tmp_path):
     assert files.alignment == 4096
     with pytest.raises(PpedgeError, match="x86-64"):
         android.find_release(make_release(tmp_path / "s", elf(machine=62, alignments=(4096,))), allow_4k_pages=True)
+
+
+@pytest.mark.parametrize("place", ["java/so", "cxx/lib"])
+def test_what_the_library_needs_goes_with_it(tmp_path, app, place, capsys):
+    release = make_release(tmp_path / "r", elf(needed=["libc.so", "liblog.so", "libc++_shared.so"]))
+    (release / place).mkdir(parents=True, exist_ok=True)
+    (release / place / "libc++_shared.so").write_bytes(elf(alignments=(65536,)))
+    assert ppedge("bundle", "--into", app, "--lite-android", release, "--json") == 0
+    names = [entry["file"].rpartition("/")[2] for entry in json.loads(capsys.readouterr().out)["lite"]["files"]]
+    assert names == ["PaddlePredictor.jar", "libpaddle_lite_jni.so", "libc++_shared.so"]
+    assert sorted(path.name for path in (app / "app/src/main/jniLibs/arm64-v8a").iterdir()) == sorted(names[1:])
+
+
+def test_a_library_that_is_no_longer_needed_goes(tmp_path, app):
+    release = make_release(tmp_path / "r", elf(needed=["libc++_shared.so"]))
+    (release / "java/so/libc++_shared.so").write_bytes(elf())
+    android.install_lite(android.find_release(release), app)
+    own = app / "app/src/main/jniLibs/arm64-v8a/libmine.so"
+    own.write_bytes(b"not of a release")
+    android.install_lite(android.find_release(make_release(tmp_path / "static")), app)
+    assert sorted(path.name for path in own.parent.iterdir()) == ["libmine.so", "libpaddle_lite_jni.so"]
+    (app / "app/libs/lite.json").write_text("[]")
+    android.install_lite(android.find_release(release), app)
+    assert own.with_name("libc++_shared.so").is_file()
+
+
+def test_what_the_library_needs_is_checked_too(tmp_path):
+    release = make_release(tmp_path / "r", elf(needed=["libc++_shared.so"]))
+    (release / "java/so/libc++_shared.so").write_bytes(elf(alignments=(4096,)))
+    with pytest.raises(PpedgeError, match=r"libc\+\+_shared\.so: its segments are aligned to 4096"):
+        android.find_release(release)
+    assert android.find_release(release, allow_4k_pages=True).alignment == 4096
 
 
 def test_headers_of_32_bits_are_read(tmp_path):

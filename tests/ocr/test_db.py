@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ppedge.errors import PpedgeError
 from ppedge.ocr.db import boxes_from_map
-from ppedge.ocr.geometry import order_quad, unclip
+from ppedge.ocr.geometry import offset_polygon, order_quad
 from ppedge.ocr.spec import DbPostprocess
 
 SIZE = (200, 300)
@@ -45,7 +45,9 @@ def test_growing_in_closed_form_is_clipper_and_minimum_rectangle(width, height, 
     cv2.fillPoly(probability, [np.rint(cv2.boxPoints(((150, 100), (width, height), angle))).astype(np.int32)], 1.0)
     (box,) = boxes_from_map(probability, SIZE, DbPostprocess())
     contour = cv2.findContours((probability > 0.3).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0][0]
-    grown = unclip(cv2.boxPoints(cv2.minAreaRect(contour)), 1.5)
+    centre, (across, along), turn = cv2.minAreaRect(contour)
+    distance = across * along * 1.5 / (2 * (across + along))
+    (grown,) = offset_polygon(cv2.boxPoints((centre, (across, along), turn)), distance)
     expected = cv2.boxPoints(cv2.minAreaRect(grown))
     np.testing.assert_allclose(box.quad, order_quad(expected), atol=0.5)
 

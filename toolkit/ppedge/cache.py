@@ -107,6 +107,6 @@ def locked(path: Path, tell: Progress) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell("Another process is at work in the ARM emulator's folder: waiting for it.")
+            tell(f"Another process is at work in {path.parent}: waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -48,6 +48,18 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def swap_in(made: Path, place: Path, old: Path) -> None:
+    """Put a folder that is whole in the place of another, or of none; all three lie on one file system.
+
+    A kill between the two renames leaves ``old`` and no ``place``: whoever looks next renames ``old`` back.
+    """
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.rename(old)
+    made.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically."""
     data = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
@@ -237,12 +249,7 @@ class Run:
             if not keep:
                 shutil.rmtree(partial, ignore_errors=True)
             raise
-        old = self._old(name)
-        shutil.rmtree(old, ignore_errors=True)
-        if target.exists():
-            target.rename(old)
-        partial.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+        swap_in(partial, target, self._old(name))
         self._take_recipe()
 
     def write_manifest(

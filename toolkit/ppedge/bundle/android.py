@@ -12,21 +12,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppedge.bundle.elf import read_elf
+from ppedge.bundle.elf import Elf, read_elf
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.manifest import is_bundle
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
-from ppedge.runs import atomic_write, sha256, write_json
+from ppedge.runs import atomic_write, read_json, sha256, write_json
 
 ABI = "arm64-v8a"
 ASSETS = Path("app/src/main/assets/bundle")
 JAR = Path("app/libs/PaddlePredictor.jar")
-LIBRARY = Path(f"app/src/main/jniLibs/{ABI}/libpaddle_lite_jni.so")
+LIBRARIES = Path(f"app/src/main/jniLibs/{ABI}")
+LIBRARY = LIBRARIES / "libpaddle_lite_jni.so"
 RECORD = Path("app/libs/lite.json")
 LARGE_PAGE = 16384
 """Bytes: phones with pages of this size cannot load a library whose segments are aligned to less."""
 
+# What every Android lets apps load, by its NDK's list of stable libraries; libc++_shared is not among them.
+_SYSTEM = {
+    f"lib{name}.so"
+    for name in (
+        *("c", "m", "dl", "log", "z", "stdc++", "android", "jnigraphics", "nativewindow", "neuralnetworks"),
+        *(
+            "EGL",
+            "GLESv1_CM",
+            "GLESv2",
+            "GLESv3",
+            "vulkan",
+            "OpenSLES",
+            "OpenMAXAL",
+            "aaudio",
+            "mediandk",
+            "camera2ndk",
+        ),
+    )
+}
 _PREDICTOR = "com/baidu/paddle/lite/PaddlePredictor.class"
 _RELEASE = "Unpack inference_lite_lib.android.armv8... of Paddle Lite, a build with Java, and name its folder."
 
@@ -37,12 +57,12 @@ class LiteFiles:
 
     Attributes:
         jar: The Java API.
-        library: What it loads.
-        alignment: Of the library's segments, the smallest, in bytes.
+        libraries: What it loads, and what that needs of the release.
+        alignment: Of the libraries' segments, the smallest, in bytes.
     """
 
     jar: Path
-    library: Path
+    libraries: tuple[Path, ...]
     alignment: int
 
 
@@ -82,11 +102,25 @@ def find_release(release: Path, allow_4k_pages: bool = False) -> LiteFiles:
         allow_4k_pages: Take a library that phones with 16 KB pages cannot load.
 
     Raises:
-        PpedgeError: Files are missing, the library is not for arm64, or its segments are aligned to less than 16 KB.
+        PpedgeError: Files are missing, a library is not for arm64, or its segments are aligned to less than 16 KB.
     """
-    jar, library = _find(release)
-    if not zipfile.is_zipfile(jar) or _PREDICTOR not in zipfile.ZipFile(jar).namelist():
-        raise PpedgeError(f"{jar}: not Paddle Lite's Java API (no {_PREDICTOR} in it).", _RELEASE)
+    base, jar, library = _find(release)
+    try:
+        with zipfile.ZipFile(jar) as packed:
+            packed.getinfo(_PREDICTOR)
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise PpedgeError(f"{jar}: not Paddle Lite's Java API (no {_PREDICTOR} in it).", _RELEASE) from error
+    found, libraries = _checked(library, allow_4k_pages), [library]
+    alignment = min(found.alignments)
+    for name in found.needed:
+        if name not in _SYSTEM:
+            libraries.append(_companion(base, library, name))
+            alignment = min(alignment, *_checked(libraries[-1], allow_4k_pages).alignments)
+    return LiteFiles(jar, tuple(libraries), alignment)
+
+
+def _checked(library: Path, allow_4k_pages: bool) -> Elf:
+    """Return what a library says of itself if an arm64 phone can load it."""
     elf = read_elf(library)
     if (elf.bits, elf.machine, elf.shared) != (64, "arm64", True):
         what = f"{elf.machine}, {elf.bits} bits" + ("" if elf.shared else ", not a shared library")
@@ -98,32 +132,57 @@ def find_release(release: Path, allow_4k_pages: bool = False) -> LiteFiles:
             "load it.",
             "Build Paddle Lite with the linker option -Wl,-z,max-page-size=16384, or insist with --allow-4k-pages.",
         )
-    return LiteFiles(jar, library, alignment)
+    return elf
 
 
-def _find(release: Path) -> tuple[Path, Path]:
+def _companion(base: Path, library: Path, name: str) -> Path:
+    """Return the library of the release that another one needs: beside it, or with the C++ interface."""
+    for path in (library.with_name(name), base / "cxx/lib" / name):
+        if path.is_file():
+            return path
+    raise PpedgeError(
+        f"{library}: needs {name}, which is neither beside it nor on every phone: the app could not load it.",
+        f"Put {name} of the NDK that built the release beside it, or take a build with c++_static.",
+    )
+
+
+def _find(release: Path) -> tuple[Path, Path, Path]:
     for base in (release, *sorted(release.glob("inference_lite_lib*"))):
         jar = base / "java/jar/PaddlePredictor.jar"
         places = [base / "java/so", base / "java/libs" / ABI, base / "java/so" / ABI, base / "java/libs"]
         libraries = [path for place in places if (path := place / LIBRARY.name).is_file()]
         if jar.is_file() and libraries:
-            return jar, libraries[0]
+            return base, jar, libraries[0]
     raise PpedgeError(f"{release}: no java/jar/{JAR.name} with java/so/{LIBRARY.name} in it.", _RELEASE)
 
 
 def install_lite(files: LiteFiles, app: Path) -> dict[str, Any]:
-    """Copy Paddle Lite's Java API and library into the app, each whole, and record what they are.
+    """Copy Paddle Lite's Java API and libraries into the app, each whole, and record what they are.
+
+    What an earlier call put there and this one does not is removed.
 
     Returns:
         The record, which is also written to ``app/libs/lite.json``: ``abi``, ``page_alignment``, ``files`` (``file``
         relative to the app's project, ``bytes``, ``sha256``).
     """
     entries = []
-    for source, target in ((files.jar, JAR), (files.library, LIBRARY)):
+    targets = [(files.jar, JAR), *((library, LIBRARIES / library.name) for library in files.libraries)]
+    for source, target in targets:
         path = app / target
         with source.open("rb") as given, atomic_write(path) as file:
             shutil.copyfileobj(given, file)
         entries.append({"file": str(target), "bytes": path.stat().st_size, "sha256": sha256(path)})
+    for name in _recorded(app) - {str(target) for _, target in targets}:
+        (app / name).unlink(missing_ok=True)
     record = {"schema": 1, "abi": ABI, "page_alignment": files.alignment, "files": entries}
     write_json(app / RECORD, record)
     return record
+
+
+def _recorded(app: Path) -> set[str]:
+    """Return the libraries that an earlier `install_lite` put into the app; none if its record is not to be read."""
+    try:
+        files = {str(entry["file"]) for entry in read_json(app / RECORD)["files"]}
+    except (PpedgeError, KeyError, TypeError):
+        return set()
+    return {name for name in files if Path(name).parent == LIBRARIES}

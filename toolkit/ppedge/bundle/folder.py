@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
+from ppedge.runs import swap_in
 
 
 @contextmanager
@@ -38,14 +39,10 @@ def whole_folder(out: Path, *, replace: Callable[[Path], bool]) -> Iterator[Path
             for path in partial.iterdir():  # what a killed attempt left
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             yield partial
-            shutil.rmtree(old, ignore_errors=True)
-            if place.exists():
-                place.rename(old)
-            partial.rename(place)
+            swap_in(partial, place, old)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -30,12 +30,6 @@ def polygon_area(polygon: npt.ArrayLike) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
-def polygon_perimeter(polygon: npt.ArrayLike) -> float:
-    """Return the length in pixels of a closed polygon (K, 2)."""
-    points = np.asarray(polygon, dtype=np.float64)
-    return float(np.hypot(*(np.roll(points, -1, axis=0) - points).T).sum())
-
-
 def offset_polygon(polygon: npt.ArrayLike, distance: float) -> list[np.ndarray]:
     """Move a polygon's edges outwards (``distance`` > 0) or inwards (< 0), with round joins.
 
@@ -54,22 +48,6 @@ def offset_polygon(polygon: npt.ArrayLike, distance: float) -> list[np.ndarray]:
     except pyclipper.ClipperException:  # fewer than three distinct points: there is nothing to offset
         return []
     return [np.asarray(path, np.float32) / CLIPPER_SCALE for path in clipper.Execute(distance * CLIPPER_SCALE)]
-
-
-def unclip(polygon: npt.ArrayLike, ratio: float) -> np.ndarray:
-    """Grow a polygon by D = area x ratio / perimeter, as DB does (the source is named in `ppedge.ocr.db`).
-
-    Args:
-        polygon: (K, 2), simple.
-        ratio: At least 0.
-
-    Returns:
-        The grown polygon (K', 2), float32; a polygon without area comes back as it was.
-    """
-    points = np.asarray(polygon, dtype=np.float32)
-    perimeter = polygon_perimeter(points)
-    grown = offset_polygon(points, polygon_area(points) * ratio / perimeter) if perimeter > 0 else []
-    return max(grown, key=polygon_area, default=points)
 
 
 def order_quads(quads: npt.ArrayLike) -> np.ndarray:

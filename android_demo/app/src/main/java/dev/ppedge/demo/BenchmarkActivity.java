@@ -30,14 +30,14 @@ public final class BenchmarkActivity extends RunPage {
     }
 
     @Override
-    void refuse(ProblemException problem) {
-        BenchmarkTask.refuse(engine(), problem);
+    void refuse(String id, ProblemException problem) {
+        BenchmarkTask.refuse(engine(), id, problem);
     }
 
     @Override
     void showBefore() {
         note(getString(R.string.benchmark_about));
-        showSettings();
+        showSettings(SettingsStore.load(this));
     }
 
     @Override
@@ -53,7 +53,7 @@ public final class BenchmarkActivity extends RunPage {
         section(getString(R.string.phone));
         fact(R.string.thermal, heat < 0 ? getString(R.string.unknown)
                 : getResources().getStringArray(R.array.thermal_levels)[heat]);
-        showSettings();
+        showSettings(outcome.settings);
         showFile(outcome);
     }
 

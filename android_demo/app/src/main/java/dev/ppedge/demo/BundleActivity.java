@@ -6,6 +6,7 @@ import dev.ppedge.demo.engine.AboutTask;
 import dev.ppedge.demo.engine.Job;
 import dev.ppedge.demo.engine.BundleFacts;
 import dev.ppedge.demo.engine.PhoneInfo;
+import dev.ppedge.demo.logic.Origin;
 import java.util.Map;
 
 /** Which models are in the app, what they were made with, and what runs them. */
@@ -37,10 +38,10 @@ public final class BundleActivity extends Page<BundleFacts> {
     void share(BundleFacts facts) {
         StringBuilder text = new StringBuilder();
         text.append(facts.manifest.name).append('\n');
-        text.append(describe(facts.manifest.det)).append('\n');
-        text.append(describe(facts.manifest.rec)).append('\n');
-        if (facts.manifest.cls != null) {
-            text.append(describe(facts.manifest.cls)).append('\n');
+        for (ModelEntry model : new ModelEntry[] {facts.manifest.det, facts.manifest.rec, facts.manifest.cls}) {
+            if (model != null) {
+                text.append(describe(model)).append('\n').append(Origin.of(model, true)).append('\n');
+            }
         }
         text.append(getString(R.string.runtime)).append(": ").append(facts.runtime).append('\n');
         shareText(text.toString());
@@ -63,6 +64,10 @@ public final class BundleActivity extends Page<BundleFacts> {
         fact(R.string.classifier, manifest.cls == null ? getString(R.string.none) : describe(manifest.cls));
         fact(R.string.characters, String.valueOf(facts.characters));
         fact(R.string.golden_pictures, String.valueOf(manifest.golden.size()));
+        section(getString(R.string.origin));
+        origin(R.string.detector, manifest.det);
+        origin(R.string.recogniser, manifest.rec);
+        origin(R.string.classifier, manifest.cls);
         section(getString(R.string.phone));
         fact(R.string.runtime, facts.runtime.isEmpty() ? getString(R.string.unknown) : facts.runtime);
         Map<String, Object> phone = PhoneInfo.of(this);
@@ -72,6 +77,12 @@ public final class BundleActivity extends Page<BundleFacts> {
         fact(R.string.app_version, String.valueOf(phone.get("app")));
         section(getString(R.string.licence));
         note(manifest.licence);
+    }
+
+    private void origin(int name, ModelEntry model) {
+        if (model != null && !model.chain.isEmpty()) {
+            fact(name, Origin.of(model, false));
+        }
     }
 
     private String describe(ModelEntry model) {

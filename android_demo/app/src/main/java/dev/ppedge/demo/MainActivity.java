@@ -11,15 +11,12 @@ import android.view.Menu;
 import android.view.MenuItem;
 import android.view.View;
 import android.widget.AdapterView;
-import android.widget.Button;
-import android.widget.ImageView;
 import android.widget.ListView;
 import android.widget.TextView;
 import dev.ppedge.core.Line;
 import dev.ppedge.demo.engine.Job;
 import dev.ppedge.demo.engine.PictureReading;
 import dev.ppedge.demo.engine.ReadTask;
-import dev.ppedge.demo.logic.ProblemException;
 import java.io.File;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -196,7 +193,8 @@ public final class MainActivity extends Screen
         if (content) {
             showReading(result);
         } else {
-            showNotice(job.problem(), running);
+            shown = null;
+            Notice.show(this, job.problem(), running);
         }
     }
 
@@ -240,29 +238,6 @@ public final class MainActivity extends Screen
             }
         }
         return kept;
-    }
-
-    private void showNotice(ProblemException problem, boolean running) {
-        shown = null;
-        ImageView icon = (ImageView) findViewById(R.id.notice_icon);
-        icon.setImageResource(problem == null ? R.drawable.ic_text_picture : R.drawable.ic_problem);
-        icon.setImageTintList(getResources().getColorStateList(
-                problem == null ? R.color.accent : R.color.failure, getTheme()));
-        TextView title = (TextView) findViewById(R.id.notice_title);
-        TextView text = (TextView) findViewById(R.id.notice_text);
-        Button action = (Button) findViewById(R.id.notice_action);
-        findViewById(R.id.notice_copy).setVisibility(problem == null ? View.GONE : View.VISIBLE);
-        if (problem == null) {
-            title.setText(running ? R.string.opening : R.string.empty_title);
-            text.setText(running ? "" : getString(R.string.empty_text));
-            action.setVisibility(View.GONE);
-            return;
-        }
-        title.setText(ProblemText.title(problem.problem));
-        text.setText(ProblemText.text(this, problem));
-        ProblemText.Remedy remedy = ProblemText.remedy(problem.problem);
-        action.setVisibility(remedy == ProblemText.Remedy.NONE ? View.GONE : View.VISIBLE);
-        action.setText(remedy == ProblemText.Remedy.ALLOW_OLD_RUNTIME ? R.string.go_on_anyway : R.string.try_again);
     }
 
     @Override

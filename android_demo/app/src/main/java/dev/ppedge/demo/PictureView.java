@@ -6,6 +6,8 @@ import android.graphics.Canvas;
 import android.graphics.Paint;
 import android.graphics.Path;
 import android.graphics.RectF;
+import android.os.Bundle;
+import android.os.Parcelable;
 import android.util.AttributeSet;
 import android.util.TypedValue;
 import android.view.GestureDetector;
@@ -29,6 +31,8 @@ public final class PictureView extends View {
 
     private static final float DOUBLE_TAP = 3;
     private static final float CLOSE = 2.5f;
+    private static final String SUPER = "super";
+    private static final String SEEN = "seen";
 
     private final Viewport viewport = new Viewport();
     private final Paint picturePaint = new Paint(Paint.FILTER_BITMAP_FLAG);
@@ -46,6 +50,7 @@ public final class PictureView extends View {
     private List<Line> lines = Collections.emptyList();
     private int selected = -1;
     private OnSelect onSelect;
+    private float[] before; // what was seen before a turn of the phone: centre, zoom, the picture's size
 
     /** As layouts make it. */
     public PictureView(Context context, AttributeSet attributes) {
@@ -75,6 +80,39 @@ public final class PictureView extends View {
         bitmap = newBitmap;
         lines = newLines;
         selected = -1;
+        showAsBefore();
+        invalidate();
+    }
+
+    /** Once there are a picture and a size: which comes first after a turn is the system's to say. */
+    private void showAsBefore() {
+        if (before == null || bitmap == null || getWidth() == 0) {
+            return;
+        }
+        if (before[3] == bitmap.getWidth() && before[4] == bitmap.getHeight()) {
+            viewport.show(before[0], before[1], before[2]);
+        }
+        before = null;
+    }
+
+    @Override
+    protected Parcelable onSaveInstanceState() {
+        Bundle state = new Bundle();
+        state.putParcelable(SUPER, super.onSaveInstanceState());
+        if (bitmap != null && getWidth() > 0) {
+            float x = viewport.toPictureX(getWidth() / 2f);
+            float y = viewport.toPictureY(getHeight() / 2f);
+            state.putFloatArray(SEEN, new float[] {x, y, viewport.zoom(), bitmap.getWidth(), bitmap.getHeight()});
+        }
+        return state;
+    }
+
+    @Override
+    protected void onRestoreInstanceState(Parcelable saved) {
+        Bundle state = (Bundle) saved;
+        super.onRestoreInstanceState(state.getParcelable(SUPER));
+        before = state.getFloatArray(SEEN);
+        showAsBefore();
         invalidate();
     }
 
@@ -93,6 +131,7 @@ public final class PictureView extends View {
     @Override
     protected void onSizeChanged(int width, int height, int oldWidth, int oldHeight) {
         viewport.setView(width, height);
+        showAsBefore();
     }
 
     @Override

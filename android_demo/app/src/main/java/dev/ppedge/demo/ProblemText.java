@@ -1,6 +1,7 @@
 package dev.ppedge.demo;
 
 import android.content.Context;
+import dev.ppedge.core.Fault;
 import dev.ppedge.demo.engine.PhoneInfo;
 import dev.ppedge.demo.logic.JsonWriter;
 import dev.ppedge.demo.logic.Problem;
@@ -92,9 +93,31 @@ final class ProblemText {
         }
     }
 
+    private static int sentence(Fault fault) {
+        switch (fault) {
+            case OTHER_VERSION:
+                return R.string.fault_other_version;
+            case MISSING:
+                return R.string.fault_missing;
+            case CHANGED:
+                return R.string.fault_changed;
+            case CONTENT:
+                return R.string.fault_content;
+            case SIZE:
+                return R.string.fault_size;
+            case OUTPUT:
+                return R.string.fault_output;
+            case NOT_A_NUMBER:
+                return R.string.fault_not_a_number;
+            default:
+                return R.string.fault_failed;
+        }
+    }
+
     /** Returns what to do, and below it what is known. */
     static String text(Context context, ProblemException problem) {
-        String detail = problem.getMessage();
+        String detail = problem.fault == null ? problem.getMessage()
+                : context.getString(sentence(problem.fault), problem.where);
         String advice = context.getString(advice(problem.problem));
         return detail == null || detail.isEmpty() ? advice : advice + "\n\n" + detail;
     }

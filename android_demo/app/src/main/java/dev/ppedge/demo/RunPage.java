@@ -3,10 +3,12 @@ package dev.ppedge.demo;
 import android.content.ClipData;
 import android.content.Intent;
 import android.net.Uri;
+import android.os.BadParcelableException;
 import android.os.Bundle;
 import dev.ppedge.core.Stage;
 import dev.ppedge.demo.engine.Outcome;
 import dev.ppedge.demo.logic.HeadlessRequest;
+import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Settings;
 import java.util.HashMap;
@@ -35,19 +37,28 @@ abstract class RunPage extends Page<Outcome> {
 
     private void obey(Intent intent) {
         Map<String, Object> extras = new HashMap<String, Object>();
-        Bundle given = intent.getExtras();
-        if (given != null) {
-            for (String name : given.keySet()) {
-                extras.put(name, given.get(name));
-            }
-        }
         try {
+            unpack(intent, extras);
             HeadlessRequest request = HeadlessRequest.parse(extras);
             if (request != null) {
                 run(request, SettingsStore.load(this), true);
             }
         } catch (ProblemException problem) {
-            refuse(problem);
+            job().refuse(problem);
+            refuse(HeadlessRequest.idOf(extras), problem);
+        }
+    }
+
+    private static void unpack(Intent intent, Map<String, Object> extras) throws ProblemException {
+        try {
+            Bundle given = intent.getExtras();
+            if (given != null) {
+                for (String name : given.keySet()) {
+                    extras.put(name, given.get(name));
+                }
+            }
+        } catch (BadParcelableException error) { // any app may start this screen, with things that only it can read
+            throw new ProblemException(Problem.BAD_REQUEST, String.valueOf(error.getMessage()), error);
         }
     }
 
@@ -61,7 +72,7 @@ abstract class RunPage extends Page<Outcome> {
     abstract void run(HeadlessRequest request, Settings settings, boolean headless);
 
     /** Tells whoever sent an intent that it asks for something impossible. */
-    abstract void refuse(ProblemException problem);
+    abstract void refuse(String id, ProblemException problem);
 
     @Override
     final void share(Outcome outcome) {
@@ -72,8 +83,7 @@ abstract class RunPage extends Page<Outcome> {
         startActivity(Intent.createChooser(send, null));
     }
 
-    final void showSettings() {
-        Settings settings = SettingsStore.load(this);
+    final void showSettings(Settings settings) {
         section(getString(R.string.settings));
         fact(R.string.threads, String.valueOf(settings.threads));
         fact(R.string.power_mode, getResources().getStringArray(R.array.power_modes)[settings.powerMode.ordinal()]);

@@ -29,14 +29,14 @@ public final class SelfTestActivity extends RunPage {
     }
 
     @Override
-    void refuse(ProblemException problem) {
-        SelfTestTask.refuse(engine(), problem);
+    void refuse(String id, ProblemException problem) {
+        SelfTestTask.refuse(engine(), id, problem);
     }
 
     @Override
     void showBefore() {
         note(getString(R.string.self_test_about));
-        showSettings();
+        showSettings(SettingsStore.load(this));
     }
 
     @Override
@@ -62,14 +62,15 @@ public final class SelfTestActivity extends RunPage {
                     getString(check.passed() ? R.string.passed : R.string.failed, number(check.tolerance)),
                     check.passed() ? R.color.text_primary : R.color.failure);
         }
-        showSettings();
+        showSettings(outcome.settings);
         showFile(outcome);
     }
 
     private String unit(String unit) {
         return unit.equals("pixel") ? getString(R.string.unit_pixel)
                 : unit.equals("level") ? getString(R.string.unit_level)
-                : unit.equals("line") ? getString(R.string.unit_line) : "";
+                : unit.equals("line") ? getString(R.string.unit_line)
+                : unit.equals("share") ? getString(R.string.unit_share) : "";
     }
 
     private static String number(double value) {

@@ -1,6 +1,8 @@
 package dev.ppedge.core;
 
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 
 /**
  * The rectangle of least area around points: convex hull (Andrew's monotone chain) and rotating calipers (Toussaint 1983,
@@ -27,7 +29,7 @@ final class Calipers {
             float length = (float) Math.sqrt(dx * dx + dy * dy);
             return new Rectangle((hull[0] + hull[2]) * 0.5f, (hull[1] + hull[3]) * 0.5f, length, 0, degrees(dy, dx));
         }
-        return rotate(hull, n);
+        return rotate(begunAsOpenCv(hull, n, points), n);
     }
 
     /** The corners of the convex hull, in rising angle of the edges (y pointing down), from the leftmost on. */
@@ -68,6 +70,47 @@ final class Calipers {
         long ax = hull[2 * size - 2] - hull[2 * size - 4];
         long ay = hull[2 * size - 1] - hull[2 * size - 3];
         return ax * (y - hull[2 * size - 3]) - ay * (x - hull[2 * size - 4]);
+    }
+
+    /**
+     * Begins the hull where OpenCV's begins, which decides between rectangles of one area: at the rightmost corner; but
+     * where the corners stand in the hull as they stand in the points, forwards or backwards, at the first or last one.
+     */
+    private static int[] begunAsOpenCv(int[] hull, int n, int[] points) {
+        int[] places = places(hull, n, points);
+        int rightmost = 0;
+        int first = 0;
+        int last = 0;
+        int rises = 0;
+        for (int k = 0; k < n; k++) {
+            int x = hull[2 * k] - hull[2 * rightmost];
+            rightmost = x > 0 || x == 0 && hull[2 * k + 1] > hull[2 * rightmost + 1] ? k : rightmost;
+            first = places[k] < places[first] ? k : first;
+            last = places[k] > places[last] ? k : last;
+            rises += places[k] < places[(k + 1) % n] ? 1 : 0;
+        }
+        int begin = rises == n - 1 ? first : rises == 1 ? last : rightmost;
+        int[] begun = new int[2 * n];
+        for (int i = 0; i < 2 * n; i++) {
+            begun[i] = hull[(2 * begin + i) % (2 * n)];
+        }
+        return begun;
+    }
+
+    /** For each corner of the hull, which of the points it is. */
+    private static int[] places(int[] hull, int n, int[] points) {
+        Map<Long, Integer> corners = new HashMap<Long, Integer>();
+        for (int k = 0; k < n; k++) {
+            corners.put((long) hull[2 * k] << 32 | hull[2 * k + 1], k);
+        }
+        int[] places = new int[n];
+        for (int i = points.length - 2; i >= 0; i -= 2) {
+            Integer corner = corners.get((long) points[i] << 32 | points[i + 1]);
+            if (corner != null) {
+                places[corner] = i;
+            }
+        }
+        return places;
     }
 
     private static Rectangle rotate(int[] hull, int n) {

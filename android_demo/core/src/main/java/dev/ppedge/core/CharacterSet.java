@@ -12,7 +12,8 @@ public final class CharacterSet {
     /** More classes than any recogniser has. */
     public static final int MAX_SIZE = 1 << 17;
 
-    private static final String HINT = "charset.txt is damaged, or not of this bundle; copy the bundle again.";
+    private static final String FILE = "charset.txt";
+    private static final String HINT = "It is damaged, or not of this bundle; copy the bundle again.";
 
     private final List<String> characters;
 
@@ -26,7 +27,7 @@ public final class CharacterSet {
      * @throws BundleException if it is not UTF-8, or a line has not exactly one character
      */
     public static CharacterSet read(byte[] utf8) throws BundleException {
-        String text = decode(utf8, "The character set", HINT);
+        String text = decode(utf8, FILE, HINT);
         List<String> characters = new ArrayList<String>();
         int begin = 0;
         while (begin < text.length()) {
@@ -34,13 +35,16 @@ public final class CharacterSet {
             end = end < 0 ? text.length() : end;
             if (end == begin || text.offsetByCodePoints(begin, 1) != end) {
                 throw new BundleException(
-                        "The character set, line " + (characters.size() + 1) + ": not exactly one character.", HINT);
+                        Fault.CONTENT, FILE,
+                        FILE + ", line " + (characters.size() + 1) + ": not exactly one character.", HINT);
             }
             characters.add(text.substring(begin, end));
             begin = end + 1;
         }
         if (characters.isEmpty() || characters.size() >= MAX_SIZE) {
-            throw new BundleException("The character set has " + characters.size() + " characters.", HINT);
+            throw new BundleException(
+                    Fault.CONTENT, FILE,
+                    FILE + " has " + characters.size() + " characters.", HINT);
         }
         return new CharacterSet(characters);
     }
@@ -55,7 +59,9 @@ public final class CharacterSet {
                     .decode(ByteBuffer.wrap(utf8))
                     .toString();
         } catch (CharacterCodingException error) {
-            throw new BundleException(what + " is not UTF-8.", hint, error);
+            throw new BundleException(
+                    Fault.CONTENT, what,
+                    what + " is not UTF-8.", hint, error);
         }
     }
 

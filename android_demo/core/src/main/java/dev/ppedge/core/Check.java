@@ -11,13 +11,17 @@ public final class Check {
     /** What the difference may be at most. */
     public final double tolerance;
 
-    /** {@code value} (of a tensor), {@code pixel}, {@code level} (of 255), {@code line} (number of lines that differ). */
+    /**
+     * {@code value} (of a tensor), {@code share} (of an int8 network's decisions, 0 to 1), {@code pixel}, {@code level} (of
+     * 255), {@code line} (number of lines that differ).
+     */
     public final String unit;
 
     /** A sentence on the first thing that differs beyond the tolerance; empty if nothing does. */
     public final String detail;
 
-    Check(Stage stage, double difference, double tolerance, String unit, String detail) {
+    /** See the fields. */
+    public Check(Stage stage, double difference, double tolerance, String unit, String detail) {
         this.stage = stage;
         this.difference = difference;
         this.tolerance = tolerance;

@@ -14,12 +14,15 @@ public final class Classifier {
     public static boolean upsideDown(Tensor output, double turnScore) throws BundleException {
         if (output.rank() != 2 || output.size(0) != 1 || output.size(1) != 2) {
             throw new BundleException(
+                    Fault.OUTPUT, "cls",
                     "The classifier gives the shape " + output.shapeText() + ", not [1, 2].",
                     "The model does not belong to this bundle.");
         }
         float probability = output.data[1];
         if (Float.isNaN(probability)) {
-            throw new BundleException("The classifier gives no number.", "The model is damaged.");
+            throw new BundleException(
+                    Fault.NOT_A_NUMBER, "cls",
+                    "The classifier gives no number.", "The model is damaged.");
         }
         return probability > turnScore;
     }

@@ -32,7 +32,9 @@ public final class Crop {
         float across = Math.max(length(quad, 0), length(quad, 2));
         float down = Math.max(length(quad, 1), length(quad, 3));
         if (!(across >= 1 && down >= 1 && (double) across * down <= Image.MAX_PIXELS)) {
-            throw new BundleException("A quad of " + across + " x " + down + " pixels cannot be cut out.", "");
+            throw new BundleException(
+                    Fault.SIZE, across + " x " + down,
+                    "A quad of " + across + " x " + down + " pixels cannot be cut out.", "");
         }
         int width = (int) across;
         int height = (int) down;

@@ -19,11 +19,13 @@ public final class CtcDecoder {
             throws BundleException {
         if (classes != characters.size()) {
             throw new BundleException(
+                    Fault.OUTPUT, "rec",
                     "The recogniser gives " + classes + " classes, the character set has " + characters.size() + ".",
                     "The model and charset.txt are not of one bundle; copy the bundle again.");
         }
         if (steps < 0 || probabilities.length != (long) steps * classes) {
             throw new BundleException(
+                    Fault.OUTPUT, "rec",
                     "The recogniser gives " + probabilities.length + " values for " + steps + " steps of " + classes
                             + " classes.",
                     "The model does not belong to this bundle.");
@@ -51,6 +53,7 @@ public final class CtcDecoder {
             float value = values[begin + i];
             if (value != value || Float.isInfinite(value)) {
                 throw new BundleException(
+                        Fault.NOT_A_NUMBER, "rec",
                         "The recogniser gives " + value + " instead of a probability.",
                         "The model is damaged, or its precision does not suit this device.");
             }

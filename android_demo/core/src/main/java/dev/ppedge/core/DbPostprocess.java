@@ -30,6 +30,7 @@ public final class DbPostprocess {
         boolean sizes = mapHeight > 0 && mapWidth > 0 && height > 0 && width > 0;
         if (!sizes || (long) mapHeight * mapWidth != map.length) {
             throw new BundleException(
+                    Fault.OUTPUT, "det",
                     "The detector gives " + map.length + " values for a map of " + mapWidth + " x " + mapHeight
                             + " pixels, of a picture of " + width + " x " + height + ".",
                     "The model does not belong to this bundle.");
@@ -68,6 +69,7 @@ public final class DbPostprocess {
             float value = map[i];
             if (value != value || Float.isInfinite(value)) {
                 throw new BundleException(
+                        Fault.NOT_A_NUMBER, "det",
                         "The detector gives " + value + " instead of a probability.",
                         "The model is damaged, or its precision does not suit this device.");
             }
@@ -92,7 +94,7 @@ public final class DbPostprocess {
     }
 
     /** Fractions are cut off, towards 0, as in Python. */
-    private static int[] truncated(float[] corners) {
+    static int[] truncated(float[] corners) {
         int[] whole = new int[corners.length];
         for (int i = 0; i < whole.length; i++) {
             whole[i] = (int) corners[i];

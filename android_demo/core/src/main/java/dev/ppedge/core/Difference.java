@@ -24,11 +24,24 @@ final class Difference {
     }
 
     void tensors(Tensor got, Tensor wanted, String where) {
-        if (!got.shapeText().equals(wanted.shapeText())) {
-            add(Double.POSITIVE_INFINITY, where + ": shape " + got.shapeText() + ", not " + wanted.shapeText());
-        } else {
+        if (sameShape(got, wanted, where)) {
             arrays(got.data, wanted.data, where);
         }
+    }
+
+    /** Whether two tensors can be compared at all; if not, that is an infinite difference. */
+    boolean sameShape(Tensor got, Tensor wanted, String where) {
+        if (!got.shapeText().equals(wanted.shapeText())) {
+            add(Double.POSITIVE_INFINITY, where + ": shape " + got.shapeText() + ", not " + wanted.shapeText());
+            return false;
+        }
+        for (float value : got.data) {
+            if (Float.isNaN(value)) {
+                add(Double.NaN, where + ": not a number");
+                return false;
+            }
+        }
+        return true;
     }
 
     void arrays(float[] got, float[] wanted, String where) {

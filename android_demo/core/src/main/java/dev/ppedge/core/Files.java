@@ -22,6 +22,7 @@ public final class Files {
     public static byte[] read(File file, String what, long limit) throws BundleException {
         if (file.length() > limit) {
             throw new BundleException(
+                    Fault.CONTENT, what,
                     what + " has " + file.length() + " bytes, more than the " + limit + " that are possible.",
                     "Make the bundle again.");
         }
@@ -45,6 +46,7 @@ public final class Files {
         for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
             if (out.size() + (long) n > limit) {
                 throw new BundleException(
+                        Fault.CONTENT, what,
                         what + " is larger than the " + limit + " bytes that are possible.", "Make the bundle again.");
             }
             out.write(buffer, 0, n);
@@ -78,19 +80,26 @@ public final class Files {
 
     static void checkFile(File file, String what, long bytes, String sha256) throws BundleException {
         if (!file.isFile()) {
-            throw new BundleException(what + " is not in the bundle.", "Copy the bundle again, whole.");
+            throw new BundleException(
+                    Fault.MISSING, what,
+                    what + " is not in the bundle.", "Copy the bundle again, whole.");
         }
         if (file.length() != bytes) {
             throw new BundleException(
+                    Fault.CHANGED, what,
                     what + " has " + file.length() + " bytes, the manifest says " + bytes + ".",
                     "Copy the bundle again, whole.");
         }
         if (!sha256(file, what).equals(sha256)) {
-            throw new BundleException(what + " was changed: its SHA-256 is not the manifest's.", "Copy it again.");
+            throw new BundleException(
+                    Fault.CHANGED, what,
+                    what + " was changed: its SHA-256 is not the manifest's.", "Copy it again.");
         }
     }
 
     static BundleException unreadable(String what, IOException error) {
-        return new BundleException(what + " cannot be read: " + error.getMessage() + ".", "Copy it again.", error);
+        return new BundleException(
+                Fault.MISSING, what,
+                what + " cannot be read: " + error.getMessage() + ".", "Copy it again.", error);
     }
 }

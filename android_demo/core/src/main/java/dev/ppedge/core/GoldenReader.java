@@ -62,6 +62,7 @@ final class GoldenReader {
         }
         if (picture.width != size.whole("width", 1, 1 << 20) || picture.height != size.whole("height", 1, 1 << 20)) {
             throw new BundleException(
+                    Fault.CONTENT, folder + file,
                     folder + file + " has " + picture.width + " x " + picture.height
                             + " pixels, which is not what golden.json says.",
                     HINT);
@@ -84,7 +85,9 @@ final class GoldenReader {
             throw Files.unreadable(folder + file, error);
         }
         if (out.size() != size) {
-            throw new BundleException(folder + file + " has " + out.size() + " bytes, its shape needs " + size + ".", HINT);
+            throw new BundleException(
+                    Fault.CONTENT, folder + file,
+                    folder + file + " has " + out.size() + " bytes, its shape needs " + size + ".", HINT);
         }
         ByteBuffer.wrap(out.toByteArray()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
         return new Tensor(shape, values);
@@ -97,6 +100,8 @@ final class GoldenReader {
                 return known.check(bundle);
             }
         }
-        throw new BundleException("manifest.json does not name " + Json.quoted(folder + file) + ".", HINT);
+        throw new BundleException(
+                Fault.CONTENT, folder + file,
+                "manifest.json does not name " + Json.quoted(folder + file) + ".", HINT);
     }
 }

@@ -24,6 +24,7 @@ public final class Image {
         checkSize(width, height);
         if (bgr.length != width * height * 3) {
             throw new BundleException(
+                    Fault.SIZE, width + " x " + height,
                     "A picture of " + width + " x " + height + " pixels has " + bgr.length + " bytes, not "
                             + width * height * 3 + ".",
                     "Give three bytes a pixel.");
@@ -45,6 +46,7 @@ public final class Image {
         checkSize(width, height);
         if (argb.length != width * height) {
             throw new BundleException(
+                    Fault.SIZE, width + " x " + height,
                     "A picture of " + width + " x " + height + " pixels has " + argb.length + " colours.",
                     "Give one colour a pixel.");
         }
@@ -95,6 +97,7 @@ public final class Image {
     private static void checkSize(int width, int height) throws BundleException {
         if (width < 1 || height < 1 || (long) width * height > MAX_PIXELS) {
             throw new BundleException(
+                    Fault.SIZE, width + " x " + height,
                     "A picture cannot have " + width + " x " + height + " pixels.",
                     "Between 1 and " + MAX_PIXELS + " pixels are possible.");
         }

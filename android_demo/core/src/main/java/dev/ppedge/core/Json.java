@@ -227,6 +227,7 @@ public final class Json {
             line += text.charAt(i) == '\n' ? 1 : 0;
         }
         return new BundleException(
+                Fault.CONTENT, what,
                 what + " is not valid JSON: line " + line + ", character " + (end - text.lastIndexOf('\n', end - 1))
                         + ": it " + problem + ".",
                 "The file is damaged; copy the bundle again.");

@@ -14,6 +14,7 @@ public final class Manifest {
     private static final String HINT = "Update the app, or make the bundle with this version of the toolkit.";
     private static final int MAX_SIDE = 1 << 13; // pixels; a network's input beyond that fits no phone
     private static final int MAX_GOLDEN = 1000;
+    private static final int MAX_CHAIN = 100;
 
     /** Version of the toolkit that made the bundle. */
     public final String ppedge;
@@ -98,6 +99,7 @@ public final class Manifest {
         long schema = root.whole("schema", 0, Integer.MAX_VALUE);
         if (schema != SCHEMA) {
             throw new BundleException(
+                    Fault.OTHER_VERSION, "manifest.json",
                     "manifest.json is of schema " + schema + "; this app reads schema " + SCHEMA + ".", HINT);
         }
         return new Manifest(root);
@@ -123,6 +125,7 @@ public final class Manifest {
         CharacterSet characters = CharacterSet.read(utf8);
         if (characters.size() != classes) {
             throw new BundleException(
+                    Fault.CONTENT, charset.path,
                     charset.path + " gives " + characters.size() + " classes with the blank, the manifest says " + classes
                             + ".",
                     "Copy the bundle again, whole.");
@@ -135,8 +138,13 @@ public final class Manifest {
         input.choice("layout", "NCHW");
         input.choice("channels", "BGR");
         input.choice("dtype", "float32");
+        List<ChainLink> chain = new ArrayList<ChainLink>();
+        for (Section link : section.sections("chain", MAX_CHAIN)) {
+            chain.add(new ChainLink(
+                    link.text("stage"), link.text("run"), link.sha256("manifest_sha256"), link.sha256("recipe_sha256")));
+        }
         return new ModelEntry(
-                section.file(), section.choice("precision", "fp32", "fp16", "int8"), section.text("opt_version"));
+                section.file(), section.choice("precision", "fp32", "fp16", "int8"), section.text("opt_version"), chain);
     }
 
     private static DetPreprocess detPreprocess(Section section) throws BundleException {

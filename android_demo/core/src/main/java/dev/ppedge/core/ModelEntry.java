@@ -1,6 +1,9 @@
 package dev.ppedge.core;
 
 import java.io.File;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 
 /** A model of a bundle: the manifest's {@code models.det}, {@code models.rec} or {@code models.cls}. */
 public final class ModelEntry extends FileEntry {
@@ -10,15 +13,20 @@ public final class ModelEntry extends FileEntry {
     /** Of Paddle Lite's opt: {@code v2.13-rc}. */
     public final String optVersion;
 
+    /** The stages that led to it, newest first. */
+    public final List<ChainLink> chain;
+
     /**
      * @param file path, size and hash
      * @param precision as it was converted
      * @param optVersion of the opt that wrote it
+     * @param chain the stages that led to it, newest first
      */
-    public ModelEntry(FileEntry file, String precision, String optVersion) {
+    public ModelEntry(FileEntry file, String precision, String optVersion, List<ChainLink> chain) {
         super(file.path, file.bytes, file.sha256);
         this.precision = precision;
         this.optVersion = optVersion;
+        this.chain = Collections.unmodifiableList(new ArrayList<ChainLink>(chain));
     }
 
     /**
@@ -32,6 +40,7 @@ public final class ModelEntry extends FileEntry {
         NbHeader header = NbHeader.read(check(bundle));
         if (!header.optVersion.equals(optVersion)) {
             throw new BundleException(
+                    Fault.CHANGED, path,
                     path + " was written by opt " + header.optVersion + ", the manifest says " + optVersion + ".",
                     "Make the bundle again.");
         }

@@ -54,7 +54,9 @@ public final class NbHeader {
         } catch (IOException error) {
             throw Files.unreadable(name, error);
         } catch (BundleException error) {
-            throw new BundleException(name + ": " + error.getMessage(), error.hint(), error);
+            throw new BundleException(
+                    error.fault(), name,
+                    name + ": " + error.getMessage(), error.hint(), error);
         }
     }
 
@@ -132,6 +134,7 @@ public final class NbHeader {
 
     private static BundleException damaged(String problem) {
         return new BundleException(
+                Fault.CONTENT, ".nb",
                 "not a whole .nb file of meta version " + META_VERSION + ": " + problem + ".",
                 "Copy the bundle again, or convert the model again.");
     }

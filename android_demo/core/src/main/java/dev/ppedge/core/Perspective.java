@@ -8,11 +8,12 @@ final class Perspective {
      * Returns the matrix (3 x 3, row by row) that takes pixels of a rectangle into a quad.
      *
      * <p>Computed as OpenCV does, so that rounding errors are alike: the way there from eight equations, then its inverse.
+     * A quad with three corners on a line, as clipping at a picture's corner may leave, has no such transform; its matrix
+     * is all zeros, which means the picture's first pixel everywhere.
      *
      * @param quad x0, y0 .. x3, y3; the rectangle's corners run from its top-left one clockwise
-     * @throws BundleException if no such transform exists
      */
-    static double[] toQuad(float[] quad, int width, int height) throws BundleException {
+    static double[] toQuad(float[] quad, int width, int height) {
         double[][] a = new double[8][9];
         float[] toX = {0, width, width, 0}; // products of the right-hand sides are rounded to float
         float[] toY = {0, 0, height, height};
@@ -23,11 +24,11 @@ final class Perspective {
             a[i + 4] = new double[] {0, 0, 0, x, y, 1, -x * toY[i], -y * toY[i], toY[i]};
         }
         double[] there = solve(a);
-        return inverse(there);
+        return there == null ? new double[9] : inverse(there);
     }
 
-    /** Gauss's elimination with partial pivoting; the last column is the right-hand side. Appends 1. */
-    private static double[] solve(double[][] a) throws BundleException {
+    /** Gauss's elimination with partial pivoting; the last column is the right-hand side. Appends 1; null if there is none. */
+    private static double[] solve(double[][] a) {
         int n = a.length;
         for (int i = 0; i < n; i++) {
             int pivot = i;
@@ -38,7 +39,7 @@ final class Perspective {
             a[i] = a[pivot];
             a[pivot] = swap;
             if (!(Math.abs(a[i][i]) >= 100 * Math.ulp(1.0))) {
-                throw new BundleException("A quad whose corners lie on a line cannot be cut out.", "");
+                return null;
             }
             double d = -1 / a[i][i];
             for (int j = i + 1; j < n; j++) {
@@ -60,11 +61,11 @@ final class Perspective {
         return x;
     }
 
-    private static double[] inverse(double[] m) throws BundleException {
+    private static double[] inverse(double[] m) {
         double determinant = m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6])
                 + m[2] * (m[3] * m[7] - m[4] * m[6]);
         if (determinant == 0 || Double.isNaN(determinant)) {
-            throw new BundleException("A quad without area cannot be cut out.", "");
+            return new double[9];
         }
         double d = 1 / determinant;
         return new double[] {

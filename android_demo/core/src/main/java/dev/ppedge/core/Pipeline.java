@@ -45,7 +45,7 @@ public final class Pipeline {
         StopWatch watch = new StopWatch();
         Tensor input = Preprocess.det(image, manifest.detPreprocess);
         watch.stop(Stage.DET_PREPROCESS);
-        Tensor map = run(det, input, "detector");
+        Tensor map = run(det, input, "det");
         watch.stop(Stage.DET_NETWORK);
         List<Box> boxes = boxes(map, image, spec, manifest);
         watch.stop(Stage.DET_POSTPROCESS);
@@ -61,14 +61,14 @@ public final class Pipeline {
         watch.stop(Stage.CROP);
         boolean turned = false;
         if (cls != null) {
-            Tensor output = run(cls, Preprocess.line(crop, manifest.clsPreprocess), "classifier");
+            Tensor output = run(cls, Preprocess.line(crop, manifest.clsPreprocess), "cls");
             turned = Classifier.upsideDown(output, manifest.turnScore);
             crop = turned ? crop.turnedOver() : crop;
             watch.stop(Stage.CLS);
         }
         Tensor input = Preprocess.line(crop, manifest.recPreprocess);
         watch.stop(Stage.REC_PREPROCESS);
-        Tensor output = run(rec, input, "recogniser");
+        Tensor output = run(rec, input, "rec");
         watch.stop(Stage.REC_NETWORK);
         Text text = text(output, characters);
         watch.stop(Stage.REC_POSTPROCESS);
@@ -84,6 +84,7 @@ public final class Pipeline {
     static List<Box> boxes(Tensor map, Image image, DbSpec spec, Manifest manifest) throws BundleException {
         if (map.rank() != 4 || map.size(0) != 1 || map.size(1) != 1) {
             throw new BundleException(
+                    Fault.OUTPUT, "det",
                     "The detector gives the shape " + map.shapeText() + ", not a map [1, 1, height, width].",
                     "The model does not belong to this bundle.");
         }
@@ -99,6 +100,7 @@ public final class Pipeline {
     static Text text(Tensor output, CharacterSet characters) throws BundleException {
         if (output.rank() != 3 || output.size(0) != 1) {
             throw new BundleException(
+                    Fault.OUTPUT, "rec",
                     "The recogniser gives the shape " + output.shapeText() + ", not [1, steps, classes].",
                     "The model does not belong to this bundle.");
         }
@@ -117,10 +119,14 @@ public final class Pipeline {
         } catch (BundleException error) {
             throw error;
         } catch (Exception error) { // a Network may throw what it likes: the cause tells
-            throw new BundleException("The " + what + " failed: " + error + ".", "Run the self-test.", error);
+            throw new BundleException(
+                    Fault.FAILED, what,
+                    "The network " + what + " failed: " + error + ".", "Run the self-test.", error);
         }
         if (output == null) {
-            throw new BundleException("The " + what + " gave nothing.", "Run the self-test.");
+            throw new BundleException(
+                    Fault.FAILED, what,
+                    "The network " + what + " gave nothing.", "Run the self-test.");
         }
         return output;
     }

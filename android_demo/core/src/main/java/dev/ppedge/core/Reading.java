@@ -11,9 +11,13 @@ public final class Reading {
 
     private final long[] nanoseconds;
 
-    Reading(List<Line> lines, long[] nanoseconds) {
+    /**
+     * @param lines in reading order
+     * @param nanoseconds of each stage, in the stages' order, over all lines
+     */
+    public Reading(List<Line> lines, long[] nanoseconds) {
         this.lines = Collections.unmodifiableList(new ArrayList<Line>(lines));
-        this.nanoseconds = nanoseconds;
+        this.nanoseconds = nanoseconds.clone();
     }
 
     /** Time of a stage, over all lines. */

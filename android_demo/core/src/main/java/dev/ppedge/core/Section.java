@@ -24,7 +24,9 @@ final class Section {
      */
     static Section of(Object value, String where) throws BundleException {
         if (!(value instanceof Map)) {
-            throw new BundleException(where + " is not an object.", "Make the bundle again.");
+            throw new BundleException(
+                    Fault.CONTENT, where,
+                    where + " is not an object.", "Make the bundle again.");
         }
         return new Section((Map<?, ?>) value, where);
     }
@@ -158,18 +160,24 @@ final class Section {
         return path;
     }
 
+    String sha256(String key) throws BundleException {
+        String value = text(key);
+        if (!SHA256.matcher(value).matches()) {
+            throw wrong(key, "64 hexadecimal digits");
+        }
+        return value;
+    }
+
     /** The file that this section describes: {@code file}, {@code bytes}, {@code sha256}. */
     FileEntry file() throws BundleException {
-        String sha256 = text("sha256");
-        if (!SHA256.matcher(sha256).matches()) {
-            throw wrong("sha256", "64 hexadecimal digits");
-        }
-        return new FileEntry(path("file"), whole("bytes", 0, 1L << 30), sha256);
+        return new FileEntry(path("file"), whole("bytes", 0, 1L << 30), sha256("sha256"));
     }
 
     BundleException wrong(String key, String wanted) {
         Object value = values.get(key);
         String found = values.containsKey(key) ? "is " + Json.quoted(String.valueOf(value)) : "is missing";
-        return new BundleException(where + ": " + key + " " + found + ", not " + wanted + ".", "Make the bundle again.");
+        return new BundleException(
+                Fault.CONTENT, where + ": " + key,
+                where + ": " + key + " " + found + ", not " + wanted + ".", "Make the bundle again.");
     }
 }

@@ -30,7 +30,9 @@ public final class Statistics {
         double[] sorted = values.clone();
         Arrays.sort(sorted); // NaN goes to the end
         if (sorted.length == 0 || Double.isInfinite(sorted[0]) || !(sorted[sorted.length - 1] < Double.MAX_VALUE)) {
-            throw new BundleException("No statistics of no, or of infinite measurements.", "Run at least once.");
+            throw new BundleException(
+                    Fault.SIZE, "",
+                    "No statistics of no, or of infinite measurements.", "Run at least once.");
         }
         double sum = 0;
         for (double value : sorted) {

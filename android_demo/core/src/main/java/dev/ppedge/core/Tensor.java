@@ -20,6 +20,7 @@ public final class Tensor {
     public Tensor(int[] shape, float[] data) throws BundleException {
         if (count(shape) != data.length) {
             throw new BundleException(
+                    Fault.SIZE, Arrays.toString(shape),
                     "A tensor of shape " + Arrays.toString(shape) + " has " + data.length + " values.",
                     "The model does not belong to this bundle, or a file is damaged.");
         }
@@ -40,7 +41,9 @@ public final class Tensor {
             fits = shape[i] >= 1 && count <= MAX_VALUES;
         }
         if (!fits) {
-            throw new BundleException("A tensor cannot have the shape " + Arrays.toString(shape) + ".", "");
+            throw new BundleException(
+                    Fault.SIZE, Arrays.toString(shape),
+                    "A tensor cannot have the shape " + Arrays.toString(shape) + ".", "");
         }
         return (int) count;
     }

@@ -28,6 +28,8 @@ public final class BasicsTest {
             Manifest.read(json);
             fail("accepted");
         } catch (BundleException error) {
+            assertEquals(words[0].equals("schema 2") ? Fault.OTHER_VERSION : Fault.CONTENT, error.fault());
+            assertTrue(error.where(), error.where().startsWith("manifest.json"));
             for (String word : words) {
                 assertTrue(error.getMessage(), error.getMessage().contains(word));
             }
@@ -53,9 +55,33 @@ public final class BasicsTest {
         refused(good.replaceFirst("\"channels\": \"BGR\"", "\"channels\": \"RGB\""), "channels");
         refused(good.replaceFirst("\"file\": \"det.nb\"", "\"file\": \"../det.nb\""), "path inside the bundle");
         refused(good.replaceFirst("\"same_line\"", "\"same_lime\""), "same_line is missing");
+        refused(good.replaceFirst("\"recipe_sha256\": \"ee", "\"recipe_sha256\": \"xx"), "chain[0]", "64 hexadecimal");
         refused(good.substring(0, good.length() / 2), "not valid JSON", "line ");
         refused("{\"schema\": 1, \"schema\": 1}", "twice");
         refused("[1]", "not an object");
+    }
+
+    @Test
+    public void aCharacterSetOfAnotherSizeIsRefused() throws Exception {
+        Manifest manifest = Manifest.read(manifest());
+        byte[] characters = Files.readAllBytes(manifest.charset.in(bundle).toPath());
+        assertEquals(manifest.classes, manifest.characters(characters).size());
+        try {
+            manifest.characters(Arrays.copyOfRange(characters, 2, characters.length)); // without the first line
+            fail("accepted");
+        } catch (BundleException error) {
+            assertEquals("charset.txt", error.where());
+        }
+    }
+
+    @Test
+    public void theChainLeadsToTheRecipe() throws Exception {
+        Manifest manifest = Manifest.read(manifest());
+        assertEquals(2, manifest.det.chain.size());
+        ChainLink last = manifest.det.chain.get(1);
+        assertEquals("train", last.stage);
+        assertEquals("sample_run", last.run);
+        assertTrue(last.manifestSha256.startsWith("aaaa") && last.recipeSha256.startsWith("eeee"));
     }
 
     @Test
@@ -88,12 +114,15 @@ public final class BasicsTest {
             fail("accepted");
         } catch (BundleException error) {
             assertTrue(error.getMessage(), error.getMessage().startsWith("det.nb was changed"));
+            assertEquals(Fault.CHANGED, error.fault());
+            assertEquals("det.nb", error.where());
         }
         try {
             manifest.rec.check(temporary.getRoot());
             fail("accepted");
         } catch (BundleException error) {
             assertTrue(error.getMessage(), error.getMessage().contains("rec.nb is not in the bundle"));
+            assertEquals(Fault.MISSING, error.fault());
         }
     }
 
@@ -111,6 +140,8 @@ public final class BasicsTest {
                 fail("accepted with " + size + " bytes");
             } catch (BundleException error) {
                 assertTrue(error.getMessage(), error.getMessage().startsWith("cut.nb: not a whole .nb file"));
+                assertEquals(Fault.CONTENT, error.fault());
+                assertEquals("cut.nb", error.where());
             }
         }
     }
@@ -175,8 +206,10 @@ public final class BasicsTest {
             new Pipeline(failing, failing, null, manifest, characters).read(new Image(8, 8, new byte[192]));
             fail("accepted");
         } catch (BundleException error) {
-            assertTrue(error.getMessage(), error.getMessage().contains("detector failed"));
+            assertTrue(error.getMessage(), error.getMessage().contains("network det failed"));
             assertEquals(cause, error.getCause());
+            assertEquals(Fault.FAILED, error.fault());
+            assertEquals("det", error.where());
         }
     }
 }

@@ -6,6 +6,7 @@ import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
 
 import java.io.File;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -124,5 +125,78 @@ public final class GoldenTest {
             assertEquals(check.passed(), check.detail.isEmpty());
         }
         assertTrue(failed.toString(), failed.toString().contains("CROP ") && !failed.toString().contains("DET_"));
+    }
+
+    /** A bundle's manifest, but its networks are of another precision. */
+    private Manifest ofPrecision(String precision) throws Exception {
+        String json = new String(
+                Files.read(new File(bundle, "manifest.json"), "manifest.json", 1 << 24), StandardCharsets.UTF_8);
+        return Manifest.read(json.replaceAll("\"precision\": \"[a-z0-9]+\"", "\"precision\": \"" + precision + "\""));
+    }
+
+    /** A network that gives an output in which some values were changed: each N-th becomes 1 less itself. */
+    private static Network changed(final Tensor output, final int every) {
+        return new Network() {
+            @Override
+            public Tensor run(Tensor input) throws BundleException {
+                float[] values = output.data.clone();
+                for (int i = 0; i < values.length; i += every) {
+                    values[i] = 1 - values[i];
+                }
+                int[] shape = new int[output.rank()];
+                for (int i = 0; i < shape.length; i++) {
+                    shape[i] = output.size(i);
+                }
+                return new Tensor(shape, values);
+            }
+        };
+    }
+
+    private static Check of(Stage stage, List<Check> checks) {
+        for (Check check : checks) {
+            if (check.stage == stage) {
+                return check;
+            }
+        }
+        throw new AssertionError(stage);
+    }
+
+    /** A few values of an int8 network may jump; of a float one none may. */
+    @Test
+    public void wholeNumbersMayDecideALittleOtherwise() throws Exception {
+        GoldenCase golden = cases().get(0);
+        GoldenCase one = new GoldenCase("01", golden.picture, golden.detInput, golden.detOutput, golden.lines.subList(0, 1));
+        Tensor text = one.lines.get(0).recOutput;
+        Network det = changed(one.detOutput, 200);
+        Network rec = changed(text, 50 * text.size(2)); // one step in 50
+        List<Check> int8 = SelfTest.run(one, ofPrecision("int8"), characters, det, rec, null);
+        assertTrue(of(Stage.DET_NETWORK, int8).passed() && of(Stage.REC_NETWORK, int8).passed());
+        assertTrue(of(Stage.DET_NETWORK, int8).difference > 0 && of(Stage.REC_NETWORK, int8).difference > 0);
+        assertEquals("share", of(Stage.REC_NETWORK, int8).unit);
+        List<Check> fp32 = SelfTest.run(one, ofPrecision("fp32"), characters, det, rec, null);
+        assertFalse(of(Stage.DET_NETWORK, fp32).passed() || of(Stage.REC_NETWORK, fp32).passed());
+        List<Check> wrong = SelfTest.run(
+                one, ofPrecision("int8"), characters, changed(one.detOutput, 2), changed(text, text.size(2)), null);
+        assertFalse(of(Stage.DET_NETWORK, wrong).passed() || of(Stage.REC_NETWORK, wrong).passed());
+        assertFalse(of(Stage.REC_NETWORK, wrong).detail.isEmpty());
+    }
+
+    @Test
+    public void whatIsNotANumberPassesInNoPrecision() throws Exception {
+        GoldenCase golden = cases().get(0);
+        final Tensor output = new Tensor(new int[] {1, 1, golden.detOutput.size(2), golden.detOutput.size(3)},
+                golden.detOutput.data.clone());
+        output.data[5] = Float.NaN;
+        Network det = new Network() {
+            @Override
+            public Tensor run(Tensor input) {
+                return output;
+            }
+        };
+        for (String precision : Arrays.asList("fp32", "int8")) {
+            Check check = of(Stage.DET_NETWORK, SelfTest.run(golden, ofPrecision(precision), characters, det, null, null));
+            assertFalse(check.passed());
+            assertEquals("01: not a number", check.detail);
+        }
     }
 }

@@ -11,7 +11,9 @@ final class ImageIoReader implements PictureReader {
     public Image read(File file) throws IOException, BundleException {
         BufferedImage image = ImageIO.read(file);
         if (image == null) {
-            throw new BundleException(file.getName() + " is not a picture.", "");
+            throw new BundleException(
+                    Fault.CONTENT, file.getName(),
+                    file.getName() + " is not a picture.", "");
         }
         int width = image.getWidth();
         int height = image.getHeight();

@@ -21,9 +21,9 @@ public final class BenchmarkTask extends RunTask {
         super(Reports.BENCHMARK, request, settings, headless);
     }
 
-    /** Saves a report of a request that was not even understood. */
-    public static void refuse(Engine engine, ProblemException problem) {
-        refuse(engine, Reports.BENCHMARK, problem);
+    /** See {@link RunTask#refuse(Engine, String, String, ProblemException)}. */
+    public static void refuse(Engine engine, String id, ProblemException problem) {
+        refuse(engine, Reports.BENCHMARK, id, problem);
     }
 
     @Override
@@ -50,7 +50,7 @@ public final class BenchmarkTask extends RunTask {
         }
         report.put("thermal_after", PhoneInfo.thermal(engine.context()));
         Map<String, Statistics> times = Reports.addTimes(report, readings);
-        return new Outcome(file, times, null);
+        return new Outcome(file, models.settings, times, null);
     }
 
     private GoldenEntry golden(Models models) throws ProblemException {

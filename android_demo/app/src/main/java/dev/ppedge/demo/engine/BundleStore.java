@@ -13,7 +13,6 @@ import java.io.File;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -58,10 +57,9 @@ final class BundleStore {
         }
         Manifest manifest;
         try {
-            manifest = Manifest.read(new String(json, StandardCharsets.UTF_8));
+            manifest = Manifest.read(json);
         } catch (BundleException error) {
-            throw new ProblemException(
-                    Problem.BAD_BUNDLE, (error.getMessage() + " " + error.hint()).trim(), error);
+            throw new ProblemException(error);
         }
         File folder = new File(context.getFilesDir(), PREFIX + Streams.sha256(json).substring(0, 16));
         BundleStore store = new BundleStore(folder, manifest);

@@ -146,8 +146,7 @@ public final class Engine implements ThreadFactory {
         }
         if (error instanceof BundleException) {
             models = null; // so that the next try looks at the files again
-            String hint = ((BundleException) error).hint();
-            return new ProblemException(Problem.BAD_BUNDLE, (error.getMessage() + " " + hint).trim(), error);
+            return new ProblemException((BundleException) error);
         }
         return new ProblemException(Problem.UNEXPECTED, error.toString(), error);
     }

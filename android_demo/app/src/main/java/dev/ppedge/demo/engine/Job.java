@@ -95,6 +95,14 @@ public final class Job<T> {
         percent = 0;
     }
 
+    /** Shows a problem in the place of whatever there was: the work cannot even begin. */
+    public void refuse(ProblemException newProblem) {
+        reset();
+        state = State.FAILED;
+        problem = newProblem;
+        tell();
+    }
+
     /** Stops the work, which then ends with a problem of its own. */
     public void stop() {
         if (current != null) {

@@ -61,7 +61,7 @@ public final class Models {
         if (manifest.cls != null) {
             manifest.cls.checkModel(folder);
         }
-        characters = CharacterSet.read(
+        characters = manifest.characters(
                 Files.read(manifest.charset.check(folder), manifest.charset.path, MAX_CHARSET));
         LitePredictor.requireRuntime();
         det = load(manifest.det, marker);
@@ -106,8 +106,7 @@ public final class Models {
             return new Models(store, settings, marker, oldAllowed);
         } catch (BundleException error) {
             store.delete(); // the copy may be what is damaged: the next try makes a new one
-            throw new ProblemException(
-                    Problem.BAD_BUNDLE, (error.getMessage() + " " + error.hint()).trim(), error);
+            throw new ProblemException(error);
         }
     }
 }

@@ -5,6 +5,7 @@ import android.graphics.BitmapFactory;
 import android.graphics.Matrix;
 import android.media.ExifInterface;
 import dev.ppedge.core.BundleException;
+import dev.ppedge.core.Fault;
 import dev.ppedge.core.Image;
 import dev.ppedge.core.PictureReader;
 import dev.ppedge.demo.logic.ExifTurn;
@@ -91,7 +92,9 @@ public final class Pictures implements PictureReader {
         options.inScaled = false;
         Bitmap bitmap = BitmapFactory.decodeFile(file.getPath(), options);
         if (bitmap == null) {
-            throw new BundleException(file.getName() + " is no picture.", "Make the bundle again.");
+            throw new BundleException(
+                    Fault.CONTENT, file.getName(),
+                    file.getName() + " is no picture.", "Make the bundle again.");
         }
         try {
             return image(bitmap);

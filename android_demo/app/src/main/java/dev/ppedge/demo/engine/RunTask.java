@@ -47,12 +47,12 @@ abstract class RunTask implements Engine.Task<Outcome> {
             Models models = engine.models(settings);
             Reports.addBundle(report, models.manifest, models.runtime);
             Outcome outcome = work(engine, models, report, file, ticket);
-            save(file, report);
+            save(request.id, file, report);
             return outcome;
         } catch (Exception | OutOfMemoryError | LinkageError error) {
             ProblemException problem = engine.problem(error);
             Reports.fail(report, problem);
-            save(file, report);
+            save(request.id, file, report);
             throw problem;
         }
     }
@@ -62,12 +62,12 @@ abstract class RunTask implements Engine.Task<Outcome> {
             Engine engine, Models models, Map<String, Object> report, File file, Job.Ticket<Outcome> ticket)
             throws Exception;
 
-    /** Saves a report of a request that was not even understood. */
-    static void refuse(Engine engine, String kind, ProblemException problem) {
-        HeadlessRequest nobody = new HeadlessRequest("refused", 0, 1, 1, Settings.standard(1).powerMode, "");
-        Map<String, Object> report = Reports.begin(kind, nobody, PhoneInfo.of(engine.context()));
+    /** Saves the report of a request that cannot be done. */
+    static void refuse(Engine engine, String kind, String id, ProblemException problem) {
+        HeadlessRequest nothing = new HeadlessRequest(id, 0, 1, 1, Settings.standard(1).powerMode, "");
+        Map<String, Object> report = Reports.begin(kind, nothing, PhoneInfo.of(engine.context()));
         Reports.fail(report, problem);
-        log(nobody.id, JsonWriter.write(report));
+        save(id, file(engine, kind, id), report);
     }
 
     private static File file(Engine engine, String kind, String id) {
@@ -76,19 +76,15 @@ abstract class RunTask implements Engine.Task<Outcome> {
         return new File(folder == null ? engine.context().getFilesDir() : folder, kind + "-" + id + ".json");
     }
 
-    private void save(File file, Map<String, Object> report) {
+    private static void save(String id, File file, Map<String, Object> report) {
         String json = JsonWriter.write(report);
-        log(request.id, json);
+        for (String line : LogChunks.of(id, json)) {
+            Log.i(TAG, line);
+        }
         try {
             Streams.writeWhole(file, (json + "\n").getBytes(StandardCharsets.US_ASCII));
         } catch (IOException error) {
             Log.w(TAG, "the report is in this log only: " + error.getMessage());
-        }
-    }
-
-    private static void log(String id, String json) {
-        for (String line : LogChunks.of(id, json)) {
-            Log.i(TAG, line);
         }
     }
 }

@@ -21,9 +21,9 @@ public final class SelfTestTask extends RunTask {
         super(Reports.SELF_TEST, request, settings, headless);
     }
 
-    /** Saves a report of a request that was not even understood. */
-    public static void refuse(Engine engine, ProblemException problem) {
-        refuse(engine, Reports.SELF_TEST, problem);
+    /** See {@link RunTask#refuse(Engine, String, String, ProblemException)}. */
+    public static void refuse(Engine engine, String id, ProblemException problem) {
+        refuse(engine, Reports.SELF_TEST, id, problem);
     }
 
     @Override
@@ -46,6 +46,6 @@ public final class SelfTestTask extends RunTask {
             ticket.progress(100 * checks.size() / all.size());
         }
         Reports.addChecks(report, checks);
-        return new Outcome(file, null, checks);
+        return new Outcome(file, models.settings, null, checks);
     }
 }

@@ -18,6 +18,9 @@ public final class HeadlessRequest {
     /** The extra that makes an intent a request; its value names the result. */
     public static final String RUN = "run";
 
+    /** Names the result of a request whose own name is none. */
+    public static final String REFUSED = "refused";
+
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9_-]{1,40}");
     private static final int MAX_RUNS = 1000;
 
@@ -61,7 +64,7 @@ public final class HeadlessRequest {
             return null;
         }
         Object id = extras.get(RUN);
-        if (!(id instanceof String) || !ID.matcher((String) id).matches()) {
+        if (!isId(id)) {
             throw bad(RUN, id, "1 to 40 letters, digits, _ or -");
         }
         Object mode = extras.containsKey("power_mode") ? extras.get("power_mode") : PowerMode.HIGH.word;
@@ -80,6 +83,16 @@ public final class HeadlessRequest {
                 number(extras, "threads", 1, 1, Settings.MAX_THREADS),
                 powerMode,
                 (String) golden);
+    }
+
+    private static boolean isId(Object id) {
+        return id instanceof String && ID.matcher((String) id).matches();
+    }
+
+    /** Returns under which name the result of a request is to be saved that {@link #parse} refused. */
+    public static String idOf(Map<String, Object> extras) {
+        Object id = extras.get(RUN);
+        return isId(id) ? (String) id : REFUSED;
     }
 
     /** {@code am start} gives numbers after --ei and texts after --es: both are understood. */

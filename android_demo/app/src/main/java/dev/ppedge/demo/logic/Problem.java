@@ -1,5 +1,7 @@
 package dev.ppedge.demo.logic;
 
+import dev.ppedge.core.Fault;
+
 /** What can keep the app from doing its work; each has a screen of its own that says what to do. */
 public enum Problem {
     /** The app was built without a bundle. */
@@ -31,5 +33,19 @@ public enum Problem {
     /** The user stopped it. */
     STOPPED,
     /** Something nobody thought of. */
-    UNEXPECTED
+    UNEXPECTED;
+
+    /** Returns the problem that a fault of a bundle, a picture or a network's output is. */
+    public static Problem of(Fault fault) {
+        switch (fault) {
+            case OUTPUT:
+            case NOT_A_NUMBER:
+            case FAILED:
+                return NATIVE_FAILURE;
+            case SIZE:
+                return BAD_PICTURE;
+            default:
+                return BAD_BUNDLE;
+        }
+    }
 }

@@ -189,6 +189,6 @@ public final class Reports {
 
     /** Not a number is the worst that can be. */
     private static double excess(Check check) {
-        return Double.isNaN(check.difference) ? Double.MAX_VALUE : check.difference - check.tolerance;
+        return Double.isNaN(check.difference) ? Double.POSITIVE_INFINITY : check.difference - check.tolerance;
     }
 }

@@ -65,4 +65,12 @@ public final class HeadlessRequestTest {
             }
         }
     }
+
+    @Test
+    public void aRefusedRequestLeavesItsReportUnderItsOwnName() {
+        assertEquals("r-1", HeadlessRequest.idOf(extras("run", "r-1", "runs", 0)));
+        assertEquals("refused", HeadlessRequest.idOf(extras("run", "../x")));
+        assertEquals("refused", HeadlessRequest.idOf(extras("run", 5)));
+        assertEquals("refused", HeadlessRequest.idOf(extras()));
+    }
 }

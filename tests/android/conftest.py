@@ -1,0 +1,35 @@
+"""The compiled core and its tests, for the tests on a JVM."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import oracle
+import pytest
+from junit import MAIN, OPENCV_TESTS, TESTS, compile_java, toolchain
+
+SAMPLE = Path(__file__).parents[1] / "bundle" / "sample.py"
+
+
+@pytest.fixture(scope="session")
+def java(tmp_path_factory):
+    """The compiled core and its tests, a bundle, and what Python computes for random input."""
+    folder = tmp_path_factory.mktemp("core")
+    jvm = toolchain().jvm()
+    core = compile_java(jvm, MAIN, "", folder / "main")
+    tests = compile_java(jvm, TESTS, f"{core}:{jvm.junit_classpath}", folder / "tests")
+    subprocess.run([sys.executable, SAMPLE, folder / "bundle"], check=True, capture_output=True)
+    oracle.write(folder / "oracle")
+    return SimpleNamespace(jvm=jvm, core=core, tests=tests, bundle=folder / "bundle", oracle=folder / "oracle")
+
+
+@pytest.fixture(scope="session")
+def opencv(java, tmp_path_factory):
+    """OpenCV for Java, and the compiled tests that ask it."""
+    library = toolchain().opencv()
+    folder = tmp_path_factory.mktemp("opencv")
+    against = os.pathsep.join(map(str, (java.core, java.tests, java.jvm.junit_classpath, library.jar)))
+    own = compile_java(java.jvm, OPENCV_TESTS, against, folder)
+    return SimpleNamespace(library=library, tests=os.pathsep.join(map(str, (own, java.tests))))
