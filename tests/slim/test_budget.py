@@ -11,7 +11,7 @@ from ppedge.models.flops import count_flops
 from ppedge.recipe import ArmPrune, Budget
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, told
-from ppedge.slim.search import choose, frontier, nearest
+from ppedge.slim.search import Problem, choose, frontier, nearest
 from ppedge.slim.sensitivity import influences
 
 SETTINGS = ArmPrune(neck_width=8, head_width=8)
@@ -116,6 +116,26 @@ def test_parts_that_cost_more_together_are_searched_again(examples):
     point = budgeting.meet(problem, asked)
     found = shares(price, budgeting.form(point.settings), problem.whole)
     assert point.shares == found and found["a53"] <= asked["a53"] + 5e-4
+
+
+def test_where_instructions_are_counted_a_budget_is_held_to_counts(examples, det):
+    example, problem = examples["det"], det[1]
+    price = pricer(example)
+
+    def count(net):  # a tenth dearer than predicted once a network is slimmed
+        macs = sum(price(net)["a53"].values())
+        return {"cortex-a53": int(macs if macs == problem.whole["a53"] else 1.1 * macs)}
+
+    asked = {"a53": frontier(problem)[3].shares["a53"] + 1e-4}
+    budgeting = budgeting_of(example)
+    assert budgeting.meet(problem, asked).shares["a53"] > asked["a53"] / 1.1
+    budgeting.count = count
+    one_core = Problem(problem.parts, {"a53": problem.fixed["a53"]}, {"a53": problem.whole["a53"]})
+    point = budgeting.meet(one_core, asked)
+    assert point.shares["a53"] == pytest.approx(
+        1.1 * shares(price, budgeting.form(point.settings), problem.whole)["a53"], rel=1e-4
+    )
+    assert point.shares["a53"] <= asked["a53"] + 1e-3
 
 
 def test_excluded_blocks_and_what_is_null_are_not_chosen(examples):

@@ -182,6 +182,20 @@ def test_distillation_of_class_scores_is_least_at_the_teacher(examples, task):
     assert found[1] == pytest.approx(0, abs=1e-5) and found[0] > 1e-3
 
 
+def test_labels_add_the_tasks_own_loss(slimmed, examples):
+    slimming, example = slimmed[0], examples["det"]
+    teacher, student, x = slimming.teacher, slimming.student, slimming.pictures[0]
+    targets = {f"{kind}_{part}": paddle.ones([x.shape[0], *x.shape[2:]])
+               for kind in ("shrink", "threshold") for part in ("map", "mask")}  # fmt: skip
+    loss = Distillation(teacher, student, "det", labels=0.5, task_loss=example.task.loss)
+    student.head.training = True
+    parts = loss(student(x), {"image": x, **targets})
+    without = Distillation(teacher, student, "det")(student(x), {"image": x, **targets})
+    student.head.training = False
+    assert float(parts["loss_labels"]) > 0.1 and "loss_labels" not in without
+    assert float(parts["loss"]) == pytest.approx(float(without["loss"]) + 0.5 * float(parts["loss_labels"]), rel=1e-5)
+
+
 @pytest.mark.parametrize("factor", [1, 2, 8])
 def test_patches_are_what_a_convolution_of_the_map_before_upsampling_reads(factor):
     rng = np.random.default_rng(0)

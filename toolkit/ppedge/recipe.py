@@ -150,7 +150,7 @@ class QuantTraining(FineTuning):
 
 
 class DistillTraining(FineTuning):
-    """A course of training on what the network as trained says of the pictures; labels are not looked at."""
+    """A course of training on what the network as trained says of the pictures."""
 
     epochs: int = Field(40, ge=0)
     """Passes over the training data; 0 leaves this course out."""
@@ -160,6 +160,8 @@ class DistillTraining(FineTuning):
     """At the end of the warm-up."""
     eval_every: int = Field(10, ge=1)
     """Evaluate every so many epochs, and after the last."""
+    labels: float = Field(0.0, ge=0)
+    """Weight of the task's own loss, which is added; 0: labels are not looked at."""
 
 
 class Budget(Section):

@@ -21,7 +21,7 @@ from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
 from ppedge.recipe import ArmPrune
-from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, Price, told
+from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, Counter, Price, told
 from ppedge.slim.collapse import THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.groups import Group
@@ -29,9 +29,6 @@ from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
 from ppedge.slim.rewrites import apply_exactly, put_at
 from ppedge.slim.search import Problem, frontier
-
-Counter = Callable[[Network], Mapping[str, int]]
-"""Returns a network's ARM instructions of one inference, by core."""
 
 
 @dataclass
@@ -89,7 +86,7 @@ class ArmSlimming:
             raise PpedgeError("A budget needs predicted instructions, and nothing here predicts them.")
         accelerate(self.teacher)
         budgeting = Budgeting(self.teacher, self.groups, self.pictures, self.settings, self.build, self.price,
-                              self.exclude, self.multiple, self.reporter)  # fmt: skip
+                              self.count, self.exclude, self.multiple, self.reporter)  # fmt: skip
         return budgeting, budgeting.problem()
 
     def _search(self) -> dict[str, int]:
@@ -100,7 +97,7 @@ class ArmSlimming:
         chosen = dict(point.settings)
         widths = {"neck_width": chosen.pop(NECK, None), "head_width": chosen.pop(HEAD_PART, None)}
         self.settings = self.settings.model_copy(update={name: w for name, w in widths.items() if w is not None})
-        self.reporter.say(f"within {told(budgets)}: predicted {told(point.shares)}, error {point.error:.3f}")
+        self.reporter.say(f"within {told(budgets)}: {told(point.shares)}, error {point.error:.3f}")
         self.steps[-1]["search"] = {"budget": budgets, **asdict(point),
                                     "frontier": [asdict(other) for other in frontier(problem)]}  # fmt: skip
         return chosen

@@ -31,6 +31,8 @@ from ppedge.slim.sensitivity import influences
 
 Price = Callable[[Network], Mapping[str, Mapping[str, float]]]
 """Returns the instructions of one inference, by core and layer; ``after LAYER`` for what belongs to no layer."""
+Counter = Callable[[Network], Mapping[str, int]]
+"""Returns a network's ARM instructions of one inference, by core as the emulator names it."""
 NECK, HEAD_PART = "neck", "head"
 LEVELS = 8
 ATTEMPTS = 4
@@ -50,6 +52,7 @@ class Budgeting:
         settings: Of the recipe; ``neck_width`` and ``head_width`` say whether there is anything to choose.
         build: Builds the full network with fresh weights.
         price: Prices a network.
+        count: Counts its instructions, where a runtime is there to count them: what is chosen is then held to counts.
         exclude: Starts of names of blocks that are left as they are.
         multiple: Counts of channels are multiples of this.
         reporter: Progress.
@@ -61,9 +64,11 @@ class Budgeting:
     settings: ArmPrune
     build: Callable[[], Network]
     price: Price
+    count: Counter | None = None
     exclude: Sequence[str] = ()
     multiple: int = 8
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+    _whole: dict[str, float] = field(default_factory=dict, init=False)
 
     def problem(self) -> Problem:
         """Measure and price all parts at their levels."""
@@ -93,10 +98,10 @@ class Budgeting:
         return Problem(parts, fixed, whole)
 
     def meet(self, problem: Problem, budgets: Mapping[str, float]) -> Point:
-        """Return the best choice whose network, priced as a whole, is within the budgets.
+        """Return the best choice whose network, counted or priced as a whole, is within the budgets.
 
-        Costs of parts need not add up to the last instruction: the converter joins layers of neighbours. What is too
-        dear is searched again with budgets that are smaller by as much.
+        Costs of parts need not add up to the last instruction: the converter joins layers of neighbours, and prices are
+        a few per cent off. What is too dear is searched again with budgets that are smaller by as much.
 
         Raises:
             GateError: There is none; it names the nearest.
@@ -109,6 +114,7 @@ class Budgeting:
             point = self._priced(problem, point)
             if all(point.shares[core] <= budget + TOLERANCE for core, budget in budgets.items()):
                 return point
+            self.reporter.say(f"{told(point.shares)} is over {told(budgets)}: searching on")
             asked = {core: share * min(1.0, budgets[core] / point.shares[core]) for core, share in asked.items()}
         close = self._priced(problem, nearest(problem, budgets)).shares
         raise GateError(
@@ -164,8 +170,14 @@ class Budgeting:
         return found
 
     def _priced(self, problem: Problem, point: Point) -> Point:
-        totals = self._total(self.price(self.form(point.settings)))
-        return Point(point.settings, point.error, {core: totals[core] / whole for core, whole in problem.whole.items()})
+        """Return a point with the shares of its network as a whole, counted if that is possible."""
+        net = self.form(point.settings)
+        if self.count is None:
+            totals, whole = self._total(self.price(net)), problem.whole
+        else:
+            self._whole = self._whole or _counted(self.count, self.build())
+            totals, whole = _counted(self.count, net), self._whole
+        return Point(point.settings, point.error, {core: totals[core] / whole[core] for core in problem.whole})
 
     @staticmethod
     def _total(price: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -175,6 +187,11 @@ class Budgeting:
 def told(shares: Mapping[str, float]) -> str:
     """Return shares as ``--budget`` takes them, rounded up to three digits."""
     return " ".join(f"{core}={math.ceil(share * 1000 - 1e-6) / 1000:.3f}" for core, share in shares.items())
+
+
+def _counted(count: Counter, net: Network) -> dict[str, float]:
+    net.eval()
+    return {cpu.removeprefix("cortex-"): float(total) for cpu, total in count(net).items()}
 
 
 def _levels(part: str, channels: int, multiple: int, known: Mapping[int, float]) -> list[int]:

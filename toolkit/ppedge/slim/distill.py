@@ -15,6 +15,7 @@ from paddle import Tensor, nn
 
 from ppedge.models.depthwise import accelerate
 from ppedge.models.zoo import Network
+from ppedge.train.flat_start import Loss
 
 LEAST = 1e-6
 
@@ -31,12 +32,22 @@ class Distillation:
         student: The network that is trained. Quantizers may be put around its layers afterwards.
         task: ``det``, ``rec`` or ``cls``.
         weight: Of the map's cross entropy.
+        labels: Weight of the task's own loss, which is added; 0: labels are not looked at.
+        task_loss: That loss; needed with ``labels``.
     """
 
     def __init__(
-        self, teacher: Network, student: Network, task: Literal["det", "rec", "cls"], weight: float = 5.0
+        self,
+        teacher: Network,
+        student: Network,
+        task: Literal["det", "rec", "cls"],
+        weight: float = 5.0,
+        *,
+        labels: float = 0.0,
+        task_loss: Loss | None = None,
     ) -> None:
         self.teacher, self.task, self.weight = teacher, task, weight
+        self.labels, self.task_loss = labels, task_loss
         self._seen: dict[str, Tensor] = {}
         teacher.eval()
         accelerate(teacher)
@@ -50,11 +61,19 @@ class Distillation:
         Args:
             output: A detector's ``maps`` (N, 1 or 3, H, W); a recogniser's ``logits`` (N, T, C); a
                 classifier's (N, C).
-            batch: ``image`` (N, 3, H, W).
+            batch: ``image`` (N, 3, H, W), and with ``labels`` what the task's loss reads.
 
         Returns:
-            Scalars: ``loss``; of a detector also its parts, ``loss_map`` and ``loss_features``.
+            Scalars: ``loss``; of a detector also its parts, ``loss_map`` and ``loss_features``; with labels also
+            ``loss_labels``, the task's, before it is weighed.
         """
+        parts = self._of_teacher(output, batch)
+        if self.labels and self.task_loss is not None:
+            parts["loss_labels"] = self.task_loss(output, batch)["loss"]
+            parts["loss"] = parts["loss"] + self.labels * parts["loss_labels"]
+        return parts
+
+    def _of_teacher(self, output: Mapping[str, Tensor], batch: Mapping[str, Any]) -> dict[str, Tensor]:
         with paddle.no_grad():
             wanted = self.teacher(batch["image"])
         if self.task != "det":

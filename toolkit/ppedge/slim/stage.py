@@ -17,8 +17,8 @@ from ppedge.progress import Reporter
 from ppedge.recipe import Recipe, Schedule
 from ppedge.runs import Run, write_json
 from ppedge.slim import pact
-from ppedge.slim.arm import ArmSlimming, Counter, copy_of
-from ppedge.slim.budget import Price
+from ppedge.slim.arm import ArmSlimming, copy_of
+from ppedge.slim.budget import Counter, Price
 from ppedge.slim.distill import Distillation
 from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.groups import Group, trace
@@ -98,7 +98,8 @@ def run_slim(
         elif settings.prune.method == "arm":
             teacher, net = net, copy_of(net, task.build)
             plan, metrics["macs_left"] = _reduce(stage, teacher, net)
-            distillation = Distillation(teacher, net, recipe.task)
+            labels = settings.prune.arm.distill.labels
+            distillation = Distillation(teacher, net, recipe.task, labels=labels, task_loss=task.loss)
             course = _course(stage, "distil", net, settings.prune.arm.distill, distillation)
             metrics["reduced"], metrics["distilled"] = course
             outputs += [REDUCTION, _log_name("distil")]

@@ -58,7 +58,8 @@ class DBLoss(nn.Layer):
         """Compare maps with targets.
 
         Args:
-            output: ``maps`` (N, 3, H, W): probability, threshold and binary map, values in [0, 1].
+            output: ``maps`` (N, 3, H, W): probability, threshold and binary map, values in [0, 1]; of a network that
+                has lost its threshold head (N, 1, H, W), of which ``loss_shrink`` is the loss.
             batch: ``shrink_map``, ``shrink_mask``, ``threshold_map``, ``threshold_mask``, each (N, H, W).
 
         Returns:
@@ -66,9 +67,11 @@ class DBLoss(nn.Layer):
             the loss.
         """
         maps = output["maps"].astype("float32")
-        shrink, threshold, binary = maps[:, 0], maps[:, 1], maps[:, 2]
         main = self._balanced_bce if self.main == "bce" else self._dice
-        shrink_loss = self.alpha * main(shrink, batch["shrink_map"], batch["shrink_mask"])
+        shrink_loss = self.alpha * main(maps[:, 0], batch["shrink_map"], batch["shrink_mask"])
+        if maps.shape[1] == 1:
+            return {"loss": shrink_loss, "loss_shrink": shrink_loss}
+        threshold, binary = maps[:, 1], maps[:, 2]
         threshold_loss = self.beta * self._masked_l1(threshold, batch["threshold_map"], batch["threshold_mask"])
         binary_loss = self._dice(binary, batch["shrink_map"], batch["shrink_mask"])
         return {
