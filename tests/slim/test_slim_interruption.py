@@ -9,7 +9,11 @@ import time
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from ppedge.cli.slim import app
+from ppedge.errors import PpedgeError
+from ppedge.models.flops import count_flops
 from ppedge.progress import Reporter
 from ppedge.recipe_io import load_recipe
 from ppedge.runs import Run
@@ -64,23 +68,29 @@ def test_a_slim_stage_that_was_killed_gives_the_same_plan_and_bytes(trained, tmp
 
 
 @pytest.mark.slow
-def test_budgets_on_the_command_line(trained, tmp_path, monkeypatch):
+def test_a_budget_that_cannot_be_met_on_the_command_line(trained, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run = tmp_path / "run"
     shutil.copytree(trained, run)
-
-    def slim(*options):
-        return subprocess.run(command(run, *options), capture_output=True, text=True, check=False)
-
-    answer = slim("--frontier", "--json")
-    assert answer.returncode == 0, answer.stderr
-    points = json.loads(answer.stdout)["frontier"]
-    assert len(points) == 5 and not (run / "slim").exists()
-    assert [p["error"] for p in points] == sorted((p["error"] for p in points), reverse=True)
-    answer = slim("--budget", "a53=0.01")
+    answer = subprocess.run(command(run, "--budget", "a53=0.01"), capture_output=True, text=True, check=False)
     assert answer.returncode == 1
     assert "The budget a53=0.010 cannot be met: the nearest point is a53=0." in answer.stderr
     assert "Traceback" not in answer.stderr and not (run / "slim").exists()
+
+
+def test_five_budgets_that_can_be_met(trained, examples, monkeypatch):
+    def price(net):
+        return {"a53": {name: float(count) for name, count in count_flops(net, examples["det"].shape).items()}}
+
+    monkeypatch.setattr("ppedge.cli.counting.arm_pricer", lambda recipe: price)
+    before = sorted(trained.rglob("*"))
+    asked = [str(trained), "--device", "cpu", "--frontier"]
+    points = json.loads(CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False).stdout)["frontier"]
+    assert len(points) == 5
+    assert [p["error"] for p in points] == sorted((p["error"] for p in points), reverse=True)
+    lines = CliRunner().invoke(app, asked, catch_exceptions=False).stdout.splitlines()
+    assert len(lines) == 5 and all(line.startswith('--budget "a53=0.') for line in lines)
+    assert sorted(trained.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -97,11 +107,6 @@ def test_budgets_on_the_command_line(trained, tmp_path, monkeypatch):
     ],
 )
 def test_bad_budgets_are_sentences(trained, options, said):
-    from typer.testing import CliRunner
-
-    from ppedge.cli.slim import app
-    from ppedge.errors import PpedgeError
-
     with pytest.raises(PpedgeError) as caught:
         CliRunner().invoke(app, [str(trained), *options], catch_exceptions=False)
     assert said in str(caught.value)
