@@ -112,7 +112,7 @@ def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | No
     if shift is None:
         return None
     if shift.different:
-        Reporter().say(f"warning: {shift}")
+        Reporter().say(shift.warning())
     return shift.entry()
 
 

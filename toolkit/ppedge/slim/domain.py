@@ -56,9 +56,10 @@ class Shift:
         """Whether the sets come from different distributions, at `LEVEL`."""
         return self.p <= LEVEL
 
-    def __str__(self) -> str:
+    def warning(self) -> str:
+        """Return what to tell the user if the sets differ, as one sentence."""
         return (
-            "training and evaluation pictures come from different distributions: the network's features lie "
+            "warning: training and evaluation pictures come from different distributions: the network's features lie "
             f"{self.distance:.2f} standard deviations apart, where chance gives up to {self.chance:.2f} "
             f"({self.calibration} and {self.evaluation} pictures); what is fitted to the first may not hold for the "
             "second"

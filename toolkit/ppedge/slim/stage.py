@@ -197,7 +197,7 @@ def _reduce(stage: _Stage, teacher: Network, net: Network) -> tuple[Plan, float,
     """
     shift = domain.measure(teacher, stage.task, stage.train, stage.eval)
     if shift is not None and shift.different:
-        stage.reporter.say(f"warning: {shift}")
+        stage.reporter.say(shift.warning())
     record = None if shift is None else shift.entry()
     slimming = _slimming(stage, teacher, net)
     plan = slimming.run()
