@@ -185,7 +185,8 @@ def summary(found: Sequence[dict[str, Any]], metric: str, second: tuple[str, str
 
     Returns:
         ``way``, ``seeds`` and, by column, (mean, spread): ``metric``, ``nb_bytes``, one for each core, ``minutes``,
-        ``second``; or ``failed``, the reason.
+        ``second``; with a second domain also ``domain``, what ``ppedge eval`` says of its pictures. Or ``failed``, the
+        reason.
     """
     failed = next((one["failed"] for one in found if "failed" in one), None)
     row: dict[str, Any] = {"way": found[0]["way"], "seeds": [one["seed"] for one in found]}
@@ -198,7 +199,9 @@ def summary(found: Sequence[dict[str, Any]], metric: str, second: tuple[str, str
         "minutes": [one["minutes"] for one in found],
     }
     if second is not None:
-        columns["second"] = [one["second"]["/".join(second)]["metrics"][metric] for one in found]
+        there = [one["second"]["/".join(second)] for one in found]
+        columns["second"] = [one["metrics"][metric] for one in there]
+        row["domain"] = there[0].get("domain")
     return {**row, **{name: (mean(values), max(values) - min(values)) for name, values in columns.items()}}
 
 
@@ -252,6 +255,12 @@ def main() -> None:
         return
     print(table(rows, comparison.metric))
     print(f"\nInstructions: {'; '.join(sources)}. Over seeds: mean (most - least).")
+    shift = next((row["domain"] for row in rows if row.get("domain")), None)
+    if shift is not None:
+        told = "told apart" if shift["different"] else "not told apart"
+        print(
+            f"Pictures of the second domain: {told} (distance {shift['distance']:.2f}, chance {shift['chance']:.2f})."
+        )
 
 
 def compared(
