@@ -126,10 +126,10 @@ def measure(net: Network, task: Task, train: Sequence[Any], evaluation: Sequence
         None if there are fewer than `LEAST_PICTURES` of either.
     """
     seed = task.recipe.seed
-    picked = [pick(samples, seed) for samples in (train, evaluation)]
-    if min(map(len, picked)) < LEAST_PICTURES:
+    first, second = pick(train, seed), pick(evaluation, seed)
+    if min(len(first), len(second)) < LEAST_PICTURES:
         return None
-    return compare(*(features(net, task, samples) for samples in picked), seed)
+    return compare(features(net, task, first), features(net, task, second), seed)
 
 
 def pick(samples: Sequence[Any], seed: int) -> list[Any]:

@@ -89,7 +89,8 @@ def run_slim(
         net = load_float(run, task, "train")
         metrics: dict[str, Any] = {"float": {k: v for k, v in trained.items() if k != "parameters"}}
         outputs = [PLAN, PRUNED, BEST]
-        plan, distillation, shift = Plan("none", {}, {}), None, None
+        plan, distillation = Plan("none", {}, {}), None
+        shift: dict[str, Any] | None = None
         if settings.prune.method == "fpgm":
             plan, metrics["flops_left"], wrote = _prune(stage, net)
             outputs += wrote
