@@ -45,7 +45,8 @@ def evaluate(
 ) -> None:
     """Measure a network on the recipe's evaluation data.
 
-    Of a run that brought in an inference model, that model is measured, one line of text at a time.
+    Of a run that brought in an inference model, that model is measured, one line of text at a time. Where --set names
+    other pictures for a run that was slimmed for ARM, the command says if they are unlike those it was slimmed with.
     """
     from ppedge.data.source import read_samples
     from ppedge.errors import PpedgeError
@@ -73,12 +74,46 @@ def evaluate(
     with Reporter().task("eval", len(samples)) as bar:
         metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
     seconds = round(time.monotonic() - began, 2)
+    shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "samples": len(samples), "skipped": skipped,
-              "seconds": seconds})  # fmt: skip
+              "seconds": seconds, "domain": shift})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     typer.echo(f"{shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+
+
+def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | None:
+    """Compare other pictures than the run's with those that it was slimmed for ARM with; say so if they differ.
+
+    Returns:
+        None where the run is not slimmed so, the pictures are its own, or those it was slimmed with are not here.
+    """
+    from ppedge.errors import PpedgeError
+    from ppedge.progress import Reporter
+    from ppedge.recipe_io import load_recipe
+
+    if not run.done("slim") or run.manifest("slim")["prune"] != "arm":
+        return None
+    own = load_recipe(run.recipe_path)
+    if recipe.data == own.data:
+        return None  # the slim stage has said it
+
+    from ppedge.slim.domain import measure
+    from ppedge.slim.network import load_float
+    from ppedge.train.task import Task
+
+    task = Task(own)
+    try:
+        train, _ = task.samples("train", skip_bad=True)
+    except PpedgeError:
+        return None
+    shift = measure(load_float(run, task, "train"), task, train, samples)
+    if shift is None:
+        return None
+    if shift.different:
+        Reporter().say(shift.warning())
+    return shift.entry()
 
 
 def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:

@@ -16,7 +16,7 @@ from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe, Schedule
 from ppedge.runs import Run, write_json
-from ppedge.slim import pact
+from ppedge.slim import domain, pact
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.budget import Counter, Price
 from ppedge.slim.distill import Distillation
@@ -90,6 +90,7 @@ def run_slim(
         metrics: dict[str, Any] = {"float": {k: v for k, v in trained.items() if k != "parameters"}}
         outputs = [PLAN, PRUNED, BEST]
         plan, distillation = Plan("none", {}, {}), None
+        shift: dict[str, Any] | None = None
         if settings.prune.method == "fpgm":
             plan, metrics["flops_left"], wrote = _prune(stage, net)
             outputs += wrote
@@ -97,7 +98,7 @@ def run_slim(
             outputs.append(_log_name("fine-tune"))
         elif settings.prune.method == "arm":
             teacher, net = net, copy_of(net, task.build)
-            plan, metrics["macs_left"] = _reduce(stage, teacher, net)
+            plan, metrics["macs_left"], shift = _reduce(stage, teacher, net)
             labels = settings.prune.arm.distill.labels
             distillation = Distillation(teacher, net, recipe.task, labels=labels, task_loss=task.loss)
             course = _course(stage, "distil", net, settings.prune.arm.distill, distillation)
@@ -128,6 +129,7 @@ def run_slim(
             prune=settings.prune.method,
             quant=settings.quant.method,
             float_layers=float_layers,
+            domain=shift,
             skipped=skipped,
             seconds=round(time.monotonic() - began, 1),
         )
@@ -188,12 +190,21 @@ def _by_sensitivity(
     return kept, predicted
 
 
-def _reduce(stage: _Stage, teacher: Network, net: Network) -> tuple[Plan, float]:
-    """Slim ``net`` for ARM, write what each step cost, and return the plan and the share of the FLOPs left."""
+def _reduce(stage: _Stage, teacher: Network, net: Network) -> tuple[Plan, float, dict[str, Any] | None]:
+    """Slim ``net`` for ARM, and write what each step cost.
+
+    Returns:
+        The plan, the share of the FLOPs left, and how training and evaluation pictures differ.
+    """
+    shift = domain.measure(teacher, stage.task, stage.train, stage.eval)
+    if shift is not None and shift.different:
+        stage.reporter.say(shift.warning())
+    record = None if shift is None else shift.entry()
     slimming = _slimming(stage, teacher, net)
     plan = slimming.run()
-    write_json(stage.folder / REDUCTION, {"input_shape": slimming.input_shape, "steps": slimming.steps})
-    return plan, slimming.steps[-1]["macs"] / slimming.steps[0]["macs"]
+    found = {"input_shape": slimming.input_shape, "domain": record, "steps": slimming.steps}
+    write_json(stage.folder / REDUCTION, found)
+    return plan, slimming.steps[-1]["macs"] / slimming.steps[0]["macs"], record
 
 
 def _slimming(stage: _Stage, teacher: Network, net: Network) -> ArmSlimming:
