@@ -114,13 +114,13 @@ def test_errors_are_of_the_output_and_leave_the_network_alone(ready):
     name = next(iter(running))
     metric = fidelity(net, pictures)
     with fake_quantized(net, {name: clips[name]}):
-        assert -metric() == pytest.approx(errors[name], rel=0.2)  # of this metric the variance is each picture's own
+        assert -metric() == pytest.approx(errors[name], rel=1e-3)
 
 
 def test_a_layer_that_wrecks_the_output_stays_in_float(ready):
     net, pictures, clips = ready
     running = used(net, pictures[0])
-    wrecked = running[len(running) // 2]
+    wrecked = running[0]  # what follows has nothing to go by then
     gains = {name: dict.fromkeys(CORES, 1000.0) for name in running}
     metric = fidelity(net, pictures)
     with fake_quantized(net, {name: clips[name] for name in running if name != wrecked}):

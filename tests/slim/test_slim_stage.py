@@ -221,7 +221,7 @@ def test_files_have_the_chosen_layers_in_int8_and_no_others(run_of):
 
     def gains(net):
         found = gains_of(net)
-        return {name: found[name] for name in ("backbone.blocks.1.expand_conv.conv", "backbone.conv2.conv")}
+        return {name: found[name] for name in ("backbone.blocks.2.expand_conv.conv", "backbone.conv2.conv")}
 
     _, recipe = slim(run, "slim.prune.method=none", *NOW, gains=gains)
     made = run_convert(recipe.model_copy(update={"convert": Convert(precisions=["int8"])}), run, say=lambda text: None)

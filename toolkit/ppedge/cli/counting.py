@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,8 @@ def arm_pricer(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]
 def arm_gains(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]]]:
     """Return what predicts, by layer and core (``a53``, ``a76``), the instructions that a layer alone saves in int8.
 
-    Layers for which the cost table has no kernel are left out, as are those that eval mode does not use.
+    Left out are layers for which the cost table has no kernel, those that eval mode does not use, and those that the
+    converter joins with a neighbour in float: in int8 they would be two operators.
 
     Args:
         recipe: Of the network.
@@ -81,14 +83,22 @@ def arm_gains(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]]
         from ppedge.cost.operators import CONVOLUTIONS, CORES
         from ppedge.cost.predicted import int8_gain
 
+        sizes = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
         found = {}
         for name, op in _operations(net, recipe):
-            if op.type in (*CONVOLUTIONS, "fc") and op.weight:
+            if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == sizes[name]:
                 with suppress(PpedgeError):
                     found[name] = {core.removeprefix("cortex-"): int8_gain(op, core) for core in CORES}
         return found
 
     return gains
+
+
+def _weights(op: Operation) -> int:
+    """Return how many weights a convolution or matrix product has, its bias left out."""
+    if op.type == "fc":
+        return op.inputs[0][-1] * op.output[-1]
+    return op.inputs[0][1] // op.groups * op.output[1] * prod(op.kernel)
 
 
 def _operations(net: Network, recipe: Recipe) -> list[tuple[str, Operation]]:

@@ -30,7 +30,7 @@ OUTPUT_AXIS = {paddle.nn.Conv2D: 0, paddle.nn.Conv2DTranspose: 1, paddle.nn.Line
 
 CHOSEN = "chosen"
 EXCLUDED = "excluded by the recipe"
-UNKNOWN = "cost unknown"  # of a head of training alone, too, which is not in the exported network
+UNKNOWN = "cost unknown"
 NO_GAIN = "gains nothing"
 METRIC = "the metric would fall too far"
 
