@@ -147,6 +147,8 @@ def test_layers_that_gain_nothing_are_excluded_or_unknown_are_not_even_tried(rec
     found = {each.layer: each for each in choice.layers}
     assert [found[name].reason for name in (first, second, third)] == [EXCLUDED, NO_GAIN, UNKNOWN]
     assert [found[name].error for name in (first, second, third)] == [None] * 3
+    small = {**gains, second: dict.fromkeys(CORES, 1.0)}  # less than the prediction may be off
+    assert choose_precisions(net, small, clips, cores=CORES, **choose).precision[second] == "fp32"
     assert found[second].gain == gains[second] and found[third].gain == {}
     assert {name for name, p in choice.precision.items() if p == "int8"} == set(others)
     assert len(choice.precision) == len(pact.precisions(net))

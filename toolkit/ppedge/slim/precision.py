@@ -26,12 +26,14 @@ from ppedge.slim.sensitivity import LEAST
 Gains = Callable[[Network], Mapping[str, Mapping[str, float]]]
 """Returns by layer and core the instructions that it alone saves in int8; layers of unknown cost are absent."""
 LEVELS = 127
+SMALL = 0.005
+"""Of what all layers would gain together: who gains less is within what the prediction may be off."""
 OUTPUT_AXIS = {paddle.nn.Conv2D: 0, paddle.nn.Conv2DTranspose: 1, paddle.nn.Linear: 1}
 
 CHOSEN = "chosen"
 EXCLUDED = "excluded by the recipe"
 UNKNOWN = "cost unknown"
-NO_GAIN = "gains nothing"
+NO_GAIN = "gains next to nothing"
 METRIC = "the metric would fall too far"
 
 
@@ -107,13 +109,14 @@ def choose_precisions(
         clips: The magnitude that each layer's input is clipped to, as `ppedge.slim.pact.measure_clips` finds it.
         pictures: Inputs (N, 3, H, W) on which errors are measured.
         metric: Measures ``net`` as it stands.
-        cores: On each of these a layer must gain; their mean is what it gains.
+        cores: On each of these a layer must gain more than `SMALL` of what all gain; their sum is what it gains.
         max_drop: The metric may fall by as much.
         exclude: Starts of names of layers that stay in float.
         advance: Called after each layer whose error was measured.
     """
     names = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED)]
-    reasons = {name: _reason(name, gains, clips, cores, exclude) for name in names}
+    least = {core: SMALL * sum(max(gain[core], 0.0) for gain in gains.values()) for core in cores}
+    reasons = {name: _reason(name, gains, clips, least, exclude) for name in names}
     gaining = [name for name in names if reasons[name] == CHOSEN]
     errors = output_errors(net, {name: clips[name] for name in gaining}, pictures, advance)
 
@@ -234,7 +237,7 @@ def _reason(
     name: str,
     gains: Mapping[str, Mapping[str, float]],
     clips: Mapping[str, float],
-    cores: Sequence[str],
+    least: Mapping[str, float],
     exclude: Sequence[str],
 ) -> str:
     """Say why a layer stays in float whatever it does to the output, or that it may be chosen."""
@@ -242,4 +245,4 @@ def _reason(
         return EXCLUDED
     if name not in gains or name not in clips:
         return UNKNOWN
-    return CHOSEN if all(gains[name][core] > 0 for core in cores) else NO_GAIN
+    return CHOSEN if all(gains[name][core] > gain for core, gain in least.items()) else NO_GAIN
