@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppedge.cost.operators import CORES, Operation
-from ppedge.cost.predicted import about, predict
+from ppedge.cost.predicted import about, int8_gain, predict
 from ppedge.errors import PpedgeError
 
 NETWORKS = json.loads(Path(__file__).with_name("networks.json").read_text())
@@ -61,3 +61,25 @@ def test_another_precision_than_the_operations_own():
 def test_what_the_table_does_not_hold(op, core, told):
     with pytest.raises(PpedgeError, match=told):
         predict(op, core)
+
+
+def test_a_layer_alone_in_int8_pays_for_its_border():
+    calib = Operation("calib", POINTWISE.inputs, POINTWISE.inputs[0], "int8", "fp32_to_int8")
+    quantized = replace(POINTWISE, precision="int8", variant="fp32_out")
+    for core in CORES:
+        parts = predict(POINTWISE, core) - predict(quantized, core) - predict(calib, core)
+        assert int8_gain(POINTWISE, core) == pytest.approx(parts)
+    assert 0 < int8_gain(POINTWISE, "cortex-a53") < int8_gain(POINTWISE, "cortex-a76")
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Operation("depthwise_conv2d", ((1, 96, 4, 160),), (1, 96, 4, 160), kernel=(5, 5), groups=96, bias=True),
+        Operation("conv2d", ((1, 96, 1, 1),), (1, 24, 1, 1)),  # of squeeze and excitation
+        Operation("fc", ((1, 80, 96),), (1, 80, 97), bias=True),
+    ],
+    ids=lambda op: op.type,
+)
+def test_layers_that_are_dearer_in_int8(op):
+    assert all(int8_gain(op, core) < 0 for core in CORES)

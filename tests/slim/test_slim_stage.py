@@ -5,14 +5,19 @@ import numpy as np
 import pytest
 import yaml
 
+from ppedge.convert.nb import read_nb
+from ppedge.convert.stage import run_convert
 from ppedge.errors import PpedgeError
+from ppedge.models.flops import count_flops
+from ppedge.models.heads import ClsHead, CTCHead, DBHead
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.progress import Reporter
+from ppedge.recipe import Convert
 from ppedge.recipe_io import load_recipe, save
 from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
-from ppedge.slim.stage import run_slim
+from ppedge.slim.stage import TRACE_SHAPE, run_slim
 from ppedge.train.stage import run_train
 from ppedge.train.task import Task
 
@@ -170,6 +175,83 @@ def test_what_is_quantized_is_what_the_plan_says(run_of):
     assert plan.float_layers == ["backbone.conv1.conv"]
     names = [name for name in state_of(load_quantized(run, Task(recipe))) if name.endswith("_fake_quant_input._scale")]
     assert {name.partition("._layer.")[0] for name in names} == {n for n, p in plan.precision.items() if p == "int8"}
+
+
+HEADS = {"det": DBHead, "rec": CTCHead, "cls": ClsHead}
+
+
+def gains_of(net):
+    """Instructions that layers save: each the same, but depthwise convolutions are dearer in int8."""
+    shape = next(TRACE_SHAPE[task] for task, head in HEADS.items() if isinstance(net.head, head))
+    return {
+        name: dict.fromkeys(("a53", "a76"), -1000.0 if "bottleneck" in name else 1000.0)
+        for name in count_flops(net, shape)
+        if "lstm" not in name
+    }
+
+
+NOW = ("slim.quant.method=arm", "slim.quant.train.epochs=0", "slim.quant.max_drop=1")
+FORMS = {"none": ("slim.prune.method=none",), "fpgm": ("slim.prune.mode=flat", "slim.prune.multiple=4"), "arm": ARM}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "prune"), [("det", "arm"), ("rec", "fpgm"), ("rec", "arm"), ("cls", "none")])
+def test_quantizing_where_it_gains(run_of, task, prune):
+    runs = [run_of(task, name) for name in "ab"]
+    metrics, recipe = slim(runs[0], *FORMS[prune], *NOW, gains=gains_of)
+    slim(runs[1], *FORMS[prune], *NOW, gains=gains_of)
+    assert hashes(runs[0]) == hashes(runs[1])
+    record = read_json(runs[0].artifact("slim", "quantization.json"))
+    plan = Plan.load(runs[0].artifact("slim", "plan.json"))
+    by_layer = {each["layer"]: each for each in record["layers"]}
+    assert {name: each["precision"] for name, each in by_layer.items()} == plan.precision
+    chosen = {name for name, each in by_layer.items() if each["precision"] == "int8"}
+    assert chosen == {name for name, each in by_layer.items() if each["gain"].get("a53", 0) > 0} and len(chosen) > 10
+    assert all("bottleneck" not in name for name in chosen)
+    assert record["gain"]["a53"] == sum(by_layer[name]["gain"]["a53"] for name in chosen)
+    assert (record["before"], record["after"]) == (record["tried"][0]["metric"], record["tried"][-1]["metric"])
+    training = Task(recipe)
+    samples, _ = training.samples("eval")
+    net = load_quantized(runs[0], training)
+    names = {name.partition("._layer.")[0] for name in state_of(net) if name.endswith("_fake_quant_input._scale")}
+    assert names == chosen
+    assert training.evaluate(net, samples) == metrics["quantized"]
+    assert set(runs[0].manifest("slim")["float_layers"]) >= set(plan.float_layers)
+    assert runs[0].manifest("slim")["quant"] == "arm"
+
+
+@pytest.mark.slow
+def test_files_have_the_chosen_layers_in_int8_and_no_others(run_of):
+    run = run_of("rec")
+
+    def gains(net):
+        found = gains_of(net)
+        return {name: found[name] for name in ("backbone.blocks.2.expand_conv.conv", "backbone.conv2.conv")}
+
+    _, recipe = slim(run, "slim.prune.method=none", *NOW, gains=gains)
+    made = run_convert(recipe.model_copy(update={"convert": Convert(precisions=["int8"])}), run, say=lambda text: None)
+    assert made["files"]["rec.int8.onnx"]["quantized_layers"] == 2
+    operators = read_nb(run.artifact("convert", "rec.int8.nb")).operators
+    assert [op.inputs["Filter"] for op in operators if op.int8 and op.type != "calib"] == [
+        ["conv2d_9.w_0"],
+        ["conv2d_52.w_0"],
+    ]
+
+
+def test_where_nothing_gains_the_network_stays_in_float(run_of):
+    run = run_of("rec")
+    metrics, recipe = slim(run, "slim.prune.method=none", *NOW, gains=lambda net: {})
+    assert set(metrics) == {"float"}
+    assert run.manifest("slim")["quant"] == "none"
+    assert set(Plan.load(run.artifact("slim", "plan.json")).precision.values()) == {"fp32"}
+    assert sha256(run.artifact("slim", "best.pdparams")) == sha256(run.artifact("slim", "pruned.pdparams"))
+    with pytest.raises(PpedgeError, match="has no quantized network"):
+        load_quantized(run, Task(recipe))
+
+
+def test_quantizing_by_gains_that_nobody_predicts_is_a_sentence(run_of):
+    with pytest.raises(PpedgeError, match="needs predicted instructions"):
+        slim(run_of("rec"), "slim.prune.method=none", *NOW)
 
 
 def test_neither_keeps_the_network(run_of):

@@ -242,10 +242,15 @@ class Prune(Section):
 
 
 class Quant(Section):
-    """PACT quantization-aware training."""
+    """PACT quantization-aware training, of all layers or of those that gain by it."""
 
-    method: Literal["pact", "none"] = "pact"
-    """``none`` leaves quantization out."""
+    method: Literal["pact", "arm", "none"] = "pact"
+    """``pact``: 8 bits wherever they can be; ``arm``: only in layers that save ARM instructions by them, as far as
+    ``max_drop`` allows; ``none`` leaves quantization out."""
+    max_drop: float = Field(0.005, ge=0)
+    """For ``arm``: the metric, on ``samples`` training pictures without any 8-bit training, may fall by as much."""
+    cores: list[Literal["a53", "a76"]] = Field(["a53", "a76"], min_length=1)
+    """For ``arm``: the cores, Cortex-A53 and A76, on each of which a layer in 8 bits must save instructions."""
     samples: int = Field(32, ge=1)
     """Training pictures from which the clips and scales start."""
     percentile: float = Field(99.99, gt=50, le=100)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from ppedge.errors import PpedgeError
 from ppedge.recipe import Recipe
 
 if TYPE_CHECKING:
+    from ppedge.cost.operators import Operation
     from ppedge.models.zoo import Network
 
 CPUS = ("cortex-a53", "cortex-a76")
@@ -53,25 +55,65 @@ def arm_pricer(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]
     """
 
     def price(net: Network) -> dict[str, dict[str, float]]:
-        from ppedge.convert.nb import read_nb
-        from ppedge.cost.measured import named
-        from ppedge.cost.names import layer_names
-        from ppedge.cost.operators import CORES, UNCOUNTED, operations
+        from ppedge.cost.operators import CORES
         from ppedge.cost.predicted import predict
-        from ppedge.validate.cost import count_size
 
-        with _converted(net, recipe) as path:
-            nb = read_nb(path)
-        found = operations(nb, (1, 3, *count_size(recipe)))
-        names = named([op for op in nb.operators if op.type not in UNCOUNTED], layer_names(net))
+        found = _operations(net, recipe)
         prices: dict[str, dict[str, float]] = {}
         for core in CORES:
             layers = prices.setdefault(core.removeprefix("cortex-"), {})
-            for op, name in zip(found, names, strict=True):
+            for name, op in found:
                 layers[name] = layers.get(name, 0.0) + predict(op, core)
         return prices
 
     return price
+
+
+def arm_gains(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]]]:
+    """Return what predicts, by layer and core (``a53``, ``a76``), the instructions that a layer alone saves in int8.
+
+    Left out are layers for which the cost table has no kernel, those that eval mode does not use, and those that the
+    converter joins with a neighbour in float: in int8 they would be two operators.
+
+    Args:
+        recipe: Of the network.
+    """
+
+    def gains(net: Network) -> dict[str, dict[str, float]]:
+        from ppedge.cost.operators import CONVOLUTIONS, CORES
+        from ppedge.cost.predicted import int8_gain
+
+        sizes = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
+        found = {}
+        for name, op in _operations(net, recipe):
+            if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == sizes[name]:
+                with suppress(PpedgeError):
+                    found[name] = {core.removeprefix("cortex-"): int8_gain(op, core) for core in CORES}
+        return found
+
+    return gains
+
+
+def _weights(op: Operation) -> int:
+    """Return how many weights a convolution or matrix product has, its bias left out."""
+    if op.type == "fc":
+        return op.inputs[0][-1] * op.output[-1]
+    return op.inputs[0][1] // op.groups * op.output[1] * prod(op.kernel)
+
+
+def _operations(net: Network, recipe: Recipe) -> list[tuple[str, Operation]]:
+    """Return the operators of a network's fp32 ``.nb`` file with the names of the layers that they come from."""
+    from ppedge.convert.nb import read_nb
+    from ppedge.cost.measured import named
+    from ppedge.cost.names import layer_names
+    from ppedge.cost.operators import UNCOUNTED, operations
+    from ppedge.validate.cost import count_size
+
+    with _converted(net, recipe) as path:
+        nb = read_nb(path)
+    found = operations(nb, (1, 3, *count_size(recipe)))
+    names = named([op for op in nb.operators if op.type not in UNCOUNTED], layer_names(net))
+    return list(zip(names, found, strict=True))
 
 
 @contextmanager

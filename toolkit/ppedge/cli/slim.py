@@ -29,6 +29,7 @@ class Quantization(str, Enum):
     """Ways to quantize."""
 
     pact = "pact"
+    arm = "arm"
     none = "none"
 
 
@@ -54,8 +55,8 @@ def slim(
 ) -> None:
     """Prune a trained network and make it 8 bit.
 
-    Leaves plan.json (what is kept), sensitivity.json or reduction.json (what that rests on), pruned.pdparams (float)
-    and best.pdparams in RUN/slim.
+    Leaves plan.json (what is kept), sensitivity.json, reduction.json or quantization.json (what that rests on),
+    pruned.pdparams (float) and best.pdparams in RUN/slim.
     """
     overrides = list(set_)
     for key, value in (("prune.method", prune), ("quant.method", quant)):
@@ -69,7 +70,7 @@ def slim(
     if (budget or frontier) and recipe.slim.prune.method != "arm":
         raise PpedgeError("--budget and --frontier are for pruning by arm.", "Add --prune arm.")
 
-    from ppedge.cli.counting import arm_counter, arm_pricer
+    from ppedge.cli.counting import arm_counter, arm_gains, arm_pricer
     from ppedge.progress import Reporter
     from ppedge.slim.stage import run_slim, slim_frontier
     from ppedge.train.device import set_device
@@ -79,8 +80,8 @@ def slim(
         _show_frontier(slim_frontier(recipe, opened, price=price, skip_bad=skip_bad, reporter=Reporter()), as_json)
         return
     metrics = run_slim(
-        recipe, opened, device=used, count=arm_counter(recipe), price=price, force=force, skip_bad=skip_bad,
-        reporter=Reporter(),
+        recipe, opened, device=used, count=arm_counter(recipe), price=price, gains=arm_gains(recipe), force=force,
+        skip_bad=skip_bad, reporter=Reporter(),
     )  # fmt: skip
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "run": str(opened.path)})

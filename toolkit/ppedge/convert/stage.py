@@ -142,7 +142,7 @@ def _floats(recipe: Recipe) -> tuple[Precision, ...]:
 
 def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) -> list[_Source]:
     task = recipe.task
-    quantized = newest == "slim" and run.manifest("slim")["quant"] == "pact"
+    quantized = newest == "slim" and run.manifest("slim")["quant"] != "none"
     floats = _floats(recipe)
     sources = [_Source("float", newest, f"{PADDLE}/{task}.fp32", "", floats)]
     if newest == "slim":

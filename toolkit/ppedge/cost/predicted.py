@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,28 @@ def predict(op: Operation, core: str, precision: str | None = None) -> float:
     return float(sum(factor * terms.get(name, 0.0) for name, factor in factors["factors"].items()))
 
 
-def _in_precision(op: Operation, precision: str) -> Operation:
-    from dataclasses import replace
+def int8_gain(op: Operation, core: str) -> float:
+    """Predict how many instructions a float convolution or matrix product saves if it alone computes in int8.
 
+    It then gives float, and a ``calib`` before it makes int8 of what it is given: its neighbours are taken to be float.
+    Of two neighbours that are both int8 this says less than they save.
+
+    Args:
+        op: The float operation.
+        core: ``cortex-a53`` or ``cortex-a76``.
+
+    Returns:
+        Instructions, below 0 if int8 is dearer.
+
+    Raises:
+        PpedgeError: The table has no such core, or no such kernel.
+    """
+    border = Operation("calib", op.inputs[:1], op.inputs[0], "int8", "fp32_to_int8")
+    quantized = replace(op, precision="int8", variant="fp32out" if op.type == "fc" else "fp32_out")
+    return predict(op, core) - predict(quantized, core) - predict(border, core)
+
+
+def _in_precision(op: Operation, precision: str) -> Operation:
     variant = "def" if precision == "fp32" else op.variant if op.variant != "def" else "int8_out"
     return replace(op, precision=precision, variant=variant)
 

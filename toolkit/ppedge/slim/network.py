@@ -49,8 +49,8 @@ def load_quantized(run: Run, task: Task) -> Network:
     net, plan = task.build(), Plan.load(run.artifact("slim", PLAN))
     apply_plan(net, plan)
     # Plans of schema 1 do not name precisions: then what the recipe excluded holds.
-    exclude = plan.float_layers if plan.precision else run.manifest("slim")["settings"]["quant"]["exclude"]
-    quantize(net, exclude=exclude)
+    exclude = [] if plan.precision else run.manifest("slim")["settings"]["quant"]["exclude"]
+    quantize(net, exclude=exclude, float_names=plan.float_layers)
     path = run.artifact("slim", BEST)
     load_weights(net, without_clips(read_pdparams(path)), path)
     net.eval()
@@ -80,4 +80,4 @@ def _require_quantized(run: Run) -> None:
 
 def is_quantized(run: Run) -> bool:
     """Whether the run's slim stage quantized its network."""
-    return run.done("slim") and run.manifest("slim")["quant"] == "pact"
+    return run.done("slim") and run.manifest("slim")["quant"] != "none"

@@ -7,7 +7,7 @@ quantizer for them, nor has Paddle Lite an int8 kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import paddle
@@ -38,19 +38,26 @@ class SymmetricPACT(paddle.nn.Layer):
         return x - F.relu(x - self.alpha) + F.relu(-self.alpha - x)
 
 
-def quantize(net: paddle.nn.Layer, *, exclude: Sequence[str] = (), clip_l2: float | None = None) -> None:
+def quantize(
+    net: paddle.nn.Layer,
+    *,
+    exclude: Sequence[str] = (),
+    float_names: Collection[str] = (),
+    clip_l2: float | None = None,
+) -> None:
     """Put fake quantizers (int8, weights per channel, activations per tensor) around a network's layers, in place.
 
     Args:
         net: A float network, pruned or not.
         exclude: Starts of names of layers that stay in float.
+        float_names: Whole names of further ones.
         clip_l2: Also put a learned clip before each quantizer of an activation, with this L2 decay. None for the form
             that is exported.
     """
     from paddleslim.dygraph.quant import QAT
 
     for name, layer in net.named_sublayers():
-        if isinstance(layer, QUANTIZED) and exclude and name.startswith(tuple(exclude)):
+        if isinstance(layer, QUANTIZED) and (name in float_names or name.startswith(tuple(exclude))):
             layer.skip_quant = True
     config = {
         "weight_quantize_type": "channel_wise_abs_max",
@@ -86,6 +93,15 @@ def precisions(net: paddle.nn.Layer, exclude: Sequence[str] = ()) -> dict[str, s
         for name, layer in net.named_sublayers()
         if isinstance(layer, QUANTIZED)
     }
+
+
+def left_in_float(net: paddle.nn.Layer, precision: Mapping[str, str]) -> list[str]:
+    """Return the names of the layers with weights that a plan's precisions leave in float, LSTMs among them."""
+    return [
+        name
+        for name, layer in net.named_sublayers()
+        if isinstance(layer, paddle.nn.LSTM) or precision.get(name) == "fp32"
+    ]
 
 
 def measure_clips(

@@ -10,6 +10,7 @@ from typing import Any
 
 import paddle
 
+from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.models.zoo import Network
@@ -24,15 +25,17 @@ from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.groups import Group, trace
 from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.precision import Gains, choose_precisions
 from ppedge.slim.search import Point, frontier
 from ppedge.slim.sensitivity import choose, measure, trial_counts
 from ppedge.train.loop import BEST, METRICS, Course, fit, freeze_batch_norm
 from ppedge.train.stage import stage_inputs
 from ppedge.train.task import Task
 
-SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
+SENSITIVITY, REDUCTION, QUANTIZATION = "sensitivity.json", "reduction.json", "quantization.json"
 Metrics = dict[str, float]
 BATCH = 4
+MEASURED = 8  # pictures on which each layer's error in 8 bits is measured
 TRACE_SHAPE = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64), "cls": (1, 3, 48, 192)}
 
 
@@ -48,6 +51,15 @@ class _Stage:
     device: str
     count: Counter | None = None
     price: Price | None = None
+    gains: Gains | None = None
+
+
+@dataclass(frozen=True)
+class _Calibration:
+    """Pictures to quantize by, and the magnitude that each layer's input is clipped to."""
+
+    batches: list[paddle.Tensor]
+    clips: dict[str, float]
 
 
 def run_slim(
@@ -57,6 +69,7 @@ def run_slim(
     device: str,
     count: Counter | None = None,
     price: Price | None = None,
+    gains: Gains | None = None,
     force: bool = False,
     skip_bad: bool = False,
     reporter: Reporter,
@@ -70,6 +83,7 @@ def run_slim(
         count: Counts a network's ARM instructions, for the record of what each step of ``arm`` saves; None where there
             is nothing to count with.
         price: Predicts them, layer by layer; needed where the recipe sets a budget.
+        gains: Predicts what layers save in int8; needed where the recipe quantizes by ``arm``.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
@@ -85,7 +99,7 @@ def run_slim(
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
     with run.writing("slim", force=force) as folder:
-        stage = _Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price)
+        stage = _Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, gains)
         net = load_float(run, task, "train")
         metrics: dict[str, Any] = {"float": {k: v for k, v in trained.items() if k != "parameters"}}
         outputs = [PLAN, PRUNED, BEST]
@@ -104,15 +118,20 @@ def run_slim(
             course = _course(stage, "distil", net, settings.prune.arm.distill, distillation)
             metrics["reduced"], metrics["distilled"] = course
             outputs += [REDUCTION, _log_name("distil")]
-        if settings.quant.method == "pact":
-            plan = replace(plan, precision=pact.precisions(net, settings.quant.exclude))
+        quant = settings.quant.method
+        if quant != "none":
+            calibration = _calibration(stage, net)
+            precision, wrote = _precisions(stage, net, plan, calibration)
+            plan = replace(plan, precision=precision)
+            outputs += wrote
+            quant = quant if "int8" in precision.values() else "none"
         plan.save(folder / PLAN)
         write_pdparams(folder / PRUNED, state_of(net))
         float_layers: list[str] = []
-        if settings.quant.method == "pact":
-            float_layers = pact.float_layers(net, settings.quant.exclude)
+        if quant != "none":
+            float_layers = pact.left_in_float(net, plan.precision)
             reporter.say(f"left in float: {', '.join(float_layers) or 'nothing'}")
-            metrics["calibrated"], metrics["quantized"], wrote = _quantize(stage, net, plan, distillation)
+            metrics["calibrated"], metrics["quantized"], wrote = _quantize(stage, net, plan, calibration, distillation)
             outputs += wrote
         else:
             write_pdparams(folder / BEST, state_of(net))
@@ -127,7 +146,7 @@ def run_slim(
             device=device,
             settings=settings.model_dump(mode="json"),
             prune=settings.prune.method,
-            quant=settings.quant.method,
+            quant=quant,
             float_layers=float_layers,
             domain=shift,
             skipped=skipped,
@@ -168,8 +187,7 @@ def _by_sensitivity(
     stage: _Stage, net: Network, groups: list[Group], macs: dict[str, int], shapes: dict[str, Any]
 ) -> tuple[dict[Group, int], float]:
     settings, task = stage.recipe.slim.prune, stage.task
-    lines = stage.train[:: max(len(stage.train) // settings.samples, 1)][: settings.samples]
-    samples = task.measurable(lines)
+    samples = task.measurable(_spread(stage.train, settings.samples))
     tries = sum(len(trial_counts(group, settings.ratios, settings.multiple)) for group in groups)
     with stage.reporter.task("sensitivity", tries) as bar:
         found = measure(
@@ -261,13 +279,53 @@ def _log_name(title: str) -> str:
     return f"{title.lower().replace('-', '')}.jsonl"
 
 
-def _quantize(stage: _Stage, net: Network, plan: Plan, loss: Distillation | None) -> tuple[Metrics, Metrics, list[str]]:
+def _calibration(stage: _Stage, net: Network) -> _Calibration:
+    """Return calibration batches and each layer's clip; ``net``'s BatchNorm is frozen from here on."""
+    settings = stage.recipe.slim.quant
+    freeze_batch_norm(net)  # before the first forward pass in training mode
+    batches = list(_batches(stage, min(settings.samples, len(stage.train)), settings.train.batch_size))
+    return _Calibration(batches, pact.measure_clips(net, batches, settings.percentile, settings.min_clip))
+
+
+def _precisions(stage: _Stage, net: Network, plan: Plan, calibration: _Calibration) -> tuple[dict[str, str], list[str]]:
+    """Choose ``fp32`` or ``int8`` by layer; return that, and the files written about it."""
+    settings, task = stage.recipe.slim.quant, stage.task
+    if settings.method == "pact":
+        return pact.precisions(net, settings.exclude), []
+    if stage.gains is None:
+        raise PpedgeError("Quantizing by arm needs predicted instructions, and nothing here predicts them.")
+    form = task.build()  # a network that has been trained is not fit for export, and weights change no cost
+    apply_plan(form, plan)
+    gains = stage.gains(form)
+    samples = task.measurable(_spread(stage.train, settings.samples))
+    net.eval()
+    with stage.reporter.task("8 bits, layer by layer", len(gains)) as bar:
+        choice = choose_precisions(
+            net, gains, calibration.clips, calibration.batches[: -(-MEASURED // settings.train.batch_size)],
+            lambda: task.evaluate(net, samples)[task.main_metric],
+            cores=settings.cores, max_drop=settings.max_drop, exclude=settings.exclude, advance=bar.advance,
+        )  # fmt: skip
+    found = choice.to_dict()
+    value = {"metric": task.main_metric, "samples": len(samples), "max_drop": settings.max_drop,
+             "cores": settings.cores, **found}  # fmt: skip
+    write_json(stage.folder / QUANTIZATION, value)
+    stage.reporter.say(
+        f"int8 in {choice.taken} of {len(choice.layers)} layers; {task.main_metric} on training pictures: "
+        f"{found['before']:.4f} in float, {found['after']:.4f} with them"
+    )
+    return choice.precision, [QUANTIZATION]
+
+
+def _quantize(
+    stage: _Stage, net: Network, plan: Plan, calibration: _Calibration, loss: Distillation | None
+) -> tuple[Metrics, Metrics, list[str]]:
     """Quantize ``net`` in place, train it and write its state.
 
     Args:
         stage: This stage.
         net: The float network.
-        plan: That rebuilds its form.
+        plan: That rebuilds its form, and says which layers are quantized.
+        calibration: Of the network.
         loss: Instead of the task's.
 
     Returns:
@@ -275,12 +333,9 @@ def _quantize(stage: _Stage, net: Network, plan: Plan, loss: Distillation | None
         files written.
     """
     settings, task = stage.recipe.slim.quant, stage.task
-    freeze_batch_norm(net)  # before the first forward pass in training mode
-    batches = list(_batches(stage, min(settings.samples, len(stage.train)), settings.train.batch_size))
-    clips = pact.measure_clips(net, batches, settings.percentile, settings.min_clip)
-    pact.quantize(net, exclude=settings.exclude, clip_l2=settings.clip_l2)
-    pact.set_clips(net, clips)
-    pact.calibrate(net, batches)
+    pact.quantize(net, float_names=plan.float_layers, clip_l2=settings.clip_l2)
+    pact.set_clips(net, calibration.clips)
+    pact.calibrate(net, calibration.batches)
     first = pact.clips_of(net)
     calibrated, _ = _course(stage, "QAT", net, settings.train, loss)
     last = pact.clips_of(net)
@@ -289,9 +344,14 @@ def _quantize(stage: _Stage, net: Network, plan: Plan, loss: Distillation | None
     write_pdparams(stage.folder / BEST, state)
     exported = task.build()
     apply_plan(exported, plan)
-    pact.quantize(exported, exclude=settings.exclude)
+    pact.quantize(exported, float_names=plan.float_layers)
     load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)
     return calibrated, task.evaluate(exported, stage.eval), ["clips.json", _log_name("QAT")]
+
+
+def _spread(samples: Sequence[Any], count: int) -> Sequence[Any]:
+    """Return so many of the samples, evenly spread."""
+    return samples[:: max(len(samples) // count, 1)][:count]
 
 
 def _batches(stage: _Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:

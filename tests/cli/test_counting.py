@@ -1,0 +1,28 @@
+"""Predicted ARM instructions of networks in memory."""
+
+import pytest
+
+from ppedge.cli.counting import arm_gains
+from ppedge.train.task import Task
+from small import make_data, tiny_recipe
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["det", "rec"])
+def test_what_layers_save_alone_in_int8(task, tmp_path):
+    recipe = tiny_recipe(task, make_data(task, tmp_path))
+    net = Task(recipe).build()
+    gains = arm_gains(recipe)(net)
+    layers = dict(net.named_sublayers())
+    assert all(set(gain) == {"a53", "a76"} for gain in gains.values())
+    assert set(gains) <= set(layers)
+    assert all(gain["a53"] < 0 for name, gain in gains.items() if "mid_se" in name)
+    if task == "det":
+        assert not [name for name in gains if name.startswith("head.thresh")]  # training alone uses it
+        assert "head.binarize.conv2" in gains and gains["neck.in5_conv"]["a76"] > 0
+        assert gains["head.binarize.conv1"]["a76"] < 0  # float goes by Winograd
+    else:
+        assert gains["head.fc"]["a53"] < 0
+        # The converter makes one operator of a projection and the expansion behind it if nothing lies between.
+        assert not {"backbone.blocks.0.linear_conv.conv", "backbone.blocks.1.expand_conv.conv"} & set(gains)
+        assert gains["backbone.conv2.conv"]["a76"] > 0

@@ -1,0 +1,248 @@
+"""Which layers compute in 8 bits: those that save ARM instructions by it, as far as the metric allows.
+
+What 8 bits cost is measured at the network's output, one layer at a time: a layer's own signal-to-noise ratio says
+little, since what an early layer loses grows in all that follow. Layers are taken in the order of instructions saved
+per error made, as many as the metric allows, which is found by bisection. So layers are given back to float from the
+one that made the most error per instruction on.
+
+The rounding is that of Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", CVPR 2018, symmetric: weights by output channel, activations by tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ppedge.models.zoo import Network
+from ppedge.slim.pact import QUANTIZED
+from ppedge.slim.sensitivity import LEAST
+
+Gains = Callable[[Network], Mapping[str, Mapping[str, float]]]
+"""Returns by layer and core the instructions that it alone saves in int8; layers of unknown cost are absent."""
+LEVELS = 127
+SMALL = 0.005
+"""Of what all layers would gain together: who gains less is within what the prediction may be off."""
+OUTPUT_AXIS = {paddle.nn.Conv2D: 0, paddle.nn.Conv2DTranspose: 1, paddle.nn.Linear: 1}
+
+CHOSEN = "chosen"
+EXCLUDED = "excluded by the recipe"
+UNKNOWN = "cost unknown"
+NO_GAIN = "gains next to nothing"
+METRIC = "the metric would fall too far"
+
+
+@dataclass(frozen=True)
+class LayerChoice:
+    """What was decided about a layer.
+
+    Attributes:
+        layer: Its structured name.
+        precision: ``fp32`` or ``int8``.
+        reason: Why.
+        gain: Instructions that it alone saves in int8, by core, below 0 where it is dearer; empty where not known.
+        error: Mean squared difference of the network's output with this layer alone in int8, relative to the output's
+            variance; None where it was not asked for.
+    """
+
+    layer: str
+    precision: str
+    reason: str
+    gain: dict[str, float]
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided about a network.
+
+    Attributes:
+        layers: All that could be quantized: first those that gain, in the order in which they were taken.
+        tried: Metric by the number of layers, of that order, in int8; 0 is the float network.
+        taken: How many of them were taken.
+    """
+
+    layers: tuple[LayerChoice, ...]
+    tried: dict[int, float]
+    taken: int
+
+    @property
+    def precision(self) -> dict[str, str]:
+        """``fp32`` or ``int8`` by layer, as `ppedge.slim.plan.Plan` has it."""
+        return {each.layer: each.precision for each in self.layers}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        chosen = [each.gain for each in self.layers[: self.taken]]
+        cores = chosen[0] if chosen else {}
+        return {
+            "before": self.tried[0],
+            "after": self.tried[self.taken],
+            "tried": [{"layers": count, "metric": value} for count, value in sorted(self.tried.items())],
+            "gain": {core: sum(gain[core] for gain in chosen) for core in cores},
+            "layers": [asdict(each) for each in self.layers],
+        }
+
+
+def choose_precisions(
+    net: paddle.nn.Layer,
+    gains: Mapping[str, Mapping[str, float]],
+    clips: Mapping[str, float],
+    pictures: Sequence[paddle.Tensor],
+    metric: Callable[[], float],
+    *,
+    cores: Sequence[str],
+    max_drop: float,
+    exclude: Sequence[str] = (),
+    advance: Callable[[], None] = lambda: None,
+) -> Choice:
+    """Choose the layers that compute in int8.
+
+    Args:
+        net: A float network in eval mode; it is the same afterwards, bit for bit.
+        gains: Instructions that a layer alone saves, by layer and core.
+        clips: The magnitude that each layer's input is clipped to, as `ppedge.slim.pact.measure_clips` finds it.
+        pictures: Inputs (N, 3, H, W) on which errors are measured.
+        metric: Measures ``net`` as it stands.
+        cores: On each of these a layer must gain more than `SMALL` of what all gain; their sum is what it gains.
+        max_drop: The metric may fall by as much.
+        exclude: Starts of names of layers that stay in float.
+        advance: Called after each layer whose error was measured.
+    """
+    names = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED)]
+    least = {core: SMALL * sum(max(gain[core], 0.0) for gain in gains.values()) for core in cores}
+    reasons = {name: _reason(name, gains, clips, least, exclude) for name in names}
+    gaining = [name for name in names if reasons[name] == CHOSEN]
+    errors = output_errors(net, {name: clips[name] for name in gaining}, pictures, advance)
+
+    def worth(name: str) -> float:
+        return sum(gains[name][core] for core in cores) / max(errors[name], LEAST)
+
+    order = sorted(gaining, key=worth, reverse=True)
+
+    def measured(count: int) -> float:
+        with fake_quantized(net, {name: clips[name] for name in order[:count]}):
+            return metric()
+
+    taken, tried = longest(measured, len(order), max_drop)
+    reasons.update(dict.fromkeys(order[taken:], METRIC))
+    layers = tuple(
+        LayerChoice(
+            name, "int8" if reasons[name] == CHOSEN else "fp32", reasons[name], dict(gains.get(name, {})),
+            errors.get(name),
+        )
+        for name in [*order, *(name for name in names if name not in errors)]
+    )  # fmt: skip
+    return Choice(layers, tried, taken)
+
+
+def longest(measured: Callable[[int], float], count: int, max_drop: float) -> tuple[int, dict[int, float]]:
+    """Find by bisection how many things may be done until a metric has fallen too far.
+
+    Args:
+        measured: The metric after so many of them; 0 is the start.
+        count: Of all things.
+        max_drop: The metric may fall by as much.
+
+    Returns:
+        A number with which it has not fallen further (the largest, if more never raise the metric), and the metric by
+        number for all that were tried.
+    """
+    tried = {0: measured(0)}
+    good, bad = 0, count + 1
+    trial = count  # all at once is tried first: that may well do
+    while bad - good > 1:
+        tried[trial] = measured(trial)
+        if tried[0] - tried[trial] <= max_drop + 1e-12:
+            good = trial
+        else:
+            bad = trial
+        trial = (good + bad) // 2
+    return good, tried
+
+
+def output_errors(
+    net: paddle.nn.Layer,
+    clips: Mapping[str, float],
+    pictures: Sequence[paddle.Tensor],
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """Return what quantizing each layer alone does to the network's output.
+
+    Args:
+        net: A network in eval mode; it is the same afterwards.
+        clips: By layer.
+        pictures: Inputs (N, 3, H, W).
+        advance: Called after each layer.
+
+    Returns:
+        Mean squared difference of the output, relative to its variance, by layer.
+    """
+    found = {}
+    with paddle.no_grad():
+        wanted = [net(picture) for picture in pictures]
+        variance = sum(float(((y - y.mean()) ** 2).mean()) for y in wanted)
+        for name, clip in clips.items():
+            with fake_quantized(net, {name: clip}):
+                error = sum(float(((net(x) - y) ** 2).mean()) for x, y in zip(pictures, wanted, strict=True))
+            found[name] = error / max(variance, LEAST)
+            advance()
+    return found
+
+
+@contextmanager
+def fake_quantized(net: paddle.nn.Layer, clips: Mapping[str, float]) -> Iterator[None]:
+    """Let layers compute as in int8 for a while: their weights, and what they are given, rounded to 8 bits.
+
+    Args:
+        net: A float network.
+        clips: By layer, the magnitude that its input is clipped to.
+    """
+    layers = dict(net.named_sublayers())
+    before = {name: layers[name].weight.numpy().copy() for name in clips}
+    handles = []
+    try:
+        for name, clip in clips.items():
+            layer = layers[name]
+            layer.weight.set_value(rounded_weight(before[name], OUTPUT_AXIS[type(layer)]))
+            handles.append(layer.register_forward_pre_hook(_rounding(clip)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for name, weight in before.items():
+            layers[name].weight.set_value(weight)
+
+
+def rounded_weight(weight: np.ndarray, axis: int) -> np.ndarray:
+    """Round a float32 weight to 255 levels, the largest magnitude of each channel of ``axis`` being the last."""
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    step = np.maximum(np.abs(weight).max(axis=others, keepdims=True), LEAST) / LEVELS
+    return np.asarray(np.round(weight / step) * step, np.float32)
+
+
+def _rounding(clip: float) -> Callable[[paddle.nn.Layer, tuple[paddle.Tensor, ...]], paddle.Tensor]:
+    def hook(layer: paddle.nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> paddle.Tensor:
+        return paddle.round(paddle.clip(inputs[0], -clip, clip) * (LEVELS / clip)) * (clip / LEVELS)
+
+    return hook
+
+
+def _reason(
+    name: str,
+    gains: Mapping[str, Mapping[str, float]],
+    clips: Mapping[str, float],
+    least: Mapping[str, float],
+    exclude: Sequence[str],
+) -> str:
+    """Say why a layer stays in float whatever it does to the output, or that it may be chosen."""
+    if name.startswith(tuple(exclude)):
+        return EXCLUDED
+    if name not in gains or name not in clips:
+        return UNKNOWN
+    return CHOSEN if all(gains[name][core] > gain for core, gain in least.items()) else NO_GAIN
