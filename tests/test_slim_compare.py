@@ -1,9 +1,7 @@
 """The comparison of ways to slim, with a stand-in for the commands that it calls; one test calls them really."""
 
 import importlib.util
-import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 from ppedge.errors import GateError, PpedgeError
 from ppedge.recipe_io import save
 from ppedge.runs import Run
-from small import make_data, tiny_recipe
+from small import tiny_recipe
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "slim_compare.py"
 SECOND = ("elsewhere", "val.txt")
@@ -169,28 +167,3 @@ def test_a_command_that_fails_is_told_in_its_own_words(script, capfd):
     with pytest.raises(PpedgeError, match=r"^ppedge eval: .*nowhere: not a run"):
         script.ppedge("eval", "nowhere", "--json")
     assert "not a run" in capfd.readouterr().err
-
-
-@pytest.mark.slow
-def test_the_whole_comparison_on_a_tiny_run(tmp_path):
-    data = make_data("det", tmp_path)
-    recipe, run = tmp_path / "recipe.yml", tmp_path / "run"
-    save(tiny_recipe("det", data), recipe)
-
-    def call(*command):
-        return subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, cwd=tmp_path)
-
-    trained = call("-m", "ppedge", "train", recipe, "--out", run, "--set", "train.epochs=1")
-    assert trained.returncode == 0, trained.stderr
-    short = [f"--set=slim.prune.arm.{change}" for change in ("samples=2", "distill.max_steps=2", "distill.epochs=1")]
-    done = call(
-        SCRIPT, run, "--work", tmp_path / "work", "--ways", "arm", *short, "--json", "--second", data, "train.txt"
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    before, after = result["rows"]
-    assert (result["metric"], before["way"], after["way"]) == ("hmean", "float, as trained", "arm")
-    for column in ("nb_bytes", "cortex-a53", "cortex-a76"):
-        assert after[column][0] < before[column][0]
-    assert after["minutes"][0] > 0
-    assert set(after) == set(before)

@@ -101,7 +101,7 @@ def test_a_networks_features_are_means_and_spreads_by_channel(example):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0])
 def test_receipts_are_unlike_scenes_and_like_receipts(examples, scenes, shared_data, seed):
     receipts = real("det", shared_data / "data" / "receipts", "train.txt")
     streets = real("det", shared_data / "data" / "scenes", "val.txt")
@@ -111,7 +111,7 @@ def test_receipts_are_unlike_scenes_and_like_receipts(examples, scenes, shared_d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0])
 def test_lines_of_receipts_are_unlike_plates_and_like_lines_of_receipts(examples, shared_data, seed):
     receipts = real("rec", shared_data / "data" / "receipts", "train.txt")
     plates = tiny_recipe("rec", shared_data / "data" / "plates")  # whose characters the network does not know
