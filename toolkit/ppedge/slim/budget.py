@@ -37,8 +37,7 @@ NECK, HEAD_PART = "neck", "head"
 LEVELS = 8
 ATTEMPTS = 4
 DISTURBED = 4  # batches of pictures
-TOLERANCE = 5e-4
-"""Of a share: what is told has three digits."""
+ROUNDING = 1e-9  # of a share
 
 
 @dataclass
@@ -112,7 +111,7 @@ class Budgeting:
             if point is None:
                 break
             point = self._priced(problem, point)
-            if all(point.shares[core] <= budget + TOLERANCE for core, budget in budgets.items()):
+            if all(point.shares[core] <= budget + ROUNDING for core, budget in budgets.items()):
                 return point
             self.reporter.say(f"{told(point.shares)} is over {told(budgets)}: searching on")
             asked = {core: share * min(1.0, budgets[core] / point.shares[core]) for core, share in asked.items()}
