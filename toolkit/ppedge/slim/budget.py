@@ -35,9 +35,10 @@ Counter = Callable[[Network], Mapping[str, int]]
 """Returns a network's ARM instructions of one inference, by core as the emulator names it."""
 NECK, HEAD_PART = "neck", "head"
 LEVELS = 8
-ATTEMPTS = 4
+ATTEMPTS = 12
 DISTURBED = 4  # batches of pictures
 ROUNDING = 1e-9  # of a share
+STEP = 5e-4  # of a share, by which a search that goes on goes down at least
 
 
 @dataclass
@@ -107,14 +108,17 @@ class Budgeting:
         """
         asked = dict(budgets)
         for _ in range(ATTEMPTS):
-            point = choose(problem, asked)
-            if point is None:
+            predicted = choose(problem, asked)
+            if predicted is None:
                 break
-            point = self._priced(problem, point)
-            if all(point.shares[core] <= budget + ROUNDING for core, budget in budgets.items()):
+            point = self._priced(problem, predicted)
+            over = {core for core, budget in budgets.items() if point.shares[core] > budget + ROUNDING}
+            if not over:
                 return point
             self.reporter.say(f"{told(point.shares)} is over {told(budgets)}: searching on")
-            asked = {core: share * min(1.0, budgets[core] / point.shares[core]) for core, share in asked.items()}
+            for core in over:  # by less than what was predicted of this point, or it would be chosen again
+                less = asked[core] * budgets[core] / point.shares[core]
+                asked[core] = min(less, predicted.shares[core] - STEP)
         close = self._priced(problem, nearest(problem, budgets)).shares
         raise GateError(
             f"The budget {told(budgets)} cannot be met: the nearest point is {told({c: close[c] for c in budgets})}.",
