@@ -8,6 +8,7 @@ these errors stands for what the network loses before it is trained.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,6 @@ class Budgeting:
     exclude: Sequence[str] = ()
     multiple: int = 8
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
-    _whole: dict[str, float] = field(default_factory=dict, init=False)
 
     def problem(self) -> Problem:
         """Measure and price all parts at their levels."""
@@ -134,7 +134,7 @@ class Budgeting:
             for block in settings
             if (group := group_of(self.groups, f"{block}.expand_conv.conv.weight"))
         }
-        rewrites = exact_rewrites(self.teacher, self.settings.rewrites, self.pictures[0])
+        rewrites = list(self._exact)
         dropped = []
         if self._detects:
             dropped = [THRESHOLD]
@@ -153,6 +153,16 @@ class Budgeting:
         """Return the layer of the original network that gives what a part's error is counted in."""
         return layer_at(self.teacher, {NECK: f"{HEAD}.conv1", HEAD_PART: f"{HEAD}.conv3"}.get(part, part))
 
+    @functools.cached_property
+    def _exact(self) -> list[Rewrite]:
+        """Exact rewrites, which every form has; finding their places runs the network."""
+        return exact_rewrites(self.teacher, self.settings.rewrites, self.pictures[0])
+
+    @functools.cached_property
+    def _counted_whole(self) -> dict[str, float]:
+        assert self.count is not None
+        return _counted(self.count, self.build())
+
     @property
     def _detects(self) -> bool:
         return hasattr(self.teacher.head, "binarize")
@@ -167,7 +177,7 @@ class Budgeting:
                 net = self.build()
                 load_weights(net, state_of(self.teacher), "the network as trained")
                 net.eval()
-                for rewrite in exact_rewrites(net, self.settings.rewrites, self.pictures[0]):
+                for rewrite in self._exact:
                     apply_rewrite(net, rewrite)
                 found[HEAD_PART] = head_errors(net, self.pictures, self.multiple)
         return found
@@ -178,8 +188,7 @@ class Budgeting:
         if self.count is None:
             totals, whole = self._total(self.price(net)), problem.whole
         else:
-            self._whole = self._whole or _counted(self.count, self.build())
-            totals, whole = _counted(self.count, net), self._whole
+            totals, whole = _counted(self.count, net), self._counted_whole
         return Point(point.settings, point.error, {core: totals[core] / whole[core] for core in problem.whole})
 
     @staticmethod
