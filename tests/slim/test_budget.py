@@ -11,7 +11,7 @@ from ppedge.models.flops import count_flops
 from ppedge.recipe import ArmPrune, Budget
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, told
-from ppedge.slim.search import Problem, choose, frontier, nearest
+from ppedge.slim.search import Point, Problem, choose, frontier, nearest
 from ppedge.slim.sensitivity import influences
 
 SETTINGS = ArmPrune(neck_width=8, head_width=8)
@@ -136,6 +136,27 @@ def test_where_instructions_are_counted_a_budget_is_held_to_counts(examples, det
         1.1 * shares(price, budgeting.form(point.settings), problem.whole)["a53"], rel=1e-4
     )
     assert point.shares["a53"] <= asked["a53"] + 1e-3
+
+
+def test_a_search_does_not_choose_twice_what_is_too_dear(examples, det):
+    """A network that counts a little more than its prediction, so that the ratio alone would lead nowhere."""
+    example, problem = examples["det"], det[1]
+    point = frontier(problem)[3]
+    asked = {core: share + 1e-6 for core, share in point.shares.items()}
+    budgeting = budgeting_of(example)
+    priced, tried = budgeting._priced, []
+
+    def dearer(problem, chosen):
+        tried.append(chosen.settings)
+        found = priced(problem, chosen)
+        more = 1.2e-6 if chosen.settings == point.settings else 0
+        shares = {core: share + more for core, share in found.shares.items()}
+        return Point(found.settings, found.error, shares)
+
+    budgeting._priced = dearer
+    found = budgeting.meet(problem, asked)
+    assert tried[0] == point.settings and found.settings == tried[-1] != point.settings
+    assert all(found.shares[core] <= asked[core] for core in asked)
 
 
 def test_excluded_blocks_and_what_is_null_are_not_chosen(examples):

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ppedge.cost.operators import Operation
     from ppedge.models.zoo import Network
 
-CPUS = ("cortex-a53", "cortex-a76")
-
 
 def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None:
     """Return what counts a float network's instructions by core, or None where no Paddle Lite runtime is registered.
@@ -33,6 +31,7 @@ def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None
         return None
 
     def count(net: Network) -> dict[str, int]:
+        from ppedge.cost.operators import CORES
         from ppedge.engines import open_engine
         from ppedge.validate.cost import count_size, measure
 
@@ -42,7 +41,7 @@ def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None
                 cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
                 return cost.instructions["total"]
 
-            return {cpu: on(cpu) for cpu in CPUS}
+            return {cpu: on(cpu) for cpu in CORES}
 
     return count
 

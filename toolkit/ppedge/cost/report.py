@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ppedge.convert.nb import read_nb
+from ppedge.convert.nb import NbFile, read_nb
 from ppedge.cost.measured import measure_operators, named
 from ppedge.cost.operators import UNCOUNTED, Shape, operations
 from ppedge.cost.predicted import about, predict
@@ -99,7 +99,7 @@ def cost_of(
     else:
         measured = measure_operators(path, cpu, shape, allow_older_runtime=allow_older_runtime, tell=tell)
         runtime, costs = measured.runtime, [counts["total"] for counts in measured.instructions]
-        outputs = _shapes(path, shape, len(costs))
+        outputs = _shapes(nb, shape, len(costs))
     names = named(computing, layers or {})
     rows = [
         {"index": k, "layer": name, "operator": op.type, "kernel": str(op.kernel or ""), "output": output}
@@ -124,10 +124,10 @@ def cost_of(
     }
 
 
-def _shapes(path: Path, shape: Shape, count: int) -> list[Any]:
+def _shapes(nb: NbFile, shape: Shape, count: int) -> list[Any]:
     """Shapes of the outputs, for the reader only: what is not known of them is no reason not to count."""
     try:
-        return [list(op.output) for op in operations(read_nb(path), shape)]
+        return [list(op.output) for op in operations(nb, shape)]
     except PpedgeError:
         return [None] * count
 

@@ -8,6 +8,7 @@ these errors stands for what the network loses before it is trained.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,10 +36,10 @@ Counter = Callable[[Network], Mapping[str, int]]
 """Returns a network's ARM instructions of one inference, by core as the emulator names it."""
 NECK, HEAD_PART = "neck", "head"
 LEVELS = 8
-ATTEMPTS = 4
+ATTEMPTS = 12
 DISTURBED = 4  # batches of pictures
-TOLERANCE = 5e-4
-"""Of a share: what is told has three digits."""
+ROUNDING = 1e-9  # of a share
+STEP = 5e-4  # of a share, by which a search that goes on goes down at least
 
 
 @dataclass
@@ -68,7 +69,6 @@ class Budgeting:
     exclude: Sequence[str] = ()
     multiple: int = 8
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
-    _whole: dict[str, float] = field(default_factory=dict, init=False)
 
     def problem(self) -> Problem:
         """Measure and price all parts at their levels."""
@@ -108,14 +108,17 @@ class Budgeting:
         """
         asked = dict(budgets)
         for _ in range(ATTEMPTS):
-            point = choose(problem, asked)
-            if point is None:
+            predicted = choose(problem, asked)
+            if predicted is None:
                 break
-            point = self._priced(problem, point)
-            if all(point.shares[core] <= budget + TOLERANCE for core, budget in budgets.items()):
+            point = self._priced(problem, predicted)
+            over = {core for core, budget in budgets.items() if point.shares[core] > budget + ROUNDING}
+            if not over:
                 return point
             self.reporter.say(f"{told(point.shares)} is over {told(budgets)}: searching on")
-            asked = {core: share * min(1.0, budgets[core] / point.shares[core]) for core, share in asked.items()}
+            for core in over:  # by less than what was predicted of this point, or it would be chosen again
+                less = asked[core] * budgets[core] / point.shares[core]
+                asked[core] = min(less, predicted.shares[core] - STEP)
         close = self._priced(problem, nearest(problem, budgets)).shares
         raise GateError(
             f"The budget {told(budgets)} cannot be met: the nearest point is {told({c: close[c] for c in budgets})}.",
@@ -131,7 +134,7 @@ class Budgeting:
             for block in settings
             if (group := group_of(self.groups, f"{block}.expand_conv.conv.weight"))
         }
-        rewrites = exact_rewrites(self.teacher, self.settings.rewrites, self.pictures[0])
+        rewrites = list(self._exact)
         dropped = []
         if self._detects:
             dropped = [THRESHOLD]
@@ -150,6 +153,16 @@ class Budgeting:
         """Return the layer of the original network that gives what a part's error is counted in."""
         return layer_at(self.teacher, {NECK: f"{HEAD}.conv1", HEAD_PART: f"{HEAD}.conv3"}.get(part, part))
 
+    @functools.cached_property
+    def _exact(self) -> list[Rewrite]:
+        """Exact rewrites, which every form has; finding their places runs the network."""
+        return exact_rewrites(self.teacher, self.settings.rewrites, self.pictures[0])
+
+    @functools.cached_property
+    def _counted_whole(self) -> dict[str, float]:
+        assert self.count is not None
+        return _counted(self.count, self.build())
+
     @property
     def _detects(self) -> bool:
         return hasattr(self.teacher.head, "binarize")
@@ -164,7 +177,7 @@ class Budgeting:
                 net = self.build()
                 load_weights(net, state_of(self.teacher), "the network as trained")
                 net.eval()
-                for rewrite in exact_rewrites(net, self.settings.rewrites, self.pictures[0]):
+                for rewrite in self._exact:
                     apply_rewrite(net, rewrite)
                 found[HEAD_PART] = head_errors(net, self.pictures, self.multiple)
         return found
@@ -175,8 +188,7 @@ class Budgeting:
         if self.count is None:
             totals, whole = self._total(self.price(net)), problem.whole
         else:
-            self._whole = self._whole or _counted(self.count, self.build())
-            totals, whole = _counted(self.count, net), self._whole
+            totals, whole = _counted(self.count, net), self._counted_whole
         return Point(point.settings, point.error, {core: totals[core] / whole[core] for core in problem.whole})
 
     @staticmethod

@@ -24,6 +24,7 @@ from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, conv3x
 
 EXACT = 1e-4
 """Largest difference of a network's output that an exact rewrite may make."""
+NORM = ("weight", "bias", "_mean", "_variance")
 HINT = "Use the plan of the same run and an unchanged model section."
 
 
@@ -125,9 +126,7 @@ def fold_bias(net: nn.Layer, layer: str) -> None:
     for name in ("conv1", "conv2", "conv3"):
         _copy(getattr(new, name).weight, getattr(old, name).weight)
     for name in ("conv_bn1", "conv_bn2"):
-        new_norm, old_norm = getattr(new, name), getattr(old, name)
-        for part in ("weight", "bias", "_mean", "_variance"):
-            _copy(getattr(new_norm, part), getattr(old_norm, part))
+        _copy_norm(getattr(new, name), getattr(old, name))
     new.conv_bn2._mean.set_value(old.conv_bn2._mean.numpy() - old.conv2.bias.numpy())
     set_affine(new.conv_bn3, old.conv3.bias.numpy())
     put_at(net, layer, new)
@@ -142,8 +141,8 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
     old = _require(net, layer, FoldedMapHead)
     channels, in_channels = old.conv1.weight.shape[:2]
     new = ShuffleHead(in_channels, channels, 4 * channels)
-    for part in ("weight", "bias", "_mean", "_variance"):
-        _copy(getattr(new.conv_bn1, part), getattr(old.conv_bn1, part))
+    _copy_norm(new.conv_bn1, old.conv_bn1)
+    for part in NORM:
         repeated = np.tile(getattr(old.conv_bn2, part).numpy(), 4)
         getattr(new.conv_bn2, part).set_value(repeated)
         getattr(new.conv_bn3, part).set_value(np.repeat(getattr(old.conv_bn3, part).numpy(), 16))
@@ -168,8 +167,7 @@ def skip_rows(net: nn.Layer, layer: str) -> None:
     channels, _, kernel, _ = old.conv.weight.shape
     new = SkippedRows(channels, kernel, old.activation)
     _copy(new.conv.weight, old.conv.weight)
-    for part in ("weight", "bias", "_mean", "_variance"):
-        _copy(getattr(new.bn, part), getattr(old.bn, part))
+    _copy_norm(new.bn, old.bn)
     accelerate(new)
     put_at(net, layer, new)
 
@@ -233,3 +231,8 @@ def _require(net: nn.Layer, name: str, kind: type[nn.Layer]) -> Any:
 
 def _copy(target: paddle.Tensor, source: paddle.Tensor) -> None:
     target.set_value(source.numpy())
+
+
+def _copy_norm(target: nn.BatchNorm2D, source: nn.BatchNorm2D) -> None:
+    for part in NORM:
+        _copy(getattr(target, part), getattr(source, part))
