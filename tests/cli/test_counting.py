@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppedge.cli.counting import arm_gains
+from ppedge.cli.counting import arm_pricer
 from ppedge.train.task import Task
 from small import make_data, tiny_recipe
 
@@ -12,7 +12,7 @@ from small import make_data, tiny_recipe
 def test_what_layers_save_alone_in_int8(task, tmp_path):
     recipe = tiny_recipe(task, make_data(task, tmp_path))
     net = Task(recipe).build()
-    gains = arm_gains(recipe)(net)
+    gains = arm_pricer(recipe)(net).gain
     layers = dict(net.named_sublayers())
     assert all(set(gain) == {"a53", "a76"} for gain in gains.values())
     assert set(gains) <= set(layers)

@@ -6,11 +6,13 @@ import numpy as np
 import paddle
 import pytest
 
+from ppedge.cost.predicted import Prices
 from ppedge.errors import GateError, PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.recipe import ArmPrune, Budget
 from ppedge.slim.arm import ArmSlimming, copy_of
-from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, told
+from ppedge.slim.budget import Budgeting, told
+from ppedge.slim.parts import HEAD_PART, NECK
 from ppedge.slim.search import Point, Problem, choose, frontier, nearest
 from ppedge.slim.sensitivity import influences
 
@@ -29,7 +31,7 @@ def pricer(example):
     def price(net):
         macs = {name: float(count) for name, count in count_flops(net, example.shape).items() if count}
         dear = {name: count * (5 if "bottleneck" in name else 1) for name, count in macs.items()}
-        return {"a53": macs, "a76": dear}
+        return Prices({"a53": macs, "a76": dear}, {})
 
     return price
 
@@ -40,7 +42,7 @@ def budgeting_of(example, price=None, settings=SETTINGS):
 
 
 def shares(price, net, whole):
-    return {core: sum(layers.values()) / whole[core] for core, layers in price(net).items()}
+    return {core: total / whole[core] for core, total in price(net).total.items()}
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +108,9 @@ def test_parts_that_cost_more_together_are_searched_again(examples):
     plain = pricer(example)
 
     def price(net):
-        layers = plain(net)["a53"]
+        layers = plain(net).cost["a53"]
         joined = max(c for n, c in layers.items() if "expand" in n) - min(c for n, c in layers.items() if "expand" in n)
-        return {"a53": {**layers, "joined": 0.3 * joined}}
+        return Prices({"a53": {**layers, "joined": 0.3 * joined}}, {})
 
     budgeting = budgeting_of(example, price)
     problem = budgeting.problem()
@@ -122,8 +124,8 @@ def test_where_instructions_are_counted_a_budget_is_held_to_counts(examples, det
     example, problem = examples["det"], det[1]
     price = pricer(example)
 
-    def count(net):  # a tenth dearer than predicted once a network is slimmed
-        macs = sum(price(net)["a53"].values())
+    def count(net, int8):  # a tenth dearer than predicted once a network is slimmed
+        macs = price(net).total["a53"]
         return {"cortex-a53": int(macs if macs == problem.whole["a53"] else 1.1 * macs)}
 
     asked = {"a53": frontier(problem)[3].shares["a53"] + 1e-4}

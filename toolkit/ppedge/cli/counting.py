@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
@@ -14,11 +14,14 @@ from ppedge.recipe import Recipe
 
 if TYPE_CHECKING:
     from ppedge.cost.operators import Operation
+    from ppedge.cost.predicted import Prices
     from ppedge.models.zoo import Network
 
 
-def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None:
-    """Return what counts a float network's instructions by core, or None where no Paddle Lite runtime is registered.
+def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
+    """Return what counts a network's instructions by core, or None where no Paddle Lite runtime is registered.
+
+    It is given the network, freshly built or about to be thrown away, and the names of the layers that compute in int8.
 
     Args:
         recipe: Of the network.
@@ -30,12 +33,12 @@ def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None
     except PpedgeError:
         return None
 
-    def count(net: Network) -> dict[str, int]:
+    def count(net: Network, int8: Collection[str] = ()) -> dict[str, int]:
         from ppedge.cost.operators import CORES
         from ppedge.engines import open_engine
         from ppedge.validate.cost import count_size, measure
 
-        with _converted(net, recipe) as path:
+        with _converted(net, recipe, int8) as path:
 
             def on(cpu: str) -> int:
                 cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
@@ -46,51 +49,35 @@ def arm_counter(recipe: Recipe) -> Callable[[Network], Mapping[str, int]] | None
     return count
 
 
-def arm_pricer(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]]]:
-    """Return what predicts a float network's instructions by core (``a53``, ``a76``) and layer, with no runtime.
+def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
+    """Return what predicts a float network's instructions, and what its layers save in int8, with no runtime.
+
+    Left out of the savings are layers for which the cost table has no kernel, those that eval mode does not use, and
+    those that the converter joins with a neighbour in float: in int8 they would be two operators.
 
     Args:
         recipe: Of the network.
     """
 
-    def price(net: Network) -> dict[str, dict[str, float]]:
-        from ppedge.cost.operators import CORES
-        from ppedge.cost.predicted import predict
+    def price(net: Network) -> Prices:
+        from ppedge.cost.operators import CONVOLUTIONS, CORES
+        from ppedge.cost.predicted import Prices, int8_gain, predict
 
         found = _operations(net, recipe)
-        prices: dict[str, dict[str, float]] = {}
+        cost: dict[str, dict[str, float]] = {}
         for core in CORES:
-            layers = prices.setdefault(core.removeprefix("cortex-"), {})
+            layers = cost.setdefault(core.removeprefix("cortex-"), {})
             for name, op in found:
                 layers[name] = layers.get(name, 0.0) + predict(op, core)
-        return prices
-
-    return price
-
-
-def arm_gains(recipe: Recipe) -> Callable[[Network], dict[str, dict[str, float]]]:
-    """Return what predicts, by layer and core (``a53``, ``a76``), the instructions that a layer alone saves in int8.
-
-    Left out are layers for which the cost table has no kernel, those that eval mode does not use, and those that the
-    converter joins with a neighbour in float: in int8 they would be two operators.
-
-    Args:
-        recipe: Of the network.
-    """
-
-    def gains(net: Network) -> dict[str, dict[str, float]]:
-        from ppedge.cost.operators import CONVOLUTIONS, CORES
-        from ppedge.cost.predicted import int8_gain
-
         sizes = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
-        found = {}
-        for name, op in _operations(net, recipe):
+        gain = {}
+        for name, op in found:
             if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == sizes[name]:
                 with suppress(PpedgeError):
-                    found[name] = {core.removeprefix("cortex-"): int8_gain(op, core) for core in CORES}
-        return found
+                    gain[name] = {core.removeprefix("cortex-"): int8_gain(op, core) for core in CORES}
+        return Prices(cost, gain)
 
-    return gains
+    return price
 
 
 def _weights(op: Operation) -> int:
@@ -116,13 +103,33 @@ def _operations(net: Network, recipe: Recipe) -> list[tuple[str, Operation]]:
 
 
 @contextmanager
-def _converted(net: Network, recipe: Recipe) -> Iterator[Path]:
-    """Yield a network's fp32 ``.nb`` file for a while."""
+def _converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Iterator[Path]:
+    """Yield a network's ``.nb`` file for a while, of fp32 but for the layers named."""
     from ppedge.convert.export import export_float
     from ppedge.convert.lite import to_nb
 
     with tempfile.TemporaryDirectory(prefix="ppedge-count-") as folder:
         path = Path(folder) / "net.nb"
-        export_float(net, path.with_suffix(""), recipe.task, recipe.line_height)
-        to_nb(path.with_suffix(""), path, "fp32")
+        if int8:
+            in_float = _export_int8(net, recipe, path.with_suffix(""), int8)
+            to_nb(path.with_suffix(""), path, "int8", in_float)
+        else:
+            export_float(net, path.with_suffix(""), recipe.task, recipe.line_height)
+            to_nb(path.with_suffix(""), path, "fp32")
         yield path
+
+
+def _export_int8(net: Network, recipe: Recipe, prefix: Path, int8: Collection[str]) -> list[str]:
+    """Export a network with quantizers on some layers, of scales that mean nothing; return the other weights' names."""
+    import paddle
+
+    from ppedge.convert.export import export_quantized, float_weights
+    from ppedge.slim.pact import QUANTIZED, calibrate, quantize
+    from ppedge.validate.cost import count_size
+
+    others = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED) and name not in int8]
+    quantize(net, float_names=others)
+    calibrate(net, [paddle.ones([1, 3, *count_size(recipe)])])
+    names = float_weights(net)
+    export_quantized(net, prefix, recipe.task, recipe.line_height)
+    return names

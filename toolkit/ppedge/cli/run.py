@@ -123,7 +123,7 @@ def _one_stage(
     stage: str, recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter
 ) -> None:
     if stage in ("train", "slim"):
-        from ppedge.cli.counting import arm_counter, arm_gains, arm_pricer
+        from ppedge.cli.counting import arm_counter, arm_pricer
         from ppedge.slim.stage import run_slim
         from ppedge.train.device import set_device
         from ppedge.train.stage import run_train
@@ -133,8 +133,8 @@ def _one_stage(
             run_train(recipe, run, device=used, resume=not force, force=force, skip_bad=skip_bad, reporter=reporter)
         else:
             run_slim(
-                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe),
-                gains=arm_gains(recipe), force=force, skip_bad=skip_bad, reporter=reporter,
+                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), force=force,
+                skip_bad=skip_bad, reporter=reporter,
             )  # fmt: skip
     elif stage == "convert":
         from ppedge.convert.stage import run_convert

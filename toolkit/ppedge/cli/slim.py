@@ -70,7 +70,7 @@ def slim(
     if (budget or frontier) and recipe.slim.prune.method != "arm":
         raise PpedgeError("--budget and --frontier are for pruning by arm.", "Add --prune arm.")
 
-    from ppedge.cli.counting import arm_counter, arm_gains, arm_pricer
+    from ppedge.cli.counting import arm_counter, arm_pricer
     from ppedge.progress import Reporter
     from ppedge.slim.stage import run_slim, slim_frontier
     from ppedge.train.device import set_device
@@ -80,8 +80,8 @@ def slim(
         _show_frontier(slim_frontier(recipe, opened, price=price, skip_bad=skip_bad, reporter=Reporter()), as_json)
         return
     metrics = run_slim(
-        recipe, opened, device=used, count=arm_counter(recipe), price=price, gains=arm_gains(recipe), force=force,
-        skip_bad=skip_bad, reporter=Reporter(),
+        recipe, opened, device=used, count=arm_counter(recipe), price=price, force=force, skip_bad=skip_bad,
+        reporter=Reporter(),
     )  # fmt: skip
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "run": str(opened.path)})
@@ -111,4 +111,5 @@ def _show_frontier(points: list[Point], as_json: bool) -> None:
         emit({"frontier": [asdict(point) for point in points]})
         return
     for point in points:
-        typer.echo(f'--budget "{told(point.shares)}"  error {point.error:.4f}')
+        in_int8 = f", {len(point.int8)} layers in int8" if point.int8 else ""
+        typer.echo(f'--budget "{told(point.shares)}"  error {point.error:.4f}{in_int8}')

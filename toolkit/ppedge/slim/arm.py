@@ -20,11 +20,12 @@ from ppedge.models.mobilenet_v3 import ResidualUnit
 from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
-from ppedge.recipe import ArmPrune
-from ppedge.slim.budget import HEAD_PART, NECK, Budgeting, Counter, Price, told
+from ppedge.recipe import ArmPrune, Quant
+from ppedge.slim.budget import Budgeting, Counter, Price, told
 from ppedge.slim.collapse import THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.groups import Group
+from ppedge.slim.parts import HEAD_PART, NECK
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
 from ppedge.slim.rewrites import apply_exactly, put_at
@@ -47,8 +48,10 @@ class ArmSlimming:
         multiple: Counts of channels are multiples of this.
         count: Counts ARM instructions, where a runtime is there to count them.
         price: Predicts them; needed for a budget.
+        quant: Of the recipe, where a budget is to choose 8 bits too.
         reporter: Progress.
         steps: What was done, for the record: by step its errors, multiply-accumulates and instructions.
+        int8: Names of the layers that the budget wants in 8 bits; None where it did not choose them.
     """
 
     teacher: Network
@@ -62,8 +65,10 @@ class ArmSlimming:
     multiple: int = 8
     count: Counter | None = None
     price: Price | None = None
+    quant: Quant | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
     steps: list[dict[str, Any]] = field(default_factory=list)
+    int8: tuple[str, ...] | None = None
 
     def run(self) -> Plan:
         """Slim ``student`` and return the plan that rebuilds its form from the full network's."""
@@ -86,7 +91,7 @@ class ArmSlimming:
             raise PpedgeError("A budget needs predicted instructions, and nothing here predicts them.")
         accelerate(self.teacher)
         budgeting = Budgeting(self.teacher, self.groups, self.pictures, self.settings, self.build, self.price,
-                              self.count, self.exclude, self.multiple, self.reporter)  # fmt: skip
+                              self.count, self.quant, self.exclude, self.multiple, self.reporter)  # fmt: skip
         return budgeting, budgeting.problem()
 
     def _search(self) -> dict[str, int]:
@@ -97,7 +102,9 @@ class ArmSlimming:
         chosen = dict(point.settings)
         widths = {"neck_width": chosen.pop(NECK, None), "head_width": chosen.pop(HEAD_PART, None)}
         self.settings = self.settings.model_copy(update={name: w for name, w in widths.items() if w is not None})
-        self.reporter.say(f"within {told(budgets)}: {told(point.shares)}, error {point.error:.3f}")
+        self.int8 = None if self.quant is None else point.int8
+        in_int8 = f", {len(point.int8)} layers in int8" if point.int8 else ""
+        self.reporter.say(f"within {told(budgets)}: {told(point.shares)}{in_int8}, error {point.error:.3f}")
         self.steps[-1]["search"] = {"budget": budgets, **asdict(point),
                                     "frontier": [asdict(other) for other in frontier(problem)]}  # fmt: skip
         return chosen

@@ -11,30 +11,33 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import paddle
 
+from ppedge.cost.predicted import Prices
 from ppedge.errors import GateError
 from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
-from ppedge.recipe import ArmPrune
+from ppedge.recipe import ArmPrune, Quant
 from ppedge.slim.collapse import HEAD, THRESHOLD, head_errors, neck_errors
 from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.fpgm import keep_count
 from ppedge.slim.groups import Group, group_of
+from ppedge.slim.mixed import int8_errors, with_int8
+from ppedge.slim.parts import HEAD_PART, NECK, belongs
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.reduce import block_errors, units_of
 from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 from ppedge.slim.search import Level, Point, Problem, choose, nearest
 from ppedge.slim.sensitivity import influences
 
-Price = Callable[[Network], Mapping[str, Mapping[str, float]]]
-"""Returns the instructions of one inference, by core and layer; ``after LAYER`` for what belongs to no layer."""
-Counter = Callable[[Network], Mapping[str, int]]
-"""Returns a network's ARM instructions of one inference, by core as the emulator names it."""
-NECK, HEAD_PART = "neck", "head"
+Price = Callable[[Network], Prices]
+"""Predicts what a network costs at one inference."""
+Counter = Callable[..., Mapping[str, int]]
+"""Returns the ARM instructions of one inference, by core as the emulator names it, of a network and, if they are given,
+the names of its layers that compute in int8."""
 LEVELS = 8
 ATTEMPTS = 12
 DISTURBED = 4  # batches of pictures
@@ -54,6 +57,7 @@ class Budgeting:
         build: Builds the full network with fresh weights.
         price: Prices a network.
         count: Counts its instructions, where a runtime is there to count them: what is chosen is then held to counts.
+        quant: Of the recipe, where 8 bits are to be chosen together with the widths.
         exclude: Starts of names of blocks that are left as they are.
         multiple: Counts of channels are multiples of this.
         reporter: Progress.
@@ -66,6 +70,7 @@ class Budgeting:
     build: Callable[[], Network]
     price: Price
     count: Counter | None = None
+    quant: Quant | None = None
     exclude: Sequence[str] = ()
     multiple: int = 8
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
@@ -80,7 +85,7 @@ class Budgeting:
             for number in range(LEVELS)
         ]
         with self.reporter.task("prices", LEVELS + 1) as bar:
-            whole = self._total(self.price(self.build()))
+            whole = self.price(self.build()).total
             bar.advance()
             prices = []
             for form in forms:
@@ -93,9 +98,17 @@ class Budgeting:
                 if setting not in [level.setting for level in parts[part]]:
                     error = weights[part] * errors[part][setting]
                     parts[part].append(Level(setting, error, _cost(price, part)))
-        first = self._total(prices[0])
+        first = prices[0].total
         fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in first.items()}
-        return Problem(parts, fixed, whole)
+        problem = Problem(parts, fixed, whole)
+        if self.quant is None:
+            return problem
+        quant = self.quant
+        with self.reporter.task("errors of 8 bits", 1):
+            return with_int8(
+                problem, list(zip(forms, prices, strict=True)), quant,
+                lambda part_of: int8_errors(self._rewritten(), self.pictures, part_of, quant),
+            )  # fmt: skip
 
     def meet(self, problem: Problem, budgets: Mapping[str, float]) -> Point:
         """Return the best choice whose network, counted or priced as a whole, is within the budgets.
@@ -158,6 +171,15 @@ class Budgeting:
         """Exact rewrites, which every form has; finding their places runs the network."""
         return exact_rewrites(self.teacher, self.settings.rewrites, self.pictures[0])
 
+    def _rewritten(self) -> Network:
+        """Return a copy of the network as trained, its exact rewrites made."""
+        net = self.build()
+        load_weights(net, state_of(self.teacher), "the network as trained")
+        net.eval()
+        for rewrite in self._exact:
+            apply_rewrite(net, rewrite)
+        return net
+
     @functools.cached_property
     def _counted_whole(self) -> dict[str, float]:
         assert self.count is not None
@@ -174,26 +196,19 @@ class Budgeting:
         if self._detects and self.settings.neck_width is not None:
             found[NECK] = neck_errors(self.teacher, self.pictures)
             if self.settings.head_width is not None and "shuffle_head" in self.settings.rewrites:
-                net = self.build()
-                load_weights(net, state_of(self.teacher), "the network as trained")
-                net.eval()
-                for rewrite in self._exact:
-                    apply_rewrite(net, rewrite)
-                found[HEAD_PART] = head_errors(net, self.pictures, self.multiple)
+                found[HEAD_PART] = head_errors(self._rewritten(), self.pictures, self.multiple)
         return found
 
     def _priced(self, problem: Problem, point: Point) -> Point:
         """Return a point with the shares of its network as a whole, counted if that is possible."""
         net = self.form(point.settings)
         if self.count is None:
-            totals, whole = self._total(self.price(net)), problem.whole
+            price, whole = self.price(net), problem.whole
+            saved = price.saved(point.int8)
+            totals = {core: total - saved[core] for core, total in price.total.items()}
         else:
-            totals, whole = _counted(self.count, net), self._counted_whole
-        return Point(point.settings, point.error, {core: totals[core] / whole[core] for core in problem.whole})
-
-    @staticmethod
-    def _total(price: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-        return {core: sum(layers.values()) for core, layers in price.items()}
+            totals, whole = _counted(self.count, net, point.int8), self._counted_whole
+        return replace(point, shares={core: totals[core] / whole[core] for core in problem.whole})
 
 
 def told(shares: Mapping[str, float]) -> str:
@@ -201,9 +216,9 @@ def told(shares: Mapping[str, float]) -> str:
     return " ".join(f"{core}={math.ceil(share * 1000 - 1e-6) / 1000:.3f}" for core, share in shares.items())
 
 
-def _counted(count: Counter, net: Network) -> dict[str, float]:
+def _counted(count: Counter, net: Network, int8: Sequence[str] = ()) -> dict[str, float]:
     net.eval()
-    return {cpu.removeprefix("cortex-"): float(total) for cpu, total in count(net).items()}
+    return {cpu.removeprefix("cortex-"): float(total) for cpu, total in count(net, int8).items()}
 
 
 def _levels(part: str, channels: int, multiple: int, known: Mapping[int, float]) -> list[int]:
@@ -215,10 +230,8 @@ def _levels(part: str, channels: int, multiple: int, known: Mapping[int, float])
     return sorted(counts & set(known), reverse=True)
 
 
-def _cost(price: Mapping[str, Mapping[str, float]], part: str) -> dict[str, float]:
-    starts = {NECK: (f"{NECK}.", f"{HEAD}.conv1"), HEAD_PART: (f"{HEAD}.conv2", f"{HEAD}.conv3")}
-    wanted = starts.get(part, (f"{part}.",))
+def _cost(price: Prices, part: str) -> dict[str, float]:
     return {
-        core: sum(cost for layer, cost in layers.items() if layer.removeprefix("after ").startswith(wanted))
-        for core, layers in price.items()
+        core: sum(cost for layer, cost in layers.items() if belongs(layer.removeprefix("after "), part))
+        for core, layers in price.cost.items()
     }

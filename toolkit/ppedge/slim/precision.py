@@ -11,7 +11,8 @@ Integer-Arithmetic-Only Inference", CVPR 2018, symmetric: weights by output chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,12 +20,9 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ppedge.models.zoo import Network
 from ppedge.slim.pact import QUANTIZED
 from ppedge.slim.sensitivity import LEAST
 
-Gains = Callable[[Network], Mapping[str, Mapping[str, float]]]
-"""Returns by layer and core the instructions that it alone saves in int8; layers of unknown cost are absent."""
 LEVELS = 127
 SMALL = 0.005
 """Of what all layers would gain together: who gains less is within what the prediction may be off."""
@@ -35,6 +33,7 @@ EXCLUDED = "excluded by the recipe"
 UNKNOWN = "cost unknown"
 NO_GAIN = "gains next to nothing"
 METRIC = "the metric would fall too far"
+NOT_NEEDED = "the budget is met without it"
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,7 @@ def choose_precisions(
     cores: Sequence[str],
     max_drop: float,
     exclude: Sequence[str] = (),
+    wanted: Collection[str] | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Choice:
     """Choose the layers that compute in int8.
@@ -112,18 +112,23 @@ def choose_precisions(
         cores: On each of these a layer must gain more than `SMALL` of what all gain; their sum is what it gains.
         max_drop: The metric may fall by as much.
         exclude: Starts of names of layers that stay in float.
+        wanted: The layers that a budget has chosen: these are taken whatever the metric says, and no others.
         advance: Called after each layer whose error was measured.
     """
     names = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED)]
-    least = {core: SMALL * sum(max(gain[core], 0.0) for gain in gains.values()) for core in cores}
-    reasons = {name: _reason(name, gains, clips, least, exclude) for name in names}
-    gaining = [name for name in names if reasons[name] == CHOSEN]
-    errors = output_errors(net, {name: clips[name] for name in gaining}, pictures, advance)
+    worthy = gaining(gains, cores)
+    reasons = {name: _reason(name, gains, clips, worthy, exclude) for name in names}
+    if wanted is not None:
+        max_drop = math.inf
+        reasons.update({name: NOT_NEEDED for name in names if reasons[name] == CHOSEN and name not in wanted})
+        reasons.update({name: CHOSEN for name in wanted if name in gains})
+    candidates = [name for name in names if reasons[name] == CHOSEN]
+    errors = output_errors(net, {name: clips[name] for name in candidates}, pictures, advance)
 
     def worth(name: str) -> float:
         return sum(gains[name][core] for core in cores) / max(errors[name], LEAST)
 
-    order = sorted(gaining, key=worth, reverse=True)
+    order = sorted(candidates, key=worth, reverse=True)
 
     def measured(count: int) -> float:
         with fake_quantized(net, {name: clips[name] for name in order[:count]}):
@@ -139,6 +144,12 @@ def choose_precisions(
         for name in [*order, *(name for name in names if name not in errors)]
     )  # fmt: skip
     return Choice(layers, tried, taken)
+
+
+def gaining(gains: Mapping[str, Mapping[str, float]], cores: Sequence[str]) -> list[str]:
+    """Return the layers that save more than `SMALL` of what all save together, on each of the cores."""
+    least = {core: SMALL * sum(max(gain[core], 0.0) for gain in gains.values()) for core in cores}
+    return [name for name, gain in gains.items() if all(gain[core] > least[core] for core in cores)]
 
 
 def longest(measured: Callable[[int], float], count: int, max_drop: float) -> tuple[int, dict[int, float]]:
@@ -237,7 +248,7 @@ def _reason(
     name: str,
     gains: Mapping[str, Mapping[str, float]],
     clips: Mapping[str, float],
-    least: Mapping[str, float],
+    worthy: Collection[str],
     exclude: Sequence[str],
 ) -> str:
     """Say why a layer stays in float whatever it does to the output, or that it may be chosen."""
@@ -245,4 +256,4 @@ def _reason(
         return EXCLUDED
     if name not in gains or name not in clips:
         return UNKNOWN
-    return CHOSEN if all(gains[name][core] > gain for core, gain in least.items()) else NO_GAIN
+    return CHOSEN if name in worthy else NO_GAIN

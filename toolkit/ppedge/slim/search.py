@@ -27,14 +27,16 @@ class Level:
     """One way to leave a part of a network.
 
     Attributes:
-        setting: Channels that stay.
+        setting: Channels that stay; None for a part whose width is not to be chosen.
         error: Of what the part gives, from 0; errors of all parts are added.
         cost: Instructions by core.
+        int8: Names of the part's layers that compute in 8 bits.
     """
 
-    setting: int
+    setting: int | None
     error: float
     cost: Mapping[str, float]
+    int8: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,13 @@ class Point:
         settings: Channels that stay, by part.
         error: Sum over the parts.
         shares: Predicted instructions by core, relative to the network as trained.
+        int8: Names of the layers that compute in 8 bits.
     """
 
     settings: dict[str, int]
     error: float
     shares: dict[str, float]
+    int8: tuple[str, ...] = ()
 
 
 def choose(problem: Problem, budgets: Mapping[str, float]) -> Point | None:
@@ -141,7 +145,9 @@ class _Rows:
             core: fixed + sum(level.cost[core] for _, level in taken) / self.problem.whole[core]
             for core, fixed in self.fixed.items()
         }
-        return Point({part: level.setting for part, level in taken}, sum(level.error for _, level in taken), shares)
+        settings = {part: level.setting for part, level in taken if level.setting is not None}
+        int8 = tuple(name for _, level in taken for name in level.int8)
+        return Point(settings, sum(level.error for _, level in taken), shares, int8)
 
 
 def _solve(weights: npt.NDArray[np.float64], constraints: Sequence[LinearConstraint]) -> npt.NDArray[np.float64] | None:
