@@ -6,8 +6,8 @@ import pytest
 
 from ppedge.models.flops import count_flops
 from ppedge.models.weights import state_of
+from ppedge.slim.context import TRACE_SHAPE
 from ppedge.slim.groups import trace
-from ppedge.slim.stage import TRACE_SHAPE
 from ppedge.train.task import Task
 from small import make_data, tiny_recipe
 

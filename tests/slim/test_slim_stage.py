@@ -15,9 +15,10 @@ from ppedge.progress import Reporter
 from ppedge.recipe import Convert
 from ppedge.recipe_io import load_recipe, save
 from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
+from ppedge.slim.context import TRACE_SHAPE
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
-from ppedge.slim.stage import TRACE_SHAPE, run_slim
+from ppedge.slim.stage import run_slim
 from ppedge.train.stage import run_train
 from ppedge.train.task import Task
 

@@ -1,0 +1,98 @@
+"""What the steps of the slim stage share: what they work on, pictures for them, a course of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from ppedge.models.zoo import Network
+from ppedge.progress import Reporter
+from ppedge.recipe import Recipe, Schedule
+from ppedge.runs import Run
+from ppedge.slim import pact
+from ppedge.slim.budget import Counter, Price
+from ppedge.slim.distill import Distillation
+from ppedge.slim.precision import Gains
+from ppedge.train.loop import METRICS, Course, fit
+from ppedge.train.task import Task
+
+Metrics = dict[str, float]
+TRACE_SHAPE = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64), "cls": (1, 3, 48, 192)}
+
+
+@dataclass
+class Stage:
+    """What the stage works on, what it counts with, and what its steps have found and written so far.
+
+    Attributes:
+        recipe: The run's recipe, with what the command line changed in its ``slim`` section.
+        run: The run.
+        task: Of the recipe.
+        folder: The stage's working folder.
+        reporter: Progress.
+        train: Training samples.
+        eval: Evaluation samples.
+        device: Which Paddle computes on.
+        count: Counts a network's ARM instructions.
+        price: Predicts them, layer by layer.
+        gains: Predicts what layers save in int8.
+        metrics: Of the stage, by step.
+        outputs: Names of files in ``folder``.
+        domain: How training and evaluation pictures differ; None where that was not looked at or cannot be told.
+    """
+
+    recipe: Recipe
+    run: Run
+    task: Task
+    folder: Path
+    reporter: Reporter
+    train: Sequence[Any]
+    eval: Sequence[Any]
+    device: str
+    count: Counter | None = None
+    price: Price | None = None
+    gains: Gains | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
+    domain: dict[str, Any] | None = None
+
+
+def spread(samples: Sequence[Any], count: int) -> Sequence[Any]:
+    """Return so many of the samples, evenly spread."""
+    return samples[:: max(len(samples) // count, 1)][:count]
+
+
+def batches(stage: Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
+    """Yield training pictures as the network sees them in its first epochs, evenly spread over the data."""
+    dataset = stage.task.dataset(stage.train, seed=stage.recipe.seed)
+    step = max(len(dataset) // samples, 1)
+    keys = [(index * step // len(dataset), index * step % len(dataset)) for index in range(samples)]
+    for begin in range(0, samples, size):
+        items = [dataset[key] for key in keys[begin : begin + size]]
+        yield paddle.to_tensor(stage.task.collate(items)["image"])
+
+
+def train_course(
+    stage: Stage, title: str, net: Network, schedule: Schedule, loss: Distillation | None = None
+) -> tuple[Metrics, Metrics]:
+    """Train for a while; of the files only the log stays. Return the metrics as the network came and at its best."""
+    course = Course(
+        title, net, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
+        workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
+        evaluate_first=True, loss=loss, reporter=stage.reporter,
+        after_stop="Repeat the command: it starts the slim stage anew.",
+    )  # fmt: skip
+    if title == "QAT":
+        course.after_step = pact.keep_clips_above(net, stage.recipe.slim.quant.min_clip)
+    result = fit(course)
+    log = f"{title.lower().replace('-', '')}.jsonl"
+    (course.folder / METRICS).rename(stage.folder / log)
+    stage.outputs.append(log)
+    for left in course.folder.iterdir():
+        left.unlink()
+    course.folder.rmdir()
+    return result.first, result.best

@@ -1,0 +1,109 @@
+"""The slim stage's first step: fewer channels, by FPGM or by what the ARM core executes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppedge.models.flops import count_flops
+from ppedge.models.weights import state_of
+from ppedge.models.zoo import Network
+from ppedge.runs import write_json
+from ppedge.slim import domain
+from ppedge.slim.arm import ArmSlimming, copy_of
+from ppedge.slim.context import TRACE_SHAPE, Stage, batches, spread, train_course
+from ppedge.slim.distill import Distillation
+from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
+from ppedge.slim.groups import Group, trace
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.sensitivity import choose, measure, trial_counts
+
+SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
+BATCH = 4
+
+
+def prune_by_fpgm(stage: Stage, net: Network) -> Plan:
+    """Choose a plan, save what it rests on, prune ``net`` by it and train what is left."""
+    settings, task = stage.recipe.slim.prune, stage.task
+    shape = TRACE_SHAPE[stage.recipe.task]
+    groups = trace(task.build(), shape, settings.exclude)
+    macs = count_flops(net, shape)
+    state = state_of(net)
+    shapes = {name: value.shape for name, value in state.items()}
+    if settings.mode == "flat":
+        counts = {group: keep_count(group.channels, settings.ratio, settings.multiple) for group in groups}
+    else:
+        counts, predicted = _by_sensitivity(stage, net, groups, macs, shapes)
+        stage.reporter.say(f"predicted drop of {task.main_metric}: {predicted:.4f}")
+    kept = {group: keep_channels(group, state, count) for group, count in counts.items()}
+    left = flops_left(macs, shapes, counts)
+    plan = Plan.from_groups(f"fpgm {settings.mode}", kept, shapes)
+    if left > settings.target_flops + 1e-9 and settings.mode == "sensitivity":
+        stage.reporter.say(
+            f"max_drop {settings.max_drop} stops at {left:.3f} of the FLOPs; "
+            f"target_flops {settings.target_flops} was not reached"
+        )
+    apply_plan(net, plan)
+    stage.reporter.say(f"pruned to {left:.3f} of the FLOPs in {sum(g.channels > n for g, n in counts.items())} groups")
+    stage.metrics["flops_left"] = left
+    stage.metrics["pruned"], stage.metrics["finetuned"] = train_course(stage, "fine-tune", net, settings.finetune)
+    return plan
+
+
+def _by_sensitivity(
+    stage: Stage, net: Network, groups: list[Group], macs: dict[str, int], shapes: dict[str, Any]
+) -> tuple[dict[Group, int], float]:
+    settings, task = stage.recipe.slim.prune, stage.task
+    samples = task.measurable(spread(stage.train, settings.samples))
+    tries = sum(len(trial_counts(group, settings.ratios, settings.multiple)) for group in groups)
+    with stage.reporter.task("sensitivity", tries) as bar:
+        found = measure(
+            net, groups, settings.ratios, settings.multiple,
+            lambda: task.evaluate(net, samples)[task.main_metric], bar.advance,
+        )  # fmt: skip
+    kept, predicted = choose(
+        groups, found, macs, shapes,
+        target_flops=settings.target_flops, max_drop=settings.max_drop, multiple=settings.multiple,
+    )  # fmt: skip
+    record = [
+        {"group": g.name, "channels": g.channels, "kept": kept[g],
+         "drops": {str(n): drop for n, drop in found[g.name].items()}}
+        for g in groups
+    ]  # fmt: skip
+    value = {"metric": task.main_metric, "samples": len(samples), "predicted_drop": predicted, "groups": record}
+    write_json(stage.folder / SENSITIVITY, value)
+    stage.outputs.append(SENSITIVITY)
+    return kept, predicted
+
+
+def slim_for_arm(stage: Stage, teacher: Network) -> tuple[Plan, Network, Distillation]:
+    """Slim a copy of the teacher for ARM, write what each step cost, and let the copy learn from the teacher.
+
+    Returns:
+        The plan, the slim network, and the loss of learning from the teacher.
+    """
+    shift = domain.measure(teacher, stage.task, stage.train, stage.eval)
+    if shift is not None:
+        stage.domain = shift.entry()
+        if shift.different:
+            stage.reporter.say(shift.warning())
+    net = copy_of(teacher, stage.task.build)
+    slimming = arm_slimming(stage, teacher, net)
+    plan = slimming.run()
+    found = {"input_shape": slimming.input_shape, "domain": stage.domain, "steps": slimming.steps}
+    write_json(stage.folder / REDUCTION, found)
+    stage.outputs.append(REDUCTION)
+    stage.metrics["macs_left"] = slimming.steps[-1]["macs"] / slimming.steps[0]["macs"]
+    schedule = stage.recipe.slim.prune.arm.distill
+    loss = Distillation(teacher, net, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss)
+    stage.metrics["reduced"], stage.metrics["distilled"] = train_course(stage, "distil", net, schedule, loss)
+    return plan, net, loss
+
+
+def arm_slimming(stage: Stage, teacher: Network, net: Network) -> ArmSlimming:
+    """Prepare to slim ``net``, a copy of the teacher, by the recipe; nothing is computed."""
+    settings, task = stage.recipe.slim.prune, stage.task
+    shape = TRACE_SHAPE[stage.recipe.task]
+    return ArmSlimming(
+        teacher, net, trace(task.build(), shape), list(batches(stage, settings.arm.samples, BATCH)), settings.arm,
+        shape, task.build, settings.exclude, settings.multiple, stage.count, stage.price, stage.reporter,
+    )  # fmt: skip

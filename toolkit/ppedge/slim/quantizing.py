@@ -1,0 +1,100 @@
+"""The slim stage's second step: which layers compute in 8 bits, and training them to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import paddle
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
+from ppedge.models.zoo import Network
+from ppedge.runs import write_json
+from ppedge.slim import pact
+from ppedge.slim.context import Stage, batches, spread, train_course
+from ppedge.slim.distill import Distillation
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.precision import choose_precisions
+from ppedge.train.loop import BEST, freeze_batch_norm
+
+QUANTIZATION, CLIPS = "quantization.json", "clips.json"
+MEASURED = 8  # pictures on which each layer's error in 8 bits is measured
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Pictures to quantize by, and the magnitude that each layer's input is clipped to."""
+
+    batches: list[paddle.Tensor]
+    clips: dict[str, float]
+
+
+def calibration_of(stage: Stage, net: Network) -> Calibration:
+    """Return calibration batches and each layer's clip; ``net``'s BatchNorm is frozen from here on."""
+    settings = stage.recipe.slim.quant
+    freeze_batch_norm(net)  # before the first forward pass in training mode
+    pictures = list(batches(stage, min(settings.samples, len(stage.train)), settings.train.batch_size))
+    return Calibration(pictures, pact.measure_clips(net, pictures, settings.percentile, settings.min_clip))
+
+
+def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibration) -> dict[str, str]:
+    """Choose ``fp32`` or ``int8`` by layer, and write why."""
+    settings, task = stage.recipe.slim.quant, stage.task
+    if settings.method == "pact":
+        return pact.precisions(net, settings.exclude)
+    if stage.gains is None:
+        raise PpedgeError("Quantizing by arm needs predicted instructions, and nothing here predicts them.")
+    form = task.build()  # a network that has been trained is not fit for export, and weights change no cost
+    apply_plan(form, plan)
+    gains = stage.gains(form)
+    samples = task.measurable(spread(stage.train, settings.samples))
+    net.eval()
+    with stage.reporter.task("8 bits, layer by layer", len(gains)) as bar:
+        choice = choose_precisions(
+            net, gains, calibration.clips, calibration.batches[: -(-MEASURED // settings.train.batch_size)],
+            lambda: task.evaluate(net, samples)[task.main_metric],
+            cores=settings.cores, max_drop=settings.max_drop, exclude=settings.exclude, advance=bar.advance,
+        )  # fmt: skip
+    found = choice.to_dict()
+    value = {"metric": task.main_metric, "samples": len(samples), "max_drop": settings.max_drop,
+             "cores": settings.cores, **found}  # fmt: skip
+    write_json(stage.folder / QUANTIZATION, value)
+    stage.outputs.append(QUANTIZATION)
+    stage.reporter.say(
+        f"int8 in {choice.taken} of {len(choice.layers)} layers; {task.main_metric} on training pictures: "
+        f"{found['before']:.4f} in float, {found['after']:.4f} with them"
+    )
+    return choice.precision
+
+
+def quantize_and_train(
+    stage: Stage, net: Network, plan: Plan, calibration: Calibration, loss: Distillation | None
+) -> None:
+    """Quantize ``net`` in place, train it and write its state.
+
+    The stage's metrics get those after calibration alone, and those of the trained network in the form that will be
+    exported.
+
+    Args:
+        stage: This stage.
+        net: The float network.
+        plan: That rebuilds its form, and says which layers are quantized.
+        calibration: Of the network.
+        loss: Instead of the task's.
+    """
+    settings, task = stage.recipe.slim.quant, stage.task
+    pact.quantize(net, float_names=plan.float_layers, clip_l2=settings.clip_l2)
+    pact.set_clips(net, calibration.clips)
+    pact.calibrate(net, calibration.batches)
+    first = pact.clips_of(net)
+    stage.metrics["calibrated"], _ = train_course(stage, "QAT", net, settings.train, loss)
+    last = pact.clips_of(net)
+    write_json(stage.folder / CLIPS, {name: {"start": first[name], "end": last[name]} for name in first})
+    stage.outputs.append(CLIPS)
+    state = state_of(net)
+    write_pdparams(stage.folder / BEST, state)
+    exported = task.build()
+    apply_plan(exported, plan)
+    pact.quantize(exported, float_names=plan.float_layers)
+    load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)
+    stage.metrics["quantized"] = task.evaluate(exported, stage.eval)
