@@ -2,7 +2,8 @@
 
 import pytest
 
-from ppedge.cli.counting import arm_pricer
+from ppedge.cli.counting import _converted, arm_pricer
+from ppedge.convert.nb import CONVOLUTIONS, read_nb
 from ppedge.train.task import Task
 from small import make_data, tiny_recipe
 
@@ -26,3 +27,11 @@ def test_what_layers_save_alone_in_int8(task, tmp_path):
         # The converter makes one operator of a projection and the expansion behind it if nothing lies between.
         assert not {"backbone.blocks.0.linear_conv.conv", "backbone.blocks.1.expand_conv.conv"} & set(gains)
         assert gains["backbone.conv2.conv"]["a76"] > 0
+
+
+@pytest.mark.slow
+def test_what_is_counted_in_int8_is_so_in_the_file(tmp_path):
+    recipe = tiny_recipe("rec", make_data("rec", tmp_path))
+    with _converted(Task(recipe).build(), recipe, ("backbone.conv2.conv",)) as path:
+        convolutions = [op for op in read_nb(path).operators if op.type in CONVOLUTIONS]
+    assert sum(op.int8 for op in convolutions) == 1 < len(convolutions)

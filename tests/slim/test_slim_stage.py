@@ -7,6 +7,7 @@ import yaml
 
 from ppedge.convert.nb import read_nb
 from ppedge.convert.stage import run_convert
+from ppedge.cost.predicted import Prices
 from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.models.heads import ClsHead, CTCHead, DBHead
@@ -60,7 +61,10 @@ def run_of(trained, tmp_path):
     return copy
 
 
-def slim(run, *overrides, **options):
+def slim(run, *overrides, gains=None, **options):
+    """Slim a run; ``gains`` gives what a network's layers save in int8."""
+    if gains is not None:
+        options["price"] = lambda net: Prices({}, gains(net))
     recipe = load_recipe(run.recipe_path, overrides)
     return run_slim(recipe, run, device="cpu", reporter=QUIET, **options), recipe
 
@@ -237,6 +241,30 @@ def test_files_have_the_chosen_layers_in_int8_and_no_others(run_of):
         ["conv2d_9.w_0"],
         ["conv2d_52.w_0"],
     ]
+
+
+@pytest.mark.slow
+def test_a_budget_decides_which_layers_are_quantized(run_of):
+    run, tried = run_of("rec"), []
+
+    def price(net):
+        macs = {name: float(count) for name, count in count_flops(net, TRACE_SHAPE["rec"]).items() if count}
+        gains = {name: {"a53": macs[name] / 2, "a76": macs[name] / 2} for name in gains_of(net) if name in macs}
+        return Prices({"a53": macs, "a76": macs}, {name: gain for name, gain in gains.items() if "expand" in name})
+
+    def count(net, int8=()):
+        tried.append(int8)
+        left = price(net).total["a53"] - price(net).saved(int8)["a53"]
+        return {"cortex-a53": int(left), "cortex-a76": int(left)}
+
+    asked = ("slim.prune.multiple=4", "slim.prune.arm.budget.a53=0.75", "slim.quant.max_drop=0", *ARM)
+    slim(run, *asked, "slim.quant.method=arm", "slim.quant.train.epochs=0", price=price, count=count)
+    search = read_json(run.artifact("slim", "reduction.json"))["steps"][0]["search"]
+    plan = Plan.load(run.artifact("slim", "plan.json"))
+    assert {name for name, precision in plan.precision.items() if precision == "int8"} == set(search["int8"])
+    assert search["int8"] and search["shares"]["a53"] <= 0.75 and tuple(search["int8"]) in tried
+    record = read_json(run.artifact("slim", "quantization.json"))
+    assert {each["reason"] for each in record["layers"]} <= {"chosen", "the budget is met without it", "cost unknown"}
 
 
 def test_where_nothing_gains_the_network_stays_in_float(run_of):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,6 +78,7 @@ def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int
     from paddleslim.dygraph.quant import QAT
 
     net.eval()
+    logging.getLogger("paddle.static.io").setLevel(logging.ERROR)  # warns of the way in which PaddleSlim calls Paddle
     with _writing(prefix) as working:
         # onnx_format=False keeps fake_quantize_dequantize operators: the same outputs as in training, and opt's input.
         QAT(config={"onnx_format": False}).save_quantized_model(
