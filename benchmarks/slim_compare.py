@@ -27,7 +27,7 @@ from ppedge.runs import MANIFEST, RECIPE, Run, open_run, read_json, sha256, writ
 from ppedge.validate.accuracy import MAIN_METRIC
 
 FLOAT, OFFICIAL = "float, as trained", "float, official weights"
-WAYS = ("float", "fpgm", "fpgm+pact", "arm", "arm+pact")
+WAYS = ("float", "fpgm", "fpgm+pact", "arm", "arm+pact", "arm+arm")
 FOUND, SETTINGS = "found.json", "comparison.json"
 
 
@@ -46,7 +46,7 @@ class Way:
     @property
     def precision(self) -> str:
         """Of the ``.nb`` file that is looked at."""
-        return "int8" if self.options and "pact" in self.options else "fp32"
+        return "int8" if self.options and "none" not in self.options else "fp32"
 
 
 def ways(kinds: Sequence[str], budgets: Sequence[str]) -> list[Way]:

@@ -169,6 +169,42 @@ def test_excluded_blocks_and_what_is_null_are_not_chosen(examples):
     assert not {NECK, HEAD_PART, BLOCK} & set(parts) and len(parts) > 3
 
 
+def slimming_within(example, max_drop, quant=None):
+    teacher = example.build()
+    price = pricer(example)
+    wanted = [teacher(x).numpy() for x in pictures(example)]
+
+    def fidelity(net):
+        return -sum(float(((net(x).numpy() - y) ** 2).mean()) for x, y in zip(pictures(example), wanted, strict=True))
+
+    settings = SETTINGS.model_copy(update={"max_drop": max_drop})
+    slimming = ArmSlimming(teacher, copy_of(teacher, example.task.build), example.groups, pictures(example), settings,
+                           example.shape, example.task.build, multiple=4, price=price, quant=quant,
+                           metric=fidelity)  # fmt: skip
+    return slimming, fidelity
+
+
+@pytest.mark.slow
+def test_the_cheapest_network_that_loses_no_more_than_allowed(examples):
+    """Bisected as if the metric fell from point to point; here it does."""
+    example = examples["det"]
+    free, fidelity = slimming_within(example, 1e9)
+    free.run()
+    cheapest = free.steps[0]["search"]
+    assert cheapest["shares"] == cheapest["frontier"][0]["shares"]
+    lost = -fidelity(free.student)
+    bound, fidelity = slimming_within(example, lost / 4)
+    bound.run()
+    assert 0 <= -fidelity(bound.student) <= lost / 4
+    assert bound.steps[0]["search"]["shares"]["a53"] > cheapest["shares"]["a53"]
+
+
+def test_a_drop_that_cannot_be_kept_is_a_sentence(examples):
+    slimming, _ = slimming_within(examples["det"], 0.0)
+    with pytest.raises(GateError, match=r"A drop of 0\.0 cannot be kept: a53=\S+ a76=\S+ already loses"):
+        slimming.run()
+
+
 def test_without_prices_a_budget_is_a_sentence(examples):
     example = examples["det"]
     settings = SETTINGS.model_copy(update={"budget": Budget(a53=0.5)})

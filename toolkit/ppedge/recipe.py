@@ -165,10 +165,11 @@ class DistillTraining(FineTuning):
 
 
 class Budget(Section):
-    """Largest share of the ARM instructions that pruning may leave, as predicted of the float network by core.
+    """Largest share of the ARM instructions of the network as trained, by core.
 
     With one, each block's channels, ``neck_width`` and ``head_width`` are chosen together, for the least sum of errors;
-    of the last two a number only says that it is to be chosen.
+    of the last two a number only says that it is to be chosen. Where ``quant.method`` is ``arm``, so are the layers in
+    8 bits, and the share is that of the quantized network; else of the float one.
     """
 
     a53: float | None = Field(None, gt=0, le=1)
@@ -189,6 +190,9 @@ class ArmPrune(Section):
     """Inner channels of a block go while the squared error of the block's output stays below this share of the output's
     variance; 0 leaves the blocks as they are. Without a budget."""
     budget: Budget = Budget()
+    max_drop: float | None = Field(None, ge=0)
+    """Instead of a budget: take the cheapest of nine points between all and nothing whose network loses no more of the
+    metric than this, on ``prune.samples`` training pictures and before it is trained."""
     neck_width: int | None = Field(24, ge=1)
     """For a detector: channels between neck and head; the neck becomes one convolution a level. null leaves the feature
     pyramid."""
@@ -203,6 +207,12 @@ class ArmPrune(Section):
     """Training pictures, as they are cut for training, that the least squares rest on."""
     distill: DistillTraining = DistillTraining()
     """Training after the reduction."""
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> ArmPrune:
+        if self.budget.shares and self.max_drop is not None:
+            raise ValueError("budget, max_drop: set one of the two")
+        return self
 
     @model_validator(mode="after")
     def _in_order(self) -> ArmPrune:

@@ -39,7 +39,10 @@ def slim(
     prune: Annotated[Pruning | None, typer.Option(help="Pruning; by default as in the recipe.")] = None,
     quant: Annotated[Quantization | None, typer.Option(help="8-bit training; by default as in the recipe.")] = None,
     target_flops: Annotated[float | None, typer.Option(help="Share of the FLOPs to leave.")] = None,
-    max_drop: Annotated[float | None, typer.Option(help="Largest predicted drop of the metric.")] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(help="Largest drop of the metric: FPGM's predicted one; of arm the untrained network's."),
+    ] = None,
     budget: Annotated[
         list[str],
         typer.Option(metavar="CORE=SHARE", help="For arm: instructions to leave, as a53=0.35; may be repeated."),
@@ -62,11 +65,13 @@ def slim(
     for key, value in (("prune.method", prune), ("quant.method", quant)):
         if value is not None:
             overrides.append(f"slim.{key}={value.value}")
-    for key, number in (("prune.target_flops", target_flops), ("prune.max_drop", max_drop)):
-        if number is not None:
-            overrides.append(f"slim.{key}={number}")
+    if target_flops is not None:
+        overrides.append(f"slim.prune.target_flops={target_flops}")
     overrides += _budgets(budget)
     opened, recipe = run_and_recipe(run, overrides)
+    if max_drop is not None:
+        key = "prune.arm.max_drop" if recipe.slim.prune.method == "arm" else "prune.max_drop"
+        opened, recipe = run_and_recipe(run, [*overrides, f"slim.{key}={max_drop}"])
     if (budget or frontier) and recipe.slim.prune.method != "arm":
         raise PpedgeError("--budget and --frontier are for pruning by arm.", "Add --prune arm.")
 

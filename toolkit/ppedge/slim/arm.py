@@ -12,7 +12,7 @@ from typing import Any
 
 import paddle
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import GateError, PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.flops import count_flops
 from ppedge.models.heads import DBHead
@@ -25,11 +25,17 @@ from ppedge.slim.budget import Budgeting, Counter, Price, told
 from ppedge.slim.collapse import THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.groups import Group
+from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import HEAD_PART, NECK
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.precision import fake_quantized, longest
 from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
 from ppedge.slim.rewrites import apply_exactly, put_at
-from ppedge.slim.search import Problem, frontier
+from ppedge.slim.search import Point, Problem, frontier
+from ppedge.train.loop import freeze_batch_norm
+
+POINTS = 9
+QUIET = Reporter(quiet=True)
 
 
 @dataclass
@@ -49,6 +55,7 @@ class ArmSlimming:
         count: Counts ARM instructions, where a runtime is there to count them.
         price: Predicts them; needed for a budget.
         quant: Of the recipe, where a budget is to choose 8 bits too.
+        metric: Measures a network on training pictures; needed for a largest drop.
         reporter: Progress.
         steps: What was done, for the record: by step its errors, multiply-accumulates and instructions.
         int8: Names of the layers that the budget wants in 8 bits; None where it did not choose them.
@@ -66,6 +73,7 @@ class ArmSlimming:
     count: Counter | None = None
     price: Price | None = None
     quant: Quant | None = None
+    metric: Callable[[Network], float] | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
     steps: list[dict[str, Any]] = field(default_factory=list)
     int8: tuple[str, ...] | None = None
@@ -75,9 +83,12 @@ class ArmSlimming:
         accelerate(self.teacher)
         accelerate(self.student)
         self._log("as trained")
-        plan, counts = Plan("arm", {}, {}), None
-        if self.settings.budget.shares:
-            counts = self._search()
+        limited = self.settings.budget.shares or self.settings.max_drop is not None
+        return self._reduced(self._search() if limited else None)
+
+    def _reduced(self, counts: Mapping[str, int] | None) -> Plan:
+        """Slim ``student``; ``counts`` says how many channels each block keeps, by default the tolerance decides."""
+        plan = Plan("arm", {}, {})
         if counts or self.settings.tolerance > 0:
             plan = self._blocks(counts)
         plan = self._rewrite(plan)
@@ -95,19 +106,60 @@ class ArmSlimming:
         return budgeting, budgeting.problem()
 
     def _search(self) -> dict[str, int]:
-        """Choose widths within the budget, and return how many channels each block keeps."""
+        """Choose widths within the budget or the drop, and return how many channels each block keeps."""
         budgets = self.settings.budget.shares
         budgeting, problem = self.problem()
-        point = budgeting.meet(problem, budgets)
-        chosen = dict(point.settings)
-        widths = {"neck_width": chosen.pop(NECK, None), "head_width": chosen.pop(HEAD_PART, None)}
-        self.settings = self.settings.model_copy(update={name: w for name, w in widths.items() if w is not None})
+        if budgets:
+            point, limit = budgeting.meet(problem, budgets), told(budgets)
+        else:
+            point, limit = self._farthest(problem), f"a drop of {self.settings.max_drop}"
+        self.settings, chosen = _widths(self.settings, point)
         self.int8 = None if self.quant is None else point.int8
         in_int8 = f", {len(point.int8)} layers in int8" if point.int8 else ""
-        self.reporter.say(f"within {told(budgets)}: {told(point.shares)}{in_int8}, error {point.error:.3f}")
+        self.reporter.say(f"within {limit}: {told(point.shares)}{in_int8}, error {point.error:.3f}")
         self.steps[-1]["search"] = {"budget": budgets, **asdict(point),
                                     "frontier": [asdict(other) for other in frontier(problem)]}  # fmt: skip
         return chosen
+
+    def _farthest(self, problem: Problem) -> Point:
+        """Return the cheapest point of the frontier with which the metric, untrained, has not fallen too far.
+
+        Raises:
+            GateError: There is none.
+        """
+        assert self.metric is not None and self.settings.max_drop is not None
+        metric, points = self.metric, frontier(problem, POINTS)[::-1]
+
+        def measured(number: int) -> float:
+            if not number:
+                return metric(self.teacher)
+            point = points[number - 1]
+            settings, counts = _widths(self.settings, point)
+            student = copy_of(self.teacher, self.build)
+            accelerate(student)
+            replace(self, student=student, settings=settings, count=None, steps=[], reporter=QUIET)._reduced(counts)
+            with fake_quantized(student, self._clips(student, point.int8)):
+                value = metric(student)
+            self.reporter.say(f"{told(point.shares)}: {value:.4f} on training pictures, untrained")
+            return value
+
+        taken, tried = longest(measured, len(points), self.settings.max_drop)
+        if not taken:
+            raise GateError(
+                f"A drop of {self.settings.max_drop} cannot be kept: {told(points[0].shares)} already loses "
+                f"{tried[0] - tried[1]:.4f} before it is trained.",
+                "Raise --max-drop, or ask for a --budget and look at what training brings back.",
+            )
+        return points[taken - 1]
+
+    def _clips(self, net: Network, int8: Sequence[str]) -> dict[str, float]:
+        """Return the clips of the layers in 8 bits; ``net`` is in eval mode afterwards."""
+        if self.quant is None or not int8:
+            return {}
+        freeze_batch_norm(net)
+        clips = measure_clips(net, self.pictures, self.quant.percentile, self.quant.min_clip)
+        net.eval()
+        return {name: clips[name] for name in int8}
 
     def _blocks(self, counts: Mapping[str, int] | None) -> Plan:
         units = sum(isinstance(unit, ResidualUnit) for _, unit in units_of(self.student))
@@ -167,6 +219,13 @@ class ArmSlimming:
         told = [f"{name} {value:.1e}" for name, value in found.items() if isinstance(value, float)]
         told += [f"{share:.3f} of {name}" for name, share in shares.items()]
         self.reporter.say(f"{step}: {', '.join(told)}")
+
+
+def _widths(settings: ArmPrune, point: Point) -> tuple[ArmPrune, dict[str, int]]:
+    """Return the settings with a point's widths of neck and head, and how many channels each block keeps."""
+    counts = dict(point.settings)
+    widths = {"neck_width": counts.pop(NECK, None), "head_width": counts.pop(HEAD_PART, None)}
+    return settings.model_copy(update={name: width for name, width in widths.items() if width is not None}), counts
 
 
 def made_by(plan: Plan, build: Callable[[], Network]) -> dict[str, list[int]]:

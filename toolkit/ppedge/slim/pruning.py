@@ -104,8 +104,10 @@ def arm_slimming(stage: Stage, teacher: Network, net: Network) -> ArmSlimming:
     """Prepare to slim ``net``, a copy of the teacher, by the recipe; nothing is computed."""
     settings, quant, task = stage.recipe.slim.prune, stage.recipe.slim.quant, stage.task
     shape = TRACE_SHAPE[stage.recipe.task]
+    samples = task.measurable(spread(stage.train, settings.samples))
     return ArmSlimming(
         teacher, net, trace(task.build(), shape), list(batches(stage, settings.arm.samples, BATCH)), settings.arm,
         shape, task.build, settings.exclude, settings.multiple, stage.count, stage.price,
-        quant if quant.method == "arm" else None, stage.reporter,
+        quant if quant.method == "arm" else None, lambda net: task.evaluate(net, samples)[task.main_metric],
+        stage.reporter,
     )  # fmt: skip
