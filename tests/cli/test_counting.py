@@ -15,7 +15,7 @@ def test_what_layers_save_alone_in_int8(task, tmp_path):
     net = Task(recipe).build()
     gains = arm_pricer(recipe)(net).gain
     layers = dict(net.named_sublayers())
-    assert all(set(gain) == {"a53", "a76"} for gain in gains.values())
+    assert all(set(gain) == {"a53", "a76", "nb"} for gain in gains.values())
     assert set(gains) <= set(layers)
     assert all(gain["a53"] < 0 for name, gain in gains.items() if "mid_se" in name)
     if task == "det":

@@ -6,13 +6,13 @@ import numpy as np
 import paddle
 import pytest
 
-from ppedge.cost.predicted import Prices
 from ppedge.errors import GateError, PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.recipe import ArmPrune, Budget
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.budget import Budgeting, told
 from ppedge.slim.parts import HEAD_PART, NECK
+from ppedge.slim.prices import Prices
 from ppedge.slim.search import Point, Problem, choose, frontier, nearest
 from ppedge.slim.sensitivity import influences
 
@@ -167,6 +167,26 @@ def test_excluded_blocks_and_what_is_null_are_not_chosen(examples):
     budgeting.exclude = [BLOCK]
     parts = budgeting.problem().parts
     assert not {NECK, HEAD_PART, BLOCK} & set(parts) and len(parts) > 3
+
+
+def test_the_files_bytes_are_held_to_a_budget_too(examples):
+    example = examples["det"]
+    plain = pricer(example)
+
+    def price(net):
+        stored = {name.removesuffix(".weight"): 4.0 * np.prod(t.shape) for name, t in net.state_dict().items()}
+        return Prices({**plain(net).cost, "nb": stored}, {})
+
+    budgeting = budgeting_of(example, price)
+    problem = budgeting.problem()
+    free = budgeting.meet(problem, {"a53": 0.9})
+    asked = (nearest(problem, {"nb": 0.01}).shares["nb"] + free.shares["nb"]) / 2
+    point = budgeting.meet(problem, {"a53": 0.9, "nb": asked})
+    found = shares(price, budgeting.form(point.settings), problem.whole)
+    assert found["nb"] == point.shares["nb"] <= asked and found["a53"] <= 0.9
+    assert point.error > free.error
+    spread = [max(each.shares["a53"], each.shares["a76"]) for each in frontier(problem)]
+    assert spread == sorted(spread) and spread[-1] > 1.5 * spread[0]  # of the cores alone
 
 
 def slimming_within(example, max_drop, quant=None):

@@ -4,7 +4,6 @@ import numpy as np
 import paddle
 import pytest
 
-from ppedge.cost.predicted import Prices
 from ppedge.models.flops import count_flops
 from ppedge.recipe import ArmPrune, Quant
 from ppedge.slim.budget import Budgeting
@@ -12,6 +11,7 @@ from ppedge.slim.mixed import int8_errors, with_int8
 from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import HEAD_PART, NECK, belongs
 from ppedge.slim.precision import fake_quantized
+from ppedge.slim.prices import Prices
 from ppedge.slim.search import Level, Problem, choose, frontier
 
 ARM = Quant(method="arm")

@@ -7,7 +7,6 @@ import yaml
 
 from ppedge.convert.nb import read_nb
 from ppedge.convert.stage import run_convert
-from ppedge.cost.predicted import Prices
 from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.models.heads import ClsHead, CTCHead, DBHead
@@ -19,6 +18,7 @@ from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
 from ppedge.slim.context import TRACE_SHAPE
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
+from ppedge.slim.prices import Prices
 from ppedge.slim.stage import run_slim
 from ppedge.train.stage import run_train
 from ppedge.train.task import Task

@@ -165,7 +165,7 @@ class DistillTraining(FineTuning):
 
 
 class Budget(Section):
-    """Largest share of the ARM instructions of the network as trained, by core.
+    """Largest share of the ARM instructions of the network as trained, by core, and of its bytes.
 
     With one, each block's channels, ``neck_width`` and ``head_width`` are chosen together, for the least sum of errors;
     of the last two a number only says that it is to be chosen. Where ``quant.method`` is ``arm``, so are the layers in
@@ -176,11 +176,13 @@ class Budget(Section):
     """On Cortex-A53."""
     a76: float | None = Field(None, gt=0, le=1)
     """On Cortex-A76."""
+    nb: float | None = Field(None, gt=0, le=1)
+    """Of the bytes of the .nb file."""
 
     @property
     def shares(self) -> dict[str, float]:
-        """What is asked for, by core."""
-        return {core: share for core, share in (("a53", self.a53), ("a76", self.a76)) if share is not None}
+        """What is asked for, by core, and as ``nb`` of the file."""
+        return {name: share for name, share in self.model_dump().items() if share is not None}
 
 
 class ArmPrune(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
@@ -14,12 +14,14 @@ from ppedge.recipe import Recipe
 
 if TYPE_CHECKING:
     from ppedge.cost.operators import Operation
-    from ppedge.cost.predicted import Prices
     from ppedge.models.zoo import Network
+    from ppedge.slim.prices import Prices
 
 
 def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
     """Return what counts a network's instructions by core, or None where no Paddle Lite runtime is registered.
+
+    With them come the bytes of its ``.nb`` file, as ``nb``.
 
     It is given the network, freshly built or about to be thrown away, and the names of the layers that compute in int8.
 
@@ -36,6 +38,7 @@ def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
     def count(net: Network, int8: Collection[str] = ()) -> dict[str, int]:
         from ppedge.cost.operators import CORES
         from ppedge.engines import open_engine
+        from ppedge.slim.prices import SIZE
         from ppedge.validate.cost import count_size, measure
 
         with _converted(net, recipe, int8) as path:
@@ -44,13 +47,13 @@ def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
                 cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
                 return cost.instructions["total"]
 
-            return {cpu: on(cpu) for cpu in CORES}
+            return {cpu: on(cpu) for cpu in CORES} | {SIZE: path.stat().st_size}
 
     return count
 
 
 def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
-    """Return what predicts a float network's instructions, and what its layers save in int8, with no runtime.
+    """Return what predicts a float network's instructions and bytes, and what its layers save in int8, with no runtime.
 
     Left out of the savings are layers for which the cost table has no kernel, those that eval mode does not use, and
     those that the converter joins with a neighbour in float: in int8 they would be two operators.
@@ -60,24 +63,56 @@ def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
     """
 
     def price(net: Network) -> Prices:
-        from ppedge.cost.operators import CONVOLUTIONS, CORES
-        from ppedge.cost.predicted import Prices, int8_gain, predict
+        from ppedge.convert.nb import read_nb
+        from ppedge.cost.measured import named
+        from ppedge.cost.names import layer_names
+        from ppedge.cost.operators import UNCOUNTED, operations
+        from ppedge.slim.prices import SIZE, Prices
+        from ppedge.validate.cost import count_size
 
-        found = _operations(net, recipe)
-        cost: dict[str, dict[str, float]] = {}
-        for core in CORES:
-            layers = cost.setdefault(core.removeprefix("cortex-"), {})
-            for name, op in found:
-                layers[name] = layers.get(name, 0.0) + predict(op, core)
-        sizes = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
-        gain = {}
-        for name, op in found:
-            if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == sizes[name]:
-                with suppress(PpedgeError):
-                    gain[name] = {core.removeprefix("cortex-"): int8_gain(op, core) for core in CORES}
-        return Prices(cost, gain)
+        with _converted(net, recipe) as path:
+            nb, size = read_nb(path), path.stat().st_size
+        computing = [op for op in nb.operators if op.type not in UNCOUNTED]
+        names = named(computing, layer_names(net))
+        found = list(zip(names, operations(nb, (1, 3, *count_size(recipe))), strict=True))
+        cost = _instructions(found)
+        stored, held = cost.setdefault(SIZE, {}), {parameter.name: parameter.bytes for parameter in nb.parameters}
+        for name, op in zip(names, computing, strict=True):
+            read = [variable for variables in op.inputs.values() for variable in variables]
+            stored[name] = stored.get(name, 0.0) + sum(held.pop(variable, 0) for variable in read)
+        stored["the graph"] = size - sum(stored.values())
+        weights = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
+        return Prices(cost, _gains(found, weights))
 
     return price
+
+
+def _instructions(found: Sequence[tuple[str, Operation]]) -> dict[str, dict[str, float]]:
+    from ppedge.cost.operators import CORES
+    from ppedge.cost.predicted import predict
+
+    cost: dict[str, dict[str, float]] = {}
+    for core in CORES:
+        layers = cost.setdefault(core.removeprefix("cortex-"), {})
+        for name, op in found:
+            layers[name] = layers.get(name, 0.0) + predict(op, core)
+    return cost
+
+
+def _gains(found: Sequence[tuple[str, Operation]], weights: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """Return what layers save in int8; ``weights`` says how many each has."""
+    from ppedge.cost.operators import CONVOLUTIONS, CORES
+    from ppedge.cost.predicted import int8_gain
+    from ppedge.slim.prices import SIZE
+
+    gain = {}
+    for name, op in found:
+        if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == weights[name]:
+            channels = op.output[1] if op.type in CONVOLUTIONS else op.output[-1]
+            saved = 3.0 * weights[name] - 4.0 * channels  # a scale each
+            with suppress(PpedgeError):
+                gain[name] = {core.removeprefix("cortex-"): int8_gain(op, core) for core in CORES} | {SIZE: saved}
+    return gain
 
 
 def _weights(op: Operation) -> int:
@@ -85,21 +120,6 @@ def _weights(op: Operation) -> int:
     if op.type == "fc":
         return op.inputs[0][-1] * op.output[-1]
     return op.inputs[0][1] // op.groups * op.output[1] * prod(op.kernel)
-
-
-def _operations(net: Network, recipe: Recipe) -> list[tuple[str, Operation]]:
-    """Return the operators of a network's fp32 ``.nb`` file with the names of the layers that they come from."""
-    from ppedge.convert.nb import read_nb
-    from ppedge.cost.measured import named
-    from ppedge.cost.names import layer_names
-    from ppedge.cost.operators import UNCOUNTED, operations
-    from ppedge.validate.cost import count_size
-
-    with _converted(net, recipe) as path:
-        nb = read_nb(path)
-    found = operations(nb, (1, 3, *count_size(recipe)))
-    names = named([op for op in nb.operators if op.type not in UNCOUNTED], layer_names(net))
-    return list(zip(names, found, strict=True))
 
 
 @contextmanager

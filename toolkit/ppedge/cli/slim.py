@@ -45,7 +45,9 @@ def slim(
     ] = None,
     budget: Annotated[
         list[str],
-        typer.Option(metavar="CORE=SHARE", help="For arm: instructions to leave, as a53=0.35; may be repeated."),
+        typer.Option(
+            metavar="CORE=SHARE", help="For arm: instructions to leave, as a53=0.35, and bytes, as nb=0.25; may repeat."
+        ),
     ] = [],  # noqa: B006
     frontier: Annotated[
         bool, typer.Option("--frontier", help="For arm: print five budgets that can be met, and end.")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +13,6 @@ from ppedge.errors import PpedgeError
 from ppedge.runs import read_json
 
 TABLE = Path(__file__).with_name("table.json")
-
-
-@dataclass(frozen=True)
-class Prices:
-    """What a float network is predicted to cost at one inference; cores are ``a53`` and ``a76``.
-
-    Attributes:
-        cost: Instructions, by core and layer; ``after LAYER`` for what belongs to no layer.
-        gain: Instructions that a layer alone saves in int8, by layer and core, below 0 where it is dearer; layers of
-            which that is not known are absent.
-    """
-
-    cost: dict[str, dict[str, float]]
-    gain: dict[str, dict[str, float]]
-
-    @property
-    def total(self) -> dict[str, float]:
-        """Instructions of the whole network by core."""
-        return {core: sum(layers.values()) for core, layers in self.cost.items()}
-
-    def saved(self, layers: Iterable[str]) -> dict[str, float]:
-        """Return by core what layers save in int8, those of which that is not known nothing."""
-        known = [self.gain[layer] for layer in layers if layer in self.gain]
-        return {core: sum(gain[core] for gain in known) for core in self.cost}
 
 
 def predict(op: Operation, core: str, precision: str | None = None) -> float:

@@ -29,6 +29,7 @@ from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import HEAD_PART, NECK
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.precision import fake_quantized, longest
+from ppedge.slim.prices import SIZE
 from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
 from ppedge.slim.rewrites import apply_exactly, put_at
 from ppedge.slim.search import Point, Problem, frontier
@@ -210,7 +211,8 @@ class ArmSlimming:
         entry: dict[str, Any] = {"step": step, **found}
         entry["macs"] = sum(count_flops(self.student, self.input_shape).values())
         if self.count is not None:
-            entry["instructions"] = dict(self.count(self.student))
+            counted = dict(self.count(self.student))
+            entry["nb_bytes"], entry["instructions"] = counted.pop(SIZE, None), counted
         first = self.steps[0] if self.steps else entry
         self.steps.append(entry)
         shares = {"multiply-adds": entry["macs"] / first["macs"]}

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 
 import paddle
 
-from ppedge.cost.predicted import Prices
 from ppedge.errors import GateError
 from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
@@ -28,6 +27,7 @@ from ppedge.slim.groups import Group, group_of
 from ppedge.slim.mixed import int8_errors, with_int8
 from ppedge.slim.parts import HEAD_PART, NECK, belongs
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.prices import Prices
 from ppedge.slim.reduce import block_errors, units_of
 from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 from ppedge.slim.search import Level, Point, Problem, choose, nearest
@@ -36,8 +36,8 @@ from ppedge.slim.sensitivity import influences
 Price = Callable[[Network], Prices]
 """Predicts what a network costs at one inference."""
 Counter = Callable[..., Mapping[str, int]]
-"""Returns the ARM instructions of one inference, by core as the emulator names it, of a network and, if they are given,
-the names of its layers that compute in int8."""
+"""Returns the ARM instructions of one inference, by core as the emulator names it, and as ``nb`` the bytes of the file;
+of a network and, if they are given, the names of its layers that compute in int8."""
 LEVELS = 8
 ATTEMPTS = 12
 DISTURBED = 4  # batches of pictures

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import paddle
 
-from ppedge.cost.predicted import Prices
 from ppedge.recipe import Quant
 from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import belongs
 from ppedge.slim.precision import gaining, output_errors
+from ppedge.slim.prices import Prices
 from ppedge.slim.search import Level, Problem
 from ppedge.train.loop import freeze_batch_norm
 

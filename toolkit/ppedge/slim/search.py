@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ppedge.errors import PpedgeError
+from ppedge.slim.prices import SIZE
 
 SLACK = 1e-6
 """Of a share: what the solver takes for equal."""
@@ -29,7 +30,7 @@ class Level:
     Attributes:
         setting: Channels that stay; None for a part whose width is not to be chosen.
         error: Of what the part gives, from 0; errors of all parts are added.
-        cost: Instructions by core.
+        cost: Instructions by core, and bytes.
         int8: Names of the part's layers that compute in 8 bits.
     """
 
@@ -45,8 +46,8 @@ class Problem:
 
     Attributes:
         parts: By name, at least one level each.
-        fixed: By core, instructions of all that has no levels.
-        whole: By core, instructions of the network as trained, of which budgets and shares are shares.
+        fixed: Cost by core of all that has no levels.
+        whole: Of the network as trained, of which budgets and shares are shares.
     """
 
     parts: Mapping[str, Sequence[Level]]
@@ -61,7 +62,7 @@ class Point:
     Attributes:
         settings: Channels that stay, by part.
         error: Sum over the parts.
-        shares: Predicted instructions by core, relative to the network as trained.
+        shares: Predicted instructions by core, and bytes, relative to the network as trained.
         int8: Names of the layers that compute in 8 bits.
     """
 
@@ -105,10 +106,10 @@ def frontier(problem: Problem, points: int = 5) -> list[Point]:
         problem: What there is to choose.
         points: How many, at least 2; evenly spread over the shares.
     """
-    equal = dict.fromkeys(problem.whole, 1.0)
+    equal = dict.fromkeys((core for core in problem.whole if core != SIZE), 1.0)
     best = choose(problem, {})
     assert best is not None  # without budgets every choice is within them
-    low, high = (max(point.shares.values()) for point in (nearest(problem, equal), best))
+    low, high = (max(point.shares[core] for core in equal) for point in (nearest(problem, equal), best))
     found = [choose(problem, dict.fromkeys(equal, share + SLACK)) for share in np.linspace(low, high, points)]
     return [point for point in found if point is not None]
 
