@@ -258,9 +258,12 @@ class Quant(Section):
 
     method: Literal["pact", "arm", "none"] = "pact"
     """``pact``: 8 bits wherever they can be; ``arm``: only in layers that save ARM instructions by them, as far as
-    ``max_drop`` allows; ``none`` leaves quantization out."""
+    ``max_drop`` and ``max_error`` allow; ``none`` leaves quantization out."""
     max_drop: float = Field(0.005, ge=0)
     """For ``arm``: the metric, on ``samples`` training pictures without any 8-bit training, may fall by as much."""
+    max_error: float = Field(4e-4, gt=0)
+    """For ``arm``: bound of the mean squared difference that 8 bits make at the network's output, relative to the
+    output's variance, on the same pictures."""
     cores: list[Literal["a53", "a76"]] = Field(["a53", "a76"], min_length=1)
     """For ``arm``: the cores, Cortex-A53 and A76, on each of which a layer in 8 bits must save instructions."""
     samples: int = Field(32, ge=1)

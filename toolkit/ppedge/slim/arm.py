@@ -21,7 +21,7 @@ from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
 from ppedge.recipe import ArmPrune, Quant
-from ppedge.slim.budget import Budgeting, Counter, Price, told
+from ppedge.slim.budget import ROUNDING, Budgeting, Counter, Price, told
 from ppedge.slim.collapse import THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.groups import Group
@@ -129,25 +129,25 @@ class ArmSlimming:
             GateError: There is none.
         """
         assert self.metric is not None and self.settings.max_drop is not None
-        metric, points = self.metric, frontier(problem, POINTS)[::-1]
+        metric, allowed, points = self.metric, self.settings.max_drop, frontier(problem, POINTS)[::-1]
 
-        def measured(number: int) -> float:
-            if not number:
-                return metric(self.teacher)
+        tried = {0: metric(self.teacher)}
+
+        def fits(number: int) -> bool:
             point = points[number - 1]
             settings, counts = _widths(self.settings, point)
             student = copy_of(self.teacher, self.build)
             accelerate(student)
             replace(self, student=student, settings=settings, count=None, steps=[], reporter=QUIET)._reduced(counts)
             with fake_quantized(student, self._clips(student, point.int8)):
-                value = metric(student)
-            self.reporter.say(f"{told(point.shares)}: {value:.4f} on training pictures, untrained")
-            return value
+                tried[number] = metric(student)
+            self.reporter.say(f"{told(point.shares)}: {tried[number]:.4f} on training pictures, untrained")
+            return tried[0] - tried[number] <= allowed + ROUNDING
 
-        taken, tried = longest(measured, len(points), self.settings.max_drop)
+        taken = longest(fits, len(points))
         if not taken:
             raise GateError(
-                f"A drop of {self.settings.max_drop} cannot be kept: {told(points[0].shares)} already loses "
+                f"A drop of {allowed} cannot be kept: {told(points[0].shares)} already loses "
                 f"{tried[0] - tried[1]:.4f} before it is trained.",
                 "Raise --max-drop, or ask for a --budget and look at what training brings back.",
             )

@@ -2,8 +2,8 @@
 
 What 8 bits cost is measured at the network's output, one layer at a time: a layer's own signal-to-noise ratio says
 little, since what an early layer loses grows in all that follow. Layers are taken in the order of instructions saved
-per error made, as many as the metric allows, which is found by bisection. So layers are given back to float from the
-one that made the most error per instruction on.
+per error made, as many as the metric and the error of all together allow, which is found by bisection. So layers are
+given back to float from the one that made the most error per instruction on.
 
 The rounding is that of Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018, symmetric: weights by output channel, activations by tensor.
@@ -32,6 +32,7 @@ CHOSEN = "chosen"
 EXCLUDED = "excluded by the recipe"
 UNKNOWN = "cost unknown"
 NO_GAIN = "gains next to nothing"
+ERROR = "the output would change too far"
 METRIC = "the metric would fall too far"
 NOT_NEEDED = "the budget is met without it"
 
@@ -57,17 +58,31 @@ class LayerChoice:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A number of layers in int8 at once.
+
+    Attributes:
+        error: Mean squared difference of the network's output, relative to the output's variance.
+        metric: Of the task; None where the error was too large already.
+    """
+
+    error: float
+    metric: float | None
+
+
+@dataclass(frozen=True)
 class Choice:
     """What was decided about a network.
 
     Attributes:
-        layers: All that could be quantized: first those that gain, in the order in which they were taken.
-        tried: Metric by the number of layers, of that order, in int8; 0 is the float network.
+        layers: All that could be quantized: first those that gain, in the order in which they were taken, the reverse
+            of that in which they were given back.
+        tried: By the number of layers, of that order, in int8; 0 is the float network.
         taken: How many of them were taken.
     """
 
     layers: tuple[LayerChoice, ...]
-    tried: dict[int, float]
+    tried: dict[int, Trial]
     taken: int
 
     @property
@@ -80,9 +95,10 @@ class Choice:
         chosen = [each.gain for each in self.layers[: self.taken]]
         cores = chosen[0] if chosen else {}
         return {
-            "before": self.tried[0],
-            "after": self.tried[self.taken],
-            "tried": [{"layers": count, "metric": value} for count, value in sorted(self.tried.items())],
+            "before": self.tried[0].metric,
+            "after": self.tried[self.taken].metric,
+            "error": self.tried[self.taken].error,
+            "tried": [{"layers": count, **asdict(trial)} for count, trial in sorted(self.tried.items())],
             "gain": {core: sum(gain[core] for gain in chosen) for core in cores},
             "layers": [asdict(each) for each in self.layers],
         }
@@ -97,6 +113,8 @@ def choose_precisions(
     *,
     cores: Sequence[str],
     max_drop: float,
+    max_error: float,
+    few: int | None = None,
     exclude: Sequence[str] = (),
     wanted: Collection[str] | None = None,
     advance: Callable[[], None] = lambda: None,
@@ -107,35 +125,43 @@ def choose_precisions(
         net: A float network in eval mode; it is the same afterwards, bit for bit.
         gains: Instructions that a layer alone saves, by layer and core.
         clips: The magnitude that each layer's input is clipped to, as `ppedge.slim.pact.measure_clips` finds it.
-        pictures: Inputs (N, 3, H, W) on which errors are measured.
+        pictures: Inputs (N, 3, H, W) on which errors are measured, one array or more.
         metric: Measures ``net`` as it stands.
         cores: On each of these a layer must gain more than `SMALL` of what all gain; their sum is what it gains.
         max_drop: The metric may fall by as much.
+        max_error: Bounds the error of the output with all chosen layers in int8, relative to its variance.
+        few: So many of ``pictures``, from the first on, do for the errors of single layers; by default all.
         exclude: Starts of names of layers that stay in float.
-        wanted: The layers that a budget has chosen: these are taken whatever the metric says, and no others.
+        wanted: The layers that a budget has chosen: these are taken whatever they do to the output, and no others.
         advance: Called after each layer whose error was measured.
     """
     names = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED)]
     worthy = gaining(gains, cores)
     reasons = {name: _reason(name, gains, clips, worthy, exclude) for name in names}
     if wanted is not None:
-        max_drop = math.inf
+        max_drop = max_error = math.inf
         reasons.update({name: NOT_NEEDED for name in names if reasons[name] == CHOSEN and name not in wanted})
         reasons.update({name: CHOSEN for name in wanted if name in gains})
     candidates = [name for name in names if reasons[name] == CHOSEN]
-    errors = output_errors(net, {name: clips[name] for name in candidates}, pictures, advance)
+    errors = output_errors(net, {name: clips[name] for name in candidates}, pictures[:few], advance)
 
     def worth(name: str) -> float:
         return sum(gains[name][core] for core in cores) / max(errors[name], LEAST)
 
     order = sorted(candidates, key=worth, reverse=True)
 
-    def measured(count: int) -> float:
-        with fake_quantized(net, {name: clips[name] for name in order[:count]}):
-            return metric()
+    reference, tried = Reference(net, pictures), {0: Trial(0.0, metric())}
 
-    taken, tried = longest(measured, len(order), max_drop)
-    reasons.update(dict.fromkeys(order[taken:], METRIC))
+    def fits(count: int) -> bool:
+        clip = {name: clips[name] for name in order[:count]}
+        error = reference.error(clip)
+        with fake_quantized(net, clip):
+            tried[count] = Trial(error, metric() if error <= max_error else None)
+        return not _refusal(tried[count], tried[0], max_drop)
+
+    taken = longest(fits, len(order))
+    if taken < len(order):
+        reasons.update(dict.fromkeys(order[taken:], _refusal(tried[taken + 1], tried[0], max_drop)))
     layers = tuple(
         LayerChoice(
             name, "int8" if reasons[name] == CHOSEN else "fp32", reasons[name], dict(gains.get(name, {})),
@@ -152,29 +178,47 @@ def gaining(gains: Mapping[str, Mapping[str, float]], cores: Sequence[str]) -> l
     return [name for name, gain in gains.items() if all(gain[core] > least[core] for core in cores)]
 
 
-def longest(measured: Callable[[int], float], count: int, max_drop: float) -> tuple[int, dict[int, float]]:
-    """Find by bisection how many things may be done until a metric has fallen too far.
+def longest(fits: Callable[[int], bool], count: int) -> int:
+    """Find by bisection how many things may be done.
 
     Args:
-        measured: The metric after so many of them; 0 is the start.
+        fits: Whether so many of them, 1 or more, may be; asked once for a number.
         count: Of all things.
-        max_drop: The metric may fall by as much.
 
     Returns:
-        A number with which it has not fallen further (the largest, if more never raise the metric), and the metric by
-        number for all that were tried.
+        A number that fits, or 0, and with one more it does not (the largest, if more never fit where fewer do not).
     """
-    tried = {0: measured(0)}
     good, bad = 0, count + 1
     trial = count  # all at once is tried first: that may well do
     while bad - good > 1:
-        tried[trial] = measured(trial)
-        if tried[0] - tried[trial] <= max_drop + 1e-12:
+        if fits(trial):
             good = trial
         else:
             bad = trial
         trial = (good + bad) // 2
-    return good, tried
+    return good
+
+
+class Reference:
+    """What a float network gives for pictures, to measure by how far quantized layers change it.
+
+    Args:
+        net: A network in eval mode.
+        pictures: Inputs (N, 3, H, W).
+    """
+
+    def __init__(self, net: paddle.nn.Layer, pictures: Sequence[paddle.Tensor]) -> None:
+        self._net, self._pictures = net, pictures
+        with paddle.no_grad():
+            self._wanted = [net(picture) for picture in pictures]
+            self._variance = sum(float(((y - y.mean()) ** 2).mean()) for y in self._wanted)
+
+    def error(self, clips: Mapping[str, float]) -> float:
+        """Return the mean squared difference of the output, relative to its variance, with these layers in int8."""
+        with paddle.no_grad(), fake_quantized(self._net, clips):
+            pairs = zip(self._pictures, self._wanted, strict=True)
+            error = sum(float(((self._net(x) - y) ** 2).mean()) for x, y in pairs)
+        return error / max(self._variance, LEAST)
 
 
 def output_errors(
@@ -194,15 +238,10 @@ def output_errors(
     Returns:
         Mean squared difference of the output, relative to its variance, by layer.
     """
-    found = {}
-    with paddle.no_grad():
-        wanted = [net(picture) for picture in pictures]
-        variance = sum(float(((y - y.mean()) ** 2).mean()) for y in wanted)
-        for name, clip in clips.items():
-            with fake_quantized(net, {name: clip}):
-                error = sum(float(((net(x) - y) ** 2).mean()) for x, y in zip(pictures, wanted, strict=True))
-            found[name] = error / max(variance, LEAST)
-            advance()
+    reference, found = Reference(net, pictures), {}
+    for name, clip in clips.items():
+        found[name] = reference.error({name: clip})
+        advance()
     return found
 
 
@@ -257,3 +296,10 @@ def _reason(
     if name not in gains or name not in clips:
         return UNKNOWN
     return CHOSEN if name in worthy else NO_GAIN
+
+
+def _refusal(trial: Trial, start: Trial, max_drop: float) -> str:
+    """Say why layers may not be in int8 together, or nothing."""
+    if trial.metric is None or start.metric is None:
+        return ERROR
+    return METRIC if start.metric - trial.metric > max_drop + 1e-12 else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import paddle
@@ -14,7 +16,7 @@ from ppedge.slim import pact
 from ppedge.slim.context import Stage, batches, spread, train_course
 from ppedge.slim.distill import Distillation
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.slim.precision import choose_precisions
+from ppedge.slim.precision import Choice, choose_precisions
 from ppedge.train.loop import BEST, freeze_batch_norm
 
 QUANTIZATION, CLIPS = "quantization.json", "clips.json"
@@ -51,21 +53,38 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
     net.eval()
     with stage.reporter.task("8 bits, layer by layer", len(gains)) as bar:
         choice = choose_precisions(
-            net, gains, calibration.clips, calibration.batches[: -(-MEASURED // settings.train.batch_size)],
-            lambda: task.evaluate(net, samples)[task.main_metric],
-            cores=settings.cores, max_drop=settings.max_drop, exclude=settings.exclude, wanted=stage.int8,
+            net, gains, calibration.clips, calibration.batches, lambda: task.evaluate(net, samples)[task.main_metric],
+            cores=settings.cores, max_drop=settings.max_drop, max_error=settings.max_error,
+            few=-(-MEASURED // settings.train.batch_size), exclude=settings.exclude, wanted=stage.int8,
             advance=bar.advance,
         )  # fmt: skip
     found = choice.to_dict()
     value = {"metric": task.main_metric, "samples": len(samples), "max_drop": settings.max_drop,
-             "cores": settings.cores, **found}  # fmt: skip
+             "max_error": settings.max_error, "cores": settings.cores, **found}  # fmt: skip
     write_json(stage.folder / QUANTIZATION, value)
     stage.outputs.append(QUANTIZATION)
+    for line in told(choice):
+        stage.reporter.say(line)
     stage.reporter.say(
         f"int8 in {choice.taken} of {len(choice.layers)} layers; {task.main_metric} on training pictures: "
-        f"{found['before']:.4f} in float, {found['after']:.4f} with them"
+        f"{found['before']:.4f} in float, {found['after']:.4f} with them; error of the output {found['error']:.1e}"
     )
     return choice.precision
+
+
+def told(choice: Choice) -> Iterator[str]:
+    """Yield a line for each layer that gains, what it costs and what it saves, and one for all others together."""
+    tried = [each for each in choice.layers if each.error is not None]
+    if tried:
+        yield "layers in the order taken, given back to float from the last on: error of the output, instructions saved"
+    width = max((len(each.layer) for each in tried), default=0)
+    for number, each in enumerate(tried, 1):
+        saved = "  ".join(f"{core} {gain:,.0f}" for core, gain in each.gain.items())
+        left = "" if each.precision == "int8" else f"  in float: {each.reason}"
+        yield f"{number:4d}  {each.layer:{width}}  {each.error:.1e}  {saved}{left}"
+    others = Counter(each.reason for each in choice.layers[len(tried) :])
+    if others:
+        yield "in float: " + ", ".join(f"{count} {reason}" for reason, count in others.items())
 
 
 def quantize_and_train(
