@@ -15,6 +15,7 @@ import paddle.nn.functional as F
 from paddle.utils import unique_name
 
 from ppedge.models.depthwise import accelerate
+from ppedge.slim.fake_quant import accelerate_quantizers
 from ppedge.train.loop import freeze_batch_norm
 
 QUANTIZED = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose, paddle.nn.Linear)
@@ -73,6 +74,8 @@ def quantize(
     for name, parameter in net.named_parameters():
         if name.endswith(CLIP):
             parameter.regularizer = paddle.regularizer.L2Decay(clip_l2 or 0.0)
+    if clip_l2 is not None:
+        accelerate_quantizers(net)
 
 
 def float_layers(net: paddle.nn.Layer, exclude: Sequence[str] = ()) -> list[str]:
