@@ -267,6 +267,7 @@ def _course(
     )  # fmt: skip
     if title == "QAT":
         course.after_step = pact.keep_clips_above(net, stage.recipe.slim.quant.min_clip)
+        course.log_also = lambda: {"clips": pact.clips_of(net)}
     result = fit(course)
     (course.folder / METRICS).rename(stage.folder / _log_name(title))
     for left in course.folder.iterdir():
@@ -339,6 +340,7 @@ def _quantize(
     first = pact.clips_of(net)
     calibrated, _ = _course(stage, "QAT", net, settings.train, loss)
     last = pact.clips_of(net)
+    stage.reporter.say(pact.describe_course(first, last))
     write_json(stage.folder / "clips.json", {name: {"start": first[name], "end": last[name]} for name in first})
     state = state_of(net)
     write_pdparams(stage.folder / BEST, state)
