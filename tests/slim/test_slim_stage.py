@@ -138,6 +138,11 @@ def test_quantizing_alone(run_of):
     assert all(np.array_equal(value, pruned[name]) for name, value in trained.items())
     clips = json.loads(run.artifact("slim", "clips.json").read_text())
     assert all(clip["start"] >= 0.1 and clip["end"] >= 0.1 - 1e-6 for clip in clips.values())
+    log = [json.loads(line) for line in run.artifact("slim", "qat.jsonl").read_text().splitlines()]
+    courses = {entry["step"]: entry["clips"] for entry in log if "eval" in entry}
+    assert sorted(courses) == [0, 2]
+    assert courses[0] == {name: clip["start"] for name, clip in clips.items()} != courses[2]
+    assert {name: clip["end"] for name, clip in clips.items()} in courses.values()
     # The exclusion is the run's, not the recipe's of today.
     training = Task(load_recipe(run.recipe_path))
     samples, _ = training.samples("eval")

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,12 +17,9 @@ import paddle
 from paddle.autograd import PyLayer, PyLayerContext
 from paddle.nn.quant.quant_layers import QuantizedConv2D
 
-from ppedge.cache import cache_root, compiled
-from ppedge.errors import PpedgeError
+from ppedge.models.native import load, pointer
 
 SOURCE = Path(__file__).with_name("depthwise.c")
-# No -ffast-math: the order of additions is the source's, so that a resumed training repeats an uninterrupted one.
-OPTIONS = ("-O3", "-march=native")
 KERNELS = (3, 5)
 
 
@@ -40,20 +35,7 @@ class _Shape(ctypes.Structure):
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """Return the compiled kernels, or None where they cannot be had."""
-    try:
-        return ctypes.CDLL(str(compiled(SOURCE, cache_root(), OPTIONS, "Fast training", depends=_processor())))
-    except (PpedgeError, OSError):  # no compiler, or no room: a slower way remains
-        return None
-
-
-def _processor() -> str:
-    """Return a hash of what the processor can do: a cache folder may be shared by several machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = [platform.processor()]
-    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()
+    return load(SOURCE)
 
 
 class _Depthwise(PyLayer):
@@ -86,8 +68,7 @@ class _Depthwise(PyLayer):
 
 
 def _call(name: str, shape: _Shape, *tensors: paddle.Tensor) -> None:
-    pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
-    if getattr(library(), name)(ctypes.byref(shape), *pointers):
+    if getattr(library(), name)(ctypes.byref(shape), *map(pointer, tensors)):
         raise MemoryError(name)
 
 

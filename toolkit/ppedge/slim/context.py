@@ -87,6 +87,7 @@ def train_course(
     )  # fmt: skip
     if title == "QAT":
         course.after_step = pact.keep_clips_above(net, stage.recipe.slim.quant.min_clip)
+        course.log_also = lambda: {"clips": pact.clips_of(net)}
     result = fit(course)
     log = f"{title.lower().replace('-', '')}.jsonl"
     (course.folder / METRICS).rename(stage.folder / log)

@@ -15,6 +15,7 @@ import paddle.nn.functional as F
 from paddle.utils import unique_name
 
 from ppedge.models.depthwise import accelerate
+from ppedge.slim.fake_quant import accelerate_quantizers
 from ppedge.train.loop import freeze_batch_norm
 
 QUANTIZED = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose, paddle.nn.Linear)
@@ -51,8 +52,8 @@ def quantize(
         net: A float network, pruned or not.
         exclude: Starts of names of layers that stay in float.
         float_names: Whole names of further ones.
-        clip_l2: Also put a learned clip before each quantizer of an activation, with this L2 decay. None for the form
-            that is exported.
+        clip_l2: Also put a learned clip before each quantizer of an activation, with this L2 decay, and on a CPU let
+            all of them compute in the fast form of `fake_quant`. None for the form that is exported.
     """
     from paddleslim.dygraph.quant import QAT
 
@@ -73,6 +74,8 @@ def quantize(
     for name, parameter in net.named_parameters():
         if name.endswith(CLIP):
             parameter.regularizer = paddle.regularizer.L2Decay(clip_l2 or 0.0)
+    if clip_l2 is not None:
+        accelerate_quantizers(net)
 
 
 def float_layers(net: paddle.nn.Layer, exclude: Sequence[str] = ()) -> list[str]:
@@ -154,6 +157,16 @@ def clips_of(net: paddle.nn.Layer) -> dict[str, float]:
     """Return the clips of a network in training, by layer."""
     suffix = f"._layer.{CLIP}"
     return {name.removesuffix(suffix): float(p) for name, p in net.named_parameters() if name.endswith(suffix)}
+
+
+def describe_course(first: Mapping[str, float], last: Mapping[str, float]) -> str:
+    """Say in one line how far training moved the clips; both are by layer, above 0 and not empty."""
+    ratios = {name: last[name] / first[name] for name in first}
+    farthest = max(ratios, key=lambda name: abs(np.log(ratios[name])))
+    return (
+        f"PACT's {len(ratios)} clips end at {min(ratios.values()):.3f} to {max(ratios.values()):.3f} of their start; "
+        f"farthest {farthest}: {first[farthest]:.4g} to {last[farthest]:.4g}"
+    )
 
 
 def keep_clips_above(net: paddle.nn.Layer, floor: float) -> Callable[[], None]:

@@ -109,6 +109,7 @@ def quantize_and_train(
     first = pact.clips_of(net)
     stage.metrics["calibrated"], _ = train_course(stage, "QAT", net, settings.train, loss)
     last = pact.clips_of(net)
+    stage.reporter.say(pact.describe_course(first, last))
     write_json(stage.folder / CLIPS, {name: {"start": first[name], "end": last[name]} for name in first})
     stage.outputs.append(CLIPS)
     state = state_of(net)

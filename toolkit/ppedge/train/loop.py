@@ -71,6 +71,7 @@ class Course:
         evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
         flat_start: For a recogniser: share of the course that is a flat start; above 0, a guide helps all along.
         after_step: Called after each step: bounds on parameters go here.
+        log_also: Called at each evaluation: what its line in metrics.jsonl has besides.
         loss: Instead of the task's.
         reporter: Progress.
     """
@@ -89,6 +90,7 @@ class Course:
     evaluate_first: bool = False
     flat_start: float = 0.0
     after_step: Callable[[], None] = lambda: None
+    log_also: Callable[[], dict[str, Any]] = dict
     loss: Loss | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
 
@@ -253,7 +255,8 @@ class _Fit:
         if value > position.best:
             position.best, position.best_step = value, position.step
             write_pdparams(course.folder / BEST, state_of(course.net))
-        self._log({"step": position.step, "eval": metrics, "seconds": round(time.monotonic() - began, 2)})
+        seconds = round(time.monotonic() - began, 2)
+        self._log({"step": position.step, "eval": metrics, "seconds": seconds, **course.log_also()})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         course.reporter.say(f"{course.title} {position.step}/{self.total}: {shown}")
 
