@@ -12,16 +12,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cost_store import compact, write_rows
 
 from ppedge.convert.nb import read_nb
 from ppedge.cost.measured import measure_operators
-from ppedge.cost.operators import CORES, Operation, operations
-from ppedge.runs import read_json, write_json
+from ppedge.cost.operators import CORES, operations
+from ppedge.runs import read_json
 
 POINTS = Path(__file__).with_name("cost_points.json")
 ACTIVATIONS = ("", "relu", "hard_swish")
@@ -42,6 +43,8 @@ def branches(precision: str, part: str = "small") -> list[Branch]:
     """Return the branches of a part; the same ones every time."""
     if part == "large":
         return [*_large(), *(_long() if precision == "fp32" else ())]
+    if part == "more":
+        return [*_strided(np.random.default_rng(11)), *(_transformers() if precision == "fp32" else ())]
     random = np.random.default_rng(7)
     found = [*_pointwise(random, 36), *_dense(random, 22), *_depthwise(random, 44), *_transposed(random, 10)]
     found += [Branch((1, width), (("fc", classes),)) for width, classes in ((96, 68), (200, 10), (400, 90))]
@@ -160,6 +163,63 @@ def _long() -> Iterator[Branch]:
         yield Branch((1, channels, height, width), (("dw", 3, 1, "relu"), ("rows",), ("act", "hard_swish")))
 
 
+def _strided(random: np.random.Generator) -> Iterator[Branch]:
+    """More of what has a way of its own for each residue of its sides: windows that move by 2, and 3x3."""
+    sides = ((20, 20), (33, 47), (40, 40), (8, 160), (14, 14), (64, 96), (7, 30), (160, 128), (28, 28), (56, 50),
+             (112, 112), (10, 23))  # fmt: skip
+    for k in range(24):
+        height, width = sides[k % len(sides)]
+        while True:
+            first, last = 3 if k % 6 == 5 else _channels(random, 128), _channels(random, 160)
+            if 9 * first * last * height * width < 4 * 3e6:
+                break
+        alone = Branch((1, first, height, width), (("conv", last, 3, 2, ("relu", "hard_swish", "")[k % 3]),))
+        followed = (("conv", last, 3, 2, ("relu", "hard_swish")[k % 2]), ("conv", 8, 1, 1, ""))
+        yield alone if k % 4 == 0 else Branch((1, first, height, width), followed)
+    for k in range(32):
+        height, width = sides[(k + k // 12) % len(sides)]
+        channels = _channels(random, min(400, 150000 / (height * width) + 8))
+        act = ("relu", "hard_swish", "")[k % 3]
+        after = (("conv", 8, 1, 1, ""),) if act and k % 4 else ()
+        yield Branch((1, channels, height, width), (("dw", (3, 5)[k % 2], 2 - k // 24, act), *after))
+    for k in range(16):
+        height, width = sides[(5 * k) % len(sides)]
+        while True:
+            first, last = _channels(random, 128), _channels(random, 128)
+            if 9 * first * last * height * width < 5e6:
+                break
+        act = ("relu", "")[k % 2]
+        after = (("conv", 8, 1, 1, ""),) if act else ()
+        yield Branch((1, first, height, width), (("conv", last, 3, 1, act), *after))
+    for k in range(24):  # strides that differ: a general way
+        height, width = ((4, 80), (8, 100), (16, 120), (6, 33), (12, 48), (24, 160), (5, 24))[k % 7]
+        channels = _channels(random, min(160, 50000 / (height * width) + 8))
+        act = ("relu", "hard_swish", "")[k % 3]
+        after = (("conv", 8, 1, 1, ""),) if act and k % 4 else ()
+        stride = (1, 2) if k % 4 == 3 else (2, 1)
+        yield Branch((1, channels, height, width), (("dw", (3, 5)[k % 2], stride, act), *after))
+    for first, last, height, width in ((16, 64, 96, 112), (24, 88, 64, 64), (72, 24, 60, 72), (264, 80, 20, 22),
+                                       (88, 440, 12, 14), (416, 56, 14, 20), (480, 512, 7, 7)):  # fmt: skip
+        yield Branch((1, first, height, width), (("conv", last, 1, 1, "relu"), ("conv", first // 2, 1, 1, "")))
+
+
+def _transformers() -> Iterator[Branch]:
+    """What recognisers without an LSTM are made of, and networks that scale by one number after each layer."""
+    for length, channels, heads, wide in ((24, 64, 4, 128), (33, 96, 8, 192), (60, 48, 6, 100), (50, 144, 6, 288),
+                                          (16, 200, 8, 512), (80, 64, 8, 96)):  # fmt: skip
+        yield Branch((1, length, channels), (("attention", heads, wide),))
+    for channels, length, last in ((64, 24, 48), (144, 50, 40), (200, 33, 64), (96, 80, 24)):
+        yield Branch((1, channels, 1, length), (("lines",), ("conv", last, (1, 3), 1, ""), ("act", "swish")))
+    for length, channels, classes in ((24, 64, 900), (50, 144, 300), (33, 96, 4000), (80, 200, 120), (10, 48, 36)):
+        yield Branch((1, length, channels), (("fc", classes), ("act", "softmax")))
+    for channels, height, width in ((12, 64, 80), (40, 20, 24), (100, 10, 10), (24, 12, 100), (16, 33, 7), (288, 5, 5)):
+        yield Branch((1, channels, height, width), (("affine",),))
+        yield Branch((1, channels, height, width), (("act", "swish"),))
+        yield Branch((1, channels, height, width), (("act", "relu6"),))
+    for channels, height, width in ((40, 3, 60), (144, 3, 100), (64, 6, 33)):
+        yield Branch((1, channels, height, width), (("average", (3, 2)),))
+
+
 def build(found: list[Branch]) -> Any:
     """Return a network of the branches; it takes a list of arrays and gives a list."""
     import paddle
@@ -176,6 +236,8 @@ def build(found: list[Branch]) -> Any:
                     row.append(layer_of(kind, arguments, shape[1] if len(shape) == 4 else shape[-1]))
                     if kind in ("conv", "up"):
                         shape[1] = arguments[0]
+                    elif kind == "lines":
+                        shape[1] *= 2
                 self.rows.append(row)
 
         def forward(self, inputs: list[Any]) -> list[Any]:
@@ -203,6 +265,7 @@ def export(precision: str, part: str, prefix: Path) -> None:
     if precision == "fp32":
         net.eval()
         paddle.jit.save(net, str(prefix), input_spec=spec)
+        _complete(prefix.with_name(f"{prefix.name}.pdmodel"))
         return
     from paddleslim.dygraph.quant import QAT
 
@@ -213,6 +276,18 @@ def export(precision: str, part: str, prefix: Path) -> None:
     fresh.set_state_dict(net.state_dict())
     fresh.eval()
     QAT(config={"onnx_format": False}).save_quantized_model(fresh, str(prefix), input_spec=spec)
+
+
+def _complete(model: Path) -> None:
+    """Write into a file what opt asks of ``swish`` and Paddle no longer exports: its factor, which is 1."""
+    from paddle.base import core
+
+    program = core.ProgramDesc(model.read_bytes())
+    block = program.block(0)
+    for index in range(block.op_size()):
+        if block.op(index).type() == "swish":
+            block.op(index)._set_attr("beta", 1.0)
+    model.write_bytes(program.serialize_to_string())
 
 
 def measure(precision: str, part: str, cpus: list[str]) -> tuple[str, list[list[Any]]]:
@@ -240,14 +315,8 @@ def measure(precision: str, part: str, cpus: list[str]) -> tuple[str, list[list[
             measured = measure_operators(path, cpu, *shapes)
             runtime = measured.runtime
             rows = zip(listed, measured.instructions, strict=True)
-            points += [[_compact(op), cpu, counts["total"]] for op, counts in rows]
+            points += [[compact(op), cpu, counts["total"]] for op, counts in rows]
     return runtime, points
-
-
-def _compact(op: Operation) -> dict[str, Any]:
-    """Return an operation without what is at its default, and without its weight's name."""
-    values = {**asdict(op), "weight": ""}
-    return {f.name: values[f.name] for f in fields(op) if values[f.name] != f.default}
 
 
 def main() -> None:
@@ -255,7 +324,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--precision", action="append", choices=("fp32", "int8"), help="default: both")
     parser.add_argument("--cpu", action="append", choices=CORES, help="default: all")
-    parser.add_argument("--part", choices=("small", "large"), default="small", help="a run for each is needed")
+    parser.add_argument("--part", choices=("small", "large", "more"), default="small", help="a run for each is needed")
     parser.add_argument("--out", type=Path, default=POINTS)
     parser.add_argument("--export", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -273,7 +342,7 @@ def main() -> None:
             data["points"][f"{precision}.{options.part}.{cpu}"] = [
                 [op, count] for op, core, count in points if core == cpu
             ]
-        write_json(options.out, data)
+        write_rows(options.out, data)
 
 
 if __name__ == "__main__":

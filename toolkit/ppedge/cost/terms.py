@@ -13,6 +13,7 @@ from math import prod
 from ppedge.cost.operators import Operation
 
 Terms = dict[str, float]
+_ALIKE = {"dropout": "scale", "flatten_contiguous_range": "squeeze2"}  # at inference the same work under another name
 _FEW = 4  # rows of a product up to which it has blocks of its own
 
 
@@ -49,7 +50,7 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
         return f"transpose2.{kind}", {"one": 1, "values": values, "rows": prod(op.output[:-1]), "last": op.output[-1]}
     lead = op.output[1] if len(op.output) > 1 else 1
     blocks = lead * _up(values / lead, 4)  # some go channel by channel
-    kind = "scale" if op.type == "dropout" else op.type  # which in inference multiplies by a number
+    kind = _ALIKE.get(op.type, op.type)
     return f"{kind}.{op.precision}.{op.variant}", {"one": 1, "values": values, "channels": lead, "fours": blocks}
 
 
@@ -141,21 +142,49 @@ def _convolution(op: Operation, core: str) -> tuple[str, Terms]:
     if op.kernel == (3, 3) and op.strides == (1, 1) and op.precision == "fp32":
         side = winograd_side(height, width)
         return f"winograd{side}", {**_winograd(op, side), **_written(op)}
-    terms |= {
+    if op.kernel == (3, 3) and not (op.precision == "int8" and core == "cortex-a76"):  # which multiplies matrices
+        if op.strides == (1, 1):
+            side = min(winograd_side(height, width), 4)
+            return f"winograd{side}.int8", {**_winograd(op, side), **_written(op)}
+        if op.strides == (2, 2) and inputs * outputs < 4 * prod(op.inputs[0][2:]):
+            return f"3x3s2.{end}", {**terms, **_direct(op)}
+    return f"columns{max(op.strides)}.{end}", {**terms, **_copied(op)}
+
+
+def _direct(op: Operation) -> Terms:
+    """Terms of a convolution that goes over the picture itself, in blocks."""
+    inputs, (outputs, height, width) = op.inputs[0][1], op.output[1:]
+    return {
         **_blocked(inputs, outputs, height, width),
         "read": float(prod(op.inputs[0])),
         "read rows": float(prod(op.inputs[0][:-1])),
-        "window*pixels": depth * pixels,
-        "window*rows": depth * height,
         "output rows": outputs * height,
-        **_tails(depth, height, width),
+        **_tails(inputs * prod(op.kernel), height, width),
     }
-    if op.kernel == (3, 3) and op.strides == (2, 2) and inputs * outputs < 4 * prod(op.inputs[0][2:]):
-        return f"3x3s2.{end}", terms
-    if op.kernel == (3, 3) and op.strides == (1, 1):
-        tiled = {f"{name}, {side}": value for side in (2, 4) for name, value in _winograd(op, side).items()}
-        return f"3x3s1.{end}", {**terms, **tiled}
-    return f"columns.{end}", terms
+
+
+def _copied(op: Operation) -> Terms:
+    """Terms of copying out what each place of the window meets: row by row in whole vectors, then value by value.
+
+    A row of a place at the window's edge is shorter than the output's, by what of it lies outside the picture.
+    """
+    inputs, pixels = op.inputs[0][1], prod(op.output[2:])
+    down, across = (
+        _inside(*side) for side in zip(op.inputs[0][2:], op.output[2:], op.kernel, op.strides, strict=True)
+    )
+    rows = inputs * sum(down)
+    terms: Terms = {
+        "read": float(prod(op.inputs[0])),
+        "read rows": float(prod(op.inputs[0][:-1])),
+        "window*pixels": inputs * prod(op.kernel) * pixels,
+        "window*rows": inputs * prod(op.kernel) * op.output[2],
+        "inside rows": rows * op.kernel[1],
+        "eights of sixteens": rows * sum(length % 16 // 8 for length in across),
+    }
+    for size in (4, 8, 16):
+        terms[f"whole {size}"] = rows * sum(length // size for length in across)
+        terms[f"left {size}"] = rows * sum(length % size for length in across)
+    return terms
 
 
 def winograd_side(height: int, width: int) -> int:
@@ -182,6 +211,17 @@ def _winograd(op: Operation, side: int) -> Terms:
         "read": float(prod(op.inputs[0])),
         "read rows": float(prod(op.inputs[0][:-1])),
         "read fours": fours_in * prod(op.inputs[0][2:]),
+        **(_eights(tiles, inputs, outputs) if op.precision == "int8" else {}),
+    }
+
+
+def _eights(tiles: float, inputs: float, outputs: float) -> Terms:
+    eights_in, eights_out = _up(inputs, 8), _up(outputs, 8)
+    return {
+        "tiles*in eights": tiles * eights_in,
+        "tiles*out eights": tiles * eights_out,
+        "tiles*in*out eights": tiles * eights_in * eights_out,
+        "blocks*in*out eights": _up(tiles, 8) * eights_in * eights_out,
     }
 
 
@@ -198,15 +238,45 @@ def _depthwise(op: Operation) -> tuple[str, Terms]:
         "fours read": _up(channels, 4) * prod(read),
         "eights read": _up(channels, 8) * prod(read),
         "eights read rows": _up(channels, 8) * read[0],
+        "eights read, whole": _up(channels, 8) * read[0] * (read[1] // 8),
+        "eights read, left": _up(channels, 8) * read[0] * (read[1] % 8),
+        "eights written, whole": _up(channels, 8) * height * (width // 4),
+        "eights written, left": _up(channels, 8) * height * (width % 4),
+        "eights written": _up(channels, 8) * height,
         **_written(op),
     }
     down, across = op.strides
-    kind = f"s{down}" if down == across else "other"
-    if kind == "other":
-        terms["window*pixels"] = float(prod(op.kernel) * prod(op.output))
-        terms["window*rows"] = float(prod(op.kernel) * channels * height)
-        return f"depthwise{op.kernel[0]}x{op.kernel[1]}other.{op.precision}", terms
-    return f"depthwise{op.kernel[0]}x{op.kernel[1]}{kind}.{op.precision}", terms
+    if down != across:
+        return f"depthwise{op.kernel[0]}x{op.kernel[1]}other.{op.precision}", _windows(op)
+    return f"depthwise{op.kernel[0]}x{op.kernel[1]}s{down}.{op.precision}", terms
+
+
+def _windows(op: Operation) -> Terms:
+    """Terms of the general way of a depthwise convolution: each window is copied out, then multiplied."""
+    channels, *sides = op.output[1:]
+    inside = [sum(_inside(*side)) for side in zip(op.inputs[0][2:], sides, op.kernel, op.strides, strict=True)]
+    values, window = float(prod(op.output)), prod(op.kernel)
+    return {
+        "one": 1,
+        "channels": channels,
+        "window": channels * window,
+        "window*rows": float(channels * window * sides[0]),
+        "window*values": values * window,
+        "inside rows": float(channels * inside[0] * sides[1]),
+        "inside": float(channels * prod(inside)),
+        "fours": channels * _up(prod(sides), 4),
+        "eights": channels * _up(prod(sides), 8),
+        "sixteens": channels * _up(prod(sides), 16),
+        **_written(op),
+    }
+
+
+def _inside(read: int, written: int, window: int, stride: int) -> list[int]:
+    """For each place of a window, how many of its steps along a side meet the picture."""
+    before = (max((written - 1) * stride + window - read, 0) + 1) // 2
+    return [
+        sum(0 <= step * stride + place - before < read for step in range(written)) for place in range(window)
+    ]
 
 
 def _transposed(op: Operation, core: str) -> tuple[str, Terms]:
