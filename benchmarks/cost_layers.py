@@ -8,7 +8,6 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-
 ACTIVATIONS = {
     "relu": F.relu,
     "relu6": F.relu6,

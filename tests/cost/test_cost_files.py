@@ -54,7 +54,9 @@ def test_the_table_is_fitted_to_the_points(scripts, family):
     assert (table["runtime"], shipped["points"]) == (points["runtime"], len(rows))
     fresh = fit(rows)
     for terms, *_ in rows:
-        costs = [sum(factor * terms.get(name, 0.0) for name, factor in each.items()) for each in (fresh, shipped["factors"])]
+        costs = [
+            sum(factor * terms.get(name, 0.0) for name, factor in each.items()) for each in (fresh, shipped["factors"])
+        ]
         assert costs[0] == pytest.approx(costs[1], rel=1e-3)
 
 
@@ -69,6 +71,6 @@ def test_the_table_is_fitted_to_the_points(scripts, family):
     ],
 )
 def test_how_often_a_place_of_a_window_meets_the_picture(read, written, window, stride, found):
-    from ppedge.cost.terms import _inside
+    from ppedge.cost.convolutions import inside
 
-    assert _inside(read, written, window, stride) == found
+    assert inside(read, written, window, stride) == found
