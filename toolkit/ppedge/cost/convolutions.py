@@ -13,27 +13,31 @@ def convolution(op: Operation, core: str) -> tuple[str, Terms]:
     inputs, outputs = op.inputs[0][1], op.output[1]
     if op.groups > 1 and op.groups == inputs == outputs:
         return _depthwise(op)
-    height, width = op.output[2:]
-    window, pixels = prod(op.kernel), height * width
-    depth = inputs // op.groups * window
-    product = matrix(outputs / op.groups, depth, pixels, op.precision, core)
-    terms = {**product, **written(op)}
-    end = f"{op.precision}"
+    pixels, end = prod(op.output[2:]), op.precision
+    depth = inputs // op.groups * prod(op.kernel)
+    terms = {**matrix(outputs / op.groups, depth, pixels, op.precision, core), **written(op)}
     if op.groups > 1:
         return f"grouped.{end}", {name: op.groups * value for name, value in terms.items()}
     if op.kernel == (1, 1) and op.strides == (1, 1):
         few = ".few" if outputs <= FEW else ""
         return (f"gemv.{end}" if pixels == 1 else f"pointwise{few}.{end}"), terms
-    if op.kernel == (3, 3) and op.strides == (1, 1) and op.precision == "fp32":
-        side = winograd_side(height, width)
-        return f"winograd{side}", {**_winograd(op, side), **written(op)}
-    if op.kernel == (3, 3) and not (op.precision == "int8" and core == "cortex-a76"):  # which multiplies matrices
-        if op.strides == (1, 1):
-            side = min(winograd_side(height, width), 4)
-            return f"winograd{side}.int8", {**_winograd(op, side), **written(op)}
-        if op.strides == (2, 2) and inputs * outputs < 4 * prod(op.inputs[0][2:]):
-            return f"3x3s2.{end}", {**terms, **_direct(op)}
-    return f"columns{max(op.strides)}.{end}", {**terms, **_copied(op)}
+    # In int8 the A76 has fast products of matrices only; other kernels of 3x3 are the same on both cores.
+    own = _three_by_three(op, terms) if not (op.precision == "int8" and core == "cortex-a76") else None
+    return own or (f"columns{max(op.strides)}.{end}", {**terms, **_copied(op)})
+
+
+def _three_by_three(op: Operation, terms: Terms) -> tuple[str, Terms] | None:
+    """Return family and terms of a 3x3 convolution that has code of its own, else None."""
+    if op.kernel != (3, 3) or op.strides not in ((1, 1), (2, 2)):
+        return None
+    if op.strides == (1, 1):
+        side = winograd_side(*op.output[2:])
+        if op.precision == "int8":
+            side = min(side, 4)
+        return f"winograd{side}.{op.precision}", {**_winograd(op, side), **written(op)}
+    if op.precision == "fp32" and op.inputs[0][1] * op.output[1] >= 4 * prod(op.inputs[0][2:]):
+        return None
+    return f"3x3s2.{op.precision}", {**terms, **_direct(op)}
 
 
 def _direct(op: Operation) -> Terms:
@@ -71,10 +75,7 @@ def _copied(op: Operation) -> Terms:
 
 
 def winograd_side(height: int, width: int) -> int:
-    """Return the side of the output tiles with which Paddle Lite computes a float 3x3 convolution, in pixels.
-
-    In int8 on a core without dot products it is 4 at most.
-    """
+    """Return the side of the output tiles with which Paddle Lite computes a float 3x3 convolution, in pixels."""
     units = height * width // 8
     return 2 if units < 16 else 4 if units < 36 else 6
 
