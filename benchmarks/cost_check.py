@@ -25,6 +25,7 @@ from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import CORES, Operation, operations
 from ppedge.cost.predicted import TABLE, predict
 from ppedge.cost.terms import family_and_terms
+from ppedge.errors import PpedgeError
 from ppedge.runs import read_json, write_json
 
 KEPT = Path(__file__).with_name("cost_networks.json")
@@ -111,17 +112,8 @@ def add(options: argparse.Namespace, data: dict[str, Any]) -> None:
     write_rows(KEPT, data)
 
 
-def main() -> None:
-    """Check one network, or all that are kept."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("file", type=Path, nargs="?")
-    parser.add_argument("--name", help="of the file's network; default: the file's name")
-    parser.add_argument("--size", default="320x320", metavar="HxW")
-    parser.add_argument("--within", type=float, default=GOAL, help="how far off the prediction may be")
-    parser.add_argument("--zoo", nargs=2, metavar=("NETWORK", "PRECISION"), help=", ".join(NETWORKS))
-    parser.add_argument("--verbose", action="store_true", help="print the families of kernels that are off most")
-    parser.add_argument("--write", action="store_true", help="keep the errors in the cost table")
-    options = parser.parse_args()
+def check(options: argparse.Namespace) -> bool:
+    """Hold the table against all networks that are kept; return whether one is further off than it may be."""
     data = read_json(KEPT) if KEPT.is_file() else {"runtime": "", "networks": {}}
     if options.file or options.zoo:
         add(options, data)
@@ -133,6 +125,24 @@ def main() -> None:
             entries.append(entry)
     if options.write:
         write_json(TABLE, {**read_json(TABLE), "checks": entries})
+    return missed
+
+
+def main() -> None:
+    """Check one network, or all that are kept."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--name", help="of the file's network; default: the file's name")
+    parser.add_argument("--size", default="320x320", metavar="HxW")
+    parser.add_argument("--within", type=float, default=GOAL, help="how far off the prediction may be")
+    parser.add_argument("--zoo", nargs=2, metavar=("NETWORK", "PRECISION"), help=", ".join(NETWORKS))
+    parser.add_argument("--verbose", action="store_true", help="print the families of kernels that are off most")
+    parser.add_argument("--write", action="store_true", help="keep the errors in the cost table")
+    options = parser.parse_args()
+    try:
+        missed = check(options)
+    except PpedgeError as error:
+        sys.exit(f"error: {error}")
     sys.exit(1 if missed else 0)
 
 
