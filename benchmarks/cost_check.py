@@ -1,18 +1,22 @@
 """Holds the cost table against counts of whole networks, none of which took part in the sweep it was fitted to.
 
-``cost_check.py FILE.nb [--size HxW]`` counts a file on the registered runtime, operator by operator.
-``cost_check.py --zoo NETWORK fp32|int8`` builds a network of Paddle's model zoo, whose counts at 1x3x224x224 stand in
-``latency.json``, and needs no runtime. ``--write`` keeps the result in the table, for `docs/cost.md`.
+``cost_check.py FILE.nb --name NAME [--size HxW]`` counts a file on the registered runtime, operator by operator, and
+keeps the counts in ``cost_networks.json``; ``cost_check.py --zoo NETWORK fp32|int8`` does so with a network of Paddle's
+model zoo at 1x3x224x224. Without a network it needs no runtime: it holds the table against all counts that are kept,
+prints the rows of the table in `docs/cost.md`, and ends with exit code 1 if one is further off than it may be.
+``--write`` keeps the result in the cost table.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from cost_store import compact, operation, write_rows
 from latency_count import NETWORKS, SHAPE, export
 
 from ppedge.convert.lite import to_nb
@@ -20,76 +24,126 @@ from ppedge.convert.nb import read_nb
 from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import CORES, Operation, operations
 from ppedge.cost.predicted import TABLE, predict
+from ppedge.cost.terms import family_and_terms
+from ppedge.errors import PpedgeError
 from ppedge.runs import read_json, write_json
-from ppedge.validate.latency import DATA
+
+KEPT = Path(__file__).with_name("cost_networks.json")
+GOAL = 0.05
 
 
-def of_file(path: Path, name: str, shape: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Count a file on each core and compare, operator by operator."""
-    found, nb = operations(read_nb(path), shape), read_nb(path)
-    precision = "int8" if any(op.int8 for op in nb.operators) else "fp32"
-    results = []
-    for cpu in CORES:
-        measured = measure_operators(path, cpu, shape)
-        counts = [row["total"] for row in measured.instructions]
-        results.append(compared(name, precision, cpu, found, measured.total, counts))
-    return results
+def counted(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Count a file on each core: its operators, each with its instructions core by core, and what belongs to none."""
+    nb = read_nb(path)
+    measured = [measure_operators(path, cpu, shape) for cpu in CORES]
+    rows = zip(*[[counts["total"] for counts in each.instructions] for each in measured], strict=True)
+    return {
+        "runtime": measured[0].runtime,
+        "precision": "int8" if any(op.int8 for op in nb.operators) else "fp32",
+        "input": list(shape),
+        "rest": [each.rest["total"] for each in measured],
+        "operators": [[compact(op), *row] for op, row in zip(operations(nb, shape), rows, strict=True)],
+    }
 
 
-def of_zoo(network: str, precision: str) -> list[dict[str, Any]]:
-    """Compare with the counts that are kept."""
+def counted_zoo(network: str, precision: str) -> dict[str, Any]:
+    """Build a network of the model zoo, convert and count it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{network}.{precision}.nb"
         export(network, precision, path.with_suffix(""))
-        found = operations(to_nb(path.with_suffix(""), path, "int8" if precision == "int8" else "fp32"), SHAPE)
-    counts = read_json(DATA)["counts"][f"{network}.{precision}"]
-    return [compared(network, precision, cpu, found, counts[cpu]["total"], []) for cpu in CORES]
+        to_nb(path.with_suffix(""), path, "int8" if precision == "int8" else "fp32")
+        return counted(path, SHAPE)
 
 
-def compared(
-    name: str, precision: str, cpu: str, found: list[Operation], total: int, counts: list[int]
-) -> dict[str, Any]:
-    """Return a network's entry; print it, and what is off most by kind of operator where the counts are known."""
-    costs = [predict(op, cpu) for op in found]
-    error = sum(costs) / total - 1
-    figures = f"counted {total / 1e6:8.2f} M, predicted {sum(costs) / 1e6:8.2f} M, {error:+.2%}"
-    print(f"{name:24} {precision} {cpu}: {figures}")
-    entry = {"network": name, "precision": precision, "cpu": cpu, "counted": total, "predicted": round(sum(costs))}
-    if counts:
-        kinds: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for op, count, cost in zip(found, counts, costs, strict=True):
-            kind = kinds[f"{op.type} {op.kernel[0]}x{op.kernel[1]} s{op.strides[0]} {op.precision}"]
-            kind[0] += count
-            kind[1] += cost
-        for kind, (count, cost) in sorted(kinds.items(), key=lambda item: -abs(item[1][1] - item[1][0]))[:4]:
-            print(f"    {kind:36} counted {count / 1e6:8.3f} M, off by {(cost - count) / total:+.2%} of the whole")
-        off = [abs(cost - count) for cost, count in zip(costs, counts, strict=True)]
-        entry["by_operator"] = round(sum(off) / total, 4)  # errors that do not cancel out
-    return entry
+def compared(name: str, kept: dict[str, Any], verbose: bool) -> list[dict[str, Any]]:
+    """Return a network's entries, one a core; print what is off most if asked."""
+    entries = []
+    found = [operation(values) for values, *_ in kept["operators"]]
+    for k, cpu in enumerate(CORES):
+        counts = [row[k + 1] for row in kept["operators"]]
+        costs = [predict(op, cpu) for op in found]
+        off = [cost - count for cost, count in zip(costs, counts, strict=True)]
+        total = sum(counts) + kept["rest"][k]
+        entries.append({
+            "network": name,
+            "precision": kept["precision"],
+            "input": "x".join(map(str, kept["input"])),
+            "cpu": cpu,
+            "counted": total,
+            "predicted": round(sum(costs)),
+            "by_operator": round(sum(map(abs, off)) / total, 4),  # errors that do not cancel out
+        })  # fmt: skip
+        if verbose:
+            print_worst(found, cpu, counts, off, total)
+    return entries
+
+
+def print_worst(found: list[Operation], cpu: str, counts: list[int], off: list[float], total: int) -> None:
+    """Print the families of kernels that are off most."""
+    kinds: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for op, count, error in zip(found, counts, off, strict=True):
+        kind = kinds[family_and_terms(op, cpu)[0]]
+        kind[0] += count
+        kind[1] += error
+    for family, (count, error) in sorted(kinds.items(), key=lambda item: -abs(item[1][1]))[:5]:
+        print(f"    {family:28} {cpu} counted {count / 1e6:8.3f} M, off by {error / total:+.2%} of the whole")
+
+
+def row_of(entry: dict[str, Any]) -> str:
+    """Return an entry as a row of the table in `docs/cost.md`."""
+    error = entry["predicted"] / entry["counted"] - 1
+    figures = f"{entry['counted'] / 1e6:.2f} M | {error:+.1%} | {entry['by_operator']:.1%}"
+    return f"| {entry['network']}, {entry['input']} | {entry['precision']} | {entry['cpu']} | {figures} |"
+
+
+def add(options: argparse.Namespace, data: dict[str, Any]) -> None:
+    """Count the network that was named and put it with those that are kept."""
+    if options.zoo:
+        name, within, found = options.zoo[0], 2 * GOAL, counted_zoo(*options.zoo)
+    else:
+        height, width = map(int, options.size.split("x"))
+        name, within = options.name or options.file.stem, options.within
+        found = counted(options.file, (1, 3, height, width))
+    if data["runtime"] not in ("", found["runtime"]):
+        sys.exit(f"{KEPT}: holds counts of {data['runtime']}, not of {found['runtime']}; remove it first.")
+    data["runtime"] = found.pop("runtime")
+    data["networks"][f"{name}, {found['precision']}"] = {"name": name, "within": within, **found}
+    data["networks"] = dict(sorted(data["networks"].items()))
+    write_rows(KEPT, data)
+
+
+def check(options: argparse.Namespace) -> bool:
+    """Hold the table against all networks that are kept; return whether one is further off than it may be."""
+    data = read_json(KEPT) if KEPT.is_file() else {"runtime": "", "networks": {}}
+    if options.file or options.zoo:
+        add(options, data)
+    entries, missed = [], False
+    for kept in data["networks"].values():
+        for entry in compared(kept["name"], kept, options.verbose):
+            print(row_of(entry))
+            missed |= abs(entry["predicted"] / entry["counted"] - 1) > kept["within"]
+            entries.append(entry)
+    if options.write:
+        write_json(TABLE, {**read_json(TABLE), "checks": entries})
+    return missed
 
 
 def main() -> None:
-    """Check one network."""
+    """Check one network, or all that are kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path, nargs="?")
-    parser.add_argument("--name", help="of the file's network, in the table")
+    parser.add_argument("--name", help="of the file's network; default: the file's name")
     parser.add_argument("--size", default="320x320", metavar="HxW")
+    parser.add_argument("--within", type=float, default=GOAL, help="how far off the prediction may be")
     parser.add_argument("--zoo", nargs=2, metavar=("NETWORK", "PRECISION"), help=", ".join(NETWORKS))
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--verbose", action="store_true", help="print the families of kernels that are off most")
+    parser.add_argument("--write", action="store_true", help="keep the errors in the cost table")
     options = parser.parse_args()
-    if (options.file is None) == (options.zoo is None):
-        parser.error("name a file or --zoo, one of the two")
-    height, width = map(int, options.size.split("x"))
-    if options.zoo:
-        entries = of_zoo(*options.zoo)
-    else:
-        entries = of_file(options.file, options.name or options.file.stem, (1, 3, height, width))
-    if options.write:
-        table = read_json(TABLE)
-        known = {(entry["network"], entry["precision"], entry["cpu"]): entry for entry in table["checks"]}
-        known |= {(entry["network"], entry["precision"], entry["cpu"]): entry for entry in entries}
-        table["checks"] = [known[key] for key in sorted(known)]
-        write_json(TABLE, table)
+    try:
+        missed = check(options)
+    except PpedgeError as error:
+        sys.exit(f"error: {error}")
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cost_store import operation
 from cost_sweep import POINTS
 from scipy.optimize import nnls
 
@@ -23,12 +24,6 @@ from ppedge.runs import read_json, write_json
 
 SMALL = 3000.0  # instructions below which an error hardly counts
 FOLDS = 5
-
-
-def operation(values: dict[str, Any]) -> Operation:
-    """Return the operation of a point."""
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return Operation(**{**given, "inputs": tuple(tuple(shape) for shape in values["inputs"])})
 
 
 def families(data: dict[str, Any]) -> dict[str, list[tuple[dict[str, float], int, Operation]]]:
@@ -67,13 +62,14 @@ def errors(rows: list[Any], factors: dict[str, float]) -> list[float]:
 
 
 def unseen(rows: list[Any]) -> list[float]:
-    """Return each point's error by a fit without it and its fold."""
-    if len(rows) < 2 * FOLDS:
+    """Return each point's error by a fit without it and its fold; of few points, each is a fold of its own."""
+    folds = FOLDS if len(rows) >= 2 * FOLDS else len(rows)
+    if folds < 2:
         return errors(rows, fit(rows))
     found = []
-    for fold in range(FOLDS):
-        kept = [row for k, row in enumerate(rows) if k % FOLDS != fold]
-        found += errors(rows[fold::FOLDS], fit(kept))
+    for fold in range(folds):
+        kept = [row for k, row in enumerate(rows) if k % folds != fold]
+        found += errors(rows[fold::folds], fit(kept))
     return found
 
 

@@ -10,6 +10,8 @@ from paddle import nn
 
 ACTIVATIONS = {
     "relu": F.relu,
+    "relu6": F.relu6,
+    "swish": F.swish,
     "hard_swish": F.hardswish,
     "hard_sigmoid": F.hardsigmoid,
     "sigmoid": F.sigmoid,
@@ -21,9 +23,11 @@ ACTIVATIONS = {
 class Convolution(nn.Layer):
     """A convolution, BatchNorm and an activation, as opt fuses them."""
 
-    def __init__(self, inputs: int, outputs: int, size: int, stride: Any, act: str, groups: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, size: Any, stride: Any, act: str, groups: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2D(inputs, outputs, size, stride, size // 2, groups=groups, bias_attr=False)
+        sides = (size, size) if isinstance(size, int) else size
+        padding = [side // 2 for side in sides]
+        self.conv = nn.Conv2D(inputs, outputs, size, stride, padding, groups=groups, bias_attr=False)
         self.norm = nn.BatchNorm2D(outputs)
         self.act = ACTIVATIONS.get(act, lambda x: x)
 
@@ -38,7 +42,7 @@ class Function(nn.Layer):
     def __init__(self, kind: str, channels: int, argument: Any) -> None:
         super().__init__()
         self.kind, self.argument = kind, argument
-        self.weight = self.create_parameter([1, channels, 1, 1])
+        self.weight = self.create_parameter([1] if kind == "affine" else [1, channels, 1, 1])
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Return what is counted."""
@@ -53,6 +57,10 @@ class Function(nn.Layer):
             channels, height = x.shape[1:3]
             pairs = x.reshape([0, channels * height // 2, 2, -1])
             return paddle.split(pairs, 2, axis=2)[0].reshape([0, channels, height // 2, -1])
+        if kind == "affine":
+            return self.weight * x + self.weight
+        if kind == "average":
+            return F.avg_pool2d(x, self.argument, self.argument)
         if kind == "max":
             return F.max_pool2d(x, self.argument, self.argument)
         if kind == "mean":
@@ -81,6 +89,42 @@ class Sequence(nn.Layer):
         return self.lstm(x)[0]
 
 
+class Attention(nn.Layer):
+    """A transformer's block: attention of several heads and two full connections, each with a residual addition."""
+
+    def __init__(self, channels: int, heads: int, wide: int) -> None:
+        super().__init__()
+        self.heads, self.width = heads, channels // heads
+        self.norms = nn.LayerList([nn.LayerNorm(channels) for _ in range(2)])
+        self.mixed, self.merged = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+        self.up, self.down = nn.Linear(channels, wide), nn.Linear(wide, channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return what is counted."""
+        normed = self.norms[0](x)
+        length = paddle.shape(normed)[1]
+        parts = self.mixed(normed).reshape([0, length, 3, self.heads, self.width]).transpose([2, 0, 3, 1, 4])
+        scores = F.softmax((parts[0] * self.width**-0.5).matmul(parts[1].transpose([0, 1, 3, 2])), axis=-1)
+        merged = scores.matmul(parts[2]).transpose([0, 2, 1, 3]).reshape([0, length, self.heads * self.width])
+        x = x + self.merged(merged)
+        return x + self.down(F.swish(self.up(self.norms[1](x))))
+
+
+class Lines(nn.Layer):
+    """A map of one row to a sequence and back, as recognisers have it about a transformer."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return what is counted."""
+        channels, width = x.shape[1], paddle.shape(x)[3]
+        kept = paddle.assign(x)
+        line = self.norm(x.squeeze(2).transpose([0, 2, 1]))  # opt dies of a flatten here
+        return paddle.concat([kept, line.reshape([0, 1, width, channels]).transpose([0, 3, 1, 2])], axis=1)
+
+
 def layer_of(kind: str, arguments: list[Any], channels: int) -> nn.Layer:
     """Return the layer that a branch names."""
     if kind == "conv":
@@ -93,6 +137,10 @@ def layer_of(kind: str, arguments: list[Any], channels: int) -> nn.Layer:
         return nn.BatchNorm2D(channels)
     if kind == "fc":
         return nn.Linear(channels, arguments[0])
+    if kind == "attention":
+        return Attention(channels, *arguments)
+    if kind == "lines":
+        return Lines(channels)
     if kind == "lstm":
         return Sequence(channels, *arguments)
     return Function(kind, channels, arguments[0] if arguments else None)

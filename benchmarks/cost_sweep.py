@@ -11,153 +11,18 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from cost_branches import PARTS, Branch, branches
+from cost_store import compact, write_rows
 
 from ppedge.convert.nb import read_nb
 from ppedge.cost.measured import measure_operators
-from ppedge.cost.operators import CORES, Operation, operations
-from ppedge.runs import read_json, write_json
+from ppedge.cost.operators import CORES, operations
+from ppedge.runs import read_json
 
 POINTS = Path(__file__).with_name("cost_points.json")
-ACTIVATIONS = ("", "relu", "hard_swish")
-# Height and width of maps: those of detectors, of recognisers (low and wide), of classifiers.
-MAPS = ((10, 10), (20, 20), (40, 40), (7, 7), (14, 14), (28, 28), (2, 80), (4, 80), (8, 80), (1, 1), (5, 9), (80, 80))
-LARGEST = 1.6e6  # multiplications of a layer: beyond that, time grows and nothing new is learnt
-
-
-@dataclass(frozen=True)
-class Branch:
-    """Layers in a row, each as ``(kind, arguments...)``, on an input of their own."""
-
-    shape: tuple[int, ...]
-    layers: tuple[tuple[Any, ...], ...]
-
-
-def branches(precision: str, part: str = "small") -> list[Branch]:
-    """Return the branches of a part; the same ones every time."""
-    if part == "large":
-        return [*_large(), *(_long() if precision == "fp32" else ())]
-    random = np.random.default_rng(7)
-    found = [*_pointwise(random, 36), *_dense(random, 22), *_depthwise(random, 44), *_transposed(random, 10)]
-    found += [Branch((1, width), (("fc", classes),)) for width, classes in ((96, 68), (200, 10), (400, 90))]
-    found += [Branch((1, 40, width), (("fc", classes),)) for width, classes in ((96, 97), (48, 300), (120, 37))]
-    return found + (list(_others(random)) if precision == "fp32" else [])
-
-
-def _channels(random: np.random.Generator, most: float = 300, step: int = 8) -> int:
-    count = int(np.exp(random.uniform(np.log(4), np.log(most))))
-    return max(count // step * step, step) if random.random() < 0.8 else count
-
-
-# The first of two layers always has an activation: opt would make one convolution of two, or die of trying.
-def _pointwise(random: np.random.Generator, count: int) -> Iterator[Branch]:
-    for k in range(count):
-        height, width = MAPS[k % len(MAPS)]
-        while True:
-            first, middle, last = (_channels(random, 512) for _ in range(3))
-            if max(first, last) * middle * height * width < LARGEST:
-                break
-        acts = [ACTIVATIONS[random.integers(1, 3)], ACTIVATIONS[random.integers(3)]]
-        layers = (("conv", middle, 1, 1, acts[0]), ("conv", last, 1, 1, acts[1]))
-        yield Branch((1, first, height, width), layers)
-
-
-def _dense(random: np.random.Generator, count: int) -> Iterator[Branch]:
-    """3x3 convolutions at both strides, and a few of other sizes."""
-    places = [place for place in (*MAPS, (12, 30), (16, 16)) if place != (1, 1)]
-    for k in range(count):
-        height, width = places[k % len(places)]
-        strides = ((1, 1), (1, 2), (2, 1), (1, 1))[k % 4]
-        while True:
-            first, middle, last = (_channels(random, 160) for _ in range(3))
-            if 9 * max(first, last) * middle * height * width < 2 * LARGEST:
-                break
-        size = 5 if k % 11 == 10 else 3
-        acts = [ACTIVATIONS[random.integers(1, 3)], ACTIVATIONS[random.integers(3)]]
-        layers = [("conv", width_, size, s, act) for width_, s, act in zip((middle, last), strides, acts, strict=True)]
-        yield Branch((1, first, height, width), tuple(layers))
-    for side, channels in ((32, 8), (64, 16), (48, 12), (80, 8)):  # a picture's three channels
-        yield Branch((1, 3, side, side), (("conv", channels, 3, 2, "hard_swish"), ("conv", channels, 1, 1, "")))
-
-
-def _depthwise(random: np.random.Generator, count: int) -> Iterator[Branch]:
-    places = [place for place in (*MAPS, (16, 16), (56, 56)) if place != (1, 1)]
-    strides = ((1, 1), (1, 2), (2, 1), ((2, 1), 1))
-    for k in range(count):
-        height, width = places[k % len(places)]
-        channels = max(_channels(random, min(400, 120000 / (height * width) + 8)), 1)
-        size = (3, 5)[k // 4 % 2]
-        acts = ("relu", "hard_swish") if k % 3 else ("hard_swish", "")
-        layers = [("dw", size, s, act) for s, act in zip(strides[k % 4], acts, strict=True)]
-        yield Branch((1, channels, height, width), tuple(layers))
-
-
-def _transposed(random: np.random.Generator, count: int) -> Iterator[Branch]:
-    for k in range(count):
-        side = (8, 16, 20, 40)[k % 4]
-        last = 1 if k % 3 == 0 else _channels(random, 64)
-        yield Branch((1, _channels(random, 96), side, side + k % 5 * 4), (("up", last), ("norm",), ("act", "relu")))
-
-
-def _others(random: np.random.Generator) -> Iterator[Branch]:
-    """What computes in float whatever the network does."""
-    for height, width in ((40, 40), (10, 10), (20, 33), (8, 80), (80, 80), (1, 1)):
-        channels = _channels(random, 60)
-        shape = (1, channels, height, width)
-        kinds = ("relu", "hard_swish", "sigmoid", "hard_sigmoid", "softmax", "scale")
-        for kind in kinds:
-            yield Branch(shape, (("act", kind),))
-        for kind in ("add", "add_channel", "mul_channel", "norm", "mean", "concat", "add_relu"):
-            yield Branch(shape, ((kind,),))
-    for height, width, factor in ((10, 10, 2), (20, 20, 4), (10, 10, 8), (40, 40, 2), (12, 9, 2)):
-        yield Branch((1, _channels(random, 40), height, width), (("nearest", factor),))
-    yield Branch((1, 1, 80, 80), (("act", "sigmoid"),))
-    yield Branch((1, 1, 80, 96), (("add_channel",),))
-    for channels, height, width in ((24, 2, 80), (64, 2, 40), (16, 8, 20), (40, 14, 14)):
-        yield Branch((1, channels, height, width), (("max", 2),))
-    for length, channels in ((80, 96), (40, 64), (20, 288), (33, 17)):
-        yield Branch((1, channels, 1, length), (("sequence",),))
-    for length, channels, hidden, layers in ((20, 96, 48, 1), (10, 64, 32, 2), (12, 40, 16, 1), (6, 200, 64, 1)):
-        yield Branch((1, length, channels), (("lstm", hidden, layers),))
-    for length, classes in ((40, 97), (80, 37), (10, 1000)):
-        yield Branch((1, length, classes), (("act", "softmax"),))
-
-
-def _large() -> Iterator[Branch]:
-    """Few layers of the size that big maps have: small ones alone do not tell what a tile costs."""
-    for inputs, outputs, height, width in (
-        (64, 32, 48, 48),
-        (96, 48, 24, 24),
-        (40, 24, 64, 80),
-        (128, 16, 30, 30),
-        (16, 96, 36, 36),
-        (24, 24, 80, 80),
-    ):
-        yield Branch((1, inputs, height, width), (("conv", outputs, 3, 1, "relu"), ("conv", 8, 1, 1, "")))
-    for inputs, outputs, side in ((3, 8, 160), (3, 16, 128), (3, 12, 100), (16, 24, 80), (8, 16, 96)):
-        yield Branch((1, inputs, side, side), (("conv", outputs, 3, 2, "hard_swish"), ("conv", 8, 1, 1, "")))
-    for inputs, outputs, side in ((24, 24, 48), (64, 1, 80), (96, 24, 40), (32, 8, 64)):
-        yield Branch((1, inputs, side, side), (("up", outputs),))
-    for channels, side, size in ((32, 64, 3), (48, 48, 5), (24, 80, 5), (64, 40, 3)):
-        yield Branch((1, channels, side, side), (("dw", size, 2, "relu"), ("conv", 8, 1, 1, "")))
-
-
-def _long() -> Iterator[Branch]:
-    for length, channels, hidden, layers in ((40, 288, 48, 1), (24, 480, 48, 1), (40, 64, 24, 2), (60, 16, 16, 1),
-                                             (7, 288, 96, 1), (16, 96, 48, 1), (80, 96, 48, 1)):  # fmt: skip
-        yield Branch((1, length, channels), (("lstm", hidden, layers),))
-    for channels, height, width in ((96, 2, 160), (200, 2, 80), (64, 4, 100)):
-        yield Branch((1, channels, height, width), (("max", 2),))
-    for channels, height, width, factor in ((16, 20, 20, 4), (16, 32, 48, 4), (16, 80, 80, 4), (32, 10, 14, 4),
-                                            (4, 40, 40, 2), (24, 16, 20, 2)):  # fmt: skip
-        yield Branch((1, channels, height, width), (("shuffle", factor),))
-    for channels, height, width in ((96, 4, 160), (40, 16, 100), (32, 8, 160), (200, 4, 60), (24, 12, 33)):
-        yield Branch((1, channels, height, width), (("dw", 3, 1, "relu"), ("rows",), ("act", "hard_swish")))
 
 
 def build(found: list[Branch]) -> Any:
@@ -176,6 +41,8 @@ def build(found: list[Branch]) -> Any:
                     row.append(layer_of(kind, arguments, shape[1] if len(shape) == 4 else shape[-1]))
                     if kind in ("conv", "up"):
                         shape[1] = arguments[0]
+                    elif kind == "lines":
+                        shape[1] *= 2
                 self.rows.append(row)
 
         def forward(self, inputs: list[Any]) -> list[Any]:
@@ -203,6 +70,7 @@ def export(precision: str, part: str, prefix: Path) -> None:
     if precision == "fp32":
         net.eval()
         paddle.jit.save(net, str(prefix), input_spec=spec)
+        _complete(prefix.with_name(f"{prefix.name}.pdmodel"))
         return
     from paddleslim.dygraph.quant import QAT
 
@@ -213,6 +81,18 @@ def export(precision: str, part: str, prefix: Path) -> None:
     fresh.set_state_dict(net.state_dict())
     fresh.eval()
     QAT(config={"onnx_format": False}).save_quantized_model(fresh, str(prefix), input_spec=spec)
+
+
+def _complete(model: Path) -> None:
+    """Write into a file what opt asks of ``swish`` and Paddle no longer exports: its factor, which is 1."""
+    from paddle.base import core
+
+    program = core.ProgramDesc(model.read_bytes())
+    block = program.block(0)
+    for index in range(block.op_size()):
+        if block.op(index).type() == "swish":
+            block.op(index)._set_attr("beta", 1.0)
+    model.write_bytes(program.serialize_to_string())
 
 
 def measure(precision: str, part: str, cpus: list[str]) -> tuple[str, list[list[Any]]]:
@@ -240,14 +120,8 @@ def measure(precision: str, part: str, cpus: list[str]) -> tuple[str, list[list[
             measured = measure_operators(path, cpu, *shapes)
             runtime = measured.runtime
             rows = zip(listed, measured.instructions, strict=True)
-            points += [[_compact(op), cpu, counts["total"]] for op, counts in rows]
+            points += [[compact(op), cpu, counts["total"]] for op, counts in rows]
     return runtime, points
-
-
-def _compact(op: Operation) -> dict[str, Any]:
-    """Return an operation without what is at its default, and without its weight's name."""
-    values = {**asdict(op), "weight": ""}
-    return {f.name: values[f.name] for f in fields(op) if values[f.name] != f.default}
 
 
 def main() -> None:
@@ -255,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--precision", action="append", choices=("fp32", "int8"), help="default: both")
     parser.add_argument("--cpu", action="append", choices=CORES, help="default: all")
-    parser.add_argument("--part", choices=("small", "large"), default="small", help="a run for each is needed")
+    parser.add_argument("--part", choices=PARTS, default="small", help="a run for each is needed")
     parser.add_argument("--out", type=Path, default=POINTS)
     parser.add_argument("--export", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -273,7 +147,7 @@ def main() -> None:
             data["points"][f"{precision}.{options.part}.{cpu}"] = [
                 [op, count] for op, core, count in points if core == cpu
             ]
-        write_json(options.out, data)
+        write_rows(options.out, data)
 
 
 if __name__ == "__main__":

@@ -221,6 +221,16 @@ def _split(op: Operator, shapes: _Shapes) -> Shape:
     return *before[:axis], length, *before[axis + 1 :]
 
 
+def _sliced(op: Operator, shapes: _Shapes) -> Shape:
+    after, attributes = list(shapes.of(op, "Input")), op.attributes
+    for axis, *ends in zip(attributes["axes"], attributes["starts"], attributes["ends"], strict=True):
+        side = after[int(axis)]
+        start, stop = (min(max(int(end) + (side if end < 0 else 0), 0), side) for end in ends)
+        after[int(axis)] = stop - start
+    dropped = attributes.get("decrease_axis", ())
+    return tuple(side for k, side in enumerate(after) if k not in dropped)
+
+
 def _squeezed(op: Operator, shapes: _Shapes) -> Shape:
     before = shapes.of(op, "X")
     axes = {int(axis) % len(before) for axis in op.attributes.get("axes", [])} or set(range(len(before)))
@@ -258,7 +268,7 @@ def _recurrent(op: Operator, shapes: _Shapes) -> Shape:
 
 
 _ELEMENTWISE = ("relu", "relu6", "hard_swish", "hard_sigmoid", "sigmoid", "swish", "scale", "softmax", "calib",
-                "batch_norm", "dropout", "tanh", "leaky_relu", "gelu", "layer_norm", "fetch")  # fmt: skip
+                "batch_norm", "dropout", "tanh", "leaky_relu", "gelu", "layer_norm", "assign", "fetch")  # fmt: skip
 _RULES: Mapping[str, _Rule] = {
     "feed": lambda op, shapes: shapes.inputs[int(op.attributes["col"])],
     "fill_constant": lambda op, shapes: tuple(int(side) for side in op.attributes["shape"]),
@@ -275,6 +285,8 @@ _RULES: Mapping[str, _Rule] = {
     "concat": _concatenated,
     "reshape2": _reshaped,
     "split": _split,
+    "shape": lambda op, shapes: (len(shapes.of(op, "Input")),),
+    "slice": _sliced,
     "squeeze2": _squeezed,
     "flatten_contiguous_range": _flattened,
     "transpose2": _transposed_axes,
