@@ -261,9 +261,9 @@ class Quant(Section):
     ``max_drop`` and ``max_error`` allow; ``none`` leaves quantization out."""
     max_drop: float = Field(0.005, ge=0)
     """For ``arm``: the metric, on ``samples`` training pictures without any 8-bit training, may fall by as much."""
-    max_error: float = Field(4e-4, gt=0)
+    max_error: float | None = Field(None, gt=0)
     """For ``arm``: bound of the mean squared difference that 8 bits make at the network's output, relative to the
-    output's variance, on the same pictures."""
+    output's variance, on the same pictures; by default 4e-4 for a recogniser or classifier, none for a detector."""
     cores: list[Literal["a53", "a76"]] = Field(["a53", "a76"], min_length=1)
     """For ``arm``: the cores, Cortex-A53 and A76, on each of which a layer in 8 bits must save instructions."""
     samples: int = Field(32, ge=1)
