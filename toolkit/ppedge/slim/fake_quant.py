@@ -1,4 +1,4 @@
-"""The fake quantizers of training on a CPU: the numbers of PaddleSlim's, in a third of the time and memory.
+"""The fake quantizers of training on a CPU: the numbers of PaddleSlim's, in a fraction of the time.
 
 PaddleSlim's quantizers and PACT's clip are a dozen operators a layer, each of which reads and writes the whole
 activation, forward and backward; observers of outputs copy theirs. ``fake_quant.c`` reads each activation twice going
