@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from ppedge.cost.operators import Operation
-from ppedge.cost.parts import FEW, Terms, blocked, matrix, tails, up, written
+from ppedge.cost.parts import Terms, blocked, few, matrix, tails, up, written
 
 
 def convolution(op: Operation, core: str) -> tuple[str, Terms]:
@@ -19,8 +19,7 @@ def convolution(op: Operation, core: str) -> tuple[str, Terms]:
     if op.groups > 1:
         return f"grouped.{end}", {name: op.groups * value for name, value in terms.items()}
     if op.kernel == (1, 1) and op.strides == (1, 1):
-        few = ".few" if outputs <= FEW else ""
-        return (f"gemv.{end}" if pixels == 1 else f"pointwise{few}.{end}"), terms
+        return (f"gemv.{end}" if pixels == 1 else f"pointwise{few(outputs, end)}.{end}"), terms
     # In int8 the A76 has fast products of matrices only; other kernels of 3x3 are the same on both cores.
     own = _three_by_three(op, terms) if not (op.precision == "int8" and core == "cortex-a76") else None
     return own or (f"columns{max(op.strides)}.{end}", {**terms, **_copied(op)})
@@ -165,5 +164,4 @@ def transposed(op: Operation, core: str) -> tuple[str, Terms]:
     columns = op.output[1] * prod(op.kernel)
     terms = matrix(columns, op.inputs[0][1], pixels, op.precision, core)
     rows = {"output rows": float(prod(op.output[:-1])), "window rows": float(columns * op.inputs[0][2])}
-    few = ".few" if columns <= FEW else ""
-    return f"transposed{few}.{op.precision}", {**terms, **rows, **written(op)}
+    return f"transposed{few(columns, op.precision)}.{op.precision}", {**terms, **rows, **written(op)}

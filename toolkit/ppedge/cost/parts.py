@@ -7,7 +7,6 @@ from math import prod
 from ppedge.cost.operators import Operation
 
 Terms = dict[str, float]
-FEW = 4  # rows of a product up to which it has blocks of its own
 
 
 def up(value: float, block: int) -> float:
@@ -33,6 +32,13 @@ def tails(lead: float, height: int, width: int) -> Terms:
     rows = lead * height
     return {f"{part} {size}": rows * (width // size if part == "whole" else width % size)
             for size in (4, 8, 16) for part in ("whole", "left")}  # fmt: skip
+
+
+def few(rows: float, precision: str) -> str:
+    """Name what a product does otherwise because the weight has few rows: one, or too few to fill a float block."""
+    if rows == 1:
+        return ".one"
+    return ".few" if rows <= 4 and precision == "fp32" else ""
 
 
 def matrix(rows: float, depth: float, columns: float, precision: str, core: str) -> Terms:
