@@ -36,7 +36,7 @@ def make_data(task: str, root: Path) -> Path:
     return root / task
 
 
-def recipe_dict(task: str, data: Path, **sections: Any) -> dict[str, Any]:
+def recipe_dict(task: str, data: Path, /, **sections: Any) -> dict[str, Any]:
     """Return a tiny recipe as YAML would hold it; ``sections`` replace keys of the same name, one level deep."""
     value: dict[str, Any] = {
         "name": f"tiny_{task}",
@@ -58,6 +58,6 @@ def recipe_dict(task: str, data: Path, **sections: Any) -> dict[str, Any]:
     return value
 
 
-def tiny_recipe(task: str, data: Path, **sections: Any) -> Recipe:
+def tiny_recipe(task: str, data: Path, /, **sections: Any) -> Recipe:
     """Return a tiny recipe; see `recipe_dict`."""
     return Recipe.model_validate(recipe_dict(task, data, **sections))

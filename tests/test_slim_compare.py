@@ -86,8 +86,10 @@ def test_each_budget_is_a_way_of_its_own(script):
         ("arm, a53=0.3 a76=0.4", "fp32"),
         ("arm, a53=0.5, pact", "int8"),
         ("arm, a53=0.3 a76=0.4, pact", "int8"),
+        ("arm, a53=0.5, arm", "int8"),
+        ("arm, a53=0.3 a76=0.4, arm", "int8"),
     ]
-    assert found[-1].options == ("--prune", "arm", "--quant", "pact", "--budget", "a53=0.3 a76=0.4")
+    assert found[-1].options == ("--prune", "arm", "--quant", "arm", "--budget", "a53=0.3 a76=0.4")
     assert [way.name for way in script.ways(["arm"], [])] == ["arm"]
 
 

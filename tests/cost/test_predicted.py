@@ -106,7 +106,7 @@ def test_a_layer_alone_in_int8_pays_for_its_border():
     for core in CORES:
         parts = predict(POINTWISE, core) - predict(quantized, core) - predict(calib, core)
         assert int8_gain(POINTWISE, core) == pytest.approx(parts)
-    assert 0 < int8_gain(POINTWISE, "cortex-a53") < int8_gain(POINTWISE, "cortex-a76")
+        assert int8_gain(POINTWISE, core) > 0
 
 
 @pytest.mark.parametrize(

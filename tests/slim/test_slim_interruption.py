@@ -17,6 +17,7 @@ from ppedge.models.flops import count_flops
 from ppedge.progress import Reporter
 from ppedge.recipe_io import load_recipe
 from ppedge.runs import Run
+from ppedge.slim.prices import Prices
 from ppedge.train.stage import run_train
 
 ARM = {"samples": 4, "tolerance": 0.1, "neck_width": 8, "head_width": 8,
@@ -80,7 +81,8 @@ def test_a_budget_that_cannot_be_met_on_the_command_line(trained, tmp_path, monk
 
 def test_five_budgets_that_can_be_met(trained, examples, monkeypatch):
     def price(net):
-        return {"a53": {name: float(count) for name, count in count_flops(net, examples["det"].shape).items()}}
+        macs = count_flops(net, examples["det"].shape)
+        return Prices({"a53": {name: float(count) for name, count in macs.items()}}, {})
 
     monkeypatch.setattr("ppedge.cli.counting.arm_pricer", lambda recipe: price)
     before = sorted(trained.rglob("*"))

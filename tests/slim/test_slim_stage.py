@@ -236,7 +236,7 @@ def test_the_choice_of_layers_is_the_same_each_time_and_told(run_of):
     reporter.say = said.append
     recipe = load_recipe(runs[0].recipe_path, ["slim.prune.method=none", *NOW])
     for run in runs:
-        run_slim(recipe, run, device="cpu", reporter=reporter, gains=gains_of)
+        run_slim(recipe, run, device="cpu", reporter=reporter, price=lambda net: Prices({}, gains_of(net)))
     assert hashes(runs[0]) == hashes(runs[1])
     layers = read_json(runs[0].artifact("slim", "quantization.json"))["layers"]
     chosen = [each for each in layers if each["precision"] == "int8"]
