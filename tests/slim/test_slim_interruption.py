@@ -106,6 +106,7 @@ def test_five_budgets_that_can_be_met(trained, examples, monkeypatch):
             ELSEWHERE,
         ),
         (("--prune", "none", "--frontier"), ELSEWHERE),
+        (("--max-drop", "0.01", "--budget", "nb=0.5"), "budget, max_drop: set one of the two"),
     ],
 )
 def test_bad_budgets_are_sentences(trained, options, said):
