@@ -43,11 +43,6 @@ class Way:
     name: str
     options: tuple[str, ...] | None
 
-    @property
-    def precision(self) -> str:
-        """Of the ``.nb`` file that is looked at."""
-        return "int8" if self.options and "none" not in self.options else "fp32"
-
 
 def ways(kinds: Sequence[str], budgets: Sequence[str]) -> list[Way]:
     """Return the ways asked for; those by ``arm`` once for each budget, or without one by the recipe's tolerance."""
@@ -135,9 +130,11 @@ class Comparison:
                 ppedge("slim", run.path, *way.options, *changes, "--json")
             except GateError as error:  # a budget that cannot be met
                 return {**base, "failed": error.message}
+        # Of ``--quant arm`` the manifest alone says whether any layer was worth it.
+        precision = "int8" if run.done("slim") and run.manifest("slim")["quant"] != "none" else "fp32"
         if not run.done("convert"):
-            ppedge("convert", run.path, "--format", "nb", "--precision", way.precision, "--json")
-        costs = ppedge("cost", run.path, "--precision", way.precision, "--json")
+            ppedge("convert", run.path, "--format", "nb", "--precision", precision, "--json")
+        costs = ppedge("cost", run.path, "--precision", precision, "--json")
         seconds = 0 if way.options is None else run.manifest("slim")["seconds"]
         return base | {
             "metrics": ppedge("eval", run.path, "--json")["metrics"],

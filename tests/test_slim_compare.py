@@ -43,6 +43,7 @@ class Commands:
     def __init__(self):
         self.called = []
         self.unmet = ()
+        self.worthless = False  # 8 bits, to ``--quant arm``
 
     def __call__(self, command, target, *options):
         self.called.append((command, Path(target).parent.name, *map(str, options)))
@@ -52,8 +53,11 @@ class Commands:
             if set(self.unmet) & set(options):
                 raise GateError("ppedge slim: cannot be met.")
             seed = next(int(option[5:]) for option in options if option.startswith("seed="))
+            quant = options[options.index("--quant") + 1]
+            found = {"seconds": 60.0 * (seed + 1), "seed": seed}
+            found["quant"] = "none" if quant == "arm" and self.worthless else quant
             with run.writing("slim") as folder:
-                run.write_manifest(folder, "slim", outputs=[], parent="train", seconds=60.0 * (seed + 1), seed=seed)
+                run.write_manifest(folder, "slim", outputs=[], parent="train", **found)
         elif command == "convert":
             with run.writing("convert") as folder:
                 (folder / "det.nb").write_bytes(b"x" * (1000 if slimmed else 2000))
@@ -78,16 +82,16 @@ def commands(script, monkeypatch):
 
 def test_each_budget_is_a_way_of_its_own(script):
     found = script.ways(["float", *script.WAYS[1:]], ["a53=0.5", "a53=0.3 a76=0.4"])
-    assert [(way.name, way.precision) for way in found] == [
-        ("float, as trained", "fp32"),
-        ("fpgm", "fp32"),
-        ("fpgm, pact", "int8"),
-        ("arm, a53=0.5", "fp32"),
-        ("arm, a53=0.3 a76=0.4", "fp32"),
-        ("arm, a53=0.5, pact", "int8"),
-        ("arm, a53=0.3 a76=0.4, pact", "int8"),
-        ("arm, a53=0.5, arm", "int8"),
-        ("arm, a53=0.3 a76=0.4, arm", "int8"),
+    assert [way.name for way in found] == [
+        "float, as trained",
+        "fpgm",
+        "fpgm, pact",
+        "arm, a53=0.5",
+        "arm, a53=0.3 a76=0.4",
+        "arm, a53=0.5, pact",
+        "arm, a53=0.3 a76=0.4, pact",
+        "arm, a53=0.5, arm",
+        "arm, a53=0.3 a76=0.4, arm",
     ]
     assert found[-1].options == ("--prune", "arm", "--quant", "arm", "--budget", "a53=0.3 a76=0.4")
     assert [way.name for way in script.ways(["arm"], [])] == ["arm"]
@@ -110,6 +114,23 @@ def test_the_table_has_shares_of_the_float_network_and_mean_and_spread_over_seed
     assert [call[0] for call in commands.called].count(
         "slim"
     ) == 3  # the network as trained needs no seeds, no slimming
+
+
+@pytest.mark.parametrize("worthless", [False, True])
+def test_the_file_that_is_looked_at_is_of_the_precision_that_slimming_left(
+    script, commands, trained, tmp_path, worthless
+):
+    commands.worthless = worthless
+    comparison = script.Comparison(trained, tmp_path / "work", [], None)
+    script.compared(comparison, script.ways(["float", "arm", "arm+pact", "arm+arm"], []), [0])
+    asked = {call[1]: call[-2] for call in commands.called if call[0] == "cost"}
+    assert asked == {
+        "float-as-trained.seed0": "fp32",
+        "arm.seed0": "fp32",
+        "arm-pact.seed0": "int8",
+        "arm-arm.seed0": "fp32" if worthless else "int8",
+    }
+    assert {call[1]: call[-2] for call in commands.called if call[0] == "convert"} == asked
 
 
 def test_what_is_finished_is_not_done_again(script, commands, trained, tmp_path, monkeypatch):

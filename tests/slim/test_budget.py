@@ -161,6 +161,16 @@ def test_a_search_does_not_choose_twice_what_is_too_dear(examples, det):
     assert all(found.shares[core] <= asked[core] for core in asked)
 
 
+def test_the_cheapest_point_is_taken_if_as_a_whole_it_is_within_the_budget(examples, det):
+    """Though by its prediction it is over."""
+    example, problem = examples["det"], det[1]
+    cheapest = nearest(problem, {"a53": 0.01})
+    budgeting = budgeting_of(example)
+    budgeting._priced = lambda problem, chosen: Point(chosen.settings, chosen.error, {**chosen.shares, "a53": 0.1})
+    assert cheapest.shares["a53"] > 0.11
+    assert budgeting.meet(problem, {"a53": 0.11}).settings == cheapest.settings
+
+
 def test_excluded_blocks_and_what_is_null_are_not_chosen(examples):
     example = examples["det"]
     budgeting = budgeting_of(example, settings=ArmPrune(neck_width=None))

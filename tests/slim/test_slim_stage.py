@@ -220,6 +220,7 @@ def test_quantizing_where_it_gains(run_of, task, prune):
     assert all("bottleneck" not in name for name in chosen)
     assert record["gain"]["a53"] == sum(by_layer[name]["gain"]["a53"] for name in chosen)
     assert (record["before"], record["after"]) == (record["tried"][0]["metric"], record["tried"][-1]["metric"])
+    assert (record["max_drop"], record["max_error"]) == (1, 9)
     training = Task(recipe)
     samples, _ = training.samples("eval")
     net = load_quantized(run, training)
@@ -285,6 +286,7 @@ def test_a_budget_decides_which_layers_are_quantized(run_of):
     assert search["int8"] and search["shares"]["a53"] <= 0.75 and tuple(search["int8"]) in tried
     record = read_json(run.artifact("slim", "quantization.json"))
     assert {each["reason"] for each in record["layers"]} <= {"chosen", "the budget is met without it", "cost unknown"}
+    assert (record["max_drop"], record["max_error"]) == (None, None)  # nothing is given back
 
 
 def test_where_nothing_gains_the_network_stays_in_float(run_of):

@@ -107,7 +107,7 @@ def _gains(found: Sequence[tuple[str, Operation]], weights: Mapping[str, int]) -
 
     gain = {}
     for name, op in found:
-        if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == weights[name]:
+        if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == weights.get(name):
             channels = op.output[1] if op.type in CONVOLUTIONS else op.output[-1]
             saved = 3.0 * weights[name] - 4.0 * channels  # a scale each
             with suppress(PpedgeError):

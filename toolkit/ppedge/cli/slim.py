@@ -38,7 +38,7 @@ def slim(
     run: RunFolder = None,
     prune: Annotated[Pruning | None, typer.Option(help="Pruning; by default as in the recipe.")] = None,
     quant: Annotated[Quantization | None, typer.Option(help="8-bit training; by default as in the recipe.")] = None,
-    target_flops: Annotated[float | None, typer.Option(help="Share of the FLOPs to leave.")] = None,
+    target_flops: Annotated[float | None, typer.Option(help="For FPGM: share of the FLOPs to leave.")] = None,
     max_drop: Annotated[
         float | None,
         typer.Option(help="Largest drop of the metric: FPGM's predicted one; of arm the untrained network's."),
@@ -74,8 +74,7 @@ def slim(
     if max_drop is not None:
         key = "prune.arm.max_drop" if recipe.slim.prune.method == "arm" else "prune.max_drop"
         opened, recipe = run_and_recipe(run, [*overrides, f"slim.{key}={max_drop}"])
-    if (budget or frontier) and recipe.slim.prune.method != "arm":
-        raise PpedgeError("--budget and --frontier are for pruning by arm.", "Add --prune arm.")
+    _check_fitting(recipe.slim.prune.method, target_flops, max_drop, for_arm=bool(budget or frontier))
 
     from ppedge.cli.counting import arm_counter, arm_pricer
     from ppedge.progress import Reporter
@@ -96,6 +95,18 @@ def slim(
     for step, found in metrics.items():
         shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
         typer.echo(f"{step:>10}  {shown}")
+
+
+def _check_fitting(method: str, target_flops: float | None, max_drop: float | None, *, for_arm: bool) -> None:
+    """Refuse options that the way of pruning would not look at."""
+    if for_arm and method != "arm":
+        raise PpedgeError("--budget and --frontier are for pruning by arm.", "Add --prune arm.")
+    if target_flops is not None and method != "fpgm":
+        raise PpedgeError("--target-flops is for pruning by FPGM.", "Add --prune fpgm; of arm ask for a --budget.")
+    if max_drop is not None and method == "none":
+        raise PpedgeError(
+            "--max-drop is for pruning.", f"For 8 bits by arm write --set slim.quant.max_drop={max_drop}."
+        )
 
 
 def _budgets(given: list[str]) -> list[str]:

@@ -125,16 +125,19 @@ class Budgeting:
             if predicted is None:
                 break
             point = self._priced(problem, predicted)
-            over = {core for core, budget in budgets.items() if point.shares[core] > budget + ROUNDING}
+            over = _over(point, budgets)
             if not over:
                 return point
             self.reporter.say(f"{told(point.shares)} is over {told(budgets)}: searching on")
             for core in over:  # by less than what was predicted of this point, or it would be chosen again
                 less = asked[core] * budgets[core] / point.shares[core]
                 asked[core] = min(less, predicted.shares[core] - STEP)
-        close = self._priced(problem, nearest(problem, budgets)).shares
+        close = self._priced(problem, nearest(problem, budgets))
+        if not _over(close, budgets):  # as a whole it may be cheaper than predicted
+            return close
+        found = told({core: close.shares[core] for core in budgets})
         raise GateError(
-            f"The budget {told(budgets)} cannot be met: the nearest point is {told({c: close[c] for c in budgets})}.",
+            f"The budget {told(budgets)} cannot be met: the nearest point is {found}.",
             "Ask for that, or let more be pruned: smaller slim.prune.multiple, fewer slim.prune.exclude.",
         )
 
@@ -209,6 +212,11 @@ class Budgeting:
         else:
             totals, whole = _counted(self.count, net, point.int8), self._counted_whole
         return replace(point, shares={core: totals[core] / whole[core] for core in problem.whole})
+
+
+def _over(point: Point, budgets: Mapping[str, float]) -> set[str]:
+    """Return the cores on which a point costs more than it may."""
+    return {core for core, budget in budgets.items() if point.shares[core] > budget + ROUNDING}
 
 
 def told(shares: Mapping[str, float]) -> str:

@@ -11,8 +11,9 @@
 #define LANES 16
 #define CHUNK (256 * LANES) /* values added up in float before their sum goes into a double */
 
-typedef float block __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-typedef int32_t mask __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(4)));
+/* may_alias: a mask looks at the bits of floats. */
+typedef float block __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef int32_t mask __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(4), may_alias));
 
 /* Without their sign, floats are in the order of their bits. A NaN is the largest, so that it does not get lost. */
 static float largest_magnitude(const float *x, size_t count) {

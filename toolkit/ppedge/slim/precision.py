@@ -45,7 +45,8 @@ class LayerChoice:
         layer: Its structured name.
         precision: ``fp32`` or ``int8``.
         reason: Why.
-        gain: Instructions that it alone saves in int8, by core, below 0 where it is dearer; empty where not known.
+        gain: Instructions that it alone saves in int8, by core, and bytes as ``nb``, below 0 where it is dearer; empty
+            where not known.
         error: Mean squared difference of the network's output with this layer alone in int8, relative to the output's
             variance; None where it was not asked for.
     """

@@ -63,8 +63,9 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
             advance=bar.advance,
         )  # fmt: skip
     found = choice.to_dict()
-    value = {"metric": task.main_metric, "samples": len(samples), "max_drop": settings.max_drop,
-             "max_error": bound, "cores": settings.cores, **found}  # fmt: skip
+    free = stage.int8 is not None  # a budget's layers are held to no limits
+    value = {"metric": task.main_metric, "samples": len(samples), "max_drop": None if free else settings.max_drop,
+             "max_error": None if free else bound, "cores": settings.cores, **found}  # fmt: skip
     write_json(stage.folder / QUANTIZATION, value)
     stage.outputs.append(QUANTIZATION)
     for line in told(choice):

@@ -43,14 +43,14 @@ def run_slim(
         device: For the manifest; the caller has set it.
         count: Counts a network's ARM instructions, for the record of what each step of ``arm`` saves; None where there
             is nothing to count with.
-        price: Predicts them; needed where the recipe sets a budget or quantizes by ``arm``.
+        price: Predicts them; needed where the recipe sets a budget or a largest drop for ``arm``, or quantizes by it.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
 
     Raises:
         PpedgeError: The train stage has not been run, there is a result already, or data is bad.
-        GateError: The recipe's budget cannot be met.
+        GateError: The recipe's budget cannot be met, or its largest drop not kept.
     """
     began = time.monotonic()
     task = Task(recipe)
