@@ -101,9 +101,8 @@ def add(options: argparse.Namespace, data: dict[str, Any]) -> None:
     if options.zoo:
         name, within, found = options.zoo[0], 2 * GOAL, counted_zoo(*options.zoo)
     else:
-        height, width = map(int, options.size.split("x"))
         name, within = options.name or options.file.stem, options.within
-        found = counted(options.file, (1, 3, height, width))
+        found = counted(options.file, (1, 3, *options.size))
     if data["runtime"] not in ("", found["runtime"]):
         sys.exit(f"{KEPT}: holds counts of {data['runtime']}, not of {found['runtime']}; remove it first.")
     data["runtime"] = found.pop("runtime")
@@ -128,17 +127,24 @@ def check(options: argparse.Namespace) -> bool:
     return missed
 
 
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    return int(height), int(width)
+
+
 def main() -> None:
     """Check one network, or all that are kept."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--name", help="of the file's network; default: the file's name")
-    parser.add_argument("--size", default="320x320", metavar="HxW")
+    parser.add_argument("--size", type=_size, default=(320, 320), metavar="HxW")
     parser.add_argument("--within", type=float, default=GOAL, help="how far off the prediction may be")
     parser.add_argument("--zoo", nargs=2, metavar=("NETWORK", "PRECISION"), help=", ".join(NETWORKS))
     parser.add_argument("--verbose", action="store_true", help="print the families of kernels that are off most")
     parser.add_argument("--write", action="store_true", help="keep the errors in the cost table")
     options = parser.parse_args()
+    if options.zoo and (options.zoo[0] not in NETWORKS or options.zoo[1] not in ("fp32", "int8")):
+        parser.error(f"--zoo {' '.join(options.zoo)}: write one of {', '.join(NETWORKS)}, and fp32 or int8")
     try:
         missed = check(options)
     except PpedgeError as error:

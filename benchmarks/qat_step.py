@@ -54,6 +54,7 @@ def step(net: paddle.nn.Layer, x: paddle.Tensor, optimizer: paddle.optimizer.Ada
 
 
 def main() -> None:
+    """Time the steps, and print them with their ratios."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="turns that each takes (5)")
     options = parser.parse_args()

@@ -101,19 +101,17 @@ def test_a_networks_features_are_means_and_spreads_by_channel(example):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0])
-def test_receipts_are_unlike_scenes_and_like_receipts(examples, scenes, shared_data, seed):
+def test_receipts_are_unlike_scenes_and_like_receipts(examples, scenes, shared_data):
     receipts = real("det", shared_data / "data" / "receipts", "train.txt")
     streets = real("det", shared_data / "data" / "scenes", "val.txt")
-    assert not shift_between(examples["det"], receipts, receipts, seed).different
-    assert shift_between(examples["det"], receipts, tiny_recipe("det", scenes), seed).different
-    assert shift_between(examples["det"], receipts, streets, seed).different
+    assert not shift_between(examples["det"], receipts, receipts, 0).different
+    assert shift_between(examples["det"], receipts, tiny_recipe("det", scenes), 0).different
+    assert shift_between(examples["det"], receipts, streets, 0).different
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0])
-def test_lines_of_receipts_are_unlike_plates_and_like_lines_of_receipts(examples, shared_data, seed):
+def test_lines_of_receipts_are_unlike_plates_and_like_lines_of_receipts(examples, shared_data):
     receipts = real("rec", shared_data / "data" / "receipts", "train.txt")
     plates = tiny_recipe("rec", shared_data / "data" / "plates")  # whose characters the network does not know
-    assert not shift_between(examples["rec"], receipts, receipts, seed).different
-    assert shift_between(examples["rec"], receipts, plates, seed).different
+    assert not shift_between(examples["rec"], receipts, receipts, 0).different
+    assert shift_between(examples["rec"], receipts, plates, 0).different

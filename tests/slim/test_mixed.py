@@ -10,8 +10,8 @@ from ppedge.slim.budget import Budgeting
 from ppedge.slim.mixed import int8_errors, with_int8
 from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import HEAD_PART, NECK, belongs
-from ppedge.slim.precision import fake_quantized
 from ppedge.slim.prices import Prices
+from ppedge.slim.rounding import fake_quantized
 from ppedge.slim.search import Level, Problem, choose, frontier
 
 ARM = Quant(method="arm")

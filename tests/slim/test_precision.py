@@ -4,6 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
+from ppedge.errors import PpedgeError
 from ppedge.models.weights import load_weights, state_of
 from ppedge.slim import pact
 from ppedge.slim.precision import (
@@ -12,13 +13,13 @@ from ppedge.slim.precision import (
     EXCLUDED,
     METRIC,
     NO_GAIN,
+    NOT_NEEDED,
     UNKNOWN,
     Trial,
     choose_precisions,
-    fake_quantized,
     longest,
-    output_errors,
 )
+from ppedge.slim.rounding import fake_quantized, output_errors
 from ppedge.train.loop import freeze_batch_norm
 
 CORES = ["a53", "a76"]
@@ -211,6 +212,18 @@ def test_layers_are_taken_by_what_they_save_for_their_error(det):
     expected = sorted(names, key=lambda name: -sum(gains[name].values()) / errors[name])
     assert [each.layer for each in choice.layers[: len(names)]] == expected
     assert choice.taken == len(names) and set(choice.tried) == {0, len(names)}
+
+
+def test_what_a_budget_has_chosen_is_taken_whatever_it_does_and_nothing_else(rec):
+    net, pictures, clips = rec
+    first, second, *others = used(net, pictures[0])
+    gains = {name: dict.fromkeys(CORES, 1000.0) for name in (first, second, *others)}
+    asked = {"cores": CORES, "max_drop": 0.0, "max_error": 0.0}
+    choice = choose_precisions(net, gains, clips, pictures, lambda: 0.0, wanted=[second], **asked)
+    assert {name for name, precision in choice.precision.items() if precision == "int8"} == {second}
+    assert {each.reason for each in choice.layers if each.layer in (first, *others)} == {NOT_NEEDED}
+    with pytest.raises(PpedgeError, match="lost: chosen for int8 by the budget"):
+        choose_precisions(net, gains, clips, pictures, lambda: 0.0, wanted=["lost"], **asked)
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,9 @@ def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | No
     task = Task(own)
     try:
         train, _ = task.samples("train", skip_bad=True)
-    except PpedgeError:
+        shift = measure(load_float(run, task, "train"), task, train, samples)
+    except PpedgeError:  # what was measured is there all the same
         return None
-    shift = measure(load_float(run, task, "train"), task, train, samples)
     if shift is None:
         return None
     if shift.different:

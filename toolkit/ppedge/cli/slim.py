@@ -50,7 +50,7 @@ def slim(
         ),
     ] = [],  # noqa: B006
     frontier: Annotated[
-        bool, typer.Option("--frontier", help="For arm: print five budgets that can be met, and end.")
+        bool, typer.Option("--frontier", help="For arm: print five budgets that can be met, by prediction, and end.")
     ] = False,
     device: Device = "auto",
     set_: Set = [],  # noqa: B006

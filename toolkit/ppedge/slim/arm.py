@@ -28,10 +28,11 @@ from ppedge.slim.groups import Group
 from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import HEAD_PART, NECK
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.slim.precision import fake_quantized, longest
+from ppedge.slim.precision import longest
 from ppedge.slim.prices import SIZE
 from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units_of
 from ppedge.slim.rewrites import apply_exactly, put_at
+from ppedge.slim.rounding import fake_quantized
 from ppedge.slim.search import Point, Problem, frontier
 from ppedge.train.loop import freeze_batch_norm
 

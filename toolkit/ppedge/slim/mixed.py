@@ -14,8 +14,9 @@ import paddle
 from ppedge.recipe import Quant
 from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import belongs
-from ppedge.slim.precision import gaining, output_errors
+from ppedge.slim.precision import gaining
 from ppedge.slim.prices import Prices
+from ppedge.slim.rounding import output_errors
 from ppedge.slim.search import Level, Problem
 from ppedge.train.loop import freeze_batch_norm
 
