@@ -17,7 +17,8 @@ def test_what_layers_save_alone_in_int8(task, tmp_path):
     layers = dict(net.named_sublayers())
     assert all(set(gain) == {"a53", "a76", "nb"} for gain in gains.values())
     assert set(gains) <= set(layers)
-    assert all(gain["a53"] < 0 for name, gain in gains.items() if "mid_se" in name)
+    best = max(gain["a53"] for gain in gains.values())
+    assert all(gain["a53"] < best / 50 for name, gain in gains.items() if "mid_se" in name)
     if task == "det":
         assert not [name for name in gains if name.startswith("head.thresh")]  # training alone uses it
         assert "head.binarize.conv2" in gains and gains["neck.in5_conv"]["a76"] > 0
