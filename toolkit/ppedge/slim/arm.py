@@ -34,7 +34,6 @@ from ppedge.slim.reduce import BlockReduction, kept_groups, reduce_blocks, units
 from ppedge.slim.rewrites import apply_exactly, put_at
 from ppedge.slim.rounding import fake_quantized
 from ppedge.slim.search import Point, Problem, frontier
-from ppedge.train.loop import freeze_batch_norm
 
 POINTS = 9
 QUIET = Reporter(quiet=True)
@@ -155,12 +154,10 @@ class ArmSlimming:
         return points[taken - 1]
 
     def _clips(self, net: Network, int8: Sequence[str]) -> dict[str, float]:
-        """Return the clips of the layers in 8 bits; ``net`` is in eval mode afterwards."""
+        """Return the clips of the layers in 8 bits."""
         if self.quant is None or not int8:
             return {}
-        freeze_batch_norm(net)
         clips = measure_clips(net, self.pictures, self.quant.percentile, self.quant.min_clip)
-        net.eval()
         return {name: clips[name] for name in int8}
 
     def _blocks(self, counts: Mapping[str, int] | None) -> Plan:

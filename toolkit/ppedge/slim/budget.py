@@ -101,14 +101,15 @@ class Budgeting:
         first = prices[0].total
         fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in first.items()}
         problem = Problem(parts, fixed, whole)
-        if self.quant is None:
-            return problem
         quant = self.quant
-        with self.reporter.task("errors of 8 bits", 1):
-            return with_int8(
-                problem, list(zip(forms, prices, strict=True)), quant,
-                lambda part_of: int8_errors(self._rewritten(), self.pictures, part_of, quant),
-            )  # fmt: skip
+        if quant is None:
+            return problem
+
+        def errors_of(part_of: Mapping[str, str]) -> dict[str, float]:
+            with self.reporter.task("errors of 8 bits", len(part_of)) as bar:
+                return int8_errors(self._rewritten(), self.pictures, part_of, quant, bar.advance)
+
+        return with_int8(problem, list(zip(forms, prices, strict=True)), quant, errors_of)
 
     def meet(self, problem: Problem, budgets: Mapping[str, float]) -> Point:
         """Return the best choice whose network, counted or priced as a whole, is within the budgets.

@@ -18,7 +18,6 @@ from ppedge.slim.precision import gaining
 from ppedge.slim.prices import Prices
 from ppedge.slim.rounding import output_errors
 from ppedge.slim.search import Level, Problem
-from ppedge.train.loop import freeze_batch_norm
 
 MEASURED = 2  # batches of pictures
 Form = tuple[Mapping[str, int], Prices]
@@ -70,7 +69,11 @@ def with_int8(
 
 
 def int8_errors(
-    net: paddle.nn.Layer, pictures: Sequence[paddle.Tensor], part_of: Mapping[str, str], quant: Quant
+    net: paddle.nn.Layer,
+    pictures: Sequence[paddle.Tensor],
+    part_of: Mapping[str, str],
+    quant: Quant,
+    advance: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """Return what 8 bits in each layer alone do to the network's output, relative to its variance.
 
@@ -80,13 +83,13 @@ def int8_errors(
         part_of: By layer, the part that it is of. For one that this network has not, since a closed form will bring it
             in, the part's layer of the largest error stands.
         quant: Of the recipe: how clips are measured.
+        advance: Called after each layer.
     """
-    freeze_batch_norm(net)
     clips = measure_clips(net, pictures, quant.percentile, quant.min_clip)
-    net.eval()
     stand_ins = {
         name: [other for other in clips if belongs(other, part)] for name, part in part_of.items() if name not in clips
     }
     wanted = {name for name in part_of if name in clips}.union(*stand_ins.values())
-    found = output_errors(net, {name: clip for name, clip in clips.items() if name in wanted}, pictures[:MEASURED])
+    chosen = {name: clip for name, clip in clips.items() if name in wanted}
+    found = output_errors(net, chosen, pictures[:MEASURED], advance)
     return found | {name: max(found[other] for other in others) for name, others in stand_ins.items()}

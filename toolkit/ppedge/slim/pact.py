@@ -113,7 +113,7 @@ def measure_clips(
     """Return where each layer's clip should start: the mean over batches of a percentile of its input's magnitude.
 
     Args:
-        net: The float network, BatchNorm frozen.
+        net: The float network; its BatchNorm is frozen and it is in eval mode afterwards.
         batches: Inputs.
         percentile: 50 to 100.
         floor: Least clip; a layer whose input is always 0 would get 0, which training drives negative.
@@ -129,6 +129,7 @@ def measure_clips(
 
         return hook
 
+    freeze_batch_norm(net)
     accelerate(net)
     handles = [
         layer.register_forward_pre_hook(watch(name))
@@ -141,6 +142,7 @@ def measure_clips(
             net(batch)
     for handle in handles:
         handle.remove()
+    net.eval()
     return {name: max(float(np.mean(values)), floor) for name, values in found.items()}
 
 

@@ -18,7 +18,7 @@ from ppedge.slim.context import Stage, batches, spread, train_course
 from ppedge.slim.distill import Distillation
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.precision import Choice, choose_precisions
-from ppedge.train.loop import BEST, freeze_batch_norm
+from ppedge.train.loop import BEST
 
 QUANTIZATION, CLIPS = "quantization.json", "clips.json"
 MAX_ERROR = {"det": None, "rec": 4e-4, "cls": 4e-4}
@@ -35,9 +35,8 @@ class Calibration:
 
 
 def calibration_of(stage: Stage, net: Network) -> Calibration:
-    """Return calibration batches and each layer's clip; ``net``'s BatchNorm is frozen from here on."""
+    """Return calibration batches and each layer's clip; ``net`` is frozen (BatchNorm) and in eval mode from here on."""
     settings = stage.recipe.slim.quant
-    freeze_batch_norm(net)  # before the first forward pass in training mode
     pictures = list(batches(stage, min(settings.samples, len(stage.train)), settings.train.batch_size))
     return Calibration(pictures, pact.measure_clips(net, pictures, settings.percentile, settings.min_clip))
 
@@ -54,7 +53,6 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
     gains = stage.price(form).gain
     samples = task.measurable(spread(stage.train, settings.samples))
     bound = settings.max_error or MAX_ERROR[stage.recipe.task]
-    net.eval()
     with stage.reporter.task("8 bits, layer by layer", len(gains)) as bar:
         choice = choose_precisions(
             net, gains, calibration.clips, calibration.batches, lambda: task.evaluate(net, samples)[task.main_metric],
