@@ -28,6 +28,7 @@ from ppedge.validate.accuracy import MAIN_METRIC
 
 FLOAT, OFFICIAL = "float, as trained", "float, official weights"
 WAYS = ("float", "fpgm", "fpgm+pact", "arm", "arm+pact", "arm+arm")
+BUDGET = 'for arm: "a53=0.35 a76=0.35", with settings if need be: "a53=0.25 slim.prune.arm.distill.epochs=100"'
 FOUND, SETTINGS = "found.json", "comparison.json"
 
 
@@ -45,7 +46,10 @@ class Way:
 
 
 def ways(kinds: Sequence[str], budgets: Sequence[str]) -> list[Way]:
-    """Return the ways asked for; those by ``arm`` once for each budget, or without one by the recipe's tolerance."""
+    """Return the ways asked for; those by ``arm`` once for each budget, or without one by the recipe's tolerance.
+
+    Beside its shares a budget may hold settings of the recipe, ``slim.prune.arm.distill.epochs=100``.
+    """
     found = []
     for kind in kinds:
         if kind == "float":
@@ -53,10 +57,18 @@ def ways(kinds: Sequence[str], budgets: Sequence[str]) -> list[Way]:
             continue
         prune, _, quant = kind.partition("+")
         options = ("--prune", prune, "--quant", quant or "none")
-        with_budgets = [("--budget", budget) for budget in budgets] if prune == "arm" else []
-        for more in with_budgets or [()]:
-            found.append(Way(", ".join([prune, *more[1:], *([quant] if quant else [])]), (*options, *more)))
+        for budget in (budgets if prune == "arm" else []) or [""]:
+            name = ", ".join(part for part in (prune, budget, quant) if part)
+            found.append(Way(name, (*options, *_budgeted(budget))))
     return found
+
+
+def _budgeted(budget: str) -> list[str]:
+    """Return the options of ``ppedge slim`` for a budget and the settings that it holds."""
+    words = budget.split()
+    settings = [word for word in words if "." in word.partition("=")[0]]
+    shares = [word for word in words if word not in settings]
+    return [*(["--budget", " ".join(shares)] if shares else []), *(x for word in settings for x in ("--set", word))]
 
 
 class Comparison:
@@ -235,7 +247,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="for the copies; kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="default: 0")
     parser.add_argument("--ways", nargs="+", choices=WAYS[1:], default=WAYS[1:], help="beside float; default: all")
-    parser.add_argument("--budget", action="append", default=[], metavar="SHARES", help='for arm: "a53=0.35 a76=0.35"')
+    parser.add_argument("--budget", action="append", default=[], metavar="SHARES", help=BUDGET)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of ppedge slim, for all ways")
     parser.add_argument("--second", nargs=2, metavar=("ROOT", "LABELS"), help="pictures of a second domain")
     parser.add_argument("--json", action="store_true")

@@ -97,6 +97,17 @@ def test_each_budget_is_a_way_of_its_own(script):
     assert [way.name for way in script.ways(["arm"], [])] == ["arm"]
 
 
+def test_a_budget_may_hold_settings_of_the_recipe(script):
+    longer = "slim.prune.arm.distill.epochs=100"
+    found = script.ways(["arm+arm"], [f"a53=0.3 {longer} a76=0.4", longer])
+    assert [way.name for way in found] == [f"arm, a53=0.3 {longer} a76=0.4, arm", f"arm, {longer}, arm"]
+    method = ("--prune", "arm", "--quant", "arm")
+    assert [way.options for way in found] == [
+        (*method, "--budget", "a53=0.3 a76=0.4", "--set", longer),
+        (*method, "--set", longer),
+    ]
+
+
 def test_the_table_has_shares_of_the_float_network_and_mean_and_spread_over_seeds(script, commands, trained, tmp_path):
     comparison = script.Comparison(trained, tmp_path / "work", [], SECOND)
     rows, sources = script.compared(comparison, script.ways(["float", "fpgm+pact"], []), [0, 1, 2])
