@@ -15,7 +15,7 @@ from ppedge.runs import atomic_write
 PAGE = Path(__file__).with_name("recipes.md")
 HEAD = """# Recipes
 
-<!-- Written by docs/make_recipes.py from the schema: change recipe.py or recipe_model.py and run `make docs`. -->
+<!-- Written by docs/make_recipes.py from the schema: change toolkit/ppedge/recipe*.py and run `make docs`. -->
 
 A recipe is a YAML file that says what one run does. Recipes to start from lie in the folder `recipes/`. Reading is
 strict: an unknown key, a missing one or a value of the wrong type ends the command with one sentence that names the

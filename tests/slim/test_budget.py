@@ -8,7 +8,7 @@ import pytest
 
 from ppedge.errors import GateError, PpedgeError
 from ppedge.models.flops import count_flops
-from ppedge.recipe import ArmPrune, Budget
+from ppedge.recipe_slim import ArmPrune, Budget
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.budget import Budgeting, told
 from ppedge.slim.parts import HEAD_PART, NECK

@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from ppedge.models.flops import count_flops
-from ppedge.recipe import ArmPrune, Quant
+from ppedge.recipe_slim import ArmPrune, Quant
 from ppedge.slim.budget import Budgeting
 from ppedge.slim.mixed import int8_errors, with_int8
 from ppedge.slim.pact import measure_clips

@@ -4,7 +4,7 @@ import pytest
 
 from ppedge.models.flops import count_flops
 from ppedge.models.weights import load_weights, state_of
-from ppedge.recipe import ArmPrune
+from ppedge.recipe_slim import ArmPrune
 from ppedge.slim.arm import ArmSlimming, copy_of
 from ppedge.slim.collapse import patches
 from ppedge.slim.distill import Distillation, relative_error

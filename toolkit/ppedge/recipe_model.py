@@ -1,4 +1,4 @@
-"""The recipe's network sections, under the names PaddleOCR uses, and what every section of a recipe is made of."""
+"""The recipe's network sections, under the names PaddleOCR uses, and what the other sections are made of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,29 @@ class Section(BaseModel):
     """A part of the recipe: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Schedule(Section):
+    """One course of training: Adam with cosine decay after a linear warm-up."""
+
+    epochs: int = Field(1, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    max_steps: int | None = Field(None, ge=1)
+    """End after this many steps even if epochs are left; the cosine ends there too."""
+    batch_size: int = Field(8, ge=1)
+    """Samples a step, on each device."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """At the end of the warm-up."""
+    warmup_epochs: float = Field(0.0, ge=0)
+    """Length of the warm-up, in epochs."""
+    l2: float = Field(0.0, ge=0)
+    """L2 decay of all weights."""
+    freeze_bn: bool = False
+    """Keep BatchNorm's running statistics and use them in training too: right for short fine-tuning on few pictures."""
+    eval_every: int = Field(1, ge=1)
+    """Evaluate every so many epochs, and after the last."""
+    checkpoint_every: int = Field(100, ge=1)
+    """Write last.ckpt every so many steps, and after each epoch."""
 
 
 class MobileNetV3(Section):

@@ -129,5 +129,4 @@ def _show_frontier(points: list[Point], as_json: bool) -> None:
         emit({"frontier": [asdict(point) for point in points]})
         return
     for point in points:
-        in_int8 = f", {len(point.int8)} layers in int8" if point.int8 else ""
-        typer.echo(f'--budget "{told(point.shares)}"  error {point.error:.4f}{in_int8}')
+        typer.echo(f'--budget "{told(point.shares)}"  {point.quality}')

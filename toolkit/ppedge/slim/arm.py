@@ -20,7 +20,7 @@ from ppedge.models.mobilenet_v3 import ResidualUnit
 from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
-from ppedge.recipe import ArmPrune, Quant
+from ppedge.recipe_slim import ArmPrune, Quant
 from ppedge.slim.budget import ROUNDING, Budgeting, Counter, Price, told
 from ppedge.slim.collapse import THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.exact import exact_rewrites
@@ -116,8 +116,7 @@ class ArmSlimming:
             point, limit = self._farthest(problem), f"a drop of {self.settings.max_drop}"
         self.settings, chosen = _widths(self.settings, point)
         self.int8 = None if self.quant is None else point.int8
-        in_int8 = f", {len(point.int8)} layers in int8" if point.int8 else ""
-        self.reporter.say(f"within {limit}: {told(point.shares)}{in_int8}, error {point.error:.3f}")
+        self.reporter.say(f"within {limit}: {told(point.shares)}, {point.quality}")
         self.steps[-1]["search"] = {"budget": budgets, **asdict(point),
                                     "frontier": [asdict(other) for other in frontier(problem)]}  # fmt: skip
         return chosen

@@ -19,7 +19,7 @@ from ppedge.errors import GateError
 from ppedge.models.weights import load_weights, state_of
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
-from ppedge.recipe import ArmPrune, Quant
+from ppedge.recipe_slim import ArmPrune, Quant
 from ppedge.slim.collapse import HEAD, THRESHOLD, head_errors, neck_errors
 from ppedge.slim.exact import exact_rewrites
 from ppedge.slim.fpgm import keep_count

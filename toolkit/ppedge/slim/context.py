@@ -11,7 +11,8 @@ import paddle
 
 from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
-from ppedge.recipe import Recipe, Schedule
+from ppedge.recipe import Recipe
+from ppedge.recipe_model import Schedule
 from ppedge.runs import Run
 from ppedge.slim import pact
 from ppedge.slim.budget import Counter, Price

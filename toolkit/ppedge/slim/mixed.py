@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import paddle
 
-from ppedge.recipe import Quant
+from ppedge.recipe_slim import Quant
 from ppedge.slim.pact import measure_clips
 from ppedge.slim.parts import belongs
 from ppedge.slim.precision import gaining

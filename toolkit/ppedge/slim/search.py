@@ -71,6 +71,11 @@ class Point:
     shares: dict[str, float]
     int8: tuple[str, ...] = ()
 
+    @property
+    def quality(self) -> str:
+        """Its error and its layers in 8 bits, for people."""
+        return f"error {self.error:.4f}" + (f", {len(self.int8)} layers in int8" if self.int8 else "")
+
 
 def choose(problem: Problem, budgets: Mapping[str, float]) -> Point | None:
     """Choose the levels of least error within budgets.

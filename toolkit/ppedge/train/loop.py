@@ -22,7 +22,7 @@ from ppedge.errors import Interrupted, PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter, Step
-from ppedge.recipe import Schedule
+from ppedge.recipe_model import Schedule
 from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, loader, steps_per_epoch
 from ppedge.train.checkpoint import Position

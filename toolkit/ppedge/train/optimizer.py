@@ -9,7 +9,7 @@ import math
 
 import paddle
 
-from ppedge.recipe import Schedule
+from ppedge.recipe_model import Schedule
 
 
 def learning_rate(step: int, total: int, warmup: int, peak: float) -> float:
