@@ -56,7 +56,7 @@ def test_too_long():
 
 
 def test_a_module_is_run_by_this_python():
-    with pytest.raises(PpedgeError, match="Exporting ended with exit code 2: .*required: run, stage, kind, prefix"):
+    with pytest.raises(PpedgeError, match="Exporting ended with exit code 2: .*required: run, --network"):
         run_module("ppedge.convert.export", [], "Exporting")
 
 

@@ -20,4 +20,4 @@ def test_nothing_is_left_beside_the_model(models):
 @pytest.mark.usefixtures("export_tiny")
 def test_the_child_ends_in_a_sentence(tmp_path):
     with pytest.raises(PpedgeError, match=r"exporting ended with exit code 2: error: .*recipe\.yml: no such recipe"):
-        run_module("ppedge.convert.export", [tmp_path, "train", "float", tmp_path / "m"], "exporting")
+        run_module("ppedge.convert.export", [tmp_path, "--network", "train", "float", tmp_path / "m"], "exporting")

@@ -1,8 +1,8 @@
 """From a network in memory to an inference model (``.pdmodel`` and ``.pdiparams``) that Paddle Lite and ONNX take.
 
-Run it in a process of its own (``python -m ppedge.convert.export RUN STAGE KIND PREFIX``): PaddleSlim export
-leaves Paddle in static mode, and equal networks give equal files only if nothing was exported before (Paddle numbers
-variables by process).
+Run it in a process of its own (``python -m ppedge.convert.export RUN --network STAGE KIND PREFIX``): PaddleSlim changes
+Paddle's own classes, and Paddle may abort. Paddle numbers variables as they come; each network begins again at 0, so
+that equal networks give equal files.
 
 A detector is exported with free batch, height and width: opt makes the same operators of it as with batch 1. A
 recogniser is exported with batch 1, fixed height and free width: Paddle Lite aborts when it runs an LSTM whose zero
@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import paddle
 from paddle.static import InputSpec
+from paddle.utils import unique_name
 
 from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
@@ -144,7 +145,7 @@ def save_cases(path: Path, cases: list[Case]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Export a run's network: the child process of the convert stage.
+    """Export a run's networks: the child process of the convert stage, since importing Paddle takes longest.
 
     Kinds: ``float``; ``quantized``; ``unquantized``, the float network that carries the quantized one's weights. Beside
     the model it writes, but for the last kind, reference cases as ``PREFIX.npz``, and as ``PREFIX.json`` for
@@ -152,12 +153,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m ppedge.convert.export")
     parser.add_argument("run", type=Path)
-    parser.add_argument("stage", choices=("train", "slim"))
-    parser.add_argument("kind", choices=("float", "quantized", "unquantized"))
-    parser.add_argument("prefix", type=Path)
+    parser.add_argument(
+        "--network", nargs=3, action="append", required=True, metavar=("STAGE", "KIND", "PREFIX"), dest="networks"
+    )
     options = parser.parse_args(arguments)
     try:
-        _export_run(Run(options.run), options.stage, options.kind, options.prefix)
+        for stage, kind, prefix in options.networks:
+            print(
+                f"the {kind} network of {stage}", flush=True
+            )  # if Paddle aborts without a word, this is the last line
+            with unique_name.guard():
+                _export_run(Run(options.run), stage, kind, Path(prefix))
     except PpedgeError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -78,12 +78,16 @@ def run_convert(
     else:
         sources = [_imported(recipe, model, say)]
     files: dict[str, Any] = {}
-    with run.writing("convert", force=force) as folder:
+    with run.writing("convert", force=force) as folder, tempfile.TemporaryDirectory(prefix="ppedge-qdq-") as temporary:
+        unquantized = Path(temporary) / "unquantized"
         if model:
             save(keep or recipe, folder / RECIPE)
+            say(f"running {model.model} in Paddle")
+            imported.bring_in(model, folder / sources[0].prefix, recipe.task, recipe.line_height)
+        else:
+            _export(recipe, run, sources, folder, unquantized, say)
         for source in sources:
-            _source(recipe, run, source, model, folder / source.prefix, say)
-            files |= _convert(recipe, run, source, folder, say)
+            files |= _convert(recipe, source, folder, unquantized, say)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
         run.write_manifest(
             folder,
@@ -154,29 +158,26 @@ def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) 
     return sources
 
 
-def _source(
-    recipe: Recipe, run: Run, source: _Source, model: InferenceModel | None, prefix: Path, say: Callable[[str], None]
+def _export(
+    recipe: Recipe, run: Run, sources: Sequence[_Source], folder: Path, unquantized: Path, say: Callable[[str], None]
 ) -> None:
-    """Put the inference model of a source at its prefix, with reference cases beside it."""
-    if model is not None:
-        say(f"running {model.model} in Paddle")
-        imported.bring_in(model, prefix, recipe.task, recipe.line_height)
-        return
-    assert source.stage is not None
-    say(f"exporting the {source.kind} network of {source.stage}")
-    _export(run, source.stage, source.kind, prefix)
+    """Put an inference model, with reference cases beside it, at the prefix of each source.
+
+    If an int8 ONNX file is to be made, also the float network with the quantized one's weights, at ``unquantized``.
+    """
+    networks = [(source.stage, source.kind, folder / source.prefix) for source in sources]
+    if "onnx" in recipe.convert.formats and any(source.kind == "quantized" for source in sources):
+        networks.append(("slim", "unquantized", unquantized))
+    for _, _, prefix in networks:
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+    say(f"exporting {', '.join(f'the {kind} network of {stage}' for stage, kind, _ in networks)}")
+    options = [str(word) for network in networks for word in ("--network", *network)]
+    run_module("ppedge.convert.export", [run.path, *options], f"Exporting the networks of {run.path}")
 
 
-def _export(run: Run, stage: str, kind: str, prefix: Path) -> None:
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    run_module(
-        "ppedge.convert.export",
-        [run.path, stage, kind, prefix],
-        f"Exporting the {kind} network of {run.stage(stage)}",
-    )
-
-
-def _convert(recipe: Recipe, run: Run, source: _Source, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _convert(
+    recipe: Recipe, source: _Source, folder: Path, unquantized: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
     prefix = folder / source.prefix
     target = folder / source.place
     cases, about = prefix.with_name(f"{prefix.name}.npz"), prefix.with_name(f"{prefix.name}.json")
@@ -194,7 +195,7 @@ def _convert(recipe: Recipe, run: Run, source: _Source, folder: Path, say: Calla
     if "onnx" in recipe.convert.formats and (source.kind == "float" or source.stage is not None):
         path = target / f"{recipe.task}.{'fp32' if source.kind == 'float' else 'int8'}.onnx"
         say(f"writing {path.relative_to(folder)}")
-        found = _float_onnx(prefix, path, cases) if source.kind == "float" else _int8_onnx(run, path, cases)
+        found = _float_onnx(prefix, path, cases) if source.kind == "float" else _int8_onnx(unquantized, path, cases)
         files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, **found}
     cases.unlink()
     about.unlink(missing_ok=True)
@@ -206,15 +207,12 @@ def _float_onnx(prefix: Path, path: Path, cases: Path) -> dict[str, Any]:
     return {"difference_to_paddle": onnx.check(path, *onnx.load_cases(cases))}
 
 
-def _int8_onnx(run: Run, path: Path, cases: Path) -> dict[str, Any]:
+def _int8_onnx(unquantized: Path, path: Path, cases: Path) -> dict[str, Any]:
     """Write the quantized network as ONNX by way of the float network that has its weights."""
-    with tempfile.TemporaryDirectory(prefix="ppedge-qdq-") as temporary:
-        prefix = Path(temporary) / "unquantized"
-        _export(run, "slim", "unquantized", prefix)
-        exact = prefix.with_suffix(".onnx")
-        onnx.to_onnx(prefix, exact)
-        from ppedge.convert.qdq import Quantizer, to_qdq  # needs the onnx package, which to_onnx has asked for
+    exact = unquantized.with_suffix(".onnx")
+    onnx.to_onnx(unquantized, exact)
+    from ppedge.convert.qdq import Quantizer, to_qdq  # needs the onnx package, which to_onnx has asked for
 
-        quantizers = [Quantizer(**entry) for entry in read_json(prefix.with_suffix(".json"))["quantizers"]]
-        layers = to_qdq(exact, path, quantizers)
+    quantizers = [Quantizer(**entry) for entry in read_json(unquantized.with_suffix(".json"))["quantizers"]]
+    layers = to_qdq(exact, path, quantizers)
     return {"quantized_layers": layers, "mean_difference_to_paddle": onnx.check_mean(path, *onnx.load_cases(cases))}
