@@ -37,7 +37,7 @@ $(UV):
 
 $(STAMP): requirements/dev.lock pyproject.toml .python-version | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python 3.10 --clear .venv
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements/dev.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
