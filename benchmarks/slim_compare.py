@@ -139,7 +139,7 @@ class Comparison:
         changes = [part for change in (f"seed={seed}", *self.changes) for part in ("--set", change)]
         if way.options is not None and not run.done("slim"):
             try:
-                ppedge("slim", run.path, *way.options, *changes, "--json")
+                ppedge("slim", run.path, *way.options, *changes, "--resume", "--json")
             except GateError as error:  # a budget that cannot be met
                 return {**base, "failed": error.message}
         # Of ``--quant arm`` the manifest alone says whether any layer was worth it.

@@ -106,12 +106,12 @@ class TestWriting:
         assert names(run.path) == ["slim"]
 
     def test_what_an_attempt_left_is_kept_for_resume_alone(self, run):
-        with pytest.raises(ValueError), run.writing("train", keep=True) as folder:
+        with pytest.raises(ValueError), run.writing("train", keep="last.ckpt") as folder:
             (folder / "last.ckpt").write_text("half way")
             raise ValueError
-        with run.writing("train", keep=True) as folder:
+        with run.writing("train", keep="last.ckpt") as folder:
             assert (folder / "last.ckpt").read_text() == "half way"
-        with pytest.raises(ValueError), run.writing("slim", keep=True) as folder:
+        with pytest.raises(ValueError), run.writing("slim", keep="last.ckpt") as folder:
             (folder / "x").write_text("")
             raise ValueError
         with run.writing("slim") as folder:
@@ -147,11 +147,11 @@ class TestWriting:
         assert "there already" in other("slim").stderr
 
     def test_what_a_killed_write_left_is_cleared_away(self, run):
-        with pytest.raises(ValueError), run.writing("train", keep=True) as folder:
+        with pytest.raises(ValueError), run.writing("train", keep="last.ckpt") as folder:
             (folder / ".last.ckpt.x7").write_text("half")
             (folder / "last.ckpt").write_text("whole")
             raise ValueError
-        with run.writing("train", keep=True) as folder:
+        with run.writing("train", keep="last.ckpt") as folder:
             assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
 
     @pytest.mark.parametrize("death", [1, 2])

@@ -20,10 +20,13 @@ from ppedge.runs import Run
 from ppedge.slim.prices import Prices
 from ppedge.train.stage import run_train
 
+SHORT = {"epochs": 6, "batch_size": 2, "eval_every": 6, "checkpoint_every": 1}
 ARM = {"samples": 4, "tolerance": 0.1, "neck_width": 8, "head_width": 8,
-       "distill": {"epochs": 6, "batch_size": 2, "eval_every": 6}}  # fmt: skip
+       "distill": SHORT}  # fmt: skip
 ELSEWHERE = "--budget and --frontier are for pruning by arm. Add --prune arm."
-SLIM = {"prune": {"method": "arm", "multiple": 4, "arm": ARM}, "quant": {"method": "none"}}
+FPGM = ("--prune", "fpgm", "--set", "slim.prune.mode=flat")
+SLIM = {"prune": {"method": "arm", "multiple": 4, "arm": ARM, "finetune": SHORT},
+        "quant": {"method": "none", "samples": 2, "train": SHORT}}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -46,26 +49,67 @@ def outputs(run):
             p.name != "manifest.json"}  # fmt: skip
 
 
-@pytest.mark.slow
-def test_a_slim_stage_that_was_killed_gives_the_same_plan_and_bytes(trained, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no runtime: nothing is counted
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    for run in (whole, killed):
-        shutil.copytree(trained, run)
-    subprocess.run(command(whole), check=True, capture_output=True)
-    process = subprocess.Popen(command(killed), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    log = killed / ".slim.partial" / ".distil" / "metrics.jsonl"
-    while not (log.is_file() and '"loss"' in log.read_text()):
+def kill_at(file, *command):
+    """Run a command until a file is there, and kill it."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not file.is_file():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert not (killed / "slim").exists() and (killed / ".slim.partial").exists()
-    subprocess.run(command(killed), check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_a_slim_stage_that_was_killed_twice_goes_on_to_the_same_bytes(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no runtime: nothing is counted
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for run in (whole, killed):
+        shutil.copytree(trained, run)
+    options = ("--quant", "pact")
+    subprocess.run(command(whole, *options), check=True, capture_output=True)
+    partial = killed / ".slim.partial"
+    kill_at(partial / ".distil" / "last.ckpt", *command(killed, *options))
+    refused = subprocess.run(command(killed, *options), capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "an interrupted slimming lies there. Go on with --resume, or start anew with --force." in refused.stderr
+    other = subprocess.run(
+        command(killed, *options, "--resume", "--set", "slim.prune.multiple=8"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert other.returncode == 2 and "findings.json: was written with other data or settings." in other.stderr
+    kill_at(partial / ".QAT" / "last.ckpt", *command(killed, *options, "--resume"))
+    assert not (killed / "slim").exists()
+    done = subprocess.run(command(killed, *options, "--resume"), check=True, capture_output=True, text=True)
+    assert "going on with the network that was pruned before the interruption" in done.stderr
+    assert "QAT: going on after step" in done.stderr
     found = outputs(whole)
-    assert set(found) == {"plan.json", "reduction.json", "pruned.pdparams", "best.pdparams"}
+    assert {"plan.json", "reduction.json", "clips.json", "pruned.pdparams", "best.pdparams"} == set(found)
     assert outputs(killed) == found
-    assert not (killed / ".slim.partial").exists()
+    assert sorted(path.name for path in (killed / "slim").iterdir()) == sorted(
+        p.name for p in (whole / "slim").iterdir()
+    )
+    metrics = [json.loads((run / "slim" / "manifest.json").read_text())["metrics"] for run in (whole, killed)]
+    assert metrics[0] == metrics[1]
+    assert not partial.exists()
+
+
+@pytest.mark.slow
+def test_fpgm_goes_on_too_and_force_starts_anew(trained, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for run in (whole, killed):
+        shutil.copytree(trained, run)
+    subprocess.run(command(whole, *FPGM), check=True, capture_output=True)
+    kill_at(killed / ".slim.partial" / ".fine-tune" / "last.ckpt", *command(killed, *FPGM))
+    (killed / ".slim.partial" / "stray").touch()
+    again = tmp_path / "again"
+    shutil.copytree(killed, again)
+    for run, option in ((killed, "--resume"), (again, "--force")):
+        done = subprocess.run(command(run, *FPGM, option), check=True, capture_output=True, text=True)
+        assert ("fine-tune: going on after step" in done.stderr) == (option == "--resume")
+        assert outputs(run) == outputs(whole)
+    assert not (again / "slim" / "stray").exists()
 
 
 @pytest.mark.slow

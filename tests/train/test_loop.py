@@ -164,6 +164,17 @@ def test_a_network_that_training_makes_worse_stays_as_it_came(det_data, tmp_path
     assert all(np.array_equal(value, before[name]) for name, value in state_of(course.net).items())
 
 
+def test_patience_ends_a_course_that_gets_no_better(det_data, tmp_path, monkeypatch):
+    values = iter([0.1, 0.5, 0.4, 0.5, 0.9])
+    monkeypatch.setattr(Task, "evaluate", lambda *_: {"hmean": next(values)})
+    recipe = tiny_recipe("det", det_data, train={"epochs": 9, "patience": 2})
+    result = fit(make_course(recipe, tmp_path))
+    per_epoch = len([None for _ in (tmp_path / METRICS).read_text().splitlines()]) // 4 - 1
+    assert (result.best, result.steps) == ({"hmean": 0.5}, 4 * per_epoch)
+    resumed = fit(make_course(recipe, tmp_path, resume=True))  # it is not taken for interrupted
+    assert (resumed.best, resumed.steps, next(values)) == (result.best, result.steps, 0.9)
+
+
 def test_no_epochs_is_an_evaluation_alone(det_data, tmp_path):
     course = make_course(tiny_recipe("det", det_data, train={"epochs": 0}), tmp_path)
     before = state_of(course.net)

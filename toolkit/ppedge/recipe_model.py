@@ -33,6 +33,9 @@ class Schedule(Section):
     """Keep BatchNorm's running statistics and use them in training too: right for short fine-tuning on few pictures."""
     eval_every: int = Field(1, ge=1)
     """Evaluate every so many epochs, and after the last."""
+    patience: int | None = Field(None, ge=1)
+    """End when so many evaluations in a row were no better than the best before them; by default a course goes on to
+    its end, since the cosine's last steps are its best."""
     checkpoint_every: int = Field(100, ge=1)
     """Write last.ckpt every so many steps, and after each epoch."""
 

@@ -33,7 +33,7 @@ def run(
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
-    """Train, slim, convert and validate; finished stages are kept, an interrupted training goes on.
+    """Train, slim, convert and validate; finished stages are kept, an interrupted one goes on.
 
     The recipes of a suite are taken side by side. Ends in a table: size, metric and ARM instructions at each
     stage.
@@ -133,8 +133,8 @@ def _one_stage(
             run_train(recipe, run, device=used, resume=not force, force=force, skip_bad=skip_bad, reporter=reporter)
         else:
             run_slim(
-                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), force=force,
-                skip_bad=skip_bad, reporter=reporter,
+                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), resume=not force,
+                force=force, skip_bad=skip_bad, reporter=reporter,
             )  # fmt: skip
     elif stage == "convert":
         from ppedge.convert.stage import run_convert

@@ -54,6 +54,7 @@ def slim(
     ] = False,
     device: Device = "auto",
     set_: Set = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted slimming stopped.")] = False,
     force: Force = False,
     skip_bad: SkipBad = False,
     as_json: Json = False,
@@ -61,7 +62,8 @@ def slim(
     """Prune a trained network and make it 8 bit.
 
     Leaves plan.json (what is kept), sensitivity.json, reduction.json or quantization.json (what that rests on),
-    pruned.pdparams (float) and best.pdparams in RUN/slim.
+    pruned.pdparams (float) and best.pdparams in RUN/slim. Once the network is pruned, an interruption loses nothing:
+    --resume goes on from there.
     """
     overrides = list(set_)
     for key, value in (("prune.method", prune), ("quant.method", quant)):
@@ -86,8 +88,8 @@ def slim(
         _show_frontier(slim_frontier(recipe, opened, price=price, skip_bad=skip_bad, reporter=Reporter()), as_json)
         return
     metrics = run_slim(
-        recipe, opened, device=used, count=arm_counter(recipe), price=price, force=force, skip_bad=skip_bad,
-        reporter=Reporter(),
+        recipe, opened, device=used, count=arm_counter(recipe), price=price, resume=resume, force=force,
+        skip_bad=skip_bad, reporter=Reporter(),
     )  # fmt: skip
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "run": str(opened.path)})

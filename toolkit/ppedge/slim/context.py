@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,23 @@ TRACE_SHAPE = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64), "cls": (1, 3, 48, 1
 
 
 @dataclass
+class Findings:
+    """What the steps of the stage have found and written so far.
+
+    Attributes:
+        metrics: Of the stage, by step.
+        outputs: Names of files in the stage's folder.
+        int8: Names of the layers that a budget wants in 8 bits; None where none chose them.
+        domain: How training and evaluation pictures differ; None where that was not looked at or cannot be told.
+    """
+
+    metrics: dict[str, Any] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
+    int8: Sequence[str] | None = None
+    domain: dict[str, Any] | None = None
+
+
+@dataclass
 class Stage:
     """What the stage works on, what it counts with, and what its steps have found and written so far.
 
@@ -39,10 +57,8 @@ class Stage:
         device: Which Paddle computes on.
         count: Counts a network's ARM instructions.
         price: Predicts them.
-        metrics: Of the stage, by step.
-        outputs: Names of files in ``folder``.
-        int8: Names of the layers that a budget wants in 8 bits; None where none chose them.
-        domain: How training and evaluation pictures differ; None where that was not looked at or cannot be told.
+        resume: Go on where an interrupted attempt stopped.
+        found: What its steps have found so far.
     """
 
     recipe: Recipe
@@ -55,10 +71,8 @@ class Stage:
     device: str
     count: Counter | None = None
     price: Price | None = None
-    metrics: dict[str, Any] = field(default_factory=dict)
-    outputs: list[str] = field(default_factory=list)
-    int8: tuple[str, ...] | None = None
-    domain: dict[str, Any] | None = None
+    resume: bool = False
+    found: Findings = field(default_factory=Findings)
 
 
 def spread(samples: Sequence[Any], count: int) -> Sequence[Any]:
@@ -79,21 +93,21 @@ def batches(stage: Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
 def train_course(
     stage: Stage, title: str, net: Network, schedule: Schedule, loss: Distillation | None = None
 ) -> tuple[Metrics, Metrics]:
-    """Train for a while; of the files only the log stays. Return the metrics as the network came and at its best."""
+    """Train for a while, or go on; the log becomes a file of the stage.
+
+    Returns:
+        The metrics as the network came, and at its best.
+    """
     course = Course(
         title, net, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
-        evaluate_first=True, loss=loss, reporter=stage.reporter,
-        after_stop="Repeat the command: it starts the slim stage anew.",
+        evaluate_first=True, loss=loss, reporter=stage.reporter, resume=stage.resume,
     )  # fmt: skip
     if title == "QAT":
         course.after_step = pact.keep_clips_above(net, stage.recipe.slim.quant.min_clip)
         course.log_also = lambda: {"clips": pact.clips_of(net)}
     result = fit(course)
     log = f"{title.lower().replace('-', '')}.jsonl"
-    (course.folder / METRICS).rename(stage.folder / log)
-    stage.outputs.append(log)
-    for left in course.folder.iterdir():
-        left.unlink()
-    course.folder.rmdir()
+    shutil.copyfile(course.folder / METRICS, stage.folder / log)
+    stage.found.outputs.append(log)
     return result.first, result.best

@@ -14,6 +14,7 @@ from ppedge.slim.context import TRACE_SHAPE, Stage, batches, spread, train_cours
 from ppedge.slim.distill import Distillation
 from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.groups import Group, trace
+from ppedge.slim.interruption import cut_network, keep, kept_plan
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.sensitivity import choose, measure, trial_counts
 
@@ -21,8 +22,34 @@ SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
 BATCH = 4
 
 
-def prune_by_fpgm(stage: Stage, net: Network) -> Plan:
-    """Choose a plan, save what it rests on, prune ``net`` by it and train what is left."""
+def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation | None]:
+    """Prune a copy of the network as trained by the recipe's method, and train what is left of it.
+
+    What an interrupted attempt has pruned is taken up. Files that say why it was pruned so are written into the stage's
+    folder.
+
+    Returns:
+        The plan, the slim network, and the loss with which it learns from the network as trained, if it does.
+    """
+    plan = kept_plan(stage)
+    if plan is None:
+        net = copy_of(trained, stage.task.build)
+        by_arm = stage.recipe.slim.prune.method == "arm"
+        plan = _reduce_for_arm(stage, trained, net) if by_arm else _prune_by_fpgm(stage, net)
+        keep(stage, plan, net)
+    net = cut_network(stage, plan)
+    settings, metrics = stage.recipe.slim.prune, stage.found.metrics
+    if settings.method == "fpgm":
+        metrics["pruned"], metrics["finetuned"] = train_course(stage, "fine-tune", net, settings.finetune)
+        return plan, net, None
+    schedule = settings.arm.distill
+    loss = Distillation(trained, net, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss)
+    metrics["reduced"], metrics["distilled"] = train_course(stage, "distil", net, schedule, loss)
+    return plan, net, loss
+
+
+def _prune_by_fpgm(stage: Stage, net: Network) -> Plan:
+    """Choose a plan, save what it rests on, and prune ``net`` by it."""
     settings, task = stage.recipe.slim.prune, stage.task
     shape = TRACE_SHAPE[stage.recipe.task]
     groups = trace(task.build(), shape, settings.exclude)
@@ -44,8 +71,7 @@ def prune_by_fpgm(stage: Stage, net: Network) -> Plan:
         )
     apply_plan(net, plan)
     stage.reporter.say(f"pruned to {left:.3f} of the FLOPs in {sum(g.channels > n for g, n in counts.items())} groups")
-    stage.metrics["flops_left"] = left
-    stage.metrics["pruned"], stage.metrics["finetuned"] = train_course(stage, "fine-tune", net, settings.finetune)
+    stage.found.metrics["flops_left"] = left
     return plan
 
 
@@ -71,33 +97,25 @@ def _by_sensitivity(
     ]  # fmt: skip
     value = {"metric": task.main_metric, "samples": len(samples), "predicted_drop": predicted, "groups": record}
     write_json(stage.folder / SENSITIVITY, value)
-    stage.outputs.append(SENSITIVITY)
+    stage.found.outputs.append(SENSITIVITY)
     return kept, predicted
 
 
-def slim_for_arm(stage: Stage, teacher: Network) -> tuple[Plan, Network, Distillation]:
-    """Slim a copy of the teacher for ARM, write what each step cost, and let the copy learn from the teacher.
-
-    Returns:
-        The plan, the slim network, and the loss of learning from the teacher.
-    """
+def _reduce_for_arm(stage: Stage, teacher: Network, net: Network) -> Plan:
+    """Slim ``net``, a copy of the teacher, for ARM, and write what each step cost."""
     shift = domain.measure(teacher, stage.task, stage.train, stage.eval)
     if shift is not None:
-        stage.domain = shift.entry()
+        stage.found.domain = shift.entry()
         if shift.different:
             stage.reporter.say(shift.warning())
-    net = copy_of(teacher, stage.task.build)
     slimming = arm_slimming(stage, teacher, net)
     plan = slimming.run()
-    stage.int8 = slimming.int8
-    found = {"input_shape": slimming.input_shape, "domain": stage.domain, "steps": slimming.steps}
+    stage.found.int8 = slimming.int8
+    found = {"input_shape": slimming.input_shape, "domain": stage.found.domain, "steps": slimming.steps}
     write_json(stage.folder / REDUCTION, found)
-    stage.outputs.append(REDUCTION)
-    stage.metrics["macs_left"] = slimming.steps[-1]["macs"] / slimming.steps[0]["macs"]
-    schedule = stage.recipe.slim.prune.arm.distill
-    loss = Distillation(teacher, net, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss)
-    stage.metrics["reduced"], stage.metrics["distilled"] = train_course(stage, "distil", net, schedule, loss)
-    return plan, net, loss
+    stage.found.outputs.append(REDUCTION)
+    stage.found.metrics["macs_left"] = slimming.steps[-1]["macs"] / slimming.steps[0]["macs"]
+    return plan
 
 
 def arm_slimming(stage: Stage, teacher: Network, net: Network) -> ArmSlimming:

@@ -57,15 +57,15 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
         choice = choose_precisions(
             net, gains, calibration.clips, calibration.batches, lambda: task.evaluate(net, samples)[task.main_metric],
             cores=settings.cores, max_drop=settings.max_drop, max_error=bound or math.inf,
-            few=-(-MEASURED // settings.train.batch_size), exclude=settings.exclude, wanted=stage.int8,
+            few=-(-MEASURED // settings.train.batch_size), exclude=settings.exclude, wanted=stage.found.int8,
             advance=bar.advance,
         )  # fmt: skip
     found = choice.to_dict()
-    free = stage.int8 is not None  # a budget's layers are held to no limits
+    free = stage.found.int8 is not None  # a budget's layers are held to no limits
     value = {"metric": task.main_metric, "samples": len(samples), "max_drop": None if free else settings.max_drop,
              "max_error": None if free else bound, "cores": settings.cores, **found}  # fmt: skip
     write_json(stage.folder / QUANTIZATION, value)
-    stage.outputs.append(QUANTIZATION)
+    stage.found.outputs.append(QUANTIZATION)
     for line in told(choice):
         stage.reporter.say(line)
     stage.reporter.say(
@@ -110,15 +110,15 @@ def quantize_and_train(
     pact.set_clips(net, calibration.clips)
     pact.calibrate(net, calibration.batches)
     first = pact.clips_of(net)
-    stage.metrics["calibrated"], _ = train_course(stage, "QAT", net, settings.train, loss)
+    stage.found.metrics["calibrated"], _ = train_course(stage, "QAT", net, settings.train, loss)
     last = pact.clips_of(net)
     stage.reporter.say(pact.describe_course(first, last))
     write_json(stage.folder / CLIPS, {name: {"start": first[name], "end": last[name]} for name in first})
-    stage.outputs.append(CLIPS)
+    stage.found.outputs.append(CLIPS)
     state = state_of(net)
     write_pdparams(stage.folder / BEST, state)
     exported = task.build()
     apply_plan(exported, plan)
     pact.quantize(exported, float_names=plan.float_layers)
     load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)
-    stage.metrics["quantized"] = task.evaluate(exported, stage.eval)
+    stage.found.metrics["quantized"] = task.evaluate(exported, stage.eval)

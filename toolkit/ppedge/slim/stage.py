@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ppedge.errors import PpedgeError
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe import Recipe
@@ -14,9 +15,10 @@ from ppedge.slim import pact
 from ppedge.slim.arm import copy_of
 from ppedge.slim.budget import Counter, Price
 from ppedge.slim.context import Stage
+from ppedge.slim.interruption import STATE, clear
 from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan
-from ppedge.slim.pruning import arm_slimming, prune_by_fpgm, slim_for_arm
+from ppedge.slim.pruning import arm_slimming, pruned
 from ppedge.slim.quantizing import calibration_of, choose_precision, quantize_and_train
 from ppedge.slim.search import Point, frontier
 from ppedge.train.loop import BEST
@@ -31,6 +33,7 @@ def run_slim(
     device: str,
     count: Counter | None = None,
     price: Price | None = None,
+    resume: bool = False,
     force: bool = False,
     skip_bad: bool = False,
     reporter: Reporter,
@@ -44,29 +47,42 @@ def run_slim(
         count: Counts a network's ARM instructions, for the record of what each step of ``arm`` saves; None where there
             is nothing to count with.
         price: Predicts them; needed where the recipe sets a budget or a largest drop for ``arm``, or quantizes by it.
-        force: Replace an earlier result.
+        resume: Go on where an interrupted attempt stopped: from the pruned network, and from the last checkpoint of its
+            training; with the same bytes in the end. An attempt that was interrupted earlier starts anew.
+        force: Replace an earlier result or attempt.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
 
     Raises:
-        PpedgeError: The train stage has not been run, there is a result already, or data is bad.
+        PpedgeError: The train stage has not been run, there is a result or an interrupted attempt already, or data is
+            bad.
         GateError: The recipe's budget cannot be met, or its largest drop not kept.
     """
     began = time.monotonic()
+    attempt = run.partial("slim") / STATE
+    if attempt.is_file() and not (resume or force):
+        raise PpedgeError(
+            f"{attempt}: an interrupted slimming lies there.", "Go on with --resume, or start anew with --force."
+        )
     task = Task(recipe)
     trained = run.manifest("train")["metrics"]
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
-    with run.writing("slim", force=force) as folder:
-        stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price)
-        stage.metrics["float"] = {k: v for k, v in trained.items() if k != "parameters"}
+    with run.writing("slim", force=force, keep=STATE) as folder:
+        if not resume:
+            clear(folder)
+            for left in folder.iterdir():
+                left.unlink()
+        stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume)
+        stage.found.metrics["float"] = {k: v for k, v in trained.items() if k != "parameters"}
         plan, float_layers = _steps(stage)
+        clear(folder)
         run.write_manifest(
             folder,
             "slim",
-            outputs=stage.outputs,
+            outputs=stage.found.outputs,
             inputs=[run.recipe_path, *stage_inputs(recipe)],
-            metrics=stage.metrics,
+            metrics=stage.found.metrics,
             parent="train",
             seed=recipe.seed,
             device=device,
@@ -74,27 +90,25 @@ def run_slim(
             prune=recipe.slim.prune.method,
             quant=recipe.slim.quant.method if "int8" in plan.precision.values() else "none",
             float_layers=float_layers,
-            domain=stage.domain,
+            domain=stage.found.domain,
             skipped=skipped,
             seconds=round(time.monotonic() - began, 1),
         )
-    return stage.metrics
+    return stage.found.metrics
 
 
 def _steps(stage: Stage) -> tuple[Plan, list[str]]:
     """Prune and quantize; return the plan, and the names of the layers that a quantized network has in float."""
     net = load_float(stage.run, stage.task, "train")
     plan, distillation = Plan("none", {}, {}), None
-    if stage.recipe.slim.prune.method == "fpgm":
-        plan = prune_by_fpgm(stage, net)
-    elif stage.recipe.slim.prune.method == "arm":
-        plan, net, distillation = slim_for_arm(stage, net)
+    if stage.recipe.slim.prune.method != "none":
+        plan, net, distillation = pruned(stage, net)
     if stage.recipe.slim.quant.method != "none":
         calibration = calibration_of(stage, net)
         plan = replace(plan, precision=choose_precision(stage, net, plan, calibration))
     plan.save(stage.folder / PLAN)
     write_pdparams(stage.folder / PRUNED, state_of(net))
-    stage.outputs += [PLAN, PRUNED, BEST]
+    stage.found.outputs += [PLAN, PRUNED, BEST]
     if "int8" not in plan.precision.values():
         write_pdparams(stage.folder / BEST, state_of(net))
         return plan, []

@@ -1,7 +1,8 @@
 """``last.ckpt``: all that a course of training needs to go on as if it had never stopped.
 
-Weights, the optimizer's moments, the position and the best result so far. Random numbers need no saving: the order of
-samples, their augmentation and the network's own noise are drawn from (seed, epoch or step).
+Weights, the optimizer's moments, the position and the best result so far. Moments are kept by the names that
+parameters have in the network: their own names count all parameters that the process has made. Random numbers need no
+saving: the order of samples, their augmentation and the network's own noise are drawn from (seed, epoch or step).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from ppedge.errors import PpedgeError
 from ppedge.models.weights import load_weights, read_pdparams, write_pdparams
 
 
@@ -50,9 +52,11 @@ class Position:
 def save(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, position: Position) -> None:
     """Write a checkpoint atomically."""
     state: dict[str, Any] = {f"net/{name}": value.numpy() for name, value in net.state_dict().items()}
+    names = {parameter.name: name for name, parameter in net.named_parameters()}
     for name, value in optimizer.state_dict().items():
         if isinstance(value, paddle.Tensor):
-            state[f"optimizer/{name}"] = value.numpy()
+            own = max((own for own in names if name.startswith(f"{own}_")), key=len)
+            state[f"optimizer/{names[own]}/{name.removeprefix(f'{own}_')}"] = value.numpy()
     state.update({f"position/{name}": value for name, value in position.to_arrays().items()})
     write_pdparams(path, state)
 
@@ -69,6 +73,13 @@ def load(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer
         part, _, rest = name.partition("/")
         parts.setdefault(part, {})[rest] = value
     load_weights(net, parts["net"], path)
-    if parts["optimizer"]:
-        optimizer.set_state_dict({name: paddle.to_tensor(value) for name, value in parts["optimizer"].items()})
+    own = {name: parameter.name for name, parameter in net.named_parameters()}
+    moments = {}
+    for key, value in parts["optimizer"].items():
+        name, _, moment = key.rpartition("/")
+        if name not in own:
+            raise PpedgeError(f"{path}: has the optimizer's state of {key}, which this network lacks.")
+        moments[f"{own[name]}_{moment}"] = paddle.to_tensor(value)
+    if moments:
+        optimizer.set_state_dict(moments)
     return Position.from_arrays(parts["position"])

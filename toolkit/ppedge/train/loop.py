@@ -67,7 +67,6 @@ class Course:
         workers: Processes that prepare batches.
         amp: Mixed precision.
         resume: Go on from ``folder``'s last.ckpt if there is one.
-        after_stop: What a user who interrupts it is told to do.
         evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
         flat_start: For a recogniser: share of the course that is a flat start; above 0, a guide helps all along.
         after_step: Called after each step: bounds on parameters go here.
@@ -86,7 +85,6 @@ class Course:
     workers: int = 0
     amp: bool = False
     resume: bool = False
-    after_stop: str = "Go on with --resume."
     evaluate_first: bool = False
     flat_start: float = 0.0
     after_step: Callable[[], None] = lambda: None
@@ -166,7 +164,7 @@ class _Fit:
                 (course.folder / name).unlink(missing_ok=True)
             if course.evaluate_first or self.total == 0:
                 self._evaluate()
-        if self.position.step < self.total:
+        if self.position.step < self.total and not self._no_better():
             self._steps()
         if self.rank:  # the first process writes, and may not be done yet
             return Result({}, {}, self.position.step, time.monotonic() - began)
@@ -190,14 +188,17 @@ class _Fit:
                 began = time.monotonic()
                 loss, parts = self._step(net, batch)
                 self._log_step(bar, loss, parts, began, len(batch["image"]))
-                if self._epoch_ends(schedule.eval_every):
+                evaluated = self._epoch_ends(schedule.eval_every)
+                if evaluated:
                     self._evaluate()
                 if stop or self._checkpoint_due():
                     self._save()
+                if evaluated and self._no_better():
+                    break
                 if stop and self.position.step < self.total:
                     raise Interrupted(
                         f"Interrupted at step {self.position.step} of {self.total}; {course.folder / LAST} is written.",
-                        course.after_stop,
+                        "Go on with --resume.",
                     )
 
     def _step(self, net: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
@@ -238,6 +239,18 @@ class _Fit:
     def _epoch_ends(self, every: int) -> bool:
         step = self.position.step
         return step == self.total or step % (self.per_epoch * every) == 0
+
+    def _no_better(self) -> bool:
+        """Whether the course ends early: so many evaluations in a row were no better than the best before them."""
+        patience = self.course.schedule.patience
+        if patience is None:
+            return False
+        since = 0 if self.rank else sum(step > self.position.best_step for step in self._evaluations())
+        if self.world > 1:  # the first process alone evaluates
+            told = paddle.to_tensor([since])
+            paddle.distributed.broadcast(told, src=0)
+            since = int(told.item())
+        return since >= patience
 
     def _checkpoint_due(self) -> bool:
         return self.position.step % self.course.schedule.checkpoint_every == 0 or self._epoch_ends(1)
@@ -283,7 +296,8 @@ class _Fit:
 
     def _evaluations(self) -> dict[int, dict[str, float]]:
         """Return the metrics of each evaluation by its step, as the log has them."""
-        lines = (self.course.folder / METRICS).read_text(encoding="utf-8").splitlines()
+        path = self.course.folder / METRICS
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return {entry["step"]: entry["eval"] for entry in map(json.loads, lines) if "eval" in entry}
 
     def _save(self) -> None:

@@ -60,7 +60,7 @@ def run_train(
     _start_weights(net, recipe, reporter)
     first = paddle.distributed.get_rank() == 0
     # Of several processes, the first alone puts results in place.
-    place = run.writing("train", force=force, keep=True) if first else nullcontext(run.partial("train"))
+    place = run.writing("train", force=force, keep=LAST) if first else nullcontext(run.partial("train"))
     with place as folder:
         if first and not resume:
             checkpoint.unlink(missing_ok=True)

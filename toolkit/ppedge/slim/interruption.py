@@ -1,0 +1,81 @@
+"""What an interrupted slim stage goes on from: the network as it was cut, kept in the stage's working folder.
+
+What was measured to cut it is not repeated. The courses of training behind it have checkpoints of their own. A stage
+that was not interrupted rebuilds the network from here too, so that both compute the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
+from ppedge.models.zoo import Network
+from ppedge.recipe import Recipe
+from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
+from ppedge.slim.context import Findings, Stage
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.train.stage import stage_inputs
+
+CUT = "cut"
+STATE = f"{CUT}/findings.json"
+"""Written last: where it is, the rest is whole."""
+
+
+def keep(stage: Stage, plan: Plan, net: Network) -> None:
+    """Keep a network that was cut by a plan, and what the stage has found so far."""
+    folder = stage.folder / CUT
+    folder.mkdir(exist_ok=True)
+    plan.save(folder / "plan.json")
+    write_pdparams(folder / "weights.pdparams", state_of(net))
+    write_json(stage.folder / STATE, {"of": _fingerprint(stage.recipe, stage.run), **asdict(stage.found)})
+
+
+def kept_plan(stage: Stage) -> Plan | None:
+    """Return the plan that an interrupted attempt had come to, with its findings in the stage; None if there is none.
+
+    Raises:
+        PpedgeError: It had other data or settings, or its files are damaged.
+    """
+    path = stage.folder / STATE
+    if not path.is_file():
+        return None
+    state = read_json(path)
+    if state.pop("of") != _fingerprint(stage.recipe, stage.run):
+        raise PpedgeError(
+            f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
+        )
+    stage.found = Findings(**state)
+    stage.reporter.say("going on with the network that was pruned before the interruption")
+    return Plan.load(stage.folder / CUT / "plan.json")
+
+
+def cut_network(stage: Stage, plan: Plan) -> Network:
+    """Return the network that was cut by a plan, in eval mode, as `keep` kept it."""
+    net = stage.task.build()
+    apply_plan(net, plan)
+    path = stage.folder / CUT / "weights.pdparams"
+    load_weights(net, read_pdparams(path), path)
+    net.eval()
+    return net
+
+
+def clear(folder: Path) -> None:
+    """Remove what only an interrupted stage needs; what says that it is whole comes first."""
+    (folder / STATE).unlink(missing_ok=True)
+    for left in (folder / CUT, *folder.glob(".*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _fingerprint(recipe: Recipe, run: Run) -> str:
+    """Return a hash of all that the cut depends on."""
+    everything = [
+        recipe.model_dump(mode="json", exclude={"convert", "validate_"}),
+        sha256(run.stage("train") / MANIFEST),
+        [sha256(path) for path in stage_inputs(recipe)],
+    ]
+    return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
