@@ -18,13 +18,14 @@ from ppedge.progress import Reporter
 from ppedge.recipe_io import load_recipe
 from ppedge.runs import Run
 from ppedge.slim.prices import Prices
+from ppedge.slim.stage import run_slim
+from ppedge.train.loop import fit
 from ppedge.train.stage import run_train
 
 SHORT = {"epochs": 6, "batch_size": 2, "eval_every": 6, "checkpoint_every": 1}
 ARM = {"samples": 4, "tolerance": 0.1, "neck_width": 8, "head_width": 8,
        "distill": SHORT}  # fmt: skip
 ELSEWHERE = "--budget and --frontier are for pruning by arm. Add --prune arm."
-FPGM = ("--prune", "fpgm", "--set", "slim.prune.mode=flat")
 SLIM = {"prune": {"method": "arm", "multiple": 4, "arm": ARM, "finetune": SHORT},
         "quant": {"method": "none", "samples": 2, "train": SHORT}}  # fmt: skip
 
@@ -82,7 +83,7 @@ def test_a_slim_stage_that_was_killed_twice_goes_on_to_the_same_bytes(trained, t
     kill_at(partial / ".QAT" / "last.ckpt", *command(killed, *options, "--resume"))
     assert not (killed / "slim").exists()
     done = subprocess.run(command(killed, *options, "--resume"), check=True, capture_output=True, text=True)
-    assert "going on with the network that was pruned before the interruption" in done.stderr
+    assert "going on with the network that the interrupted slimming had ready" in done.stderr
     assert "QAT: going on after step" in done.stderr
     found = outputs(whole)
     assert {"plan.json", "reduction.json", "clips.json", "pruned.pdparams", "best.pdparams"} == set(found)
@@ -95,21 +96,57 @@ def test_a_slim_stage_that_was_killed_twice_goes_on_to_the_same_bytes(trained, t
     assert not partial.exists()
 
 
-@pytest.mark.slow
-def test_fpgm_goes_on_too_and_force_starts_anew(trained, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    for run in (whole, killed):
-        shutil.copytree(trained, run)
-    subprocess.run(command(whole, *FPGM), check=True, capture_output=True)
-    kill_at(killed / ".slim.partial" / ".fine-tune" / "last.ckpt", *command(killed, *FPGM))
-    (killed / ".slim.partial" / "stray").touch()
-    again = tmp_path / "again"
-    shutil.copytree(killed, again)
-    for run, option in ((killed, "--resume"), (again, "--force")):
-        done = subprocess.run(command(run, *FPGM, option), check=True, capture_output=True, text=True)
-        assert ("fine-tune: going on after step" in done.stderr) == (option == "--resume")
-        assert outputs(run) == outputs(whole)
-    assert not (again / "slim" / "stray").exists()
+class BoomError(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.mark.parametrize(
+    ("course", "changes"),
+    [
+        ("fine-tune", ["slim.prune.method=fpgm", "slim.prune.mode=flat"]),
+        ("QAT", ["slim.prune.method=none", "slim.quant.method=pact"]),
+    ],
+)
+def test_without_arm_it_goes_on_too_and_force_starts_anew(trained, tmp_path, monkeypatch, course, changes):
+    runs = {}
+    for name in ("whole", "resumed", "anew"):
+        shutil.copytree(trained, tmp_path / name)
+        runs[name] = Run(tmp_path / name)
+    recipe = load_recipe(runs["whole"].recipe_path, changes)
+
+    def slim(name, **options):
+        said = []
+        reporter = Reporter(quiet=True)
+        reporter.say = said.append
+        run_slim(recipe, runs[name], device="cpu", reporter=reporter, **options)
+        return [line for line in said if "going on" in line]
+
+    def dying(whole_course):
+        keep, steps = whole_course.after_step, []
+
+        def after_step():
+            keep()
+            steps.append(0)
+            if len(steps) == 4:
+                raise BoomError
+
+        whole_course.after_step = after_step
+        return fit(whole_course)
+
+    assert slim("whole") == []
+    for name in ("resumed", "anew"):
+        with monkeypatch.context() as patch, pytest.raises(BoomError):
+            patch.setattr("ppedge.slim.context.fit", dying)
+            slim(name)
+        (runs[name].partial("slim") / "stray").touch()
+    with pytest.raises(PpedgeError, match="an interrupted slimming lies there"):
+        slim("resumed")
+    assert slim("resumed", resume=True)[1].startswith(f"{course}: going on after step 3 of ")
+    assert slim("anew", force=True) == []
+    for name in ("resumed", "anew"):
+        assert outputs(runs[name].path) == outputs(runs["whole"].path)
+        assert runs[name].manifest("slim")["metrics"] == runs["whole"].manifest("slim")["metrics"]
+    assert not (runs["anew"].stage("slim") / "stray").exists()
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def kept_plan(stage: Stage) -> Plan | None:
             f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
         )
     stage.found = Findings(**state)
-    stage.reporter.say("going on with the network that was pruned before the interruption")
+    stage.reporter.say("going on with the network that the interrupted slimming had ready")
     return Plan.load(stage.folder / CUT / "plan.json")
 
 

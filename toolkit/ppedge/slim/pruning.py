@@ -23,7 +23,7 @@ BATCH = 4
 
 
 def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation | None]:
-    """Prune a copy of the network as trained by the recipe's method, and train what is left of it.
+    """Prune a copy of the network as trained by the recipe's method, if there is one, and train what is left of it.
 
     What an interrupted attempt has pruned is taken up. Files that say why it was pruned so are written into the stage's
     folder.
@@ -31,14 +31,18 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
     Returns:
         The plan, the slim network, and the loss with which it learns from the network as trained, if it does.
     """
+    settings = stage.recipe.slim.prune
     plan = kept_plan(stage)
     if plan is None:
-        net = copy_of(trained, stage.task.build)
-        by_arm = stage.recipe.slim.prune.method == "arm"
-        plan = _reduce_for_arm(stage, trained, net) if by_arm else _prune_by_fpgm(stage, net)
+        net, plan = copy_of(trained, stage.task.build), Plan("none", {}, {})
+        if settings.method == "fpgm":
+            plan = _prune_by_fpgm(stage, net)
+        elif settings.method == "arm":
+            plan = _reduce_for_arm(stage, trained, net)
         keep(stage, plan, net)
-    net = cut_network(stage, plan)
-    settings, metrics = stage.recipe.slim.prune, stage.found.metrics
+    net, metrics = cut_network(stage, plan), stage.found.metrics
+    if settings.method == "none":
+        return plan, net, None
     if settings.method == "fpgm":
         metrics["pruned"], metrics["finetuned"] = train_course(stage, "fine-tune", net, settings.finetune)
         return plan, net, None

@@ -99,10 +99,7 @@ def run_slim(
 
 def _steps(stage: Stage) -> tuple[Plan, list[str]]:
     """Prune and quantize; return the plan, and the names of the layers that a quantized network has in float."""
-    net = load_float(stage.run, stage.task, "train")
-    plan, distillation = Plan("none", {}, {}), None
-    if stage.recipe.slim.prune.method != "none":
-        plan, net, distillation = pruned(stage, net)
+    plan, net, distillation = pruned(stage, load_float(stage.run, stage.task, "train"))
     if stage.recipe.slim.quant.method != "none":
         calibration = calibration_of(stage, net)
         plan = replace(plan, precision=choose_precision(stage, net, plan, calibration))
