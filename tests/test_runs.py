@@ -109,7 +109,7 @@ class TestWriting:
         with pytest.raises(ValueError), run.writing("train", keep="last.ckpt") as folder:
             (folder / "last.ckpt").write_text("half way")
             raise ValueError
-        with run.writing("train", keep="last.ckpt") as folder:
+        with run.writing("train", keep="last.ckpt", resume=True) as folder:
             assert (folder / "last.ckpt").read_text() == "half way"
         with pytest.raises(ValueError), run.writing("slim", keep="last.ckpt") as folder:
             (folder / "x").write_text("")
@@ -151,7 +151,7 @@ class TestWriting:
             (folder / ".last.ckpt.x7").write_text("half")
             (folder / "last.ckpt").write_text("whole")
             raise ValueError
-        with run.writing("train", keep="last.ckpt") as folder:
+        with run.writing("train", keep="last.ckpt", resume=True) as folder:
             assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
 
     @pytest.mark.parametrize("death", [1, 2])

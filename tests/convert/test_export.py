@@ -18,6 +18,13 @@ def test_nothing_is_left_beside_the_model(models):
 
 
 @pytest.mark.usefixtures("export_tiny")
+@pytest.mark.parametrize("words", [("validate", "float"), ("slim", "pruned")])
+def test_the_child_knows_what_there_is(tmp_path, words):
+    with pytest.raises(PpedgeError, match=f"exporting ended with exit code 2: .*no {words[1]} network of {words[0]}"):
+        run_module("ppedge.convert.export", [tmp_path, "--network", *words, tmp_path / "m"], "exporting")
+
+
+@pytest.mark.usefixtures("export_tiny")
 def test_the_child_ends_in_a_sentence(tmp_path):
     with pytest.raises(PpedgeError, match=r"exporting ended with exit code 2: error: .*recipe\.yml: no such recipe"):
         run_module("ppedge.convert.export", [tmp_path, "--network", "train", "float", tmp_path / "m"], "exporting")

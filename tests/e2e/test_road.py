@@ -96,7 +96,7 @@ def test_the_road(task, tmp_path):
         assert all(run.artifact(stage, entry["path"]).is_file() for entry in manifest["outputs"])
     assert not [path for path in run.path.iterdir() if path.name.endswith((".partial", ".old"))]
 
-    if task == "rec":  # once more, from the same weights: the same bytes
+    if task != "cls":  # once more, from the same weights: the same bytes
         first = hashes(run)
         ppedge(tmp_path, "convert", run.path, "--force", "--precision", "int8", "--precision", "fp32")
         again = hashes(run)

@@ -169,7 +169,7 @@ def test_patience_ends_a_course_that_gets_no_better(det_data, tmp_path, monkeypa
     monkeypatch.setattr(Task, "evaluate", lambda *_: {"hmean": next(values)})
     recipe = tiny_recipe("det", det_data, train={"epochs": 9, "patience": 2})
     result = fit(make_course(recipe, tmp_path))
-    per_epoch = len([None for _ in (tmp_path / METRICS).read_text().splitlines()]) // 4 - 1
+    per_epoch = len((tmp_path / METRICS).read_text().splitlines()) // 4 - 1
     assert (result.best, result.steps) == ({"hmean": 0.5}, 4 * per_epoch)
     resumed = fit(make_course(recipe, tmp_path, resume=True))  # it is not taken for interrupted
     assert (resumed.best, resumed.steps, next(values)) == (result.best, result.steps, 0.9)

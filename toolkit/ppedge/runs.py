@@ -206,20 +206,20 @@ class Run:
         raise PpedgeError(f"{path}: not an artifact of this run.", f"Repeat `ppedge {stage}` and ask for it.")
 
     @contextmanager
-    def writing(self, name: str, *, force: bool = False, keep: str | None = None) -> Iterator[Path]:
+    def writing(self, name: str, *, force: bool = False, keep: str = "", resume: bool = False) -> Iterator[Path]:
         """Yield the working folder of a stage and put it in place when the block ends well.
 
         Args:
             name: The stage.
             force: Replace an earlier result; without it an earlier result is an error.
-            keep: Name of a file, for ``--resume``: where it is, what an interrupted attempt left is kept, and kept
-                again after an error.
+            keep: Name of a file: where it is after an error, the folder is kept, for ``--resume``.
+            resume: Go on with a folder that was kept.
 
         Raises:
             PpedgeError: There is a result already, and no ``force``; or another process is at work on the stage.
         """
         with self._alone(name):
-            yield from self._writing(name, force=force, keep=keep)
+            yield from self._writing(name, force=force, keep=keep, resume=resume)
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -234,11 +234,11 @@ class Run:
                 ) from error
             yield
 
-    def _writing(self, name: str, *, force: bool, keep: str | None) -> Iterator[Path]:
+    def _writing(self, name: str, *, force: bool, keep: str, resume: bool) -> Iterator[Path]:
         target, partial = self.stage(name), self.partial(name)
         if target.exists() and not force:
             raise PpedgeError(f"{target}: there already.", "Use --force to replace it.")
-        if partial.exists() and not (keep and (partial / keep).is_file()):
+        if partial.exists() and not (resume and (partial / keep).is_file()):
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
         for unfinished in partial.glob(".*"):  # what `atomic_write` was at when the earlier attempt was killed
@@ -247,7 +247,7 @@ class Run:
         try:
             yield partial
         except BaseException:
-            if not (keep and (partial / keep).is_file()):
+            if not (partial / keep).is_file():
                 shutil.rmtree(partial, ignore_errors=True)
             raise
         swap_in(partial, target, self._old(name))

@@ -157,11 +157,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--network", nargs=3, action="append", required=True, metavar=("STAGE", "KIND", "PREFIX"), dest="networks"
     )
     options = parser.parse_args(arguments)
+    for stage, kind, _ in options.networks:
+        if stage not in ("train", "slim") or kind not in ("float", "quantized", "unquantized"):
+            parser.error(f"argument --network: no {kind} network of {stage}")
     try:
         for stage, kind, prefix in options.networks:
-            print(
-                f"the {kind} network of {stage}", flush=True
-            )  # if Paddle aborts without a word, this is the last line
+            # If Paddle aborts without a word, this line is the last.
+            print(f"the {kind} network of {stage}", flush=True)
             with unique_name.guard():
                 _export_run(Run(options.run), stage, kind, Path(prefix))
     except PpedgeError as error:

@@ -68,11 +68,7 @@ def run_slim(
     trained = run.manifest("train")["metrics"]
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
-    with run.writing("slim", force=force, keep=STATE) as folder:
-        if not resume:
-            clear(folder)
-            for left in folder.iterdir():
-                left.unlink()
+    with run.writing("slim", force=force, keep=STATE, resume=resume) as folder:
         stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume)
         stage.found.metrics["float"] = {k: v for k, v in trained.items() if k != "parameters"}
         plan, float_layers = _steps(stage)

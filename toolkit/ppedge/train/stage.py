@@ -60,10 +60,8 @@ def run_train(
     _start_weights(net, recipe, reporter)
     first = paddle.distributed.get_rank() == 0
     # Of several processes, the first alone puts results in place.
-    place = run.writing("train", force=force, keep=LAST) if first else nullcontext(run.partial("train"))
+    place = run.writing("train", force=force, keep=LAST, resume=resume) if first else nullcontext(run.partial("train"))
     with place as folder:
-        if first and not resume:
-            checkpoint.unlink(missing_ok=True)
         if first:
             save(recipe, folder / RECIPE)
         course = Course(
