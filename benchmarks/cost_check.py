@@ -20,12 +20,12 @@ from cost_store import compact, operation, write_rows
 from latency_count import NETWORKS, SHAPE, export
 
 from ppedge.convert.lite import to_nb
-from ppedge.convert.nb import read_nb
 from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import CORES, Operation, operations
 from ppedge.cost.predicted import TABLE, predict
 from ppedge.cost.terms import family_and_terms
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import read_nb
 from ppedge.runs import read_json, write_json
 
 KEPT = Path(__file__).with_name("cost_networks.json")

@@ -17,9 +17,9 @@ from typing import Any
 from cost_branches import PARTS, Branch, branches
 from cost_store import compact, write_rows
 
-from ppedge.convert.nb import read_nb
 from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import CORES, operations
+from ppedge.files.nb import read_nb
 from ppedge.runs import read_json
 
 POINTS = Path(__file__).with_name("cost_points.json")
@@ -62,7 +62,7 @@ def export(precision: str, part: str, prefix: Path) -> None:
     import paddle
     from paddle.static import InputSpec
 
-    from ppedge.slim.pact import calibrate, quantize
+    from ppedge.slim.int8.pact import calibrate, quantize
 
     found = branches(precision, part)
     spec = [[InputSpec(list(branch.shape), "float32", name=f"x{k}") for k, branch in enumerate(found)]]

@@ -40,7 +40,7 @@ def export(network: str, precision: str, prefix: Path) -> None:
     import paddle
 
     from ppedge.convert.export import export_float, export_quantized
-    from ppedge.slim.pact import calibrate, quantize
+    from ppedge.slim.int8.pact import calibrate, quantize
 
     net = build(network)
     if precision == "fp32":

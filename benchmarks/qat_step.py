@@ -14,10 +14,12 @@ from timing import take_turns
 
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
-from ppedge.recipe import Recipe
-from ppedge.recipe_io import load_recipe
-from ppedge.slim import fake_quant, pact
-from ppedge.train.loop import freeze_batch_norm
+from ppedge.models.freezing import freeze_batch_norm
+from ppedge.recipe.io import load_recipe
+from ppedge.recipe.losses import NET
+from ppedge.recipe.road import Recipe
+from ppedge.slim.int8 import fake_quant, pact
+from ppedge.train.losses.table import build_loss
 from ppedge.train.optimizer import build_optimizer
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
@@ -41,8 +43,8 @@ def build(recipe: Recipe, x: paddle.Tensor, classes: int, excluding: bool, quant
         pact.set_clips(net, clips)
         pact.calibrate(net, [x])
     accelerate(net)
-    bound = pact.keep_clips_above(net, settings.min_clip)
-    return partial(step, net.train() or net, x, build_optimizer(net, settings.train), bound)
+    trainee = pact.Quantized(net, build_loss([], recipe.task, None, [NET], [NET]), settings.min_clip)
+    return partial(step, net.train() or net, x, build_optimizer(net, settings.train), trainee.after_step)
 
 
 def step(net: paddle.nn.Layer, x: paddle.Tensor, optimizer: paddle.optimizer.Adam, bound: Callable[[], None]) -> None:

@@ -21,10 +21,10 @@ from statistics import mean
 from typing import Any
 
 from ppedge.errors import GateError, PpedgeError
+from ppedge.metrics.accuracy import MAIN_METRIC
 from ppedge.process import death
-from ppedge.recipe_io import load_recipe
+from ppedge.recipe.io import load_recipe
 from ppedge.runs import MANIFEST, RECIPE, Run, open_run, read_json, sha256, write_json
-from ppedge.validate.accuracy import MAIN_METRIC
 
 FLOAT, OFFICIAL = "float, as trained", "float, official weights"
 WAYS = ("float", "fpgm", "fpgm+pact", "arm", "arm+pact", "arm+arm")

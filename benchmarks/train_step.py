@@ -11,7 +11,7 @@ from timing import take_turns
 
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate, library
-from ppedge.recipe_io import load_recipe
+from ppedge.recipe.io import load_recipe
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 # Recipe, input, classes of a recogniser.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ppedge.recipe import Recipe, Suite
+from ppedge.recipe.road import Recipe, Suite
 from ppedge.runs import atomic_write
 
 PAGE = Path(__file__).with_name("recipes.md")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.data.synth import generate
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 
 SEED = 3
 DET_CROP = 64
@@ -29,6 +29,17 @@ MODEL = {
 }
 
 
+OWN = {
+    "det": {
+        "det_preprocess": {"limit_side": 96, "limit_type": "max"},
+        # An untrained map has no pixel above 0.3 for sure: with this one the metric says something early.
+        "det_postprocess": {"thresh": 0.2, "box_thresh": 0.2},
+    },
+    "rec": {"rec_preprocess": {"min_width": 64, "max_width": 128}},
+    "cls": {},
+}
+
+
 def make_data(task: str, root: Path) -> Path:
     """Make the pictures of a tiny recipe under ``root`` and return their folder."""
     train, evaluation = PICTURES[task]
@@ -44,13 +55,10 @@ def recipe_dict(task: str, data: Path, /, **sections: Any) -> dict[str, Any]:
         "seed": 7,
         "data": {"root": str(data), "train": ["train.txt"], "eval": ["val.txt"]},
         "model": MODEL[task],
-        "det_preprocess": {"limit_side": 96, "limit_type": "max"},
-        # An untrained map has no pixel above 0.3 for sure: with this one the metric says something early.
-        "det_postprocess": {"thresh": 0.2, "box_thresh": 0.2},
-        "rec_preprocess": {"min_width": 64, "max_width": 128},
+        **OWN[task],
         "train": {
             "epochs": 2, "batch_size": 2 if task == "det" else 4, "workers": 0, "checkpoint_every": 2,
-            "warmup_epochs": 0.5, "det_augment": {"crop": DET_CROP},
+            "warmup_epochs": 0.5, **({"det_augment": {"crop": DET_CROP}} if task == "det" else {}),
         },
     }  # fmt: skip
     for key, section in sections.items():

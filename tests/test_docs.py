@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from ppedge.cli.main import COMMANDS
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/*.md")]

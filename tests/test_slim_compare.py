@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppedge.errors import GateError, PpedgeError
-from ppedge.recipe_io import save
+from ppedge.recipe.io import save
 from ppedge.runs import Run
 from small import tiny_recipe
 

@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from ppedge.arm import qemu, sysroot
+from ppedge.arm import qemu, sandbox
 from ppedge.arm.cores import CORES
 from ppedge.errors import MissingError, PpedgeError
 
@@ -217,4 +217,4 @@ def test_the_plugin_is_compiled_once(sandbox):
 def test_without_a_compiler(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingError, match="C compiler cc"):
-        qemu.plugin(sysroot.Sandbox(tmp_path))
+        qemu.plugin(sandbox.Sandbox(tmp_path))

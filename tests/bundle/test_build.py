@@ -13,7 +13,7 @@ from ppedge.bundle.manifest import is_bundle
 from ppedge.bundle.pictures import MAX_SIDE, bounded, cut_off, golden_pictures, most_lines
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 from ppedge.runs import Run, read_json, sha256
 from small import recipe_dict
 

@@ -10,7 +10,7 @@ import yaml
 
 from ppedge.arm import sysroot
 from ppedge.process import run_child
-from ppedge.recipe_io import load_recipe
+from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run, sha256
 from small import make_data
 

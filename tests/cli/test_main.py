@@ -233,13 +233,13 @@ def test_debug_shows_the_traceback(monkeypatch, tmp_path):
 
 
 def test_a_bug_is_no_traceback_either(ppedge, monkeypatch, recipe):
-    monkeypatch.setattr("ppedge.recipe_io.load_recipe", lambda *_: 1 / 0)
+    monkeypatch.setattr("ppedge.recipe.io.load_recipe", lambda *_: 1 / 0)
     refused(ppedge("train", recipe), door.EXIT_BUG, "unexpected ZeroDivisionError: division by zero. This is a bug")
 
 
 def test_ctrl_c_is_not_a_failed_gate(recipe, tmp_path):
     """1 is a gate's exit code; before the first step there is nothing to save."""
-    code = "import os, signal, sys, time, ppedge.recipe_io as m; from ppedge.cli.main import main\n" \
+    code = "import os, signal, sys, time, ppedge.recipe.io as m; from ppedge.cli.main import main\n" \
            "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it\n" \
            "m.load_recipe = lambda *_: (os.kill(os.getpid(), signal.SIGINT), time.sleep(60))\n" \
            "main(sys.argv[1:])"  # fmt: skip

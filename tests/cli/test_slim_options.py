@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppedge.recipe_io import save
+from ppedge.recipe.io import save
 from ppedge.runs import Run
 from small import tiny_recipe
 

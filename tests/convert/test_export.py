@@ -1,7 +1,7 @@
 import pytest
 
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
 from ppedge.process import run_module
 
 

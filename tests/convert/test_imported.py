@@ -6,8 +6,8 @@ import pytest
 from programs import program
 
 from ppedge.convert import imported
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
 
 DET = ([(-1, 3, -1, -1)], [(-1, 1, -1, -1)])
 REC = ([(-1, 3, 48, -1)], [(-1, -1, 11)])

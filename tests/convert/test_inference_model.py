@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ppedge.convert.nb import difference, parse_nb, read_nb, require_int8, summary, zero_header_tail
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import difference, parse_nb, read_nb, require_int8, summary, zero_header_tail
 
 
 def parses(data, path):

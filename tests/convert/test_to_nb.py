@@ -5,11 +5,11 @@ import pytest
 
 from ppedge.arm.lite import registered
 from ppedge.convert import lite
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.convert.lite import to_nb
-from ppedge.convert.nb import read_nb, summary
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.files.inference_model import InferenceModel
+from ppedge.files.nb import read_nb, summary
 from ppedge.process import run_child
 from ppedge.runs import sha256
 

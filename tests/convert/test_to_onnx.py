@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.convert.onnx import check, load_cases, to_onnx
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
 from ppedge.runs import sha256
 
 

@@ -69,7 +69,7 @@ def export_tiny(task, kind, prefix):
         export.export_float(net, prefix, task)
         return
     from ppedge.models.weights import load_weights, state_of
-    from ppedge.slim.pact import calibrate, quantize, without_quantizers
+    from ppedge.slim.int8.pact import calibrate, quantize, without_quantizers
 
     quantize(net, exclude=["backbone.pointwise"] if kind.endswith("mixed") else [])
     calibrate(net, [paddle.randn([2, 3, 32, 64]) for _ in range(2)])

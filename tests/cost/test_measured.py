@@ -3,9 +3,9 @@
 import pytest
 
 from ppedge.arm import lite
-from ppedge.convert.nb import Operator
 from ppedge.cost.measured import measure_operators, named, turns
 from ppedge.errors import MissingError
+from ppedge.files.nb import Operator
 
 
 def piece(place, total):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import ppedge.arm
-from ppedge.convert.nb import Kernel, NbFile, Operator, Parameter, Variable, read_nb
 from ppedge.cost.operators import Operation, operations
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import Kernel, NbFile, Operator, Parameter, Variable, read_nb
 
 SELFTEST = Path(ppedge.arm.__file__).with_name("selftest.nb")
 KERNEL = Kernel("def", "arm", "fp32", "nchw")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ppedge.data import augment as a
-from ppedge.recipe import DetAugment, RecAugment
+from ppedge.recipe.train import DetAugment, RecAugment
 
 BOXES = [(40, 40, 80, 30), (200, 60, 60, 30), (60, 200, 200, 40), (320, 300, 60, 60)]
 

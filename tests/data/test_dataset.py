@@ -11,7 +11,7 @@ from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, rec_width
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
-from ppedge.recipe import DetAugment, RecAugment
+from ppedge.recipe.train import DetAugment, RecAugment
 
 QUAD = np.array([[20, 30], [100, 30], [100, 60], [20, 60]], np.float32)
 DET = DetPreprocess(limit_side=96)

@@ -9,8 +9,8 @@ import yaml
 
 from ppedge.arm import sysroot
 from ppedge.convert.lite import to_nb
-from ppedge.convert.nb import read_nb, summary
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import read_nb, summary
 from ppedge.process import run_module
 from ppedge.runs import MANIFEST, STAGES, Run, read_json, sha256
 from small import make_data, recipe_dict

@@ -2,15 +2,15 @@
 
 import pytest
 
-from ppedge import recipe_model
+from ppedge.recipe import networks
 
 
-def model(**parts) -> recipe_model.Model:
-    return recipe_model.Model.model_validate(parts)
+def model(**parts) -> networks.Model:
+    return networks.Model.model_validate(parts)
 
 
 @pytest.fixture(scope="session")
-def det_model() -> recipe_model.Model:
+def det_model() -> networks.Model:
     """The section of ch_ppocr_mobile_v2.0_det."""
     return model(
         backbone={"name": "MobileNetV3", "model_name": "large", "scale": 0.5, "disable_se": True},
@@ -20,7 +20,7 @@ def det_model() -> recipe_model.Model:
 
 
 @pytest.fixture(scope="session")
-def rec_model() -> recipe_model.Model:
+def rec_model() -> networks.Model:
     """The section of en_number_mobile_v2.0_rec."""
     return model(
         backbone={"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": (1, 2, 2, 2)},
@@ -30,6 +30,6 @@ def rec_model() -> recipe_model.Model:
 
 
 @pytest.fixture(scope="session")
-def cls_model() -> recipe_model.Model:
+def cls_model() -> networks.Model:
     """The section of ch_ppocr_mobile_v2.0_cls."""
     return model(backbone={"name": "MobileNetV3", "model_name": "small", "scale": 0.35}, head={"name": "ClsHead"})

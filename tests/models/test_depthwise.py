@@ -9,7 +9,7 @@ import pytest
 
 from ppedge.models import depthwise
 from ppedge.models.depthwise import accelerate, depthwise_conv2d
-from ppedge.slim.pact import quantize
+from ppedge.slim.int8.pact import quantize
 
 CASES = [  # channels, kernel, stride, height, width
     (8, 3, (1, 1), 16, 48),

@@ -6,12 +6,13 @@ import numpy as np
 import paddle
 import pytest
 
-from ppedge import recipe_model
 from ppedge.errors import PpedgeError
-from ppedge.models import mobilenet_v3, zoo
+from ppedge.models import zoo
+from ppedge.models.backbones import mobilenet_v3
 from ppedge.models.weights import load_backbone, load_weights, read_pdparams, state_of
 from ppedge.ocr.preprocess import prepare_det
 from ppedge.ocr.spec import DetPreprocess
+from ppedge.recipe import networks
 
 DET = "ch_ppocr_mobile_v2.0_det_train.pdparams"
 REC = "en_number_mobile_v2.0_rec_train.pdparams"
@@ -39,7 +40,7 @@ def test_imagenet_weights_fill_the_backbone_and_the_rest_is_named(shared_data, d
     assert np.array_equal(net.head.binarize.conv1.weight.numpy(), head)
     section = det_model.model_dump()
     section["backbone"]["disable_se"] = False
-    with_se = zoo.build(recipe_model.Model.model_validate(section), "det")
+    with_se = zoo.build(networks.Model.model_validate(section), "det")
     assert load_backbone(with_se, state, IMAGENET) == []
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from ppedge.models.flops import count_flops
 from ppedge.models.weights import state_of
-from ppedge.slim.context import TRACE_SHAPE
-from ppedge.slim.groups import trace
+from ppedge.recipe.sizes import trace_shape
+from ppedge.slim.channels.groups import trace
 from ppedge.train.task import Task
 from small import make_data, tiny_recipe
 
@@ -33,7 +33,7 @@ class Example:
     def __init__(self, task, data):
         self.recipe = tiny_recipe(task, data)
         self.task = Task(self.recipe)
-        self.shape = TRACE_SHAPE[task]
+        self.shape = trace_shape(self.recipe)
         self.groups = trace(self.task.build(), self.shape)
         self.macs = count_flops(self.task.build(), self.shape)
         self.shapes = {name: value.shape for name, value in state_of(self.task.build()).items()}

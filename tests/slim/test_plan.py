@@ -5,7 +5,7 @@ import pytest
 
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import state_of
-from ppedge.slim.fpgm import keep_channels, keep_count
+from ppedge.slim.channels.fpgm import keep_channels, keep_count
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.rewrites import Rewrite
 from ppedge.train.task import Task

@@ -15,9 +15,9 @@ from ppedge.cli.slim import app
 from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.progress import Reporter
-from ppedge.recipe_io import load_recipe
+from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
-from ppedge.slim.prices import Prices
+from ppedge.slim.arm.prices import Prices
 from ppedge.slim.stage import run_slim
 from ppedge.train.loop import fit
 from ppedge.train.stage import run_train
@@ -122,7 +122,7 @@ def test_without_arm_it_goes_on_too_and_force_starts_anew(trained, tmp_path, mon
         return [line for line in said if "going on" in line]
 
     def dying(whole_course):
-        keep, steps = whole_course.after_step, []
+        keep, steps = whole_course.trainee.after_step, []
 
         def after_step():
             keep()
@@ -130,7 +130,7 @@ def test_without_arm_it_goes_on_too_and_force_starts_anew(trained, tmp_path, mon
             if len(steps) == 4:
                 raise BoomError
 
-        whole_course.after_step = after_step
+        whole_course.trainee.after_step = after_step
         return fit(whole_course)
 
     assert slim("whole") == []
@@ -165,7 +165,7 @@ def test_five_budgets_that_can_be_met(trained, examples, monkeypatch):
         macs = count_flops(net, examples["det"].shape)
         return Prices({"a53": {name: float(count) for name, count in macs.items()}}, {})
 
-    monkeypatch.setattr("ppedge.cli.counting.arm_pricer", lambda recipe: price)
+    monkeypatch.setattr("ppedge.cost.network.arm_pricer", lambda recipe: price)
     before = sorted(trained.rglob("*"))
     asked = [str(trained), "--device", "cpu", "--frontier"]
     points = json.loads(CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False).stdout)["frontier"]

@@ -5,22 +5,23 @@ import numpy as np
 import pytest
 import yaml
 
-from ppedge.convert.nb import read_nb
 from ppedge.convert.stage import run_convert
 from ppedge.cost.measured import named
 from ppedge.cost.report import layer_names
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import read_nb
 from ppedge.models.flops import count_flops
-from ppedge.models.heads import ClsHead, CTCHead, DBHead
+from ppedge.models.heads.cls import ClsHead
+from ppedge.models.heads.ctc import CTCHead
+from ppedge.models.heads.db import DBHead
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.progress import Reporter
-from ppedge.recipe import Convert
-from ppedge.recipe_io import load_recipe, save
+from ppedge.recipe.io import load_recipe, save
+from ppedge.recipe.road import Convert
 from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
-from ppedge.slim.context import TRACE_SHAPE
+from ppedge.slim.arm.prices import Prices
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
-from ppedge.slim.prices import Prices
 from ppedge.slim.stage import run_slim
 from ppedge.train.stage import run_train
 from ppedge.train.task import Task
@@ -189,12 +190,13 @@ def test_what_is_quantized_is_what_the_plan_says(run_of):
     assert {name.partition("._layer.")[0] for name in names} == {n for n, p in plan.precision.items() if p == "int8"}
 
 
+SHAPES = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64), "cls": (1, 3, 48, 192)}
 HEADS = {"det": DBHead, "rec": CTCHead, "cls": ClsHead}
 
 
 def gains_of(net):
     """Instructions that layers save: each the same, but depthwise convolutions are dearer in int8."""
-    shape = next(TRACE_SHAPE[task] for task, head in HEADS.items() if isinstance(net.head, head))
+    shape = next(SHAPES[task] for task, head in HEADS.items() if isinstance(net.head, head))
     return {
         name: dict.fromkeys(("a53", "a76"), -1000.0 if "bottleneck" in name else 1000.0)
         for name in count_flops(net, shape)
@@ -269,7 +271,7 @@ def test_a_budget_decides_which_layers_are_quantized(run_of):
     run, tried = run_of("rec"), []
 
     def price(net):
-        macs = {name: float(count) for name, count in count_flops(net, TRACE_SHAPE["rec"]).items() if count}
+        macs = {name: float(count) for name, count in count_flops(net, SHAPES["rec"]).items() if count}
         gains = {name: {"a53": macs[name] / 2, "a76": macs[name] / 2} for name in gains_of(net) if name in macs}
         return Prices({"a53": macs, "a76": macs}, {name: gain for name, gain in gains.items() if "expand" in name})
 

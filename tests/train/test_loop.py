@@ -31,10 +31,13 @@ def _fast_metric(monkeypatch):
     monkeypatch.setattr(Task, "evaluate", pretended_metric)
 
 
-def make_course(recipe, folder, **options):
+def make_course(recipe, folder, after_step=None, **options):
     task = Task(recipe)
     samples = [task.samples(part)[0] for part in ("train", "eval")]
-    return Course("train", task.build(), task, recipe.train, *samples, folder, **options)
+    trainee = task.trainee(task.build())
+    if after_step is not None:
+        trainee.after_step = after_step
+    return Course("train", trainee, task, recipe.train, *samples, folder, **options)
 
 
 def outcome(folder):
@@ -151,17 +154,17 @@ def test_the_result_is_the_best_evaluation(det_data, tmp_path):
     assert result.best["hmean"] == max(values)
     assert result.first["hmean"] == values[0]
     best = read_pdparams(tmp_path / BEST)
-    assert all(np.array_equal(value, best[name]) for name, value in state_of(course.net).items())
+    assert all(np.array_equal(value, best[name]) for name, value in state_of(course.trainee.net).items())
 
 
 def test_a_network_that_training_makes_worse_stays_as_it_came(det_data, tmp_path, monkeypatch):
     values = iter([0.9, 0.3, 0.2])
     monkeypatch.setattr(Task, "evaluate", lambda *_: {"hmean": next(values)})
     course = make_course(tiny_recipe("det", det_data), tmp_path, evaluate_first=True)
-    before = state_of(course.net)
+    before = state_of(course.trainee.net)
     result = fit(course)
     assert result.first == result.best == {"hmean": 0.9}
-    assert all(np.array_equal(value, before[name]) for name, value in state_of(course.net).items())
+    assert all(np.array_equal(value, before[name]) for name, value in state_of(course.trainee.net).items())
 
 
 def test_patience_ends_a_course_that_gets_no_better(det_data, tmp_path, monkeypatch):
@@ -177,11 +180,11 @@ def test_patience_ends_a_course_that_gets_no_better(det_data, tmp_path, monkeypa
 
 def test_no_epochs_is_an_evaluation_alone(det_data, tmp_path):
     course = make_course(tiny_recipe("det", det_data, train={"epochs": 0}), tmp_path)
-    before = state_of(course.net)
+    before = state_of(course.trainee.net)
     result = fit(course)
     assert result.steps == 0
     assert result.first == result.best
-    assert all(np.array_equal(value, before[name]) for name, value in state_of(course.net).items())
+    assert all(np.array_equal(value, before[name]) for name, value in state_of(course.trainee.net).items())
 
 
 def test_max_steps_ends_the_course_and_the_cosine(det_data, tmp_path):
@@ -197,7 +200,7 @@ def test_a_signal_leaves_a_checkpoint(det_data, whole, tmp_path, number):
     recipe = tiny_recipe("det", det_data, train={"checkpoint_every": 100})
     course = make_course(recipe, tmp_path)
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    course.after_step = lambda: os.kill(os.getpid(), number)
+    course.trainee.after_step = lambda: os.kill(os.getpid(), number)
     with pytest.raises(
         Interrupted, match=r"Interrupted at step 1 of 6; .*last\.ckpt is written\. Go on with --resume\."
     ) as e:
@@ -210,7 +213,7 @@ def test_a_signal_leaves_a_checkpoint(det_data, whole, tmp_path, number):
 
 def test_a_signal_in_the_last_step_is_no_interruption(rec_data, tmp_path):
     course = make_course(tiny_recipe("rec", rec_data, train={"epochs": 1, "max_steps": 1}), tmp_path)
-    course.after_step = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    course.trainee.after_step = lambda: os.kill(os.getpid(), signal.SIGTERM)
     assert fit(course).steps == 1
 
 
@@ -221,30 +224,30 @@ def statistics(net):
 @pytest.mark.parametrize("frozen", [True, False])
 def test_freeze_bn_keeps_running_statistics(det_data, tmp_path, frozen):
     course = make_course(tiny_recipe("det", det_data, train={"freeze_bn": frozen, "max_steps": 1}), tmp_path)
-    before = statistics(course.net)
-    weights = state_of(course.net)
+    before = statistics(course.trainee.net)
+    weights = state_of(course.trainee.net)
     assert len(before) > 20
     fit(course)
-    after = statistics(course.net)
+    after = statistics(course.trainee.net)
     assert all(np.array_equal(before[name], after[name]) is frozen for name in before)
-    assert any(not np.array_equal(weights[name], value) for name, value in state_of(course.net).items())
+    assert any(not np.array_equal(weights[name], value) for name, value in state_of(course.trainee.net).items())
 
 
 def spoiler(course, which):
     """An ``after_step`` that makes one parameter not a number."""
 
     def spoil():
-        parameter = course.net.parameters()[which]
+        parameter = course.trainee.net.parameters()[which]
         parameter.set_value(np.full(parameter.shape, np.nan, np.float32))
 
     return spoil
 
 
-@pytest.mark.parametrize(("task", "loss"), [("det", "dice"), ("det", "bce"), ("rec", "dice")])
+@pytest.mark.parametrize(("task", "loss"), [("det", []), ("det", [{"name": "DB", "main": "bce"}]), ("rec", [])])
 def test_a_loss_that_is_not_finite_is_a_sentence(det_data, rec_data, tmp_path, task, loss):
-    recipe = tiny_recipe(task, det_data if task == "det" else rec_data, train={"shrink_loss": loss})
+    recipe = tiny_recipe(task, det_data if task == "det" else rec_data, train={"losses": loss})
     course = make_course(recipe, tmp_path)
-    course.after_step = spoiler(course, -1)
+    course.trainee.after_step = spoiler(course, -1)
     with pytest.raises(PpedgeError, match=r"^train: the loss is nan at step 2\. Lower the learning rate"):
         fit(course)
 
@@ -252,7 +255,7 @@ def test_a_loss_that_is_not_finite_is_a_sentence(det_data, rec_data, tmp_path, t
 def test_weights_that_are_not_finite_are_never_written(det_data, tmp_path):
     """Behind the first convolution's NaN, relu makes the loss finite again."""
     course = make_course(tiny_recipe("det", det_data), tmp_path)
-    course.after_step = spoiler(course, 0)
+    course.trainee.after_step = spoiler(course, 0)
     with pytest.raises(PpedgeError, match=r"^train: \d+ weights are not finite after step 2, first backbone\.conv"):
         fit(course)
     assert not list(tmp_path.glob("*.pdparams")) + list(tmp_path.glob("*.ckpt"))
@@ -281,7 +284,7 @@ def test_a_checkpoint_of_another_network_is_refused(det_data, tmp_path):
         ({"train": {"epochs": 3}}, False),
         ({"train": {"freeze_bn": True}}, False),
         ({"train": {"det_augment": {"crop": 96}}}, False),
-        ({"train": {"shrink_loss": "bce"}}, False),
+        ({"train": {"losses": [{"name": "DB", "main": "bce"}]}}, False),
         ({"seed": 8}, False),
         ({"train": {"checkpoint_every": 5}}, True),
     ],

@@ -2,7 +2,9 @@ import numpy as np
 import paddle
 import pytest
 
-from ppedge.train.losses import ClsLoss, CTCLoss, DBLoss
+from ppedge.train.losses.cross_entropy import ClsLoss
+from ppedge.train.losses.ctc import CTCLoss
+from ppedge.train.losses.db import DBLoss
 
 EPS = 1e-6
 

@@ -9,7 +9,7 @@ import pytest
 
 from ppedge.cli.main import main
 from ppedge.errors import MissingError, PpedgeError
-from ppedge.recipe_io import make_recipe
+from ppedge.recipe.io import make_recipe
 from ppedge.runs import Run
 from ppedge.validate import adb
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from ppedge.errors import GateError
+from ppedge.metrics.agreement import BoxAgreement, TextAgreement
+from ppedge.metrics.bootstrap import Difference
+from ppedge.metrics.tensors import TensorParity
 from ppedge.ocr.ctc import Text
 from ppedge.ocr.db import Box
-from ppedge.recipe import Gates
+from ppedge.recipe.road import Gates
 from ppedge.validate import gates
-from ppedge.validate.agreement import BoxAgreement, TextAgreement
-from ppedge.validate.bootstrap import Difference
 from ppedge.validate.jobs import spread
 from ppedge.validate.parity import Parity, Shape
 from ppedge.validate.stage import require_passed
-from ppedge.validate.tensors import TensorParity
 
 QUAD = np.array([[0, 0], [99, 0], [99, 99], [0, 99]], np.float32)
 

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from ppedge.models.weights import state_of, write_pdparams
-from ppedge.recipe_io import load_recipe
+from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
+from ppedge.slim.int8.pact import calibrate, quantize
 from ppedge.slim.network import PLAN, PRUNED
-from ppedge.slim.pact import calibrate, quantize
 from ppedge.slim.plan import Plan
 from ppedge.train.loop import BEST
 from ppedge.train.task import Task

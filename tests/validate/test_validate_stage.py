@@ -9,13 +9,13 @@ import pytest
 from fakes import COUNTS, Fake, FakeArm
 
 from ppedge.cli.validate import report_lines
+from ppedge.cost.inference import measure
 from ppedge.data.source import model_spec
 from ppedge.engines import open_engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.progress import Reporter
 from ppedge.runs import Run, read_json
 from ppedge.validate import stage
-from ppedge.validate.cost import measure
 from small import make_data, tiny_recipe
 
 

@@ -19,7 +19,7 @@ from typing_extensions import Self
 from ppedge.arm import protocol, qemu
 from ppedge.arm.elf import Function
 from ppedge.arm.memory import guest_memory
-from ppedge.arm.sysroot import Sandbox
+from ppedge.arm.sandbox import Sandbox
 from ppedge.errors import PpedgeError
 
 _LARGEST_ANSWER = 1 << 32

@@ -21,6 +21,7 @@ import numpy as np
 
 from ppedge.arm import apt, sysroot
 from ppedge.arm.guest import Guest
+from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import Progress, cache_root, locked
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
@@ -227,7 +228,7 @@ def _cross_compiler(scratch: Path) -> tuple[list[str], dict[str, str]]:
     return [str(tree / "usr/bin" / CROSS_COMPILER), f"--sysroot={tree}"], {"LD_LIBRARY_PATH": libraries}
 
 
-def _self_test(sandbox: sysroot.Sandbox, runner: Path) -> str:
+def _self_test(sandbox: Sandbox, runner: Path) -> str:
     """Run the model that ships with ppedge; return the runtime's version."""
     image, expected = selftest_case()
     with Guest(sandbox, [runner], cpu="cortex-a53", timeout=60.0) as guest:

@@ -17,7 +17,7 @@ from typing import IO
 
 from ppedge.arm.cores import CORES, PLAINEST, lacking
 from ppedge.arm.elf import Function
-from ppedge.arm.sysroot import Sandbox
+from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import compiled
 from ppedge.errors import PpedgeError
 from ppedge.process import death, last_words

@@ -19,16 +19,17 @@ import json
 import platform
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ppedge.arm import apt
 from ppedge.arm.cores import CORES
+from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import Progress, built_once, cache_root
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
-from ppedge.runs import read_json, write_json
+from ppedge.runs import write_json
 
 LAYOUT = 1
 LOCK = Path(__file__).with_name("arm64.lock")
@@ -51,37 +52,6 @@ _NEEDLESS_SITE = (
     *(f"onnxruntime/{part}" for part in ("datasets", "quantization", "tools", "transformers")),
     *("numpy/f2py", "numpy/tests", "numpy/*/tests", "bin"),
 )
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    """A finished sandbox.
-
-    Attributes:
-        folder: Where it lies.
-    """
-
-    folder: Path
-
-    @property
-    def host(self) -> Path:
-        """The tree that holds QEMU."""
-        return self.folder / "host"
-
-    @property
-    def guest(self) -> Path:
-        """The arm64 userland."""
-        return self.folder / "guest"
-
-    @property
-    def site(self) -> Path:
-        """The aarch64 wheels, unpacked."""
-        return self.folder / "site"
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What it was made from: ``python``, ``packages`` (name to version), ``wheels``."""
-        return dict(read_json(self.folder / "sandbox.json"))
 
 
 @functools.cache

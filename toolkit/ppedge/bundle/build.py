@@ -19,8 +19,8 @@ from ppedge.engines.base import Engine
 from ppedge.errors import PpedgeError
 from ppedge.ocr.pipeline import Classifier, Detector, Recognizer
 from ppedge.ocr.spec import ModelSpec
-from ppedge.recipe import Recipe
-from ppedge.recipe_io import load_recipe
+from ppedge.recipe.io import load_recipe
+from ppedge.recipe.road import Recipe
 from ppedge.runs import versions
 
 

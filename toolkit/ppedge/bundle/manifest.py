@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ppedge import __version__
-from ppedge.convert.nb import read_nb
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import read_nb
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.db import GROWN_SIDE
 from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO

@@ -15,7 +15,7 @@ from ppedge.data.scenes import render_scene
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import reading_order
 from ppedge.ocr.preprocess import read_image
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 
 COUNT = 5
 MAX_SIDE = 1280

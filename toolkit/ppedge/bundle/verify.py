@@ -11,8 +11,8 @@ from typing import Any
 
 from ppedge.bundle.golden import CASE
 from ppedge.bundle.manifest import SCHEMA, read_charset, read_unsealed, sealed
-from ppedge.convert.nb import read_nb
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import read_nb
 from ppedge.ocr.preprocess import read_image
 from ppedge.runs import MANIFEST, read_json, sha256
 

@@ -14,7 +14,7 @@ from ppedge.cli.options import Force, Json, Out, Set, run_and_recipe, run_of
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
-    from ppedge.recipe import Recipe
+    from ppedge.recipe.road import Recipe
     from ppedge.runs import Run
 
 app = typer.Typer(add_completion=False)
@@ -120,8 +120,8 @@ def _bring_in(
         overrides: Changes for this call alone.
         out: The run's folder, where the command line names it.
     """
-    from ppedge.recipe_io import load_recipe, make_recipe
-    from ppedge.recipe_model import Imported
+    from ppedge.recipe.io import load_recipe, make_recipe
+    from ppedge.recipe.networks import Imported
 
     changes = keys + set_
     if what is None:

@@ -73,7 +73,7 @@ def _files(
 ) -> tuple[list[tuple[Path, dict[str, str]]], tuple[int, ...]]:
     """Return the files with the names of their layers, and the input's shape."""
     from ppedge.cost.report import files_of, layer_names
-    from ppedge.validate.cost import COUNT_SIDE, count_size
+    from ppedge.recipe.sizes import COUNT_SIDE, count_size
 
     if run is not None and run.suffix == ".nb":
         if precisions:

@@ -15,8 +15,8 @@ from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Json, Set, SkipBad
 
 if TYPE_CHECKING:
-    from ppedge.models.zoo import Network
-    from ppedge.recipe import Recipe
+    from ppedge.models.network import Network
+    from ppedge.recipe.road import Recipe
     from ppedge.runs import Run
     from ppedge.train.task import Task
 
@@ -51,8 +51,8 @@ def evaluate(
     from ppedge.data.source import read_samples
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
-    from ppedge.recipe_io import load_recipe
-    from ppedge.recipe_model import Imported
+    from ppedge.recipe.io import load_recipe
+    from ppedge.recipe.networks import Imported
     from ppedge.runs import open_run
     from ppedge.train.device import set_device
     from ppedge.train.task import Task
@@ -91,7 +91,7 @@ def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | No
     """
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
-    from ppedge.recipe_io import load_recipe
+    from ppedge.recipe.io import load_recipe
 
     if not run.done("slim") or run.manifest("slim")["prune"] != "arm":
         return None
@@ -120,7 +120,7 @@ def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
     """Return what measures the inference model that a run brought in, as the run keeps it."""
     from ppedge.data.source import declared_spec
     from ppedge.engines import open_engine
-    from ppedge.validate.accuracy import evaluate
+    from ppedge.metrics.accuracy import evaluate
 
     run.require_fresh("convert")
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}

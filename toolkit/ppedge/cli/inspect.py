@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ppedge.convert.nb import NbFile, Operator, difference, read_nb, summary
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import NbFile, Operator, difference, read_nb, summary
 
 if TYPE_CHECKING:
     from rich.console import Console

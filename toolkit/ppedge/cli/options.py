@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ppedge.recipe import Recipe
+    from ppedge.recipe.road import Recipe
     from ppedge.runs import Run
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]
@@ -38,7 +38,7 @@ def run_and_recipe(folder: Path | None, overrides: list[str] | None = None) -> t
     Raises:
         PpedgeError: No run lies there, or its recipe is damaged.
     """
-    from ppedge.recipe_io import load_recipe
+    from ppedge.recipe.io import load_recipe
     from ppedge.runs import open_run
 
     run = open_run(folder)

@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, help="Check recipes and print their JSON
 @app.command()
 def schema() -> None:
     """Print the JSON schema of recipes."""
-    from ppedge.recipe import Recipe
+    from ppedge.recipe.road import Recipe
 
     emit(Recipe.model_json_schema(by_alias=True))
 
@@ -26,6 +26,6 @@ def show(
     set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = [],  # noqa: B006
 ) -> None:
     """Check a recipe and print it as resolved, every key with its value."""
-    from ppedge.recipe_io import load
+    from ppedge.recipe.io import load
 
     emit(load(recipe, set_).model_dump(mode="json", by_alias=True))

@@ -17,7 +17,7 @@ from ppedge.process import die_with_parent
 
 if TYPE_CHECKING:
     from ppedge.progress import Reporter
-    from ppedge.recipe import Recipe
+    from ppedge.recipe.road import Recipe
     from ppedge.runs import Run
 
 app = typer.Typer(add_completion=False)
@@ -39,8 +39,8 @@ def run(
     stage.
     """
     from ppedge.progress import Reporter
-    from ppedge.recipe import Suite
-    from ppedge.recipe_io import load, load_recipe
+    from ppedge.recipe.io import load, load_recipe
+    from ppedge.recipe.road import Suite
 
     loaded = load(recipe, set_)
     recipes = [load_recipe(path, set_) for path in loaded.recipes] if isinstance(loaded, Suite) else [loaded]
@@ -123,7 +123,7 @@ def _one_stage(
     stage: str, recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter
 ) -> None:
     if stage in ("train", "slim"):
-        from ppedge.cli.counting import arm_counter, arm_pricer
+        from ppedge.cost.network import arm_counter, arm_pricer
         from ppedge.slim.stage import run_slim
         from ppedge.train.device import set_device
         from ppedge.train.stage import run_train
@@ -152,7 +152,7 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
     Raises:
         PpedgeError: The run was started with another recipe.
     """
-    from ppedge.recipe_io import load_recipe
+    from ppedge.recipe.io import load_recipe
 
     if run.recipe_path.is_file() and not force and load_recipe(run.recipe_path) != recipe:
         raise PpedgeError(
@@ -163,8 +163,8 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     """Return one row for each form of a finished run's network: its .nb bytes, metric and ARM instructions."""
-    from ppedge.recipe_model import Imported
-    from ppedge.validate.accuracy import MAIN_METRIC
+    from ppedge.metrics.accuracy import MAIN_METRIC
+    from ppedge.recipe.networks import Imported
 
     main = MAIN_METRIC[recipe.task]
     if isinstance(recipe.model, Imported):

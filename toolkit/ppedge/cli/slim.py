@@ -12,7 +12,7 @@ from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
-    from ppedge.slim.search import Point
+    from ppedge.slim.arm.search import Point
 
 app = typer.Typer(add_completion=False)
 
@@ -78,7 +78,7 @@ def slim(
         opened, recipe = run_and_recipe(run, [*overrides, f"slim.{key}={max_drop}"])
     _check_fitting(recipe.slim.prune.method, target_flops, max_drop, for_arm=bool(budget or frontier))
 
-    from ppedge.cli.counting import arm_counter, arm_pricer
+    from ppedge.cost.network import arm_counter, arm_pricer
     from ppedge.progress import Reporter
     from ppedge.slim.stage import run_slim, slim_frontier
     from ppedge.train.device import set_device
@@ -125,7 +125,7 @@ def _budgets(given: list[str]) -> list[str]:
 def _show_frontier(points: list[Point], as_json: bool) -> None:
     from dataclasses import asdict
 
-    from ppedge.slim.budget import told
+    from ppedge.slim.arm.budget import told
 
     if as_json:
         emit({"frontier": [asdict(point) for point in points]})

@@ -30,7 +30,7 @@ def train(
     Leaves best.pdparams, last.ckpt and metrics.jsonl in RUN/train. Ctrl-C leaves a checkpoint; --resume goes on from
     it.
     """
-    from ppedge.recipe_io import load_recipe
+    from ppedge.recipe.io import load_recipe
 
     loaded = load_recipe(recipe, set_)
     run = run_of(loaded, out)

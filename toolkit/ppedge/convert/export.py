@@ -26,8 +26,9 @@ import paddle
 from paddle.static import InputSpec
 from paddle.utils import unique_name
 
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
+from ppedge.recipe.sizes import case_shapes, exported_shape, line_height
 from ppedge.runs import Run, atomic_write, write_json
 
 Task = Literal["det", "rec", "cls"]
@@ -38,11 +39,10 @@ def input_spec(task: Task, height: int = 32) -> InputSpec:
     """The input of an exported network: ``x``, float32, NCHW.
 
     Args:
-        task: ``det``: (-1, 3, -1, -1); ``rec``: (1, 3, height, -1); ``cls``: (-1, 3, height, -1).
+        task: ``det``, ``rec`` or ``cls``.
         height: Of the lines that a recogniser or classifier takes, in pixels.
     """
-    shape = {"det": [-1, 3, -1, -1], "rec": [1, 3, height, -1], "cls": [-1, 3, height, -1]}[task]
-    return InputSpec(shape, "float32", name="x")
+    return InputSpec(list(exported_shape(task, height)), "float32", name="x")
 
 
 def export_float(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 32) -> InferenceModel:
@@ -132,9 +132,8 @@ def reference_cases(net: paddle.nn.Layer, task: Task, height: int = 32, seed: in
 
 def case_inputs(task: Task, height: int = 32, seed: int = 0) -> list[np.ndarray]:
     """Inputs (N, 3, H, W), float32, of different free sizes: standard normal, the same for the same seed."""
-    shapes = [(1, 3, 64, 96), (2, 3, 96, 32)] if task == "det" else [(1, 3, height, 160), (1, 3, height, 64)]
     random = np.random.default_rng(seed)
-    return [random.standard_normal(shape, dtype=np.float32) for shape in shapes]
+    return [random.standard_normal(shape, dtype=np.float32) for shape in case_shapes(task, height)]
 
 
 def save_cases(path: Path, cases: list[Case]) -> None:
@@ -172,13 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
-    from ppedge.recipe_io import load_recipe
+    from ppedge.recipe.io import load_recipe
     from ppedge.slim.network import load_float, load_quantized, load_unquantized
     from ppedge.train.task import Task as Training
 
     recipe = load_recipe(run.recipe_path)
     training = Training(recipe)
-    height, about = recipe.line_height, prefix.with_name(f"{prefix.name}.json")
+    height, about = line_height(recipe), prefix.with_name(f"{prefix.name}.json")
     if kind == "unquantized":
         net, scales = load_unquantized(run, training)
         write_json(about, {"quantizers": quantizers(net, scales, recipe.task, height)})
@@ -216,7 +215,7 @@ def quantizers(net: paddle.nn.Layer, scales: Mapping[str, float], task: Task, he
     ]
     net.eval()
     with paddle.no_grad():
-        net(paddle.zeros([1, 3, 64 if task == "det" else height, 64]))
+        net(paddle.zeros(list(case_shapes(task, height)[0])))
     for hook in hooks:
         hook.remove()
     return [

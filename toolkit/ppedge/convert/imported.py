@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ppedge.convert.inference_model import InferenceModel, Signature
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel, Signature
 from ppedge.ocr.direction import DIRECTIONS
 from ppedge.process import run_module
 

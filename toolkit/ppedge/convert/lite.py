@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from ppedge.convert.inference_model import InferenceModel
-from ppedge.convert.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.files.inference_model import InferenceModel
+from ppedge.files.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
 from ppedge.process import run_child
 from ppedge.runs import atomic_write
 

@@ -12,9 +12,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.files.inference_model import InferenceModel
 from ppedge.process import run_child
 from ppedge.runs import atomic_write
 

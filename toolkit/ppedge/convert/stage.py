@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ppedge.convert import imported, onnx
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.convert.lite import Precision, to_nb
-from ppedge.convert.nb import summary
 from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
+from ppedge.files.nb import summary
 from ppedge.process import run_module
-from ppedge.recipe import Recipe
-from ppedge.recipe_io import save
-from ppedge.recipe_model import Imported
+from ppedge.recipe.io import save
+from ppedge.recipe.networks import Imported
+from ppedge.recipe.road import Recipe
+from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run, read_json
 
 PADDLE, BASELINE = "paddle", "baseline"
@@ -83,7 +84,7 @@ def run_convert(
         if model:
             save(keep or recipe, folder / RECIPE)
             say(f"running {model.model} in Paddle")
-            imported.bring_in(model, folder / sources[0].prefix, recipe.task, recipe.line_height)
+            imported.bring_in(model, folder / sources[0].prefix, recipe.task, line_height(recipe))
         else:
             _export(recipe, run, sources, folder, unquantized, say)
         for source in sources:
@@ -121,7 +122,7 @@ def _inference_model(recipe: Recipe, run: Run, classes: int) -> InferenceModel |
             f"{run.path}: holds a network that was trained there.", "Name another folder with --out, or another run."
         )
     files = imported.find(recipe.model.inference)
-    imported.require_fit(files, recipe.task, recipe.line_height, classes)
+    imported.require_fit(files, recipe.task, line_height(recipe), classes)
     return files
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ppedge.convert.nb import Operator, read_nb
 from ppedge.cost.operators import UNCOUNTED, weight_of
 from ppedge.engines.arm_paddlelite import ArmPaddleLiteEngine
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import Operator, read_nb
 
 Trace = Sequence[tuple[int | None, dict[str, int]]]
 

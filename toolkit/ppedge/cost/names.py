@@ -14,7 +14,7 @@ from pathlib import Path
 import paddle
 
 from ppedge.errors import PpedgeError
-from ppedge.recipe_io import load_recipe
+from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run, write_json
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.train.task import Task

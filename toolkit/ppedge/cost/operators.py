@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from ppedge.convert.nb import NbFile, Operator
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import NbFile, Operator
 
 Shape = tuple[int, ...]
 CORES = ("cortex-a53", "cortex-a76")

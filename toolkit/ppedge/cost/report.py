@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ppedge.convert.nb import NbFile, read_nb
 from ppedge.cost.measured import measure_operators, named
 from ppedge.cost.operators import UNCOUNTED, Shape, operations
 from ppedge.cost.predicted import about, predict
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
 from ppedge.runs import Run, read_json
 

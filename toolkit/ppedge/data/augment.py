@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppedge.data.formats import Polygon
-from ppedge.recipe import DetAugment, RecAugment
+from ppedge.recipe.train import DetAugment, RecAugment
 
 Picture = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]

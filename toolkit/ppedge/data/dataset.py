@@ -21,7 +21,7 @@ from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
 from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
 from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, read_image, rec_width
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
-from ppedge.recipe import DetAugment, RecAugment
+from ppedge.recipe.train import DetAugment, RecAugment
 
 Item = dict[str, npt.NDArray[Any]]
 

@@ -12,7 +12,7 @@ from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import TURNED, UPRIGHT
 from ppedge.ocr.spec import ModelSpec
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 
 
 def read_charset(recipe: Recipe) -> Charset:

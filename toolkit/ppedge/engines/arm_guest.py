@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from ppedge.arm.elf import Function
 from ppedge.arm.guest import Guest
-from ppedge.arm.sysroot import Sandbox
+from ppedge.arm.sandbox import Sandbox
 from ppedge.errors import PpedgeError
 
 

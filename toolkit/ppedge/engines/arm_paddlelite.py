@@ -7,8 +7,8 @@ from pathlib import Path
 from ppedge.arm import lite, sysroot
 from ppedge.arm.elf import exported_function
 from ppedge.cache import Progress
-from ppedge.convert.nb import opt_version_of
 from ppedge.engines.arm_guest import ArmGuestEngine
+from ppedge.files.nb import opt_version_of
 
 # paddle::lite::RuntimeProgram::Run(), which calls one operator after the other.
 OPERATOR_LOOP = "_ZN6paddle4lite14RuntimeProgram3RunEv"

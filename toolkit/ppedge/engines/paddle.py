@@ -10,8 +10,8 @@ import numpy as np
 from paddle import inference
 from typing_extensions import Self
 
-from ppedge.convert.inference_model import InferenceModel
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
 
 
 class PaddleEngine:

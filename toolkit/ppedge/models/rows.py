@@ -13,13 +13,13 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppedge.models.mobilenet_v3 import Activation
+from ppedge.models.layers import Activation
 
 
 class SkippedRows(nn.Layer):
     """A depthwise convolution of stride 1 with BatchNorm and activation, of whose rows every other one is kept.
 
-    It gives what a `ppedge.models.mobilenet_v3.ConvBNLayer` of stride (2, 1) gives, and has its parameter names.
+    It gives what a `ppedge.models.layers.ConvBNLayer` of stride (2, 1) gives, and has its parameter names.
 
     Args:
         channels: Of input and output.

@@ -11,6 +11,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ppedge.models.layers import upsample
+
 
 class LinearNeck(nn.Layer):
     """A feature pyramid of one 3x3 convolution a level: ``l2(c2) + up(l3(c3) + up(l4(c4) + up(l5(c5))))``.
@@ -35,13 +37,13 @@ class LinearNeck(nn.Layer):
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, width, H / 4, W / 4)."""
         c2, c3, c4, c5 = features
-        x = self.in4_conv(c4) + _double(self.in5_conv(c5))
-        x = self.in3_conv(c3) + _double(x)
-        return self.in2_conv(c2) + _double(x)
+        x = self.in4_conv(c4) + upsample(self.in5_conv(c5), 2)
+        x = self.in3_conv(c3) + upsample(x, 2)
+        return self.in2_conv(c2) + upsample(x, 2)
 
 
 class FoldedMapHead(nn.Layer):
-    """A `ppedge.models.heads.MapHead` whose convolutions have no bias, which Paddle Lite would add apart from them.
+    """A `ppedge.models.heads.db.MapHead` whose convolutions have no bias, which Paddle Lite would add apart from them.
 
     Args:
         in_channels: Channels of the features.
@@ -95,7 +97,3 @@ class ShuffleHead(nn.Layer):
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2D:
     """Return a 3x3 convolution without bias that keeps the size."""
     return nn.Conv2D(in_channels, out_channels, 3, padding=1, bias_attr=False)
-
-
-def _double(x: paddle.Tensor) -> paddle.Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -10,19 +10,16 @@ from typing import Any
 
 import paddle
 
-from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
-from ppedge.recipe import Recipe
-from ppedge.recipe_model import Schedule
+from ppedge.recipe.road import Recipe
+from ppedge.recipe.train import Schedule
 from ppedge.runs import Run
-from ppedge.slim import pact
-from ppedge.slim.budget import Counter, Price
-from ppedge.slim.distill import Distillation
+from ppedge.slim.arm.budget import Counter, Price
 from ppedge.train.loop import METRICS, Course, fit
 from ppedge.train.task import Task
+from ppedge.train.trainees.base import Trainee
 
 Metrics = dict[str, float]
-TRACE_SHAPE = {"det": (1, 3, 64, 64), "rec": (1, 3, 32, 64), "cls": (1, 3, 48, 192)}
 
 
 @dataclass
@@ -90,22 +87,17 @@ def batches(stage: Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
         yield paddle.to_tensor(stage.task.collate(items)["image"])
 
 
-def train_course(
-    stage: Stage, title: str, net: Network, schedule: Schedule, loss: Distillation | None = None
-) -> tuple[Metrics, Metrics]:
+def train_course(stage: Stage, title: str, trainee: Trainee, schedule: Schedule) -> tuple[Metrics, Metrics]:
     """Train for a while, or go on; the log becomes a file of the stage.
 
     Returns:
         The metrics as the network came, and at its best.
     """
     course = Course(
-        title, net, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
+        title, trainee, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
-        evaluate_first=True, loss=loss, reporter=stage.reporter, resume=stage.resume,
+        evaluate_first=True, reporter=stage.reporter, resume=stage.resume,
     )  # fmt: skip
-    if title == "QAT":
-        course.after_step = pact.keep_clips_above(net, stage.recipe.slim.quant.min_clip)
-        course.log_also = lambda: {"clips": pact.clips_of(net)}
     result = fit(course)
     log = f"{title.lower().replace('-', '')}.jsonl"
     shutil.copyfile(course.folder / METRICS, stage.folder / log)

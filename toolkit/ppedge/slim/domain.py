@@ -20,7 +20,7 @@ import numpy.typing as npt
 import paddle
 
 from ppedge.models.depthwise import accelerate
-from ppedge.models.zoo import Network
+from ppedge.models.network import Network
 from ppedge.train.task import Task
 
 PICTURES = 32

@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
+from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
-from ppedge.models.zoo import Network
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
 from ppedge.slim.context import Findings, Stage
 from ppedge.slim.plan import Plan, apply_plan

@@ -6,10 +6,10 @@ What chose the plan has no part in it.
 from __future__ import annotations
 
 from ppedge.errors import PpedgeError
+from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams
-from ppedge.models.zoo import Network
 from ppedge.runs import Run
-from ppedge.slim.pact import quantize, without_clips, without_quantizers
+from ppedge.slim.int8.pact import quantize, without_clips, without_quantizers
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.train.loop import BEST
 from ppedge.train.task import Task

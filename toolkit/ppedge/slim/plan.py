@@ -15,7 +15,7 @@ import paddle
 
 from ppedge.errors import PpedgeError
 from ppedge.runs import read_json, write_json
-from ppedge.slim.groups import Group
+from ppedge.slim.channels.groups import Group
 from ppedge.slim.rewrites import HINT, KINDS, Rewrite, apply_rewrite, layer_at, put_at
 
 SCHEMA = 2
@@ -136,13 +136,11 @@ def apply_plan(net: paddle.nn.Layer, plan: Plan) -> None:
     _check(net, plan)
     state = net.state_dict()
     place = paddle.framework._current_expected_place()
+    depthwise = [layer for layer in net.sublayers() if _is_depthwise(layer)]
     for name in plan.keep:
         state[name].value().get_tensor().set(plan.select(name, state[name].numpy()), place)
-    for layer in net.sublayers():
-        # Depthwise convolutions of this family have one input channel a group; their weight's axis 0 is the number of
-        # groups.
-        if isinstance(layer, paddle.nn.Conv2D) and layer._groups > 1:
-            layer._groups = layer.weight.shape[0]
+    for layer in depthwise:  # other grouped convolutions are never cut: their channels are in no group
+        layer._groups = layer.weight.shape[0]
     for name in plan.dropped:
         put_at(net, name, paddle.nn.Identity())
     for rewrite in plan.rewrites:
@@ -153,6 +151,13 @@ def apply_plan(net: paddle.nn.Layer, plan: Plan) -> None:
     if wrong:
         raise PpedgeError(f"The rewritten network is not the plan's: {len(wrong)} parameters differ, first {wrong[0]}.",
                           HINT)  # fmt: skip
+
+
+def _is_depthwise(layer: paddle.nn.Layer) -> bool:
+    """Whether a layer filters each channel by itself, so that it has as many groups as channels."""
+    if not isinstance(layer, paddle.nn.Conv2D) or layer._groups == 1:
+        return False
+    return layer._groups == layer.weight.shape[0] and layer.weight.shape[1] == 1
 
 
 def _check(net: paddle.nn.Layer, plan: Plan) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from ppedge.models.flops import count_flops
+from ppedge.models.network import Network
 from ppedge.models.weights import state_of
-from ppedge.models.zoo import Network
+from ppedge.recipe.sizes import trace_shape
 from ppedge.runs import write_json
 from ppedge.slim import domain
-from ppedge.slim.arm import ArmSlimming, copy_of
-from ppedge.slim.context import TRACE_SHAPE, Stage, batches, spread, train_course
-from ppedge.slim.distill import Distillation
-from ppedge.slim.fpgm import flops_left, keep_channels, keep_count
-from ppedge.slim.groups import Group, trace
+from ppedge.slim.arm.distill import Distillation
+from ppedge.slim.arm.slimming import ArmSlimming, copy_of
+from ppedge.slim.channels.fpgm import flops_left, keep_channels, keep_count
+from ppedge.slim.channels.groups import Group, trace
+from ppedge.slim.channels.sensitivity import choose, measure, trial_counts
+from ppedge.slim.context import Stage, batches, spread, train_course
 from ppedge.slim.interruption import cut_network, keep, kept_plan
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.slim.sensitivity import choose, measure, trial_counts
+from ppedge.train.trainees.base import Trainee
 
 SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
 BATCH = 4
@@ -44,18 +46,20 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
     if settings.method == "none":
         return plan, net, None
     if settings.method == "fpgm":
-        metrics["pruned"], metrics["finetuned"] = train_course(stage, "fine-tune", net, settings.finetune)
+        metrics["pruned"], metrics["finetuned"] = train_course(
+            stage, "fine-tune", Trainee(net, stage.task.loss), settings.finetune
+        )
         return plan, net, None
     schedule = settings.arm.distill
-    loss = Distillation(trained, net, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss)
-    metrics["reduced"], metrics["distilled"] = train_course(stage, "distil", net, schedule, loss)
+    loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss)
+    metrics["reduced"], metrics["distilled"] = train_course(stage, "distil", Trainee(net, loss), schedule)
     return plan, net, loss
 
 
 def _prune_by_fpgm(stage: Stage, net: Network) -> Plan:
     """Choose a plan, save what it rests on, and prune ``net`` by it."""
     settings, task = stage.recipe.slim.prune, stage.task
-    shape = TRACE_SHAPE[stage.recipe.task]
+    shape = trace_shape(stage.recipe)
     groups = trace(task.build(), shape, settings.exclude)
     macs = count_flops(net, shape)
     state = state_of(net)
@@ -125,7 +129,7 @@ def _reduce_for_arm(stage: Stage, teacher: Network, net: Network) -> Plan:
 def arm_slimming(stage: Stage, teacher: Network, net: Network) -> ArmSlimming:
     """Prepare to slim ``net``, a copy of the teacher, by the recipe; nothing is computed."""
     settings, quant, task = stage.recipe.slim.prune, stage.recipe.slim.quant, stage.task
-    shape = TRACE_SHAPE[stage.recipe.task]
+    shape = trace_shape(stage.recipe)
     samples = task.measurable(spread(stage.train, settings.samples))
     return ArmSlimming(
         teacher, net, trace(task.build(), shape), list(batches(stage, settings.arm.samples, BATCH)), settings.arm,

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import paddle
 
 from ppedge.errors import PpedgeError
+from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
-from ppedge.models.zoo import Network
 from ppedge.runs import write_json
-from ppedge.slim import pact
+from ppedge.slim.arm.distill import Distillation
 from ppedge.slim.context import Stage, batches, spread, train_course
-from ppedge.slim.distill import Distillation
+from ppedge.slim.int8 import pact
+from ppedge.slim.int8.precision import Choice, choose_precisions
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.slim.precision import Choice, choose_precisions
 from ppedge.train.loop import BEST
 
 QUANTIZATION, CLIPS = "quantization.json", "clips.json"
@@ -110,7 +110,8 @@ def quantize_and_train(
     pact.set_clips(net, calibration.clips)
     pact.calibrate(net, calibration.batches)
     first = pact.clips_of(net)
-    stage.found.metrics["calibrated"], _ = train_course(stage, "QAT", net, settings.train, loss)
+    trainee = pact.Quantized(net, loss or task.loss, settings.min_clip)
+    stage.found.metrics["calibrated"], _ = train_course(stage, "QAT", trainee, settings.train)
     last = pact.clips_of(net)
     stage.reporter.say(pact.describe_course(first, last))
     write_json(stage.folder / CLIPS, {name: {"start": first[name], "end": last[name]} for name in first})

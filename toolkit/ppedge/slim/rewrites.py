@@ -1,7 +1,7 @@
 """Rewrites: a part of a network replaced by another form, the same when the network is rebuilt from its plan.
 
 `fold_bias`, `shuffle_head`, `skip_rows` and `fold_pool` are exact: they carry the weights over. `linear_neck` and
-`narrow_head` make room for weights that `ppedge.slim.collapse` finds.
+`narrow_head` make room for weights that `ppedge.slim.arm.collapse` finds.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
 from ppedge.models.depthwise import accelerate
-from ppedge.models.heads import MapHead
-from ppedge.models.mobilenet_v3 import ConvBNLayer
+from ppedge.models.heads.db import MapHead
+from ppedge.models.layers import ConvBNLayer
 from ppedge.models.rows import FoldedPool, SkippedRows
 from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, conv3x3
 

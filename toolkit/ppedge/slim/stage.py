@@ -9,18 +9,18 @@ from typing import Any
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.progress import Reporter
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
-from ppedge.slim import pact
-from ppedge.slim.arm import copy_of
-from ppedge.slim.budget import Counter, Price
+from ppedge.slim.arm.budget import Counter, Price
+from ppedge.slim.arm.search import Point, frontier
+from ppedge.slim.arm.slimming import copy_of
 from ppedge.slim.context import Stage
+from ppedge.slim.int8 import pact
 from ppedge.slim.interruption import STATE, clear
 from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan
 from ppedge.slim.pruning import arm_slimming, pruned
 from ppedge.slim.quantizing import calibration_of, choose_precision, quantize_and_train
-from ppedge.slim.search import Point, frontier
 from ppedge.train.loop import BEST
 from ppedge.train.stage import stage_inputs
 from ppedge.train.task import Task

@@ -61,25 +61,52 @@ def save(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer
     write_pdparams(path, state)
 
 
-def load(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Position:
-    """Put a checkpoint's state into the network and the optimizer.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that has been read.
+
+    Attributes:
+        path: The file.
+        position: Where the course stood.
+        net: Weights and buffers, by structured name.
+        moments: Of the optimizer, by ``PARAMETER/MOMENT``.
+    """
+
+    path: Path
+    position: Position
+    net: dict[str, np.ndarray]
+    moments: dict[str, np.ndarray]
+
+    def restore(self, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
+        """Put the state into what is trained and its optimizer.
+
+        Raises:
+            PpedgeError: The checkpoint belongs to another network.
+        """
+        load_weights(net, self.net, self.path)
+        own = {name: parameter.name for name, parameter in net.named_parameters()}
+        moments = {}
+        for key, value in self.moments.items():
+            name, _, moment = key.rpartition("/")
+            if name not in own:
+                raise PpedgeError(f"{self.path}: has the optimizer's state of {key}, which this network lacks.")
+            moments[f"{own[name]}_{moment}"] = paddle.to_tensor(value)
+        if moments:
+            optimizer.set_state_dict(moments)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint.
 
     Raises:
-        PpedgeError: The checkpoint is damaged or belongs to another network.
+        PpedgeError: It is damaged, or none of this version's.
     """
-    state = read_pdparams(path)
     parts: dict[str, dict[str, np.ndarray]] = {"net": {}, "optimizer": {}, "position": {}}
-    for name, value in state.items():
+    for name, value in read_pdparams(path).items():
         part, _, rest = name.partition("/")
         parts.setdefault(part, {})[rest] = value
-    load_weights(net, parts["net"], path)
-    own = {name: parameter.name for name, parameter in net.named_parameters()}
-    moments = {}
-    for key, value in parts["optimizer"].items():
-        name, _, moment = key.rpartition("/")
-        if name not in own:
-            raise PpedgeError(f"{path}: has the optimizer's state of {key}, which this network lacks.")
-        moments[f"{own[name]}_{moment}"] = paddle.to_tensor(value)
-    if moments:
-        optimizer.set_state_dict(moments)
-    return Position.from_arrays(parts["position"])
+    try:
+        position = Position.from_arrays(parts["position"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PpedgeError(f"{path}: not a checkpoint ({error}).", "Start anew with --force.") from error
+    return Checkpoint(path, position, parts["net"], parts["optimizer"])

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +20,18 @@ from paddle.utils import unique_name
 from ppedge.data.formats import RecSample
 from ppedge.errors import Interrupted, PpedgeError
 from ppedge.models.depthwise import accelerate
+from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter, Step
-from ppedge.recipe_model import Schedule
+from ppedge.recipe.train import Schedule
 from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, loader, steps_per_epoch
 from ppedge.train.checkpoint import Position
-from ppedge.train.flat_start import Guided, Loss, flat_loss, guided_loss
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.task import Task
+from ppedge.train.trainees.base import Trainee
 
 BEST, LAST, METRICS = "best.pdparams", "last.ckpt", "metrics.jsonl"
-BATCH_NORMS = (paddle.nn.BatchNorm, paddle.nn.BatchNorm2D, paddle.nn.SyncBatchNorm)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Course:
 
     Attributes:
         title: For the progress bar: ``train``, ``fine-tune``, ``QAT``.
-        net: The network; at the end it holds the best weights.
-        task: Data and loss.
+        trainee: What is trained; at the end its network holds the best weights.
+        task: The data, and how the network is measured.
         schedule: Epochs, rates, intervals.
         train: Samples to train on.
         eval: Samples to evaluate on.
@@ -68,15 +68,11 @@ class Course:
         amp: Mixed precision.
         resume: Go on from ``folder``'s last.ckpt if there is one.
         evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
-        flat_start: For a recogniser: share of the course that is a flat start; above 0, a guide helps all along.
-        after_step: Called after each step: bounds on parameters go here.
-        log_also: Called at each evaluation: what its line in metrics.jsonl has besides.
-        loss: Instead of the task's.
         reporter: Progress.
     """
 
     title: str
-    net: paddle.nn.Layer
+    trainee: Trainee
     task: Task
     schedule: Schedule
     train: Sequence[Any]
@@ -86,27 +82,12 @@ class Course:
     amp: bool = False
     resume: bool = False
     evaluate_first: bool = False
-    flat_start: float = 0.0
-    after_step: Callable[[], None] = lambda: None
-    log_also: Callable[[], dict[str, Any]] = dict
-    loss: Loss | None = None
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
 
     @property
     def seed(self) -> int:
         """The recipe's seed."""
         return self.task.recipe.seed
-
-
-def freeze_batch_norm(net: paddle.nn.Layer) -> None:
-    """Make BatchNorm use its running statistics in training mode too, and leave them as they are.
-
-    Must come before the first forward pass in training mode, calibration included: statistics of a few pictures cost
-    points.
-    """
-    for layer in net.sublayers():
-        if isinstance(layer, BATCH_NORMS):
-            layer._use_global_stats = True
 
 
 def fit(course: Course) -> Result:
@@ -142,16 +123,13 @@ class _Fit:
             )
         self.per_epoch = steps_per_epoch(len(self.dataset), schedule.batch_size, self.world)
         self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)
-        self.trained = course.net
-        if course.flat_start and course.task.charset is not None:
-            paddle.seed(course.seed + 1)
-            self.trained = Guided(course.net, course.task.charset.size)
-        self.optimizer = build_optimizer(self.trained, schedule)
+        self.trainee = course.trainee
+        self.optimizer = build_optimizer(self.trainee, schedule)
         self.scaler = paddle.amp.GradScaler(init_loss_scaling=1024.0) if course.amp else None
         self.position = Position(fingerprint=self._fingerprint())
         if schedule.freeze_bn:
-            freeze_batch_norm(course.net)
-        accelerate(course.net)
+            freeze_batch_norm(self.trainee)
+        accelerate(self.trainee)
 
     def run(self) -> Result:
         began = time.monotonic()
@@ -165,11 +143,15 @@ class _Fit:
             if course.evaluate_first or self.total == 0:
                 self._evaluate()
         if self.position.step < self.total and not self._no_better():
-            self._steps()
+            self.trainee.begin()
+            try:
+                self._steps()
+            finally:
+                self.trainee.end()
         if self.rank:  # the first process writes, and may not be done yet
             return Result({}, {}, self.position.step, time.monotonic() - began)
         best = read_pdparams(course.folder / BEST)
-        load_weights(course.net, best, course.folder / BEST)
+        load_weights(self.trainee.net, best, course.folder / BEST)
         evaluations = self._evaluations()
         return Result(
             next(iter(evaluations.values())),
@@ -180,13 +162,13 @@ class _Fit:
 
     def _steps(self) -> None:
         course, schedule = self.course, self.course.schedule
-        net = paddle.DataParallel(self.trained) if self.world > 1 else self.trained
+        trainee = paddle.DataParallel(self.trainee) if self.world > 1 else self.trainee
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
                           self.rank, self.world, self.dataset.widths())  # fmt: skip
         with _stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
             for batch in loader(self.dataset, batches, course.task.collate, course.workers):
                 began = time.monotonic()
-                loss, parts = self._step(net, batch)
+                loss, parts = self._step(trainee, batch)
                 self._log_step(bar, loss, parts, began, len(batch["image"]))
                 evaluated = self._epoch_ends(schedule.eval_every)
                 if evaluated:
@@ -201,15 +183,15 @@ class _Fit:
                         "Go on with --resume.",
                     )
 
-    def _step(self, net: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
+    def _step(self, trainee: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
         course, schedule, step = self.course, self.course.schedule, self.position.step
         paddle.seed((course.seed << 20) + step)  # the network's own noise, as a function of the step
         warmup = round(schedule.warmup_epochs * self.per_epoch)
         self.optimizer.set_lr(learning_rate(step, self.total, warmup, schedule.learning_rate))
-        net.train()
+        trainee.train()
         with paddle.amp.auto_cast(enable=course.amp, level="O1"):
-            output = net(batch["image"])
-        parts = self._loss(output, batch)
+            outputs = trainee(batch["image"])
+        parts = self.trainee.losses(outputs, batch, step / self.total)
         loss = parts["loss"]
         value = float(loss)
         if value != value or value in (float("inf"), float("-inf")):
@@ -225,16 +207,9 @@ class _Fit:
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.optimizer.clear_grad()
-        course.after_step()
+        self.trainee.after_step()
         self.position.step = step + 1
         return value, {name: float(part) for name, part in parts.items() if name != "loss"}
-
-    def _loss(self, output: dict[str, paddle.Tensor], batch: dict[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
-        loss = self.course.loss or self.course.task.loss
-        if self.trained is self.course.net:
-            return dict(loss(output, batch))
-        flat = self.position.step < self.course.flat_start * self.total
-        return guided_loss(flat_loss if flat else loss, output, batch)
 
     def _epoch_ends(self, every: int) -> bool:
         step = self.position.step
@@ -262,24 +237,24 @@ class _Fit:
             return
         began = time.monotonic()
         self._require_finite()
-        metrics = course.task.evaluate(course.net, course.eval)
-        course.net.train()
+        metrics = course.task.evaluate(self.trainee.net, course.eval)
+        self.trainee.train()
         value = metrics[course.task.main_metric]
         if value > position.best:
             position.best, position.best_step = value, position.step
-            write_pdparams(course.folder / BEST, state_of(course.net))
+            write_pdparams(course.folder / BEST, state_of(self.trainee.net))
         seconds = round(time.monotonic() - began, 2)
-        self._log({"step": position.step, "eval": metrics, "seconds": seconds, **course.log_also()})
+        self._log({"step": position.step, "eval": metrics, "seconds": seconds, **self.trainee.log()})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         course.reporter.say(f"{course.title} {position.step}/{self.total}: {shown}")
 
     def _require_finite(self) -> None:
         """Refuse to keep a network that has diverged; the loss alone does not tell, since relu makes 0 of NaN."""
-        broken = [name for name, value in state_of(self.course.net).items() if not np.isfinite(value).all()]
+        broken = [name for name, value in state_of(self.trainee).items() if not np.isfinite(value).all()]
         if broken:
             raise PpedgeError(
                 f"{self.course.title}: {len(broken)} weights are not finite after step {self.position.step}, "
-                f"first {broken[0]}.",
+                f"first {broken[0].removeprefix('net.')}.",
                 "Lower the learning rate, or lengthen the warm-up.",
             )
 
@@ -306,15 +281,17 @@ class _Fit:
         self._require_finite()
         metrics = self.course.folder / METRICS
         self.position.metrics_bytes = metrics.stat().st_size if metrics.is_file() else 0
-        checkpoint.save(self.course.folder / LAST, self.trained, self.optimizer, self.position)
+        checkpoint.save(self.course.folder / LAST, self.trainee, self.optimizer, self.position)
 
     def _resume(self) -> None:
         path = self.course.folder / LAST
-        position = checkpoint.load(path, self.trained, self.optimizer)
+        kept = checkpoint.read(path)
+        position = kept.position
         if position.fingerprint != self.position.fingerprint:
             raise PpedgeError(
                 f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
             )
+        kept.restore(self.trainee, self.optimizer)
         self.position = position
         metrics = self.course.folder / METRICS
         if metrics.is_file() and not self.rank:
@@ -332,7 +309,7 @@ class _Fit:
             course.task.spec.to_dict(),
             [(s.where, s.text if isinstance(s, RecSample) else s.texts) for s in self.dataset.samples],
             self.world,
-            course.flat_start,
+            self.trainee.settings(),
         ]
         return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 

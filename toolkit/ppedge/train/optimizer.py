@@ -6,10 +6,11 @@ A schedule without state has nothing to save: a resumed run computes the same ra
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import paddle
 
-from ppedge.recipe_model import Schedule
+from ppedge.recipe.train import Schedule
 
 
 def learning_rate(step: int, total: int, warmup: int, peak: float) -> float:
@@ -28,9 +29,17 @@ def learning_rate(step: int, total: int, warmup: int, peak: float) -> float:
 
 
 def build_optimizer(net: paddle.nn.Layer, schedule: Schedule) -> paddle.optimizer.Adam:
-    """Return Adam over the trainable parameters; a parameter's own regularizer goes before ``schedule.l2``."""
+    """Return Adam over the trainable parameters; a parameter's own regularizer goes before ``schedule.l2``.
+
+    Raises:
+        ValueError: Two parameters have one name: Adam keeps moments by name, so that they would share theirs.
+    """
+    parameters = [p for p in net.parameters() if not p.stop_gradient]
+    twice = [name for name, count in Counter(p.name for p in parameters).items() if count > 1]
+    if twice:
+        raise ValueError(f"{len(twice)} names of parameters are there twice, first {twice[0]}; see zoo.build's names")
     return paddle.optimizer.Adam(
         learning_rate=schedule.learning_rate,
-        parameters=[p for p in net.parameters() if not p.stop_gradient],
+        parameters=parameters,
         weight_decay=paddle.regularizer.L2Decay(schedule.l2) if schedule.l2 else None,
     )

@@ -10,11 +10,11 @@ from typing import Any
 import paddle
 
 from ppedge.errors import PpedgeError
+from ppedge.models.network import Network
 from ppedge.models.weights import load_backbone, load_weights, read_pdparams
-from ppedge.models.zoo import Network
 from ppedge.progress import Reporter
-from ppedge.recipe import Recipe
-from ppedge.recipe_io import save
+from ppedge.recipe.io import save
+from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task
@@ -65,9 +65,9 @@ def run_train(
         if first:
             save(recipe, folder / RECIPE)
         course = Course(
-            "train", net, task, recipe.train, train, evaluation, folder,
+            "train", task.trainee(net), task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
-            evaluate_first=recipe.train.weights is not None, flat_start=recipe.train.flat_start, reporter=reporter,
+            evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
         result = fit(course)
         if not first:
@@ -97,18 +97,24 @@ def check_files(recipe: Recipe) -> None:
     """
     if recipe.data.synth is None and not recipe.data.root.is_dir():
         raise PpedgeError(f"{recipe.name}: data.root: {recipe.data.root}: no such folder.", "Use --set data.root=DIR.")
-    for key in ("weights", "backbone_weights"):
-        path = getattr(recipe.train, key)
-        if path is not None and not path.is_file():
-            raise PpedgeError(f"{recipe.name}: train.{key}: {path}: no such file.", f"Use --set train.{key}=FILE.")
+    for key, path in weight_files(recipe).items():
+        if not path.is_file():
+            raise PpedgeError(f"{recipe.name}: {key}: {path}: no such file.", f"Use --set {key}=FILE.")
+
+
+def weight_files(recipe: Recipe) -> dict[str, Path]:
+    """Return the files of weights that training starts from, by key of the recipe."""
+    train = recipe.train
+    files = {"train.weights": train.weights, "train.backbone_weights": train.backbone_weights}
+    files |= {f"train.peers.{name}.weights": peer.weights for name, peer in train.peers.items()}
+    return {key: path for key, path in files.items() if path is not None}
 
 
 def stage_inputs(recipe: Recipe) -> list[Path]:
     """Return the files that training reads beside pictures: label files, weights, and a character set of one's own."""
     labels = [recipe.data.root / file for file in (*recipe.data.train, *recipe.data.eval)]
-    weights = [path for path in (recipe.train.weights, recipe.train.backbone_weights) if path is not None]
     charset = recipe.data.root / recipe.data.charset
-    return [*(path for path in (*labels, charset) if path.is_file()), *weights]
+    return [*(path for path in (*labels, charset) if path.is_file()), *weight_files(recipe).values()]
 
 
 def _start_weights(net: Network, recipe: Recipe, reporter: Reporter) -> None:

@@ -21,10 +21,10 @@ from typing import Any
 
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import last_words, run_child
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
+from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run
 from ppedge.validate import adb_app
-from ppedge.validate.cost import count_size
 
 REMOTE = "/data/local/tmp"
 BINARY, RESULT = "benchmark_bin", "result.txt"

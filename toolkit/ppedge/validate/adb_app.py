@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ppedge.errors import MissingError, PpedgeError
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 
 PACKAGE = "dev.ppedge.demo"

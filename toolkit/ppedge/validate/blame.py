@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 
 from ppedge.errors import PpedgeError
+from ppedge.metrics.agreement import BoxAgreement, TextAgreement
+from ppedge.metrics.tensors import TensorStatistics
 from ppedge.ocr.ctc import Text
 from ppedge.ocr.db import Box
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
 from ppedge.ocr.spec import ModelSpec
-from ppedge.validate.agreement import BoxAgreement, TextAgreement
 from ppedge.validate.spec_changes import STAGES, Change, changes
-from ppedge.validate.tensors import TensorStatistics
 
 BLAMED = 0.1
 """A stage that explains less of the disagreement than this is not blamed."""

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from ppedge.errors import PpedgeError
+from ppedge.metrics.accuracy import read_crops
+from ppedge.metrics.agreement import BoxDifference, TextDifference
 from ppedge.ocr.draw import draw_boxes, draw_readings
 from ppedge.ocr.preprocess import read_image
-from ppedge.validate.accuracy import read_crops
-from ppedge.validate.agreement import BoxDifference, TextDifference
 
 FOLDER = "differences"
 MOST_DRAWN = 20

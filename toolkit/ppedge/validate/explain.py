@@ -13,13 +13,13 @@ import numpy as np
 from ppedge.data.source import declared_spec
 from ppedge.engines.base import Engine
 from ppedge.errors import MissingError
+from ppedge.metrics.accuracy import read_crops
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
 from ppedge.progress import Reporter
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
 from ppedge.runs import Run, read_json
-from ppedge.validate.accuracy import read_crops
 from ppedge.validate.blame import Road, blame
 
 BLAME_SAMPLES = {"det": 4, "rec": 16, "cls": 16}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ppedge.recipe import Gates
-from ppedge.validate.agreement import BoxAgreement
-from ppedge.validate.bootstrap import CONFIDENCE
+from ppedge.metrics.agreement import BoxAgreement
+from ppedge.metrics.bootstrap import CONFIDENCE
+from ppedge.metrics.tensors import finite
+from ppedge.recipe.road import Gates
 from ppedge.validate.parity import Parity
 from ppedge.validate.spec_changes import Change
-from ppedge.validate.tensors import finite
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppedge.errors import PpedgeError
-from ppedge.recipe import Recipe, Validate
+from ppedge.recipe.road import Recipe, Validate
 from ppedge.runs import Run
 
 PC = "pc"

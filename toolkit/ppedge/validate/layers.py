@@ -29,12 +29,12 @@ import numpy as np
 import paddle
 
 from ppedge.errors import PpedgeError
-from ppedge.recipe_io import load_recipe
+from ppedge.metrics.tensors import TensorStatistics, finite
+from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run, write_json
+from ppedge.slim.int8.pact import QUANTIZED
 from ppedge.slim.network import load_float, load_quantized, load_unquantized
-from ppedge.slim.pact import QUANTIZED
 from ppedge.train.task import Task
-from ppedge.validate.tensors import TensorStatistics, finite
 
 Hook = Callable[[paddle.nn.Layer, tuple[paddle.Tensor, ...], paddle.Tensor], None]
 

@@ -9,15 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from ppedge.errors import PpedgeError
+from ppedge.metrics.accuracy import MAIN_METRIC, read_crops
+from ppedge.metrics.agreement import BoxAgreement, TextAgreement
+from ppedge.metrics.bootstrap import CONFIDENCE, RESAMPLES, Difference, paired_differences
+from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
+from ppedge.metrics.tensors import TensorParity, TensorStatistics, tensor_parity
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
 from ppedge.ocr.spec import ModelSpec
-from ppedge.validate.accuracy import MAIN_METRIC, read_crops
-from ppedge.validate.agreement import BoxAgreement, TextAgreement
-from ppedge.validate.bootstrap import CONFIDENCE, RESAMPLES, Difference, paired_differences
-from ppedge.validate.metrics import ClsMetric, DetMetric, RecMetric
 from ppedge.validate.shapes import FIRST, cls_shapes, det_shapes, rec_shapes
-from ppedge.validate.tensors import TensorParity, TensorStatistics, tensor_parity
 from ppedge.validate.workers import Series, Workers
 
 

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from ppedge.arm.cores import features
+from ppedge.cost.inference import Cost, measure, ratios
 from ppedge.data.source import declared_spec, read_samples
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
-from ppedge.recipe import Recipe
+from ppedge.recipe.road import Recipe
+from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run, versions, write_json
 from ppedge.validate import gates, latency
 from ppedge.validate.adb import Phone
-from ppedge.validate.cost import Cost, count_size, measure, ratios
 from ppedge.validate.differences import MOST_DRAWN, report_differences
 from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.html import PAGE, write_page

@@ -1,0 +1,153 @@
+"""8 bits as part of a budget."""
+
+import numpy as np
+import paddle
+import pytest
+
+from ppedge.models.flops import count_flops
+from ppedge.recipe.slim import ArmPrune, Quant
+from ppedge.slim.arm.budget import Budgeting
+from ppedge.slim.arm.mixed import int8_errors, with_int8
+from ppedge.slim.arm.parts import HEAD_PART, NECK, belongs
+from ppedge.slim.arm.prices import Prices
+from ppedge.slim.arm.search import Level, Problem, choose, frontier
+from ppedge.slim.int8.pact import measure_clips
+from ppedge.slim.int8.rounding import fake_quantized
+
+ARM = Quant(method="arm")
+CORES = ("a53", "a76")
+
+
+def both(value):
+    return dict.fromkeys(CORES, value)
+
+
+def prices(cost, gain):
+    return Prices(both(cost), {name: both(value) for name, value in gain.items()})
+
+
+@pytest.fixture
+def small():
+    """A block of two widths, a stem of no choice, and what they cost."""
+    problem = Problem({"block": [Level(16, 0.0, both(60.0)), Level(8, 0.2, both(30.0))]}, both(40.0), both(100.0))
+    wide = prices({"block.a": 40.0, "block.b": 20.0, "stem": 30.0, "rest": 10.0}, {"block.a": 10.0, "stem": 6.0})
+    narrow = prices({"block.a": 20.0, "block.b": 10.0, "stem": 30.0, "rest": 10.0}, {"block.a": -1.0, "stem": 6.0})
+    return problem, [({"block": 16}, wide), ({"block": 8}, narrow)]
+
+
+def test_levels_come_once_more_with_the_layers_that_gain(small):
+    problem, forms = small
+    asked = {}
+
+    def errors_of(part_of):
+        asked.update(part_of)
+        return dict.fromkeys(part_of, 0.01)
+
+    found = with_int8(problem, forms, ARM, errors_of)
+    assert asked == {"block.a": "block", "stem": "stem"}
+    assert found.parts["block"] == [*problem.parts["block"], Level(16, 0.01, both(50.0), ("block.a",))]
+    assert found.parts["stem"] == [Level(None, 0.0, both(30.0)), Level(None, 0.01, both(24.0), ("stem",))]
+    assert found.fixed == both(10.0) and found.whole == problem.whole
+    point = choose(found, both(0.85))
+    assert point.settings == {"block": 16} and set(point.int8) == {"block.a", "stem"}
+    assert point.shares == both(pytest.approx(0.84))
+    assert choose(found, both(0.95)).int8 == ("block.a",)  # as good as the stem, and cheaper
+    assert choose(found, {}).int8 == ()
+
+
+def test_what_is_excluded_or_gains_on_one_core_alone_stays_in_float(small):
+    problem, forms = small
+    found = with_int8(problem, forms, Quant(method="arm", exclude=["stem"]), lambda part_of: dict.fromkeys(part_of, 0))
+    assert "stem" not in found.parts and found.fixed == problem.fixed
+    forms[0][1].gain["block.a"]["a76"] = -1.0
+    found = with_int8(problem, forms, ARM, lambda part_of: dict.fromkeys(part_of, 0))
+    assert found.parts["block"] == problem.parts["block"]
+    found = with_int8(problem, forms, Quant(method="arm", cores=["a53"]), lambda part_of: dict.fromkeys(part_of, 0))
+    assert len(found.parts["block"]) == 3
+
+
+def test_errors_are_each_layers_own_and_another_stands_in_for_a_layer_to_come(examples):
+    example = examples["det"]
+    pictures = [example.picture(seed) for seed in range(2)]
+    stem, first = "backbone.conv.conv", "neck.in2_conv"
+    found = int8_errors(example.build(), pictures, {stem: stem, first: NECK, "neck.new": NECK}, ARM)
+    assert set(found) >= {stem, first, "neck.new"} and min(found.values()) >= 0 < found[stem]
+    assert found["neck.new"] == max(error for name, error in found.items() if belongs(name, NECK))
+    coarse = int8_errors(example.build(), pictures, {stem: stem}, ARM.model_copy(update={"percentile": 60.0}))
+    assert coarse[stem] > 2 * found[stem]
+
+
+def test_parts_by_the_names_of_their_layers():
+    assert belongs("head.binarize.conv1", NECK) and not belongs("head.binarize.conv1", HEAD_PART)
+    assert belongs("head.binarize.conv2", HEAD_PART) and not belongs("head.thresh.conv2", HEAD_PART)
+    assert belongs("backbone.stage0.1.x", "backbone.stage0.1") and not belongs(
+        "backbone.stage0.10.x", "backbone.stage0.1"
+    )
+
+
+@pytest.fixture(scope="module")
+def searched(examples):
+    """A detector whose 1x1 convolutions save half in int8."""
+    example = examples["det"]
+
+    def price(net):
+        macs = {name: float(count) for name, count in count_flops(net, example.shape).items() if count}
+        gain = {name: both(macs[name] / 2) for name in macs if "expand_conv" in name or "linear_conv" in name}
+        return Prices(both(macs), gain)
+
+    rng = np.random.default_rng(1)
+    pictures = [paddle.to_tensor(rng.standard_normal(example.shape, dtype=np.float32)) for _ in range(2)]
+    budgeting = Budgeting(example.build(), example.groups, pictures, ArmPrune(neck_width=8, head_width=8),
+                          example.task.build, price, quant=ARM, multiple=4)  # fmt: skip
+    return budgeting, budgeting.problem()
+
+
+def test_the_cheapest_network_has_layers_in_int8_and_costs_what_is_predicted(searched):
+    budgeting, problem = searched
+    for point in frontier(problem):
+        net = budgeting.form(point.settings)
+        price = budgeting.price(net)
+        left = price.total["a53"] - price.saved(point.int8)["a53"]
+        assert point.shares["a53"] == pytest.approx(left / problem.whole["a53"], rel=1e-6)
+        assert set(point.int8) <= {name for name, _ in net.named_sublayers()}
+    assert frontier(problem)[0].int8
+    in_float = Problem(
+        {part: [level for level in levels if not level.int8] for part, levels in problem.parts.items()},
+        problem.fixed, problem.whole,
+    )  # fmt: skip
+    cheapest = max(frontier(in_float)[0].shares.values())
+    better = choose(problem, both(cheapest + 1e-6))
+    assert better.error < choose(in_float, both(cheapest + 1e-6)).error
+
+
+def test_what_is_counted_has_the_chosen_layers_in_int8(searched):
+    budgeting, problem = searched
+    asked = frontier(problem)[1].shares
+    told = []
+
+    def count(net, int8=()):
+        told.append(tuple(int8))
+        price = budgeting.price(net)
+        left = price.total["a53"] - price.saved(int8)["a53"]
+        return {f"cortex-{core}": int(left) for core in CORES}
+
+    counted = Budgeting(budgeting.teacher, budgeting.groups, budgeting.pictures, budgeting.settings, budgeting.build,
+                        budgeting.price, count, ARM, multiple=4)  # fmt: skip
+    point = counted.meet(problem, {core: share + 1e-6 for core, share in asked.items()})
+    assert () in told and point.int8 in told and point.int8
+    assert point.shares["a53"] == pytest.approx(asked["a53"], rel=1e-3)
+
+
+def test_8_bits_of_two_layers_make_about_the_sum_of_their_errors(examples):
+    """What the search adds up."""
+    example = examples["rec"]
+    net, pictures = example.build(), [example.picture(seed) for seed in range(2)]
+    names = {name: name for name in ("backbone.blocks.2.expand_conv.conv", "backbone.blocks.2.linear_conv.conv")}
+    alone = int8_errors(net, pictures, names, ARM)
+    clips = measure_clips(net, pictures, ARM.percentile, ARM.min_clip)
+    net.eval()
+    with paddle.no_grad():
+        wanted = [net(picture).numpy() for picture in pictures]
+        with fake_quantized(net, {name: clips[name] for name in names}):
+            error = sum(float(((net(x).numpy() - y) ** 2).mean()) for x, y in zip(pictures, wanted, strict=True))
+    assert error / sum(y.var() for y in wanted) == pytest.approx(sum(alone.values()), rel=0.5)

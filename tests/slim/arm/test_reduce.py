@@ -1,0 +1,215 @@
+import numpy as np
+import paddle
+import pytest
+
+from ppedge.models.flops import count_flops
+from ppedge.models.weights import load_weights, state_of
+from ppedge.recipe.losses import NET
+from ppedge.recipe.slim import ArmPrune
+from ppedge.slim.arm.collapse import patches
+from ppedge.slim.arm.distill import Distillation, relative_error
+from ppedge.slim.arm.reduce import kept_groups, reduce_blocks
+from ppedge.slim.arm.slimming import ArmSlimming, copy_of
+from ppedge.slim.channels.groups import group_of
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.train.trainees.base import Trainee
+
+SHAPE = {"det": (2, 3, 96, 96), "rec": (2, 3, 32, 128), "cls": (2, 3, 48, 96)}
+
+
+def pictures(example, count=3):
+    rng = np.random.default_rng(5)
+    shape = SHAPE[example.recipe.task]
+    return [paddle.to_tensor(rng.standard_normal(shape, dtype=np.float32)) for _ in range(count)]
+
+
+def redundant(example, seed=0):
+    """A network in which half of the inner channels of each block are copies of the other half."""
+    net = example.build(seed)
+    for name, value in net.state_dict().items():
+        array = value.numpy()
+        if "expand_conv" in name or "bottleneck_conv" in name:
+            half = len(array) // 2
+            array[half : 2 * half] = array[:half]
+            value.set_value(array)
+    return net
+
+
+def output(net, x):
+    with paddle.no_grad():
+        return net(x).numpy()
+
+
+def test_channels_that_are_copies_go_and_nothing_is_lost(example):
+    teacher = redundant(example)
+    student = copy_of(teacher, example.task.build)
+    inputs = pictures(example)
+    reports = reduce_blocks(student, teacher, example.groups, inputs, 1e-3, multiple=4)
+    assert [r.layer for r in reports] == [name for name, _ in list(student.units())[1:] if "stage3.3" not in name][
+        : len(reports)
+    ]
+    if example.recipe.task == "det":  # a recogniser's squeeze-and-excitation tells copies apart
+        assert all(r.error < 1e-3 for r in reports)
+        assert all(len(r.kept) <= (r.channels + 1) // 2 + 4 for r in reports)
+    x = inputs[0]
+    silenced = output(student, x)
+    shapes = {name: value.shape for name, value in state_of(student).items()}
+    apply_plan(student, Plan.from_groups("test", kept_groups(reports), shapes))
+    np.testing.assert_allclose(output(student, x), silenced, atol=1e-4)
+    before, after = (sum(count_flops(net, SHAPE[example.recipe.task]).values()) for net in (teacher, student))
+    assert after < 0.9 * before
+
+
+def test_excluded_blocks_keep_their_channels(example):
+    teacher = redundant(example)
+    student = copy_of(teacher, example.task.build)
+    names = [name for name, _ in student.units()]
+    reports = reduce_blocks(student, teacher, example.groups, pictures(example), 0.5, multiple=4, exclude=names[2:4])
+    kept = {r.layer: (len(r.kept), r.channels) for r in reports}
+    assert all(kept[name][0] == kept[name][1] for name in names[2:4])
+    assert any(count < all_ for count, all_ in kept.values())
+
+
+def test_a_block_that_stays_whole_mends_what_others_lost(examples):
+    example = examples["det"]
+    teacher, inputs = example.build(), pictures(example)
+    names = [name for name, _ in teacher.units()]
+    groups = [group_of(example.groups, f"{names[1]}.expand_conv.conv.weight")]  # the first block's alone
+    mended, left = (copy_of(teacher, example.task.build) for _ in range(2))
+    reports = reduce_blocks(mended, teacher, groups, inputs, 0.9, multiple=4)
+    reduce_blocks(left, teacher, groups, inputs, 0.9, multiple=4, exclude=names[2:])
+    assert [len(r.kept) < r.channels for r in reports[:3]] == [True, False, False]
+    before, state = state_of(teacher), state_of(left)
+    assert all(np.array_equal(v, before[n]) for n, v in state.items() if not n.startswith(names[1]))
+
+    def second(net, x):
+        for _, unit in list(net.units())[:3]:
+            x = unit(x)
+        return x
+
+    errors = [float(relative_error(second(net, inputs[0]), second(teacher, inputs[0]))) for net in (mended, left)]
+    assert errors[0] < 0.98 * errors[1]
+
+
+def test_least_squares_beat_plain_cutting(examples):
+    example = examples["det"]
+    teacher = example.build()
+    student, cut = (copy_of(teacher, example.task.build) for _ in range(2))
+    inputs = pictures(example)
+    reports = reduce_blocks(student, teacher, example.groups, inputs, 0.2, multiple=4)
+    kept = kept_groups(reports)
+    assert kept
+    shapes = {name: value.shape for name, value in state_of(student).items()}
+    apply_plan(cut, Plan.from_groups("test", kept, shapes))
+    x = inputs[0]
+    wanted = teacher.neck(teacher.backbone(x))
+    errors = [float(relative_error(net.neck(net.backbone(x)), wanted)) for net in (student, cut)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.fixture(scope="module")
+def slimmed(examples):
+    example = examples["det"]
+    teacher = redundant(example)
+    student = copy_of(teacher, example.task.build)
+    settings = ArmPrune(tolerance=0.02, neck_width=8, head_width=16)
+    slimming = ArmSlimming(
+        teacher, student, example.groups, pictures(example), settings, SHAPE["det"], example.task.build, multiple=4
+    )
+    return slimming, slimming.run()
+
+
+def test_a_whole_detector_is_slimmed_and_rebuilt_from_its_plan(examples, slimmed, tmp_path):
+    example, (slimming, plan) = examples["det"], slimmed
+    plan.save(tmp_path / "plan.json")
+    rebuilt = example.build(9)
+    apply_plan(rebuilt, Plan.load(tmp_path / "plan.json"))
+    load_weights(rebuilt, state_of(slimming.student), "here")
+    rebuilt.eval()
+    x = example.picture()
+    np.testing.assert_allclose(output(rebuilt, x), output(slimming.student, x), atol=1e-5)
+    assert plan.made and all(name in state_of(rebuilt) for name in plan.made)
+
+
+def test_each_step_says_what_it_costs_and_saves(slimmed):
+    steps = slimmed[0].steps
+    assert [s["step"].partition(" ")[0] for s in steps] == [
+        "as",
+        "inner",
+        "fold_bias",
+        "shuffle_head",
+        "linear",
+        "head",
+    ]
+    macs = [s["macs"] for s in steps]
+    assert macs[0] > macs[1] and macs[4] < macs[3] and macs[5] < macs[4]
+    assert steps[2]["difference"] < 1e-5 and steps[3]["difference"] < 1e-5
+    assert 0 < steps[4]["map_error"] < 1 and 0 < steps[5]["error"] < 1
+    blocks = steps[1]["blocks"]
+    assert sum(b["macs_before"] - b["macs"] for b in blocks) == macs[0] - macs[1]
+
+
+def test_a_slimmed_detector_is_near_its_teacher_and_distillation_brings_it_nearer(slimmed, examples):
+    slimming, _ = slimmed
+    teacher, student, x = slimming.teacher, slimming.student, slimming.pictures[0]
+    wanted = output(teacher, x)
+    near = np.abs(output(student, x) - wanted).mean()
+    assert near < 0.5 * np.abs(wanted - wanted.mean()).mean()
+    trainee = Trainee(student, Distillation(teacher, "det"))
+    trainee.begin()
+    optimizer = paddle.optimizer.Adam(1e-3, parameters=student.parameters())
+    losses = []
+    student.eval()  # BatchNorm as it is; the head's form in training is asked for by itself
+    for _ in range(8):
+        student.head.training = True
+        parts = trainee.losses(trainee(x), {"image": x}, 0.0)
+        losses.append(float(parts["loss"]))
+        assert losses[-1] == pytest.approx(float(parts["loss_map"]) + float(parts["loss_features"]), rel=1e-5)
+        parts["loss"].backward()
+        optimizer.step()
+        optimizer.clear_grad()
+    trainee.end()
+    student.head.training = False
+    assert losses[-1] < losses[0]
+    assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("task", ["rec", "cls"])
+def test_distillation_of_class_scores_is_least_at_the_teacher(examples, task):
+    example = examples[task]
+    teacher, other, copy = example.build(0), example.build(1), example.build(0)
+    x = example.picture()
+    found = []
+    for student in (other, copy):
+        student.head.training = True
+        found.append(float(Distillation(teacher, task)({NET: student(x)}, {"image": x})["loss"]))
+    assert found[1] == pytest.approx(0, abs=1e-5) and found[0] > 1e-3
+
+
+def test_labels_add_the_tasks_own_loss(slimmed, examples):
+    slimming, example = slimmed[0], examples["det"]
+    teacher, student, x = slimming.teacher, slimming.student, slimming.pictures[0]
+    targets = {f"{kind}_{part}": paddle.ones([x.shape[0], *x.shape[2:]])
+               for kind in ("shrink", "threshold") for part in ("map", "mask")}  # fmt: skip
+    loss = Distillation(teacher, "det", labels=0.5, task_loss=example.task.loss)
+    trainee = Trainee(student, loss)
+    trainee.begin()
+    student.head.training = True
+    outputs, batch = trainee(x), {"image": x, **targets}
+    parts, without = loss(outputs, batch), Distillation(teacher, "det")(outputs, batch)
+    trainee.end()
+    student.head.training = False
+    assert float(parts["loss_labels"]) > 0.1 and "loss_labels" not in without
+    assert float(parts["loss"]) == pytest.approx(float(without["loss"]) + 0.5 * float(parts["loss_labels"]), rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 8])
+def test_patches_are_what_a_convolution_of_the_map_before_upsampling_reads(factor):
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
+    weight = rng.normal(0, 1, (6, 3, 3, 3)).astype(np.float32)
+    made = paddle.nn.functional.conv2d(paddle.to_tensor(x), paddle.to_tensor(weight), padding=1)
+    big = paddle.nn.functional.interpolate(made, scale_factor=factor, mode="nearest").numpy()
+    places = np.sort(rng.choice(big.shape[2] * big.shape[3], 9, replace=False))
+    expected = big.reshape(2, 6, -1)[:, :, places].transpose(0, 2, 1).reshape(-1, 6)
+    np.testing.assert_allclose(patches(x, big.shape[3], places) @ weight.reshape(6, -1).T, expected, atol=1e-4)

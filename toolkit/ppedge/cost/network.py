@@ -1,0 +1,135 @@
+"""ARM instructions of a network in memory, counted or predicted, for the commands that slim one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from math import prod
+from pathlib import Path
+
+import paddle
+
+from ppedge.arm import lite
+from ppedge.convert.export import export_float, export_quantized, float_weights
+from ppedge.convert.lite import to_nb
+from ppedge.cost.inference import measure
+from ppedge.cost.measured import named
+from ppedge.cost.names import layer_names
+from ppedge.cost.operators import CONVOLUTIONS, CORES, UNCOUNTED, Operation, operations
+from ppedge.cost.predicted import int8_gain, predict
+from ppedge.engines import open_engine
+from ppedge.errors import PpedgeError
+from ppedge.files.nb import read_nb
+from ppedge.models.network import Network
+from ppedge.recipe.road import Recipe
+from ppedge.recipe.sizes import count_size, line_height
+from ppedge.slim.arm.prices import SIZE, Prices
+from ppedge.slim.int8.pact import QUANTIZED, calibrate, quantize
+
+
+def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
+    """Return what counts a network's instructions by core, or None where no Paddle Lite runtime is registered.
+
+    With them come the bytes of its ``.nb`` file, as ``nb``.
+
+    It is given the network, freshly built or about to be thrown away, and the names of the layers that compute in int8.
+
+    Args:
+        recipe: Of the network.
+    """
+    try:
+        lite.registered()
+    except PpedgeError:
+        return None
+
+    def count(net: Network, int8: Collection[str] = ()) -> dict[str, int]:
+        with _converted(net, recipe, int8) as path:
+
+            def on(cpu: str) -> int:
+                cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
+                return cost.instructions["total"]
+
+            return {cpu: on(cpu) for cpu in CORES} | {SIZE: path.stat().st_size}
+
+    return count
+
+
+def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
+    """Return what predicts a float network's instructions and bytes, and what its layers save in int8, with no runtime.
+
+    Left out of the savings are layers for which the cost table has no kernel, those that eval mode does not use, and
+    those that the converter joins with a neighbour in float: in int8 they would be two operators.
+
+    Args:
+        recipe: Of the network.
+    """
+
+    def price(net: Network) -> Prices:
+        with _converted(net, recipe) as path:
+            nb, size = read_nb(path), path.stat().st_size
+        computing = [op for op in nb.operators if op.type not in UNCOUNTED]
+        names = named(computing, layer_names(net))
+        found = list(zip(names, operations(nb, (1, 3, *count_size(recipe))), strict=True))
+        cost = _instructions(found)
+        stored, held = cost.setdefault(SIZE, {}), {parameter.name: parameter.bytes for parameter in nb.parameters}
+        for name, op in zip(names, computing, strict=True):
+            read = [variable for variables in op.inputs.values() for variable in variables]
+            stored[name] = stored.get(name, 0.0) + sum(held.pop(variable, 0) for variable in read)
+        stored["the graph"] = size - sum(stored.values())
+        weights = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
+        return Prices(cost, _gains(found, weights))
+
+    return price
+
+
+def _instructions(found: Sequence[tuple[str, Operation]]) -> dict[str, dict[str, float]]:
+    cost: dict[str, dict[str, float]] = {}
+    for core in CORES:
+        layers = cost.setdefault(core.removeprefix("cortex-"), {})
+        for name, op in found:
+            layers[name] = layers.get(name, 0.0) + predict(op, core)
+    return cost
+
+
+def _gains(found: Sequence[tuple[str, Operation]], weights: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """Return what layers save in int8; ``weights`` says how many each has."""
+    gain = {}
+    for name, op in found:
+        if op.type in (*CONVOLUTIONS, "fc") and op.weight and _weights(op) == weights.get(name):
+            channels = op.output[1] if op.type in CONVOLUTIONS else op.output[-1]
+            saved = 3.0 * weights[name] - 4.0 * channels  # a scale each
+            with suppress(PpedgeError):
+                gain[name] = {core.removeprefix("cortex-"): int8_gain(op, core) for core in CORES} | {SIZE: saved}
+    return gain
+
+
+def _weights(op: Operation) -> int:
+    """Return how many weights a convolution or matrix product has, its bias left out."""
+    if op.type == "fc":
+        return op.inputs[0][-1] * op.output[-1]
+    return op.inputs[0][1] // op.groups * op.output[1] * prod(op.kernel)
+
+
+@contextmanager
+def _converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Iterator[Path]:
+    """Yield a network's ``.nb`` file for a while, of fp32 but for the layers named."""
+    with tempfile.TemporaryDirectory(prefix="ppedge-count-") as folder:
+        path = Path(folder) / "net.nb"
+        if int8:
+            in_float = _export_int8(net, recipe, path.with_suffix(""), int8)
+            to_nb(path.with_suffix(""), path, "int8", in_float)
+        else:
+            export_float(net, path.with_suffix(""), recipe.task, line_height(recipe))
+            to_nb(path.with_suffix(""), path, "fp32")
+        yield path
+
+
+def _export_int8(net: Network, recipe: Recipe, prefix: Path, int8: Collection[str]) -> list[str]:
+    """Export a network with quantizers on some layers, of scales that mean nothing; return the other weights' names."""
+    others = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED) and name not in int8]
+    quantize(net, float_names=others)
+    calibrate(net, [paddle.ones([1, 3, *count_size(recipe)])])
+    names = float_weights(net)
+    export_quantized(net, prefix, recipe.task, line_height(recipe))
+    return names

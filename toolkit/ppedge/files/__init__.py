@@ -1,0 +1,1 @@
+"""Reading model files with the standard library alone."""

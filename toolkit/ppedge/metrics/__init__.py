@@ -1,0 +1,1 @@
+"""Measuring: the same scores for training and validation."""

@@ -1,0 +1,71 @@
+"""The head of DB: maps for a detector."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from ppedge.models.layers import kaiming
+
+
+class DBHead(nn.Layer):
+    """Probability map, threshold map and their differentiable step.
+
+    Source: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020, equation 2:
+    ``binary = 1 / (1 + exp(-k (probability - threshold)))``.
+
+    Args:
+        in_channels: Channels of the neck's result.
+        k: Steepness of the step.
+    """
+
+    def __init__(self, in_channels: int, k: int = 50) -> None:
+        super().__init__()
+        self.k = k
+        self.binarize = MapHead(in_channels)
+        self.thresh = MapHead(in_channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor | dict[str, paddle.Tensor]:
+        """Map features (N, C, H / 4, W / 4) to maps with values in [0, 1].
+
+        Returns:
+            In eval mode the probability map (N, 1, H, W), the only one a phone needs; in training mode
+            ``{"maps": (N, 3, H, W)}`` with probability (shrink), threshold and binary map; where slimming has dropped
+            the threshold head, ``{"maps": (N, 1, H, W)}`` with the probability.
+        """
+        probability = self.binarize(x)
+        if not self.training:
+            return probability
+        if not isinstance(self.thresh, MapHead):
+            return {"maps": probability}
+        threshold = self.thresh(x)
+        binary = F.sigmoid(self.k * (probability - threshold))
+        return {"maps": paddle.concat([probability, threshold, binary], axis=1)}
+
+
+class MapHead(nn.Layer):
+    """One map at the picture's size from features at a quarter of it, by two learned doublings."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        width = in_channels // 4
+        self.conv1 = nn.Conv2D(in_channels, width, 3, padding=1, bias_attr=False)
+        self.conv_bn1 = _batch_norm(width)
+        self.conv2 = nn.Conv2DTranspose(width, width, 2, stride=2, weight_attr=kaiming())
+        self.conv_bn2 = _batch_norm(width)
+        self.conv3 = nn.Conv2DTranspose(width, 1, 2, stride=2, weight_attr=kaiming())
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, C, h, w) to (N, 1, 4 h, 4 w) with values in [0, 1]."""
+        x = F.relu(self.conv_bn1(self.conv1(x)))
+        x = F.relu(self.conv_bn2(self.conv2(x)))
+        x = self.conv3(x)
+        if self.training:
+            # Under mixed precision a saturated half-precision map makes the cross entropy's gradient infinite.
+            x = x.astype("float32")
+        return F.sigmoid(x)
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2D:
+    return nn.BatchNorm2D(channels, bias_attr=paddle.ParamAttr(initializer=nn.initializer.Constant(1e-4)))

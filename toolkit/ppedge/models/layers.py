@@ -1,0 +1,123 @@
+"""Layers that several networks are made of, under the names that official weights have for their parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+Activation = Literal["relu", "hardswish"]
+Stride = int | tuple[int, int]
+
+SE_REDUCTION = 4
+
+
+def make_divisible(value: float, divisor: int = 8) -> int:
+    """Round to the nearest multiple of ``divisor``, at least one multiple and never below 90 % of ``value``."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+class ConvBNLayer(nn.Layer):
+    """Convolution without bias, BatchNorm, and an activation (None: linear); the size is kept at stride 1."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: Stride = 1,
+        groups: int = 1,
+        activation: Activation | None = None,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.conv = nn.Conv2D(
+            in_channels, out_channels, kernel, stride, padding=(kernel - 1) // 2, groups=groups, bias_attr=False
+        )
+        self.bn = nn.BatchNorm2D(out_channels)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
+        x = self.bn(self.conv(x))
+        if self.activation == "relu":
+            return F.relu(x)
+        if self.activation == "hardswish":
+            return F.hardswish(x)
+        return x
+
+
+class SEModule(nn.Layer):
+    """Squeeze and excitation: channels weighted by their own means (Hu et al., CVPR 2018).
+
+    Args:
+        channels: Of input and output.
+        slope: Of the hard sigmoid. Official MobileNetV3 and detectors' weights were trained with 0.2; Paddle's default,
+            and the paper's, is 1/6.
+    """
+
+    def __init__(self, channels: int, slope: float = 0.2) -> None:
+        super().__init__()
+        self.slope = slope
+        self.avg_pool = nn.AdaptiveAvgPool2D(1)
+        self.conv1 = nn.Conv2D(channels, channels // SE_REDUCTION, 1)
+        self.conv2 = nn.Conv2D(channels // SE_REDUCTION, channels, 1)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return (N, C, H, W) scaled per channel by a weight in [0, 1]."""
+        weight = F.relu(self.conv1(self.avg_pool(x)))
+        return x * F.hardsigmoid(self.conv2(weight), slope=self.slope, offset=0.5)
+
+
+class Block(nn.Layer):
+    """A block of a backbone whose inner channels slimming may cut: its last convolution reads them, and is refitted.
+
+    Attributes:
+        producer: Name, within the block, of the weight that makes the inner channels.
+        linear_conv: The last convolution, with BatchNorm and without activation.
+        shortcut: Whether the block adds what it is given to what its last convolution gives.
+    """
+
+    producer: str
+    linear_conv: ConvBNLayer
+    shortcut: bool
+
+    @property
+    def squeeze(self) -> SEModule | None:
+        """Squeeze-and-excitation of the inner channels, or None."""
+        return None
+
+    def filtered(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the inner channels before squeeze-and-excitation."""
+        raise NotImplementedError
+
+    def inner(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return what the last convolution reads."""
+        y = self.filtered(x)
+        return y if self.squeeze is None else self.squeeze(y)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
+        y = self.linear_conv(self.inner(x))
+        return x + y if self.shortcut else y
+
+
+def kaiming() -> paddle.ParamAttr:
+    """Return the attribute of a weight that starts as He et al. have it, uniform."""
+    return paddle.ParamAttr(initializer=nn.initializer.KaimingUniform())
+
+
+def linear(in_channels: int, out_channels: int) -> nn.Linear:
+    """Return a linear layer whose weight and bias start uniform within ``1 / sqrt(in_channels)``."""
+    bound = 1.0 / math.sqrt(in_channels)
+    uniform = nn.initializer.Uniform(-bound, bound)
+    return nn.Linear(in_channels, out_channels, weight_attr=paddle.ParamAttr(initializer=uniform),
+                     bias_attr=paddle.ParamAttr(initializer=uniform))  # fmt: skip
+
+
+def upsample(x: paddle.Tensor, factor: int) -> paddle.Tensor:
+    """Repeat each pixel ``factor`` times in both directions."""
+    return F.interpolate(x, scale_factor=factor, mode="nearest")

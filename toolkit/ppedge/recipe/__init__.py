@@ -1,0 +1,1 @@
+"""The recipe: declared section by section, read, upgraded and explained."""

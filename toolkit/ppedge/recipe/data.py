@@ -1,0 +1,52 @@
+"""The recipe's section on data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ppedge.recipe.base import For, Section
+
+
+class Synth(Section):
+    """Synthetic data, made under ``data.root`` when the label files are not there yet."""
+
+    kind: Literal["plates", "words", "scenes"]
+    """What is drawn: licence plate crops, word crops, or whole pictures with text lines for a detector."""
+    train: int = Field(2000, ge=1)
+    """Pictures for training."""
+    eval: int = Field(200, ge=1)
+    """Pictures for evaluation."""
+    test: int = Field(0, ge=0)
+    """Pictures that only report; with some, name their label file, ``test.txt``, in ``data.test``."""
+    content: Literal["plates", "words"] = "words"
+    """What the lines of ``scenes`` say."""
+
+
+class Data(Section):
+    """Pictures and labels, in PPOCR format."""
+
+    root: Path = Path()
+    """The folder that label files and pictures are named relative to; itself relative to the current folder."""
+    train: list[Path] = Field([])
+    """Label files to train on."""
+    eval: list[Path] = Field([])
+    """Label files to evaluate on: they choose the best weights, and what slimming leaves."""
+    test: list[Path] = Field([])
+    """Label files that choose nothing: every metric that a stage reports is measured on them. Without them it is that
+    of ``eval``, which the choice has made look better than it is."""
+    labels: Literal["detection", "recognition"] | None = None
+    """Format of the label files; a recogniser or classifier that is given ``detection`` labels uses the crops of their
+    boxes. By default the task's own, which for a direction classifier is ``recognition``: it takes each line both ways,
+    whatever it says."""
+    charset: Annotated[str, For("rec")] = "en_number"
+    """For a recogniser: the name of a built-in character set, or a file with one character a line."""
+    use_space_char: Annotated[bool, For("rec")] = False
+    """For a recogniser: add a space after the character set's last character, as PaddleOCR does for its dictionaries,
+    which do not list it."""
+    max_text_length: Annotated[int, For("rec")] = Field(64, ge=1)
+    """For a recogniser: longer training texts are left out."""
+    synth: Synth | None = None
+    """How to make the data when it is not there."""

@@ -1,0 +1,168 @@
+"""The recipe's section on slimming: pruning, 8 bits, and the training after each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ppedge.recipe.base import For, Section
+from ppedge.recipe.train import Schedule
+
+
+class FineTuning(Schedule):
+    """A course of training after pruning."""
+
+    epochs: int = Field(10, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    learning_rate: float = Field(1e-4, gt=0)
+    """At the end of the warm-up."""
+    freeze_bn: bool = True
+    """Keep BatchNorm's running statistics and use them in training too."""
+
+
+class QuantTraining(FineTuning):
+    """A course of training with quantizers; with ``epochs: 0`` the network is calibrated only."""
+
+    epochs: int = Field(5, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    learning_rate: float = Field(5e-5, gt=0)
+    """At the end of the warm-up."""
+
+
+class DistillTraining(FineTuning):
+    """A course of training on what the network as trained says of the pictures."""
+
+    epochs: int = Field(40, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    batch_size: int = Field(4, ge=1)
+    """Samples a step, on each device."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """At the end of the warm-up."""
+    eval_every: int = Field(10, ge=1)
+    """Evaluate every so many epochs, and after the last."""
+    labels: float = Field(0.0, ge=0)
+    """Weight of the task's own loss, which is added; 0: labels are not looked at."""
+
+
+class Budget(Section):
+    """Largest share of the ARM instructions of the network as trained, by core, and of its bytes.
+
+    With one, each block's channels, ``neck_width`` and ``head_width`` are chosen together, for the least sum of errors;
+    of the last two a number only says that it is to be chosen. Where ``quant.method`` is ``arm``, so are the layers in
+    8 bits, and the share is that of the quantized network; else of the float one.
+    """
+
+    a53: float | None = Field(None, gt=0, le=1)
+    """On Cortex-A53."""
+    a76: float | None = Field(None, gt=0, le=1)
+    """On Cortex-A76."""
+    nb: float | None = Field(None, gt=0, le=1)
+    """Of the bytes of the .nb file."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What is asked for, by core, and as ``nb`` of the file."""
+        return {name: share for name, share in self.model_dump().items() if share is not None}
+
+
+class ArmPrune(Section):
+    """Closed-form reduction, after which the network is distilled."""
+
+    tolerance: float = Field(0.06, ge=0, lt=1)
+    """Inner channels of a block go while the squared error of the block's output stays below this share of the output's
+    variance; 0 leaves the blocks as they are. Without a budget."""
+    budget: Budget = Budget()
+    max_drop: float | None = Field(None, ge=0)
+    """Instead of a budget: take the cheapest of nine points between all and nothing whose network loses no more of the
+    metric than this, on ``prune.samples`` training pictures and before it is trained."""
+    neck_width: Annotated[int | None, For("det")] = Field(24, ge=1)
+    """For a detector: channels between neck and head; the neck becomes one convolution a level. null leaves the feature
+    pyramid."""
+    head_width: Annotated[int | None, For("det")] = Field(32, ge=1)
+    """For a detector with a new neck: channels before the head's last convolution; null leaves them."""
+    rewrites: list[Literal["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]] = Field(
+        ["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]
+    )
+    """Exact rewrites, where the network has a place for them: of a detector's head (``shuffle_head`` needs
+    ``fold_bias`` before it), of a recogniser's or classifier's layers that halve the height alone."""
+    samples: int = Field(72, ge=1)
+    """Training pictures, as they are cut for training, that the least squares rest on."""
+    distill: DistillTraining = DistillTraining()
+    """Training after the reduction."""
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> ArmPrune:
+        if self.budget.shares and self.max_drop is not None:
+            raise ValueError("budget, max_drop: set one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ArmPrune:
+        head = [kind for kind in self.rewrites if kind in ("fold_bias", "shuffle_head")]
+        if "shuffle_head" in head and head != ["fold_bias", "shuffle_head"]:
+            raise ValueError("rewrites: shuffle_head needs fold_bias before it")
+        return self
+
+
+class Prune(Section):
+    """Pruning: FPGM filter pruning, or reduction for ARM."""
+
+    method: Literal["fpgm", "arm", "none"] = "fpgm"
+    """``fpgm``: filters by their geometric median; ``arm``: exact rewrites and least squares, see ``arm``; ``none``
+    leaves pruning out."""
+    mode: Literal["sensitivity", "flat"] = "sensitivity"
+    """``sensitivity``: choose each layer's ratio by its measured effect on the metric; ``flat``: the same ratio
+    everywhere."""
+    ratio: float = Field(0.2, gt=0, lt=1)
+    """For ``flat``: the share of channels that goes."""
+    ratios: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.125, 0.25, 0.5], min_length=1)
+    """For ``sensitivity``: the shares that are tried on each layer."""
+    target_flops: float = Field(0.75, gt=0, le=1)
+    """Stop when this share of the FLOPs is left."""
+    max_drop: float = Field(0.05, ge=0)
+    """For ``sensitivity``: stop before the summed drops of the metric, as measured layer by layer, exceed this."""
+    multiple: int = Field(8, ge=1)
+    """Kept channels are a multiple of this; ARM's int8 kernels want 8."""
+    samples: int = Field(16, ge=1)
+    """Training pictures on which sensitivity is measured."""
+    exclude: list[str] = Field([])
+    """Layers, by the start of their names, that are not pruned."""
+    finetune: FineTuning = FineTuning()
+    """Training after FPGM pruning."""
+    arm: ArmPrune = ArmPrune()
+    """For the method ``arm``; of the keys above, ``multiple`` and ``exclude`` hold for it too."""
+
+
+class Quant(Section):
+    """PACT quantization-aware training, of all layers or of those that gain by it."""
+
+    method: Literal["pact", "arm", "none"] = "pact"
+    """``pact``: 8 bits wherever they can be; ``arm``: only in layers that save ARM instructions by them, as far as
+    ``max_drop`` and ``max_error`` allow; ``none`` leaves quantization out."""
+    max_drop: float = Field(0.005, ge=0)
+    """For ``arm``: the metric, on ``samples`` training pictures without any 8-bit training, may fall by as much."""
+    max_error: float | None = Field(None, gt=0)
+    """For ``arm``: bound of the mean squared difference that 8 bits make at the network's output, relative to the
+    output's variance, on the same pictures; by default 4e-4 for a recogniser or classifier, none for a detector."""
+    cores: list[Literal["a53", "a76"]] = Field(["a53", "a76"], min_length=1)
+    """For ``arm``: the cores, Cortex-A53 and A76, on each of which a layer in 8 bits must save instructions."""
+    samples: int = Field(32, ge=1)
+    """Training pictures from which the clips and scales start."""
+    percentile: float = Field(99.99, gt=50, le=100)
+    """A layer's clip starts at this percentile of its input's magnitude."""
+    min_clip: float = Field(0.1, gt=0)
+    """Lower bound of a clip."""
+    clip_l2: float = Field(2e-5, ge=0)
+    """L2 decay of the clips."""
+    exclude: list[str] = Field([])
+    """Layers, by the start of their names, that stay in float."""
+    train: QuantTraining = QuantTraining()
+    """Quantization-aware training; with ``epochs: 0`` the network is calibrated only."""
+
+
+class Slim(Section):
+    """The slim stage: pruning first, then quantization."""
+
+    prune: Prune = Prune()
+    quant: Quant = Quant()

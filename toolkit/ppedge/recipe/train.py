@@ -1,0 +1,108 @@
+"""The recipe's section on training, and what each course of training is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from ppedge.recipe.base import For, Section
+from ppedge.recipe.losses import Loss
+from ppedge.recipe.networks import Model
+
+
+class Schedule(Section):
+    """One course of training: Adam with cosine decay after a linear warm-up."""
+
+    epochs: int = Field(1, ge=0)
+    """Passes over the training data; 0 leaves this course out."""
+    max_steps: int | None = Field(None, ge=1)
+    """End after this many steps even if epochs are left; the cosine ends there too."""
+    batch_size: int = Field(8, ge=1)
+    """Samples a step, on each device."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """At the end of the warm-up."""
+    warmup_epochs: float = Field(0.0, ge=0)
+    """Length of the warm-up, in epochs."""
+    l2: float = Field(0.0, ge=0)
+    """L2 decay of all weights."""
+    freeze_bn: bool = False
+    """Keep BatchNorm's running statistics and use them in training too: right for short fine-tuning on few pictures."""
+    eval_every: int = Field(1, ge=1)
+    """Evaluate every so many epochs, and after the last."""
+    patience: int | None = Field(None, ge=1)
+    """End when so many evaluations in a row were no better than the best before them; by default a course goes on to
+    its end, since the cosine's last steps are its best."""
+    checkpoint_every: int = Field(100, ge=1)
+    """Write last.ckpt every so many steps, and after each epoch."""
+
+
+class DetAugment(Section):
+    """Changes to training pictures of a detector."""
+
+    flip: float = Field(0.5, ge=0, le=1)
+    """Probability of a left-right flip."""
+    rotate: float = Field(10.0, ge=0, le=180)
+    """Largest turn, in degrees, either way."""
+    scale: tuple[float, float] = (0.5, 3.0)
+    """Range of the zoom."""
+    crop: int = Field(640, ge=32, multiple_of=32)
+    """Side in pixels of the square that is cut out, keeping whole words, and padded if the picture is smaller."""
+    color: float = Field(0.2, ge=0, le=1)
+    """Strength of brightness, contrast and colour jitter."""
+
+
+class RecAugment(Section):
+    """Changes to training crops of a recogniser or classifier; each is a probability."""
+
+    perspective: float = Field(0.4, ge=0, le=1)
+    """Move the four corners a little."""
+    blur: float = Field(0.2, ge=0, le=1)
+    """Gaussian blur."""
+    noise: float = Field(0.2, ge=0, le=1)
+    """Gaussian noise."""
+    color: float = Field(0.4, ge=0, le=1)
+    """Brightness, contrast and colour jitter."""
+
+
+class Peer(Section):
+    """A network that only helps while the other is trained."""
+
+    model: Annotated[
+        Annotated[Literal["same"], Tag("same")] | Annotated[Model, Tag("Model")],
+        Discriminator(
+            lambda value: "same" if isinstance(value, str) else "Model",
+            custom_error_type="peer_form",
+            custom_error_message="must be `same`, or hold a network's parts",
+        ),
+    ] = "same"
+    """Its parts; ``same``: those of the network that ships."""
+    weights: Path | None = None
+    """A .pdparams file to start from; by default it starts fresh, from a seed of its own."""
+    frozen: bool = False
+    """It teaches and does not learn: its weights stay as they are."""
+
+
+class Train(Schedule):
+    """The train stage."""
+
+    weights: Path | None = None
+    """A .pdparams file to start from: the whole network's, every name and shape."""
+    backbone_weights: Path | None = None
+    """A .pdparams file to start the backbone from; its classifier's layers, which a detector or recogniser has not,
+    are left out."""
+    workers: int = Field(2, ge=0)
+    """Processes that prepare batches; 0 prepares them in the training process."""
+    amp: bool = False
+    """Mixed precision (O1); on a GPU only."""
+    flat_start: Annotated[float, For("rec")] = Field(0.0, ge=0, le=1)
+    """For a recogniser trained from fresh weights: for this share of the course evenly spread characters are learned
+    column by column, then CTC takes over, all along with the help of a linear guide on the backbone's features; without
+    it CTC needs thousands of steps to start."""
+    peers: dict[str, Peer] = Field({})
+    """Networks that are trained beside the one that ships, or teach it, by names of your choice."""
+    losses: list[Loss] = Field([])
+    """What training minimises: the sum of these terms; by default the task's own, DB, CTC or CrossEntropy."""
+    det_augment: Annotated[DetAugment, For("det")] = DetAugment()
+    rec_augment: Annotated[RecAugment, For("rec", "cls")] = RecAugment()

@@ -1,0 +1,248 @@
+"""From a budget of ARM instructions to what each part of a network keeps: the search's problem, and its answer checked.
+
+A part is a block (its inner channels), a detector's neck, or its head. What a part costs at each level is read off
+networks that are cut to these levels and priced as a whole; how far off it is then, a closed form tells, the parts
+before it being whole, and how much that counts in the network's output, a disturbance of the part alone. The sum of
+these errors stands for what the network loses before it is trained.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import paddle
+
+from ppedge.errors import GateError
+from ppedge.models.network import Network
+from ppedge.models.weights import load_weights, state_of
+from ppedge.progress import Reporter
+from ppedge.recipe.slim import ArmPrune, Quant
+from ppedge.slim.arm.collapse import HEAD, THRESHOLD, head_errors, neck_errors
+from ppedge.slim.arm.exact import exact_rewrites
+from ppedge.slim.arm.influence import influences
+from ppedge.slim.arm.mixed import int8_errors, with_int8
+from ppedge.slim.arm.parts import HEAD_PART, NECK, belongs
+from ppedge.slim.arm.prices import Prices
+from ppedge.slim.arm.reduce import block_errors
+from ppedge.slim.arm.search import Level, Point, Problem, choose, nearest
+from ppedge.slim.arm.understood import Understood, understood
+from ppedge.slim.channels.fpgm import keep_count
+from ppedge.slim.channels.groups import Group, group_of
+from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
+
+Price = Callable[[Network], Prices]
+"""Predicts what a network costs at one inference."""
+Counter = Callable[..., Mapping[str, int]]
+"""Returns the ARM instructions of one inference, by core as the emulator names it, and as ``nb`` the bytes of the file;
+of a network and, if they are given, the names of its layers that compute in int8."""
+LEVELS = 8
+ATTEMPTS = 12
+DISTURBED = 4  # batches of pictures
+ROUNDING = 1e-9  # of a share
+STEP = 5e-4  # of a share, by which a search that goes on goes down at least
+
+
+@dataclass
+class Budgeting:
+    """The search for one network.
+
+    Attributes:
+        teacher: The network as trained, in eval mode; not changed.
+        groups: Of the network.
+        pictures: Calibration inputs (N, 3, H, W).
+        settings: Of the recipe; ``neck_width`` and ``head_width`` say whether there is anything to choose.
+        build: Builds the full network with fresh weights.
+        price: Prices a network.
+        count: Counts its instructions, where a runtime is there to count them: what is chosen is then held to counts.
+        quant: Of the recipe, where 8 bits are to be chosen together with the widths.
+        exclude: Starts of names of blocks that are left as they are.
+        multiple: Counts of channels are multiples of this.
+        reporter: Progress.
+    """
+
+    teacher: Network
+    groups: Sequence[Group]
+    pictures: Sequence[paddle.Tensor]
+    settings: ArmPrune
+    build: Callable[[], Network]
+    price: Price
+    count: Counter | None = None
+    quant: Quant | None = None
+    exclude: Sequence[str] = ()
+    multiple: int = 8
+    reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+
+    def problem(self) -> Problem:
+        """Measure and price all parts at their levels."""
+        with self.reporter.task("errors by part", len(self.parts.blocks)) as bar:
+            errors = self._errors(bar.advance)
+        settings = {part: _levels(part, max(found), self.multiple, found) for part, found in errors.items()}
+        forms = [
+            {part: levels[min(number, len(levels) - 1)] for part, levels in settings.items()}
+            for number in range(LEVELS)
+        ]
+        with self.reporter.task("prices", LEVELS + 1) as bar:
+            whole = self.price(self.build()).total
+            bar.advance()
+            prices = []
+            for form in forms:
+                prices.append(self.price(self.form(form)))
+                bar.advance()
+        weights = influences(self.teacher, {part: self._given_by(part) for part in errors}, self.pictures[:DISTURBED])
+        parts: dict[str, list[Level]] = {part: [] for part in settings}
+        for form, price in zip(forms, prices, strict=True):
+            for part, setting in form.items():
+                if setting not in [level.setting for level in parts[part]]:
+                    error = weights[part] * errors[part][setting]
+                    parts[part].append(Level(setting, error, _cost(price, part)))
+        first = prices[0].total
+        fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in first.items()}
+        problem = Problem(parts, fixed, whole)
+        quant = self.quant
+        if quant is None:
+            return problem
+
+        def errors_of(part_of: Mapping[str, str]) -> dict[str, float]:
+            with self.reporter.task("errors of 8 bits", len(part_of)) as bar:
+                return int8_errors(self._rewritten(), self.pictures, part_of, quant, bar.advance)
+
+        return with_int8(problem, list(zip(forms, prices, strict=True)), quant, errors_of)
+
+    def meet(self, problem: Problem, budgets: Mapping[str, float]) -> Point:
+        """Return the best choice whose network, counted or priced as a whole, is within the budgets.
+
+        Costs of parts need not add up to the last instruction: the converter joins layers of neighbours, and prices are
+        a few per cent off. What is too dear is searched again with budgets that are smaller by as much.
+
+        Raises:
+            GateError: There is none; it names the nearest.
+        """
+        asked = dict(budgets)
+        for _ in range(ATTEMPTS):
+            predicted = choose(problem, asked)
+            if predicted is None:
+                break
+            point = self._priced(problem, predicted)
+            over = _over(point, budgets)
+            if not over:
+                return point
+            self.reporter.say(f"{told(point.shares)} is over {told(budgets)}: searching on")
+            for core in over:  # by less than what was predicted of this point, or it would be chosen again
+                less = asked[core] * budgets[core] / point.shares[core]
+                asked[core] = min(less, predicted.shares[core] - STEP)
+        close = self._priced(problem, nearest(problem, budgets))
+        if not _over(close, budgets):  # as a whole it may be cheaper than predicted
+            return close
+        found = told({core: close.shares[core] for core in budgets})
+        raise GateError(
+            f"The budget {told(budgets)} cannot be met: the nearest point is {found}.",
+            "Ask for that, or let more be pruned: smaller slim.prune.multiple, fewer slim.prune.exclude.",
+        )
+
+    def form(self, settings: Mapping[str, int]) -> Network:
+        """Return a network of the form that settings lead to, its weights fresh."""
+        net = self.build()
+        shapes = {name: value.shape for name, value in state_of(net).items()}
+        kept = {
+            group: range(settings[name])
+            for name, unit in net.units()
+            if name in settings and (group := group_of(self.groups, f"{name}.{unit.producer}"))
+        }
+        rewrites = list(self._exact)
+        dropped = []
+        if self.parts.head:
+            dropped = [THRESHOLD]
+        if NECK in settings:
+            last = layer_at(net, self.parts.last)
+            maps = [*net.backbone.out_channels[:-1], last.conv.weight.shape[1]]
+            rewrites.append(Rewrite("linear_neck", "neck", {"in_channels": maps, "width": settings[NECK]}))
+            dropped.append(self.parts.last)
+        if HEAD_PART in settings:
+            rewrites.append(Rewrite("narrow_head", HEAD, {"width": settings[HEAD_PART]}))
+        plan = Plan.from_groups("arm", kept, shapes)
+        apply_plan(net, Plan(plan.method, plan.shapes, plan.keep, tuple(dropped), tuple(rewrites)))
+        return net
+
+    def _given_by(self, part: str) -> paddle.nn.Layer:
+        """Return the layer of the original network that gives what a part's error is counted in."""
+        return layer_at(self.teacher, {NECK: f"{HEAD}.conv1", HEAD_PART: f"{HEAD}.conv3"}.get(part, part))
+
+    @functools.cached_property
+    def _exact(self) -> list[Rewrite]:
+        """Exact rewrites, which every form has; finding their places runs the network."""
+        return exact_rewrites(self.teacher, self.settings.rewrites, self.pictures[0])
+
+    def _rewritten(self) -> Network:
+        """Return a copy of the network as trained, its exact rewrites made."""
+        net = self.build()
+        load_weights(net, state_of(self.teacher), "the network as trained")
+        net.eval()
+        for rewrite in self._exact:
+            apply_rewrite(net, rewrite)
+        return net
+
+    @functools.cached_property
+    def _counted_whole(self) -> dict[str, float]:
+        assert self.count is not None
+        return _counted(self.count, self.build())
+
+    @functools.cached_property
+    def parts(self) -> Understood:
+        """What of the network may be changed."""
+        return understood(self.teacher)
+
+    def _errors(self, advance: Callable[[], None]) -> dict[str, dict[int, float]]:
+        found = block_errors(
+            self.teacher, self.groups, self.pictures, multiple=self.multiple, exclude=self.exclude, advance=advance
+        )
+        if self.parts.neck and self.settings.neck_width is not None:
+            found[NECK] = neck_errors(self.teacher, self.pictures)
+            if self.settings.head_width is not None and "shuffle_head" in self.settings.rewrites:
+                found[HEAD_PART] = head_errors(self._rewritten(), self.pictures, self.multiple)
+        return found
+
+    def _priced(self, problem: Problem, point: Point) -> Point:
+        """Return a point with the shares of its network as a whole, counted if that is possible."""
+        net = self.form(point.settings)
+        if self.count is None:
+            price, whole = self.price(net), problem.whole
+            saved = price.saved(point.int8)
+            totals = {core: total - saved[core] for core, total in price.total.items()}
+        else:
+            totals, whole = _counted(self.count, net, point.int8), self._counted_whole
+        return replace(point, shares={core: totals[core] / whole[core] for core in problem.whole})
+
+
+def _over(point: Point, budgets: Mapping[str, float]) -> set[str]:
+    """Return the cores on which a point costs more than it may."""
+    return {core for core, budget in budgets.items() if point.shares[core] > budget + ROUNDING}
+
+
+def told(shares: Mapping[str, float]) -> str:
+    """Return shares as ``--budget`` takes them, rounded up to three digits."""
+    return " ".join(f"{core}={math.ceil(share * 1000 - 1e-6) / 1000:.3f}" for core, share in shares.items())
+
+
+def _counted(count: Counter, net: Network, int8: Sequence[str] = ()) -> dict[str, float]:
+    net.eval()
+    return {cpu.removeprefix("cortex-"): float(total) for cpu, total in count(net, int8).items()}
+
+
+def _levels(part: str, channels: int, multiple: int, known: Mapping[int, float]) -> list[int]:
+    """Return the counts of channels to choose from, descending."""
+    if part == NECK:  # as many as half of them make it dearer than the pyramid
+        wanted = [multiple * number for number in range(LEVELS, 0, -1) if multiple * number <= max(channels // 2, 1)]
+        return wanted or [channels]
+    counts = {keep_count(channels, number / LEVELS, multiple) for number in range(LEVELS)}
+    return sorted(counts & set(known), reverse=True)
+
+
+def _cost(price: Prices, part: str) -> dict[str, float]:
+    return {
+        core: sum(cost for layer, cost in layers.items() if belongs(layer.removeprefix("after "), part))
+        for core, layers in price.cost.items()
+    }

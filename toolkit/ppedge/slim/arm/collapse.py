@@ -1,0 +1,201 @@
+"""Closed-form reduction of a detector's neck and head.
+
+From the backbone's maps to the head's first BatchNorm a detector is linear: 1x1 convolutions, additions, nearest
+upsampling, 3x3 convolutions, a concatenation, a 3x3 convolution. All of that is replaced by `LinearNeck` and one 3x3
+convolution, whose few channels in between are the best narrow place of the original's last two layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+
+from ppedge.errors import PpedgeError
+from ppedge.models.network import Network
+from ppedge.slim.arm.least_squares import Array, Moments, bottleneck, bottleneck_errors, eliminate, fit
+from ppedge.slim.arm.reduce import Rows, rows, sample, set_fit
+from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
+
+POSITIONS = 1024
+HEAD, THRESHOLD = "head.binarize", "head.thresh"
+
+
+def collapse_neck(
+    student: Network,
+    teacher: Network,
+    pictures: Sequence[paddle.Tensor],
+    rank: int,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Rewrite, float, float]:
+    """Replace a detector's neck and its head's first convolution, fitted to the teacher's, in place.
+
+    Args:
+        student: A detector in eval mode with a shuffle head; its backbone may be cut already.
+        teacher: The original network, in eval mode.
+        pictures: Inputs (N, 3, H, W).
+        rank: Channels between the two.
+        advance: Called after each pass over the pictures, of which there are three.
+
+    Returns:
+        The rewrite; the squared error of the narrow place against the original's, relative to its variance; the same of
+        what the head's first BatchNorm reads.
+
+    Raises:
+        PpedgeError: The neck has fewer channels than that.
+    """
+    rng = np.random.default_rng(0)
+    kernel = teacher.head.binarize.conv1.weight.numpy()
+    if rank > kernel.shape[1]:
+        raise PpedgeError(
+            f"slim.prune.arm.neck_width={rank}: the neck as trained has {kernel.shape[1]} channels.",
+            "Ask for fewer, or for null, which leaves the neck.",
+        )
+    with paddle.no_grad():
+        neck = layer_at(teacher, "neck")
+        wanted = [neck(teacher.backbone(picture)) for picture in pictures]
+        given = [[map_.numpy() for map_ in student.backbone(picture)] for picture in pictures]
+        encoder, decoder = bottleneck(kernel, _covariance(wanted, rng), rank)
+        advance()
+        in_channels = [map_.shape[1] for map_ in given[0]]
+        rewrite = Rewrite("linear_neck", "neck", {"in_channels": in_channels, "width": rank})
+        apply_rewrite(student, rewrite)
+        neck_error = _fit_neck(student, given, wanted, encoder, rng)
+        advance()
+        student.head.binarize.conv1.weight.set_value(np.einsum("ockl,cr->orkl", kernel, decoder).astype(np.float32))
+        map_error = _fit_first_convolution(student, teacher, given, wanted, rng)
+        advance()
+    return rewrite, neck_error, map_error
+
+
+def neck_errors(teacher: Network, pictures: Sequence[paddle.Tensor]) -> dict[int, float]:
+    """Return the share of what the head's first convolution gives that is lost, by channels between neck and head."""
+    neck, kernel = layer_at(teacher, "neck"), teacher.head.binarize.conv1.weight.numpy()
+    with paddle.no_grad():
+        features = (neck(teacher.backbone(picture)) for picture in pictures)
+        covariance = _covariance(features, np.random.default_rng(0))
+    return {rank: float(error) for rank, error in enumerate(bottleneck_errors(kernel, covariance), start=1)}
+
+
+def _covariance(maps: Iterable[paddle.Tensor], rng: np.random.Generator) -> Array:
+    seen = Moments()
+    for features in maps:
+        values = rows(features.numpy(), sample(features.shape, rng, POSITIONS))
+        seen.add(values, values[:, :1])
+    return seen.covariances()[0]
+
+
+def _fit_neck(
+    student: Network,
+    given: Sequence[Sequence[Rows]],
+    wanted: Sequence[paddle.Tensor],
+    encoder: Array,
+    rng: np.random.Generator,
+) -> float:
+    moments = Moments()
+    for maps, features in zip(given, wanted, strict=True):
+        places = sample(features.shape, rng, POSITIONS)
+        x = np.concatenate([patches(map_, features.shape[3], places) for map_ in maps], axis=1)
+        moments.add(x, rows(features.numpy(), places) @ encoder.T.astype(np.float32))
+    found = fit(moments)
+    begin = 0
+    for level, map_ in enumerate(given[0], start=2):
+        conv = getattr(student.neck, f"in{level}_conv")
+        width = 9 * map_.shape[1]
+        weight = found.weight[begin : begin + width].T.reshape(conv.weight.shape)
+        conv.weight.set_value(weight.astype(np.float32))
+        begin += width
+    return found.error
+
+
+def _fit_first_convolution(
+    student: Network,
+    teacher: Network,
+    given: Sequence[Sequence[Rows]],
+    wanted: Sequence[paddle.Tensor],
+    rng: np.random.Generator,
+) -> float:
+    """Fit the head's first convolution anew to what the narrow place has become."""
+    moments, head, original = Moments(), student.head.binarize, teacher.head.binarize
+    for maps, features in zip(given, wanted, strict=True):
+        narrow = layer_at(student, "neck")([paddle.to_tensor(map_) for map_ in maps]).numpy()
+        target = original.conv_bn1(original.conv1(features)).numpy()
+        places = sample(features.shape, rng, POSITIONS)
+        moments.add(patches(narrow, features.shape[3], places), rows(target, places))
+    found = fit(moments)
+    set_fit(head.conv1, head.conv_bn1, found, range(head.conv1.weight.shape[1]))
+    return found.error
+
+
+def narrow_head(student: Network, pictures: Sequence[paddle.Tensor], width: int) -> tuple[Rewrite | None, float]:
+    """Leave so many channels before a shuffle head's last convolution, which is refitted; in place.
+
+    Returns:
+        The rewrite, None if there are no more channels than that, and the error of the 16 logits.
+    """
+    head = student.head.binarize
+    if head.conv3.weight.shape[1] <= width:
+        return None, 0.0
+    moments = _head_moments(student, pictures)
+    xx, xy, yy = moments.covariances()
+    kept = eliminate(xx, xy, yy, np.sqrt(np.diag(yy)), width)[width][0]
+    state = {
+        f"{layer}.{name}": value.numpy()
+        for layer in ("conv2", "conv_bn2")
+        for name, value in getattr(head, layer).state_dict().items()
+    }
+    rewrite = Rewrite("narrow_head", HEAD, {"width": width})
+    apply_rewrite(student, rewrite)
+    for name, value in state.items():
+        layer, _, parameter = name.partition(".")
+        getattr(head, layer).state_dict()[parameter].set_value(value[kept])
+    found = fit(moments.of(kept))
+    set_fit(head.conv3, head.conv_bn3, found, range(width))
+    return rewrite, found.error
+
+
+def head_errors(net: Network, pictures: Sequence[paddle.Tensor], multiple: int) -> dict[int, float]:
+    """Return the error of a shuffle head's 16 logits by channels that stay before its last convolution.
+
+    Args:
+        net: A detector in eval mode with such a head.
+        pictures: Inputs (N, 3, H, W).
+        multiple: Counts are multiples of this; the head's own is there too.
+    """
+    xx, xy, yy = _head_moments(net, pictures).covariances()
+    found = eliminate(xx, xy, yy, np.sqrt(np.diag(yy)), multiple)
+    return {count: error for count, (_, error) in found.items()}
+
+
+def _head_moments(net: Network, pictures: Sequence[paddle.Tensor]) -> Moments:
+    """Gather what a shuffle head's last convolution reads, and its logits."""
+    head, neck, rng, moments = net.head.binarize, layer_at(net, "neck"), np.random.default_rng(0), Moments()
+    with paddle.no_grad():
+        for picture in pictures:
+            x = F.relu(head.conv_bn1(head.conv1(neck(net.backbone(picture)))))
+            inner = F.relu(head.conv_bn2(head.conv2(x)))
+            places = sample(inner.shape, rng, POSITIONS)
+            moments.add(rows(inner.numpy(), places), rows(head.conv_bn3(head.conv3(inner)).numpy(), places))
+    return moments
+
+
+def patches(values: Rows, width: int, places: np.ndarray) -> Rows:
+    """What a 3x3 convolution of a map reads, at positions of a map that is upsampled from it by repeating pixels.
+
+    Args:
+        values: (N, C, h, w).
+        width: Of the upsampled map, a multiple of w.
+        places: Positions on the upsampled map, row by row.
+
+    Returns:
+        (N * places, 9 C): channel by channel, row by row.
+    """
+    samples, channels, _, own = values.shape
+    factor = width // own
+    y, x = places // width // factor, places % width // factor
+    padded = np.pad(values, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    taps = [padded[:, :, y + row, x + column] for row in range(3) for column in range(3)]  # (N, C, places) each
+    stacked = np.stack(taps, axis=-1)  # (N, C, places, 9)
+    return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3).reshape(samples * len(places), 9 * channels))

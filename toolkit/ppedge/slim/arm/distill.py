@@ -1,0 +1,97 @@
+"""Distillation without labels: the slimmed network learns to give what the original gives, on the user's pictures.
+
+Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015; the maps in between after Romero et al.,
+"FitNets: Hints for Thin Deep Nets", ICLR 2015.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor
+
+from ppedge.models.depthwise import accelerate
+from ppedge.models.network import Network
+from ppedge.recipe.losses import NET
+from ppedge.train.losses.base import Given, Loss, Outputs
+from ppedge.train.recorder import INPUT, Recorder
+
+LEAST = 1e-6
+FEATURES = f"head.binarize.conv_bn1{INPUT}"
+"""What the head's first BatchNorm is given: the convolution before it may get quantizers."""
+
+
+class Distillation:
+    """A loss for a `ppedge.train.trainees.base.Trainee`.
+
+    A detector's is ``5 BCE(p, q) + |x - y|^2 / |y - mean(y)|^2``: p and q are the probability maps of student and
+    teacher, x and y what the first BatchNorm of their heads gets. A recogniser's or classifier's is the
+    Kullback-Leibler divergence of the classes' probabilities, mean over lines and columns.
+
+    Args:
+        teacher: The original network; put into eval mode.
+        task: ``det``, ``rec`` or ``cls``.
+        weight: Of the map's cross entropy.
+        labels: Weight of the task's own loss, which is added; 0: labels are not looked at.
+        task_loss: That loss; needed with ``labels``.
+    """
+
+    def __init__(
+        self,
+        teacher: Network,
+        task: Literal["det", "rec", "cls"],
+        weight: float = 5.0,
+        *,
+        labels: float = 0.0,
+        task_loss: Loss | None = None,
+    ) -> None:
+        self.teacher, self.task, self.weight = teacher, task, weight
+        self.labels, self.task_loss = labels, task_loss
+        teacher.eval()
+        accelerate(teacher)
+        self._recorder = Recorder(teacher, [FEATURES]) if task == "det" else None
+
+    def reads(self) -> dict[str, list[str]]:
+        """Return which places of the student it reads."""
+        labels = self.task_loss.reads().get(NET, ()) if self.labels and self.task_loss is not None else ()
+        return {NET: [*([FEATURES] if self.task == "det" else []), *labels]}
+
+    def __call__(self, outputs: Outputs, batch: Given) -> dict[str, Tensor]:
+        """Compare the student's output in training mode with the teacher's for the same pictures.
+
+        Args:
+            outputs: Of the student: a detector's ``maps`` (N, 1 or 3, H, W) and features; a recogniser's ``logits``
+                (N, T, C); a classifier's (N, C).
+            batch: ``image`` (N, 3, H, W), and with ``labels`` what the task's loss reads.
+
+        Returns:
+            Scalars: ``loss``; of a detector also its parts, ``loss_map`` and ``loss_features``; with labels also
+            ``loss_labels``, the task's, before it is weighed.
+        """
+        parts = self._of_teacher(outputs[NET], batch)
+        if self.labels and self.task_loss is not None:
+            parts["loss_labels"] = self.task_loss(outputs, batch)["loss"]
+            parts["loss"] = parts["loss"] + self.labels * parts["loss_labels"]
+        return parts
+
+    def _of_teacher(self, output: Given, batch: Given) -> dict[str, Tensor]:
+        with paddle.no_grad():
+            wanted = self.teacher(batch["image"])
+        if self._recorder is None:
+            return {"loss": _divergence(output["logits"].astype("float32"), wanted)}
+        loss_map = self.weight * F.binary_cross_entropy(output["maps"][:, :1].astype("float32"), wanted)
+        loss_features = relative_error(output[FEATURES], self._recorder.take()[FEATURES])
+        return {"loss": loss_map + loss_features, "loss_map": loss_map, "loss_features": loss_features}
+
+
+def relative_error(x: Tensor, y: Tensor) -> Tensor:
+    """Squared error of x against y, both (N, C, H, W), relative to y's variance within channels."""
+    centred = y - y.mean(axis=[0, 2, 3], keepdim=True)
+    return ((x - y) ** 2).mean() / ((centred**2).mean() + LEAST)
+
+
+def _divergence(logits: Tensor, wanted: Tensor) -> Tensor:
+    log_wanted = paddle.log(wanted.clip(min=LEAST))
+    return (wanted * (log_wanted - F.log_softmax(logits, axis=-1))).sum(axis=-1).mean()

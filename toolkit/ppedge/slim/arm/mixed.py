@@ -1,0 +1,95 @@
+"""8 bits as part of a budgeted search: each level of a part once more, with those layers in int8 that gain by it.
+
+What a level loses by 8 bits is the sum of what its layers lose, each alone: errors of rounding hardly depend on each
+other. It is measured on the network as trained, at its full width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import paddle
+
+from ppedge.recipe.slim import Quant
+from ppedge.slim.arm.parts import belongs
+from ppedge.slim.arm.prices import Prices
+from ppedge.slim.arm.search import Level, Problem
+from ppedge.slim.int8.pact import measure_clips
+from ppedge.slim.int8.precision import gaining
+from ppedge.slim.int8.rounding import output_errors
+
+MEASURED = 2  # batches of pictures
+Form = tuple[Mapping[str, int], Prices]
+"""What each part of a network keeps, and what it costs then."""
+
+
+def with_int8(
+    problem: Problem, forms: Sequence[Form], quant: Quant, errors_of: Callable[[Mapping[str, str]], dict[str, float]]
+) -> Problem:
+    """Return the problem with 8 bits among what there is to choose.
+
+    A layer that gains and is of no part becomes a part of its own.
+
+    Args:
+        problem: All in float.
+        forms: By which it was priced; the first is the widest.
+        quant: Of the recipe: on which cores a layer must gain, and which are left in float.
+        errors_of: Returns by layer the squared error of the output, relative to its variance, that its 8 bits make; it
+            is given the part of each.
+    """
+    worthy = [
+        [name for name in gaining(prices.gain, quant.cores) if not name.startswith(tuple(quant.exclude))]
+        for _, prices in forms
+    ]
+    part_of = {
+        name: next((part for part in problem.parts if belongs(name, part)), name) for names in worthy for name in names
+    }
+    errors = errors_of(part_of)
+
+    def in_int8(level: Level, names: Sequence[str], prices: Prices) -> Level:
+        saved = prices.saved(names)
+        cost = {core: cost - saved[core] for core, cost in level.cost.items()}
+        return replace(level, error=level.error + sum(errors[name] for name in names), cost=cost, int8=tuple(names))
+
+    parts = {part: list(levels) for part, levels in problem.parts.items()}
+    for part, levels in problem.parts.items():
+        for level in levels:
+            number = next(k for k, (settings, _) in enumerate(forms) if settings[part] == level.setting)
+            names = [name for name in worthy[number] if part_of[name] == part]
+            if names:
+                parts[part].append(in_int8(level, names, forms[number][1]))
+    prices, fixed = forms[0][1], dict(problem.fixed)
+    for name in worthy[0]:
+        if part_of[name] == name:
+            level = Level(None, 0.0, {core: layers[name] for core, layers in prices.cost.items()})
+            parts[name] = [level, in_int8(level, [name], prices)]
+            fixed = {core: cost - level.cost[core] for core, cost in fixed.items()}
+    return Problem(parts, fixed, problem.whole)
+
+
+def int8_errors(
+    net: paddle.nn.Layer,
+    pictures: Sequence[paddle.Tensor],
+    part_of: Mapping[str, str],
+    quant: Quant,
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """Return what 8 bits in each layer alone do to the network's output, relative to its variance.
+
+    Args:
+        net: The network as trained, its exact rewrites made; its BatchNorm is frozen and it is in eval mode afterwards.
+        pictures: Inputs (N, 3, H, W).
+        part_of: By layer, the part that it is of. For one that this network has not, since a closed form will bring it
+            in, the part's layer of the largest error stands.
+        quant: Of the recipe: how clips are measured.
+        advance: Called after each layer.
+    """
+    clips = measure_clips(net, pictures, quant.percentile, quant.min_clip)
+    stand_ins = {
+        name: [other for other in clips if belongs(other, part)] for name, part in part_of.items() if name not in clips
+    }
+    wanted = {name for name in part_of if name in clips}.union(*stand_ins.values())
+    chosen = {name: clip for name, clip in clips.items() if name in wanted}
+    found = output_errors(net, chosen, pictures[:MEASURED], advance)
+    return found | {name: max(found[other] for other in others) for name, others in stand_ins.items()}

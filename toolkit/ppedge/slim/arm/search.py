@@ -1,0 +1,167 @@
+"""Budgeted search: one level for each part of a network, so that the errors sum to the least within budgets.
+
+A mixed-integer linear program, a multiple-choice knapsack with one capacity a core: Sinha and Zoltners, "The
+Multiple-Choice Knapsack Problem", Operations Research 27 (1979); solved by HiGHS through SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from ppedge.errors import PpedgeError
+from ppedge.slim.arm.prices import SIZE
+
+SLACK = 1e-6
+"""Of a share: what the solver takes for equal."""
+CHEAPER = 1e-7
+"""What a share of the instructions weighs against an error: of levels that are equally good the cheaper is taken."""
+_INFEASIBLE = 2
+
+
+@dataclass(frozen=True)
+class Level:
+    """One way to leave a part of a network.
+
+    Attributes:
+        setting: Channels that stay; None for a part whose width is not to be chosen.
+        error: Of what the part gives, from 0; errors of all parts are added.
+        cost: Instructions by core, and bytes.
+        int8: Names of the part's layers that compute in 8 bits.
+    """
+
+    setting: int | None
+    error: float
+    cost: Mapping[str, float]
+    int8: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What there is to choose.
+
+    Attributes:
+        parts: By name, at least one level each.
+        fixed: Cost by core of all that has no levels.
+        whole: Of the network as trained, of which budgets and shares are shares.
+    """
+
+    parts: Mapping[str, Sequence[Level]]
+    fixed: Mapping[str, float]
+    whole: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A choice.
+
+    Attributes:
+        settings: Channels that stay, by part.
+        error: Sum over the parts.
+        shares: Predicted instructions by core, and bytes, relative to the network as trained.
+        int8: Names of the layers that compute in 8 bits.
+    """
+
+    settings: dict[str, int]
+    error: float
+    shares: dict[str, float]
+    int8: tuple[str, ...] = ()
+
+    @property
+    def quality(self) -> str:
+        """Its error and its layers in 8 bits, for people."""
+        return f"error {self.error:.4f}" + (f", {len(self.int8)} layers in int8" if self.int8 else "")
+
+
+def choose(problem: Problem, budgets: Mapping[str, float]) -> Point | None:
+    """Choose the levels of least error within budgets.
+
+    Args:
+        problem: What there is to choose.
+        budgets: By core, the largest share of the instructions; a core that is not named has none.
+
+    Returns:
+        The choice, or None if no choice is within the budgets.
+    """
+    rows = _Rows(problem)
+    weights = np.concatenate([rows.errors + CHEAPER * sum(rows.shares.values()), [0.0]])
+    found = _solve(weights, [rows.one_each(), *rows.within(budgets, scaled=False)])
+    return None if found is None else rows.point(found)
+
+
+def nearest(problem: Problem, budgets: Mapping[str, float]) -> Point:
+    """Choose what comes nearest to budgets: they are exceeded by the least factor, and then with the least error."""
+    rows = _Rows(problem)
+    weights = np.concatenate([np.zeros(len(rows.errors)), [1.0]])
+    found = _solve(weights, [rows.one_each(), *rows.within(budgets, scaled=True)])
+    point = None if found is None else choose(problem, {c: b * (found[-1] + SLACK) for c, b in budgets.items()})
+    if point is None:
+        raise PpedgeError("The solver found no point that is nearest to the budgets.")
+    return point
+
+
+def frontier(problem: Problem, points: int = 5) -> list[Point]:
+    """Return the best choices from the cheapest to the one of least error, the same share of every core allowed.
+
+    Args:
+        problem: What there is to choose.
+        points: How many, at least 2; evenly spread over the shares.
+    """
+    equal = dict.fromkeys((core for core in problem.whole if core != SIZE), 1.0)
+    best = choose(problem, {})
+    assert best is not None  # without budgets every choice is within them
+    low, high = (max(point.shares[core] for core in equal) for point in (nearest(problem, equal), best))
+    found = [choose(problem, dict.fromkeys(equal, share + SLACK)) for share in np.linspace(low, high, points)]
+    return [point for point in found if point is not None]
+
+
+class _Rows:
+    """A problem as vectors over all levels of all parts, one behind the other."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.levels = [(part, level) for part, levels in problem.parts.items() for level in levels]
+        self.errors = np.array([level.error for _, level in self.levels])
+        self.shares = {
+            core: np.array([level.cost[core] for _, level in self.levels]) / whole
+            for core, whole in problem.whole.items()
+        }
+        self.fixed = {core: problem.fixed[core] / whole for core, whole in problem.whole.items()}
+
+    def one_each(self) -> LinearConstraint:
+        """Of each part exactly one level."""
+        rows = [[float(own == part) for own, _ in self.levels] + [0.0] for part in self.problem.parts]
+        return LinearConstraint(np.array(rows), 1, 1)
+
+    def within(self, budgets: Mapping[str, float], *, scaled: bool) -> list[LinearConstraint]:
+        """Each core's budget, or with ``scaled`` so many times that as the last variable says."""
+        found = []
+        for core, budget in budgets.items():
+            row = np.concatenate([self.shares[core], [-budget if scaled else 0.0]])
+            found.append(LinearConstraint(row[None], -np.inf, (0.0 if scaled else budget) - self.fixed[core]))
+        return found
+
+    def point(self, found: npt.NDArray[np.float64]) -> Point:
+        taken = [self.levels[k] for k in np.flatnonzero(found[:-1] > 0.5)]
+        shares = {
+            core: fixed + sum(level.cost[core] for _, level in taken) / self.problem.whole[core]
+            for core, fixed in self.fixed.items()
+        }
+        settings = {part: level.setting for part, level in taken if level.setting is not None}
+        int8 = tuple(name for _, level in taken for name in level.int8)
+        return Point(settings, sum(level.error for _, level in taken), shares, int8)
+
+
+def _solve(weights: npt.NDArray[np.float64], constraints: Sequence[LinearConstraint]) -> npt.NDArray[np.float64] | None:
+    """Minimise over one binary variable a level and one that is real, the factor of all budgets."""
+    binary = np.append(np.ones(len(weights) - 1), 0)
+    upper = np.append(np.ones(len(weights) - 1), np.inf)
+    result = milp(weights, integrality=binary, bounds=Bounds(0, upper), constraints=constraints,
+                  options={"mip_rel_gap": 0.0})  # fmt: skip
+    if result.x is None and result.status != _INFEASIBLE:
+        raise PpedgeError(f"The budgeted search failed: {result.message}")
+    return None if result.x is None else np.asarray(result.x)

@@ -1,0 +1,91 @@
+"""Which parameters must lose a channel together: the pruning groups of a network, with explicit index maps.
+
+A channel of a group is found at one index of each member. The indices differ where maps are concatenated: there a
+group's channels begin somewhere in the middle of the parameter that reads the whole.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import paddle
+from paddle.static import InputSpec
+
+from ppedge.slim.channels.graph import ChannelGraph, signatures
+
+
+class Member(NamedTuple):
+    """Where the channels of a group are in one parameter or buffer.
+
+    Attributes:
+        name: Structured name.
+        axis: Of the parameter.
+        indices: For each channel of the group, its index on the axis.
+    """
+
+    name: str
+    axis: int
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Channels that may go one by one, each from all members at once.
+
+    Attributes:
+        name: Structured name of the first weight that produces the channels.
+        channels: How many there are.
+        producers: Where the weights of convolutions produce them (several where branches are added).
+        members: Every parameter and buffer that loses the channel, the producers among them.
+    """
+
+    name: str
+    channels: int
+    producers: tuple[Member, ...]
+    members: tuple[Member, ...]
+
+
+def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[str] = ()) -> list[Group]:
+    """Return the groups that can be pruned, in the network's order.
+
+    Args:
+        net: A freshly built network; tracing leaves it changed, so it should serve no other purpose.
+        input_shape: Of an input, for instance (1, 3, 64, 64).
+        exclude: Starts of layer names; a group with a producer among them is left out.
+    """
+    net.train()  # in eval mode DB's threshold head is not part of the program
+    names = {tensor.name: name for name, tensor in net.state_dict().items()}
+    spec = InputSpec(list(input_shape), "float32", name="x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of each BatchNorm, that its statistics are tracked
+        traced = paddle.jit.to_static(net, input_spec=[spec], full_graph=True).forward.concrete_program
+    outputs = [variable.name for variable in paddle.utils.flatten(traced.outputs)]
+    graph = ChannelGraph(traced.main_program, names, outputs)
+    order = {produced: number for number, produced in enumerate(graph.produced)}
+    groups = []
+    for axes, channels in signatures(graph.touches).items():
+        members = tuple(
+            Member(name, axis, tuple(channel[number][2] for channel in channels))
+            for number, (name, axis) in enumerate(axes)
+        )
+        producers = tuple(sorted((m for m in members if m[:2] in order), key=lambda m: order[m[:2]]))
+        if producers and not any(m.name.startswith(tuple(exclude)) for m in producers):
+            groups.append(Group(producers[0].name, len(channels), producers, members))
+    return sorted(groups, key=lambda group: (order[group.producers[0][:2]], group.producers[0].indices))
+
+
+def filters(member: Member, weight: np.ndarray) -> np.ndarray:
+    """Return what of a producer's weight makes each channel of its group: (channels, ...)."""
+    return np.moveaxis(weight, member.axis, 0)[list(member.indices)]
+
+
+def group_of(groups: Sequence[Group], weight: str, axis: int = 0) -> Group | None:
+    """Return the group that all of a weight's outputs are in, if there is one."""
+    for group in groups:
+        if any(m.name == weight and m.axis == axis for m in group.producers):
+            return group
+    return None

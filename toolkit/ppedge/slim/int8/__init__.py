@@ -1,0 +1,1 @@
+"""8 bits: quantization-aware training, and the choice of layers."""
