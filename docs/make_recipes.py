@@ -15,7 +15,7 @@ from ppedge.runs import atomic_write
 PAGE = Path(__file__).with_name("recipes.md")
 HEAD = """# Recipes
 
-<!-- Written by docs/make_recipes.py from the schema: change toolkit/ppedge/recipe*.py and run `make docs`. -->
+<!-- Written by docs/make_recipes.py from the schema: change toolkit/ppedge/recipe/ and run `make docs`. -->
 
 A recipe is a YAML file that says what one run does. Recipes to start from lie in the folder `recipes/`. Reading is
 strict: an unknown key, a missing one or a value of the wrong type ends the command with one sentence that names the
@@ -39,7 +39,7 @@ def page() -> str:
     return "\n".join(
         [
             HEAD,
-            *_section("", schema, None, schema["$defs"]),
+            *_section("", schema, None, schema["$defs"], {}),
             "## A suite\n",
             f"{_one_line(suite['description'])} A file with the key `recipes` is one.\n",
             *_table(suite["properties"], {}),
@@ -47,11 +47,16 @@ def page() -> str:
     )
 
 
+Places = dict[str, str]
+"""Where each section has been told already, by its name in the schema."""
+
+
 def _section(
     path: str,
     node: dict[str, Any],
     whole: dict[str, Any] | None,
     known: dict[str, Any],
+    told: Places,
     *,
     one_of_several: bool = False,
 ) -> Iterator[str]:
@@ -63,31 +68,65 @@ def _section(
         whole: Its values where it is left out as a whole, which need not be its keys' own defaults; None if it must be
             given, or is absent then.
         known: The schema's definitions.
+        told: Sections that have a heading already.
         one_of_several: Another form of the section has a heading of its own.
     """
     meaning, attributes = _split_docstring(node.get("description", ""))
     choices = [value["const"] for value in node["properties"].values() if "const" in value]
     form = f" with name {choices[0]}" if choices else f" with {', '.join(node['properties'])}" if one_of_several else ""
-    yield f"## {f'`{path}`' if path else 'The recipe'}{form}\n"
+    yield f"## {f'`{path}`' if path else 'The recipe'}{form if path else ''}\n"
     yield f"{meaning}\n"
     inner = {key: _sections_of(value, known) for key, value in node["properties"].items()}
-    keys = {key: value for key, value in node["properties"].items() if not inner[key]}
+    plain = {key: _plain(value) for key, value in node["properties"].items()}
+    keys = {key: value for key, value in node["properties"].items() if not inner[key] or plain[key]}
     if keys:
         yield from _table(keys, attributes)
         yield from _other_defaults(keys, whole)
     if any(inner.values()):
         yield f"Sections: {', '.join(f'`{key}`' for key, found in inner.items() if found)}.\n"
     for key, value in node["properties"].items():
-        for section in inner[key]:
-            defaults = (whole or {}).get(key, value.get("default"))
+        defaults = (whole or {}).get(key, value.get("default"))
+        for name in inner[key]:
+            place = f"{path}.{key}{_places(value)}".lstrip(".")
+            if name in told:
+                yield f"## `{place}` as `{told[name]}`\n\nThe same keys as there.\n"
+                continue
+            told[name] = place
             several = len(inner[key]) > 1
-            yield from _section(f"{path}.{key}".lstrip("."), section, defaults, known, one_of_several=several)
+            yield from _section(place, known[name], defaults, known, told, one_of_several=several)
 
 
-def _sections_of(value: dict[str, Any], known: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the schemas of the sections that a key may hold; none for a plain value."""
-    options = [inner for option in value.get("anyOf", [value]) for inner in option.get("oneOf", [option])]
-    return [known[option["$ref"].rpartition("/")[2]] for option in options if "$ref" in option]
+def _sections_of(value: dict[str, Any], known: dict[str, Any]) -> list[str]:
+    """Return the names of the sections that a key may hold: itself, in a list or in a dictionary."""
+    found = []
+    for option in _options(value):
+        if "$ref" in option:
+            found.append(option["$ref"].rpartition("/")[2])
+        for several in ("items", "additionalProperties"):
+            if isinstance(option.get(several), dict):
+                found += _sections_of(option[several], known)
+    return found
+
+
+def _options(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the schemas that a value may be of."""
+    return [inner for option in value.get("anyOf", [value]) for inner in option.get("oneOf", [option])]
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the one option of a key with sections that is a plain value, such as ``same``; None if there is none."""
+    plain = [option for option in _options(value) if "const" in option and option.get("type") != "null"]
+    return plain[0] if plain else None
+
+
+def _places(value: dict[str, Any]) -> str:
+    """Return what follows a key in the path of its sections: ``[]`` in a list, ``.NAME`` in a dictionary."""
+    for option in _options(value):
+        if "items" in option and _sections_of(option, {}):
+            return "[]"
+        if isinstance(option.get("additionalProperties"), dict):
+            return ".NAME"
+    return ""
 
 
 def _table(keys: dict[str, Any], attributes: dict[str, str]) -> Iterator[str]:
@@ -113,8 +152,10 @@ def _meaning_of_const(value: dict[str, Any]) -> str:
 
 def _type(value: dict[str, Any]) -> str:
     """Say in words what a value may be: its type, choices and bounds."""
-    if "anyOf" in value:
-        return " or ".join(_type(option) for option in value["anyOf"])
+    if "$ref" in value:
+        return "a section"
+    if "anyOf" in value or "oneOf" in value:
+        return " or ".join(_type(option) for option in _options(value))
     if "const" in value:
         return f"`{value['const']}`"
     if "enum" in value:

@@ -15,7 +15,7 @@ from ppedge.cli.slim import app
 from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.progress import Reporter
-from ppedge.recipe.io import load_recipe
+from ppedge.recipe.io import as_written, load_recipe
 from ppedge.runs import Run
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.stage import run_slim
@@ -33,7 +33,7 @@ SLIM = {"prune": {"method": "arm", "multiple": 4, "arm": ARM, "finetune": SHORT}
 @pytest.fixture(scope="module")
 def trained(examples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("arm")
-    value = {**examples["det"].recipe.model_dump(mode="json", by_alias=True), "slim": SLIM}
+    value = {**as_written(examples["det"].recipe), "slim": SLIM}
     (folder / "recipe.yml").write_text(yaml.safe_dump(value))
     run = Run(folder / "run")
     run_train(load_recipe(folder / "recipe.yml"), run, device="cpu", reporter=Reporter(quiet=True))

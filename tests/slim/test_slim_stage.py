@@ -16,7 +16,7 @@ from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.progress import Reporter
-from ppedge.recipe.io import load_recipe, save
+from ppedge.recipe.io import as_written, load_recipe, save
 from ppedge.recipe.road import Convert
 from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
 from ppedge.slim.arm.prices import Prices
@@ -47,7 +47,7 @@ def trained(examples, tmp_path_factory):
     runs = {}
     for task, example in examples.items():
         runs[task] = tmp_path_factory.mktemp(task) / "run"
-        value = example.recipe.model_dump(mode="json", by_alias=True)
+        value = as_written(example.recipe)
         value["slim"] = SLIM
         path = runs[task].parent / "recipe.yml"
         path.write_text(yaml.safe_dump(value))

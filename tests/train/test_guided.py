@@ -13,6 +13,7 @@ from ppedge.recipe.losses import NET
 from ppedge.runs import sha256
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.losses.ctc import CTCLoss
+from ppedge.train.losses.table import build_loss
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 from ppedge.train.trainees.guided import GUIDE, Guided, even_alignment, flat_loss
@@ -45,7 +46,8 @@ def test_even_alignment(label, length, filled, expected):
 
 def test_losses_of_head_and_guide(rec_data):
     task = Task(tiny_recipe("rec", rec_data))
-    guided = Guided(task.build(), task.loss, 5, 0.5)
+    loss = build_loss([], "rec", None, [NET], [NET])
+    guided = Guided(task.build(), loss, task.charset.size, 0.5)
     paddle.seed(0)
     outputs = {NET: {"logits": paddle.randn([2, 8, 5])}, GUIDE: {"logits": paddle.randn([2, 8, 5])}}
     batch = {

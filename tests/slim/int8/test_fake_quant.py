@@ -73,7 +73,9 @@ def test_a_layer_learns_what_it_learns_with_paddleslims(quantized, kind):
     (mine, my_state), (theirs, their_state) = results
     assert mine.keys() == theirs.keys() and len(mine) >= 6
     for name, value in theirs.items():
-        np.testing.assert_allclose(mine[name], value, rtol=1e-5, atol=1e-5 * np.abs(value).max(), err_msg=name)
+        # A clip's gradient is a sum over all values, of either sign, in an order that depends on the processor.
+        share = 1e-4 if name.endswith("alpha's gradient") else 1e-5
+        np.testing.assert_allclose(mine[name], value, rtol=share, atol=share * np.abs(value).max(), err_msg=name)
     assert list(my_state) == list(their_state)
     for name, value in their_state.items():  # of the outputs, float sums may be in another order
         tolerance = 1e-5 if "_ma_output_scale" in name else 0

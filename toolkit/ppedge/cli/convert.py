@@ -126,9 +126,9 @@ def _bring_in(
     changes = keys + set_
     if what is None:
         assert folder is not None
-        value, where = _recipe_of(folder), Path("--from-inference")
-        keep = make_recipe(value, where, changes)
-        recipe = make_recipe(_recipe_of(folder), where, changes + overrides)
+        where = Path("--from-inference")
+        keep = make_recipe(_recipe_of(folder, changes), where, changes)
+        recipe = make_recipe(_recipe_of(folder, changes), where, changes + overrides)
         return keep, recipe, run_of(keep, out)
     path = what
     if what.is_dir():
@@ -147,8 +147,8 @@ def _bring_in(
     return keep, load_recipe(path, changes + overrides), run_of(keep, out)
 
 
-def _recipe_of(folder: Path) -> dict[str, Any]:
-    """Return a recipe's keys for an inference model, as far as the model itself says them."""
+def _recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
+    """Return a recipe's keys for an inference model, as far as the model itself says them and changes do not."""
     from ppedge.convert import imported
 
     files = imported.find(folder)
@@ -160,6 +160,7 @@ def _recipe_of(folder: Path) -> dict[str, Any]:
         "model": {"inference": str(folder)},
     }
     height = imported.fixed_height(files)
-    if task != "det" and height is not None:
+    another_task = any(change.startswith("task=") and change != f"task={task}" for change in changes)
+    if task != "det" and height is not None and not another_task:
         value[f"{task}_preprocess"] = {"height": height}
     return value

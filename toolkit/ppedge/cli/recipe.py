@@ -26,6 +26,8 @@ def show(
     set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = [],  # noqa: B006
 ) -> None:
     """Check a recipe and print it as resolved, every key with its value."""
-    from ppedge.recipe.io import load
+    from ppedge.recipe.io import as_written, load
+    from ppedge.recipe.road import Recipe
 
-    emit(load(recipe, set_).model_dump(mode="json", by_alias=True))
+    loaded = load(recipe, set_)
+    emit(as_written(loaded) if isinstance(loaded, Recipe) else loaded.model_dump(mode="json"))

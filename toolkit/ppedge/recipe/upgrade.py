@@ -1,7 +1,7 @@
 """Recipes of older forms, read as the newest.
 
-Schema 1 is what ppedge 0.1 wrote and read; it had no number. A run keeps its recipe with every key, in schema 1 those of
-other tasks among them.
+Schema 1 is what ppedge 0.1 wrote and read; it had no number. A run keeps its recipe with every key; in schema 1 those
+of other tasks were among them.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Any
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
+from paddle.utils import unique_name
 
 from ppedge.models.network import Network
 from ppedge.recipe.losses import NET
@@ -40,12 +41,8 @@ class Guided(Trainee):
         super().__init__(net, loss)
         self.flat = flat
         # Names of its own: the optimizer keeps its moments by name, and the network's layers count from 0 too.
-        self.guide = nn.Linear(
-            net.backbone.out_channels,
-            classes,
-            weight_attr=paddle.ParamAttr(name="guide.w"),
-            bias_attr=paddle.ParamAttr(name="guide.b"),
-        )
+        with unique_name.guard(f"{GUIDE}_"):
+            self.guide = nn.Linear(net.backbone.out_channels, classes)
 
     def begin(self) -> None:
         """Note what the backbone gives, beside what the loss reads."""
