@@ -77,8 +77,9 @@ def _section(
     yield f"## {f'`{path}`' if path else 'The recipe'}{form if path else ''}\n"
     yield f"{meaning}\n"
     inner = {key: _sections_of(value, known) for key, value in node["properties"].items()}
-    plain = {key: _plain(value) for key, value in node["properties"].items()}
-    keys = {key: value for key, value in node["properties"].items() if not inner[key] or plain[key]}
+    keys = {
+        key: value for key, value in node["properties"].items() if not inner[key] or _plain(value) or _places(value)
+    }
     if keys:
         yield from _table(keys, attributes)
         yield from _other_defaults(keys, whole)
@@ -163,7 +164,9 @@ def _type(value: dict[str, Any]) -> str:
     if "prefixItems" in value:
         return f"{len(value['prefixItems'])} x {_type(value['prefixItems'][0])}"
     if value["type"] == "array":
-        return f"list of: {_type(value['items'])}"
+        return "list of sections" if _places(value) else f"list of: {_type(value['items'])}"
+    if value["type"] == "object":
+        return "sections by name"
     words = {"string": value.get("format", "text"), "boolean": "true or false"}
     return ", ".join([words.get(value["type"], value["type"]), *_bounds(value)])
 

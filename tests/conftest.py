@@ -1,9 +1,12 @@
 """Fixtures shared by all tests."""
 
 import os
+import warnings
 from pathlib import Path
 
 import pytest
+
+from ppedge.cli.main import main
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -15,3 +18,16 @@ def shared_data() -> Path:
     if not (path / "data").is_dir() or not (path / "weights").is_dir():
         pytest.skip(f"no real pictures and weights at {path} (set PPEDGE_TEST_DATA)")
     return path.resolve()
+
+
+@pytest.fixture
+def ppedge_here(capsys):
+    """Run a command line in the current folder; return exit code, output, error output."""
+
+    def run(*arguments):
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import paddle
 import pytest
 
 from ppedge.errors import PpedgeError
@@ -35,6 +36,16 @@ def test_all_of_a_plan_reads_back(tmp_path):
     plan.save(tmp_path / "plan.json")
     assert Plan.load(tmp_path / "plan.json") == plan
     assert plan.float_layers == ["c"]
+
+
+def test_grouped_convolutions_keep_their_groups():
+    """Only a depthwise one has as many groups as channels: four groups of four became sixteen, under an empty plan."""
+    net = paddle.nn.Sequential(paddle.nn.Conv2D(16, 16, 3, padding=1, groups=4), paddle.nn.Conv2D(16, 16, 3, groups=16))
+    x = paddle.rand([1, 16, 8, 8])
+    wanted = net(x).numpy()
+    apply_plan(net, Plan("none", {}, {}))
+    assert [layer._groups for layer in net] == [4, 16]
+    np.testing.assert_array_equal(net(x).numpy(), wanted)
 
 
 def test_a_plan_of_schema_1_still_loads(tmp_path):

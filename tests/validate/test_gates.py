@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from ppedge.data.source import spread
 from ppedge.errors import GateError
 from ppedge.metrics.agreement import BoxAgreement, TextAgreement
 from ppedge.metrics.bootstrap import Difference
@@ -11,7 +12,6 @@ from ppedge.ocr.ctc import Text
 from ppedge.ocr.db import Box
 from ppedge.recipe.road import Gates
 from ppedge.validate import gates
-from ppedge.validate.jobs import spread
 from ppedge.validate.parity import Parity, Shape
 from ppedge.validate.stage import require_passed
 

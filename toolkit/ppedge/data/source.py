@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ppedge.data.check import usable
 from ppedge.data.formats import ClsSample, RecSample, read_all, rec_samples_from_detection
@@ -13,6 +13,8 @@ from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import TURNED, UPRIGHT
 from ppedge.ocr.spec import ModelSpec
 from ppedge.recipe.road import Recipe
+
+T = TypeVar("T")
 
 
 def read_charset(recipe: Recipe) -> Charset:
@@ -61,6 +63,12 @@ def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{part} holds no usable samples.", "See `ppedge data check`.")
     return measurable(recipe, samples) if part == "eval" else samples, skipped
+
+
+def spread(samples: Sequence[T], count: int) -> list[T]:
+    """Return so many of the samples, or all if there are fewer, evenly spread over all of them."""
+    count = min(count, len(samples))
+    return [samples[i * len(samples) // count] for i in range(count)]
 
 
 def measurable(recipe: Recipe, samples: Sequence[Any]) -> list[Any]:

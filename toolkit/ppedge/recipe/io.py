@@ -19,6 +19,8 @@ from ppedge.recipe.upgrade import MOVED, upgraded
 from ppedge.runs import atomic_write
 
 Model = TypeVar("Model", bound=BaseModel)
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""Types of pydantic's errors about keys that are not known."""
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe | Suite:
@@ -173,8 +175,9 @@ def _validate(model: type[Model], path: Path, value: dict[str, Any], lines: dict
         return model.model_validate(value)
     except ValidationError as error:
         errors = error.errors()
-        first = errors[0]
-        keys = _keys_of(first["loc"], value)
+        # A key that is missing is often one that is misspelt, and that says more.
+        first = next((one for one in errors if one["type"] in UNKNOWN), errors[0])
+        keys = _keys_of(first["loc"], value, named=first["type"] in (*UNKNOWN, "missing"))
         place = _place(path, keys, lines)
         name = ".".join(keys)
         more = f" ({len(errors) - 1} more after it)" if len(errors) > 1 else ""
@@ -189,7 +192,7 @@ def _place(path: Path, keys: tuple[str, ...], lines: dict[tuple[str, ...], str])
 def _sentence(
     model: type[BaseModel], error: Any, place: str, name: str, keys: tuple[str, ...], more: str
 ) -> tuple[str, str]:
-    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if error["type"] in UNKNOWN:
         known = known_keys(model, error["loc"][:-1])
         near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
@@ -202,14 +205,20 @@ def _sentence(
     return f"{place}: {name + ': ' if name else ''}{message}{got}{more}.", "See `ppedge recipe schema`."
 
 
-def _keys_of(loc: tuple[int | str, ...], value: Any) -> tuple[str, ...]:
-    """Turn pydantic's location into the user's key path: tags of discriminated unions are left out."""
+def _keys_of(loc: tuple[int | str, ...], value: Any, *, named: bool) -> tuple[str, ...]:
+    """Turn pydantic's location into the user's key path: tags of discriminated unions are left out.
+
+    Args:
+        loc: The location.
+        value: The recipe's keys.
+        named: The location ends in a key, which need not be there; else it may end in a tag.
+    """
     keys: list[str] = []
     for position, part in enumerate(loc):
         last = position == len(loc) - 1
         if part in (range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()):
             value = value[part]
-        elif not last:
+        elif not (last and named):
             continue
         keys.append(str(part))
     return tuple(keys)

@@ -10,6 +10,7 @@ from typing import Any
 
 import paddle
 
+from ppedge.data.source import spread
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.train import Schedule
@@ -72,16 +73,15 @@ class Stage:
     found: Findings = field(default_factory=Findings)
 
 
-def spread(samples: Sequence[Any], count: int) -> Sequence[Any]:
-    """Return so many of the samples, evenly spread."""
-    return samples[:: max(len(samples) // count, 1)][:count]
-
-
 def batches(stage: Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
-    """Yield training pictures as the network sees them in its first epochs, evenly spread over the data."""
+    """Yield training pictures as the network sees them, evenly spread over the data.
+
+    If more are wanted than there are, each is seen once more in the next epoch, changed at random in another way.
+    """
     dataset = stage.task.dataset(stage.train, seed=stage.recipe.seed)
-    step = max(len(dataset) // samples, 1)
-    keys = [(index * step // len(dataset), index * step % len(dataset)) for index in range(samples)]
+    count = len(dataset)
+    keys = [(0, index) for index in spread(range(count), samples)]
+    keys += [(number // count, number % count) for number in range(count, samples)]
     for begin in range(0, samples, size):
         items = [dataset[key] for key in keys[begin : begin + size]]
         yield paddle.to_tensor(stage.task.collate(items)["image"])

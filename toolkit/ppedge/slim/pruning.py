@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ppedge.data.source import spread
 from ppedge.models.flops import count_flops
 from ppedge.models.network import Network
 from ppedge.models.weights import state_of
@@ -15,7 +16,7 @@ from ppedge.slim.arm.slimming import ArmSlimming, copy_of
 from ppedge.slim.channels.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.channels.groups import Group, trace
 from ppedge.slim.channels.sensitivity import choose, measure, trial_counts
-from ppedge.slim.context import Stage, batches, spread, train_course
+from ppedge.slim.context import Stage, batches, train_course
 from ppedge.slim.interruption import cut_network, keep, kept_plan
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.train.trainees.base import Trainee

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import paddle
 
+from ppedge.data.source import spread
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.runs import write_json
 from ppedge.slim.arm.distill import Distillation
-from ppedge.slim.context import Stage, batches, spread, train_course
+from ppedge.slim.context import Stage, batches, train_course
 from ppedge.slim.int8 import pact
 from ppedge.slim.int8.precision import Choice, choose_precisions
 from ppedge.slim.plan import Plan, apply_plan

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 from ppedge.errors import PpedgeError
 from ppedge.recipe.road import Recipe, Validate
@@ -44,12 +42,6 @@ def require_possible(settings: Validate) -> None:
         raise PpedgeError(
             f"validate.gates.{counted[0]}: nothing is counted on pc.", "Add a core: --cpu pc --cpu cortex-a53"
         )
-
-
-def spread(samples: list[Any], limit: int) -> list[Any]:
-    """Return ``limit`` samples, evenly spread over all of them."""
-    count = min(limit, len(samples))
-    return [samples[math.floor(i * len(samples) / count)] for i in range(count)]
 
 
 def models_of(recipe: Recipe, run: Run) -> list[Model]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ppedge.arm.cores import features
 from ppedge.cost.inference import Cost, measure, ratios
-from ppedge.data.source import declared_spec, read_samples
+from ppedge.data.source import declared_spec, read_samples, spread
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
@@ -25,7 +25,7 @@ from ppedge.validate.adb import Phone
 from ppedge.validate.differences import MOST_DRAWN, report_differences
 from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.html import PAGE, write_page
-from ppedge.validate.jobs import PC, Model, models_of, require_possible, spread
+from ppedge.validate.jobs import PC, Model, models_of, require_possible
 from ppedge.validate.parity import Parity, compare
 from ppedge.validate.spec_changes import changes
 from ppedge.validate.workers import Candidate, Workers, cores

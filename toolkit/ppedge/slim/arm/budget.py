@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import paddle
 
-from ppedge.errors import GateError
+from ppedge.errors import GateError, PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, state_of
 from ppedge.progress import Reporter
@@ -77,9 +77,18 @@ class Budgeting:
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
 
     def problem(self) -> Problem:
-        """Measure and price all parts at their levels."""
+        """Measure and price all parts at their levels.
+
+        Raises:
+            PpedgeError: The network has no part that could be chosen.
+        """
         with self.reporter.task("errors by part", len(self.parts.blocks)) as bar:
             errors = self._errors(bar.advance)
+        if not errors:
+            raise PpedgeError(
+                f"slim.prune.arm: a budget has nothing to choose here; {self.parts.left_alone or 'all is excluded'}.",
+                "Prune by fpgm instead.",
+            )
         settings = {part: _levels(part, max(found), self.multiple, found) for part, found in errors.items()}
         forms = [
             {part: levels[min(number, len(levels) - 1)] for part, levels in settings.items()}

@@ -1,0 +1,114 @@
+"""Slimming for ARM asks the network: what it does not understand stays as it is, and is named."""
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from ppedge.errors import PpedgeError
+from ppedge.models.flops import count_flops
+from ppedge.models.layers import SEModule
+from ppedge.models.necks.db_fpn import DBFPN
+from ppedge.models.weights import state_of
+from ppedge.progress import Reporter
+from ppedge.recipe.slim import ArmPrune, Budget
+from ppedge.slim.arm.budget import Budgeting
+from ppedge.slim.arm.prices import Prices
+from ppedge.slim.arm.slimming import ArmSlimming, copy_of
+from ppedge.slim.arm.understood import understood
+from ppedge.slim.channels.groups import trace
+from ppedge.slim.plan import apply_plan
+
+SHAPE = (1, 3, 64, 64)
+
+
+class SqueezedNeck(nn.Layer):
+    """A pyramid whose channels are weighted by their own means: no linear function of the backbone's maps."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.pyramid, self.out_channels = DBFPN(in_channels, out_channels), out_channels
+        self.se = SEModule(out_channels)
+
+    def forward(self, features):
+        return self.se(self.pyramid(features))
+
+
+class SilentBackbone(nn.Layer):
+    """A backbone that does not tell its layers."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.out_channels = inner, inner.out_channels
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def squeezed(example):
+    def build():
+        net = example.build()
+        with paddle.utils.unique_name.guard("toy_"):
+            net.neck = SqueezedNeck(net.backbone.out_channels, net.neck.out_channels)
+        net.eval()
+        return net
+
+    return build
+
+
+def slimming_of(build, said, **settings):
+    paddle.seed(3)
+    teacher = build()
+    reporter = Reporter(quiet=True)
+    reporter.say = said.append
+    rng = np.random.default_rng(1)
+    pictures = [paddle.to_tensor(rng.standard_normal(SHAPE, dtype=np.float32)) for _ in range(2)]
+    settings = ArmPrune(**{"tolerance": 0.3, "neck_width": 8, "head_width": 8, **settings})
+    return ArmSlimming(teacher, copy_of(teacher, build), trace(build(), SHAPE), pictures, settings, SHAPE, build,
+                       multiple=4, price=price, reporter=reporter)  # fmt: skip
+
+
+def price(net):
+    macs = {name: float(count) for name, count in count_flops(net, SHAPE).items() if count}
+    return Prices({"a53": macs, "a76": macs}, {})
+
+
+def test_v1s_networks_are_understood_whole(example):
+    found = understood(example.build())
+    assert found.left_alone == "" and len(found.blocks) == 11
+    assert (found.head, found.neck) == ((example.recipe.task == "det"),) * 2
+
+
+@pytest.mark.parametrize("budget", [None, Budget(a53=0.8)])
+def test_a_neck_that_is_not_linear_keeps_its_form_and_its_weights(examples, budget):
+    build, said = squeezed(examples["det"]), []
+    slimming = slimming_of(build, said, **({"budget": budget} if budget else {}))
+    plan = slimming.run()
+    assert [line for line in said if "does not understand it: the neck SqueezedNeck, which is not linear" in line]
+    student = slimming.student
+    assert isinstance(student.neck, SqueezedNeck)
+    assert {rewrite.kind for rewrite in plan.rewrites} == {"fold_bias", "shuffle_head"}
+    teacher = state_of(slimming.teacher)
+    kept = {name: value for name, value in state_of(student).items() if name.startswith("neck.")}
+    assert kept and all(np.array_equal(value, teacher[name]) for name, value in kept.items())
+    macs = [sum(count_flops(net, SHAPE).values()) for net in (slimming.teacher, student)]
+    assert macs[1] < macs[0]
+    rebuilt = build()
+    apply_plan(rebuilt, plan)
+    assert {n: v.shape for n, v in state_of(rebuilt).items()} == {n: v.shape for n, v in state_of(student).items()}
+
+
+def test_a_backbone_that_tells_nothing_stays_as_it_is(examples):
+    def build():
+        net = examples["det"].build()
+        net.backbone = SilentBackbone(net.backbone)
+        return net
+
+    said = []
+    slimming = slimming_of(build, said)
+    plan = slimming.run()
+    assert any("the backbone SilentBackbone, which tells no blocks" in line for line in said)
+    assert plan.keep == {} and {rewrite.kind for rewrite in plan.rewrites} == {"fold_bias", "shuffle_head"}
+    budgeting = Budgeting(slimming.teacher, slimming.groups, slimming.pictures, slimming.settings, build, price)
+    with pytest.raises(PpedgeError, match=r"a budget has nothing to choose here; left as it is, .* Prune by fpgm"):
+        budgeting.problem()

@@ -1,0 +1,147 @@
+"""Networks that are trained together: two students that learn from each other, and a frozen teacher."""
+
+import json
+
+import numpy as np
+import paddle
+import pytest
+
+from ppedge.errors import PpedgeError
+from ppedge.models.weights import read_pdparams, state_of, write_pdparams
+from ppedge.runs import sha256
+from ppedge.slim.channels.groups import trace
+from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.losses.mutual import DMLLoss, MSELoss
+from ppedge.train.recorder import Recorder
+from ppedge.train.task import Task
+from small import tiny_recipe
+
+MUTUAL = [{"name": "DB"}, {"name": "DML", "between": ["net", "twin"], "at": "maps", "weight": 2.0},
+          {"name": "MSE", "between": ["net", "twin"], "at": "neck"}]  # fmt: skip
+
+
+class BoomError(Exception):
+    """Stands for whatever ends a process."""
+
+
+def course(recipe, folder, die_at=None, **options):
+    task = Task(recipe)
+    trainee = task.trainee(task.build())
+    steps = []
+
+    def after_step():
+        steps.append(0)
+        if len(steps) == die_at:
+            raise BoomError
+
+    trainee.after_step = after_step
+    samples = [task.samples(part)[0] for part in ("train", "eval")]
+    return Course("train", trainee, task, recipe.train, *samples, folder, **options)
+
+
+def twins(data, **train):
+    return tiny_recipe("det", data, train={"peers": {"twin": {}}, "losses": MUTUAL, **train})
+
+
+def test_two_students_learn_from_labels_and_from_each_other(det_data, tmp_path):
+    whole = course(twins(det_data), tmp_path)
+    before = {name: state_of(net) for name, net in whole.trainee.networks().items()}
+    assert any(not np.array_equal(before["net"][n], before["twin"][n]) for n in before["net"]), "seeds of their own"
+    fit(whole)
+    for name, net in whole.trainee.networks().items():
+        assert any(not np.array_equal(value, state_of(net)[n]) for n, value in before[name].items()), name
+    lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    steps = [line for line in lines if "loss" in line]
+    parts = {"loss_DB_net", "loss_DB_twin", "loss_DML_net_twin", "loss_MSE_net_twin"}
+    assert all(parts <= step.keys() for step in steps)
+    assert all(step["loss"] == pytest.approx(sum(step[part] for part in parts), rel=1e-5) for step in steps)
+    assert read_pdparams(tmp_path / BEST).keys() == state_of(whole.trainee.net).keys()  # the twin does not ship
+
+
+def test_a_checkpoint_restores_all_networks_and_all_moments(det_data, tmp_path):
+    fit(course(twins(det_data), tmp_path / "whole"))
+    with pytest.raises(BoomError):
+        fit(course(twins(det_data), tmp_path / "cut", die_at=4))
+    names = read_pdparams(tmp_path / "cut" / LAST)
+    for network in ("net/net.", "net/others.twin.", "optimizer/net.", "optimizer/others.twin."):
+        assert sum(name.startswith(network) for name in names) > 100, network
+    fit(course(twins(det_data), tmp_path / "cut", resume=True))
+    assert sha256(tmp_path / "cut" / BEST) == sha256(tmp_path / "whole" / BEST)
+    kept = [read_pdparams(tmp_path / folder / LAST) for folder in ("whole", "cut")]
+    assert all(np.array_equal(kept[0][n], kept[1][n]) for n in kept[0] if n != "position/metrics_bytes")
+
+
+def test_a_frozen_teacher_stays_as_it_is_and_teaches(det_data, tmp_path):
+    teacher = Task(tiny_recipe("det", det_data, seed=11)).build()
+    write_pdparams(tmp_path / "teacher.pdparams", state_of(teacher))
+    recipe = tiny_recipe("det", det_data, train={
+        "peers": {"teacher": {"weights": str(tmp_path / "teacher.pdparams"), "frozen": True}},
+        "losses": [{"name": "DB"}, {"name": "DML", "between": ["net", "teacher"], "at": "maps"}],
+    })  # fmt: skip
+    whole = course(recipe, tmp_path / "run")
+    fit(whole)
+    after = state_of(whole.trainee.networks()["teacher"])
+    assert all(np.array_equal(value, after[name]) for name, value in state_of(teacher).items())
+    lines = [json.loads(line) for line in (tmp_path / "run" / METRICS).read_text().splitlines()]
+    steps = [line for line in lines if "loss" in line]
+    assert all({"loss_DB_net", "loss_DML_net_teacher"} <= step.keys() for step in steps)
+    assert not any("loss_DB_teacher" in step for step in steps)
+
+
+def test_the_network_is_left_as_it_would_be_without_its_peers(det_data, tmp_path):
+    """Nothing is hooked on it, and whoever traces it finds what a fresh one has."""
+    whole = course(twins(det_data), tmp_path)
+    fit(whole)
+    net = whole.trainee.net
+    for layer in net.sublayers(include_self=True):
+        assert not layer._forward_post_hooks and not layer._forward_pre_hooks
+    assert trace(net, (1, 3, 64, 64)) == trace(Task(twins(det_data)).build(), (1, 3, 64, 64))
+
+
+def test_slimming_learns_from_labels_alone(det_data):
+    """Terms between networks are the train stage's own."""
+    assert [term.name for term in Task(twins(det_data)).loss.terms] == ["DB"]
+
+
+def test_dml_of_maps_is_the_formula():
+    rng = np.random.default_rng(0)
+    p, q = rng.uniform(0.05, 0.95, (2, 2, 4, 6))
+    wanted = (q * np.log((q + 1e-5) / (p + 1e-5)) + p * np.log((p + 1e-5) / (q + 1e-5))).mean() / 2
+    maps = [{"maps": paddle.to_tensor(np.stack([m, m, m], 1).astype(np.float32))} for m in (p, q)]
+    assert float(DMLLoss("maps")(*maps, {})["loss"]) == pytest.approx(wanted, rel=1e-4)
+    assert float(DMLLoss("maps")(maps[0], maps[0], {})["loss"]) == pytest.approx(0, abs=1e-6)
+
+
+def test_dml_of_logits_is_summed_over_columns_and_classes():
+    rng = np.random.default_rng(1)
+    given = rng.standard_normal((2, 3, 5, 7)).astype(np.float32)
+    p, q = np.exp(given) / np.exp(given).sum(-1, keepdims=True)
+    wanted = ((p * np.log(p / q)).sum() + (q * np.log(q / p)).sum()) / 2 / 3
+    logits = [{"logits": paddle.to_tensor(one)} for one in given]
+    assert float(DMLLoss("logits")(*logits, {})["loss"]) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_mse_compares_one_array_with_one():
+    x, y = paddle.ones([2, 3]), paddle.zeros([2, 3])
+    assert float(MSELoss("neck")({"neck": x}, {"neck": y}, {})["loss"]) == 1
+    with pytest.raises(PpedgeError, match=r"MSE at backbone compares 2 maps with \[2, 3\]\."):
+        MSELoss("backbone")({"backbone": [x, x]}, {"backbone": y}, {})
+
+
+def test_a_place_that_is_no_layer_is_a_sentence(det_data, tmp_path):
+    losses = [{"name": "DB"}, {"name": "MSE", "between": ["net", "twin"], "at": "nekc"}]
+    with pytest.raises(PpedgeError, match=r"train\.losses: nekc is no layer of the network\. At its top are backbone"):
+        fit(course(twins(det_data, losses=losses), tmp_path))
+
+
+def test_a_recorder_notes_outputs_and_inputs_and_lets_go(det_data):
+    net = Task(tiny_recipe("det", det_data)).build()
+    recorder = Recorder(net, ["neck", "head.binarize.conv_bn1:input", "backbone"])
+    net(paddle.rand([1, 3, 64, 64]))
+    seen = recorder.take()
+    assert seen["neck"].shape == [1, 24, 16, 16] and len(seen["backbone"]) == 4
+    assert seen["head.binarize.conv_bn1:input"].shape == [1, 6, 16, 16]
+    assert recorder.take() == {}
+    recorder.remove()
+    net(paddle.rand([1, 3, 64, 64]))
+    assert recorder.take() == {}
