@@ -14,7 +14,11 @@ from ppedge.train.optimizer import build_optimizer
 from ppedge.train.task import Task
 from small import MODEL, tiny_recipe
 
-PARTS = [part for union in (networks.Backbone, networks.Neck, networks.Head) for part in get_args(union) or (union,)]
+PARTS = [
+    part
+    for union in (networks.Backbone, networks.Neck, networks.Head, networks.Guide)
+    for part in get_args(union) or (union,)
+]
 SIZE = {"det": (64, 96), "rec": (32, 64), "cls": (48, 192)}
 
 

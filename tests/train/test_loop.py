@@ -13,6 +13,7 @@ from ppedge.runs import sha256
 from ppedge.train import checkpoint
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task
+from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
 
 
@@ -34,7 +35,7 @@ def _fast_metric(monkeypatch):
 def make_course(recipe, folder, after_step=None, **options):
     task = Task(recipe)
     samples = [task.samples(part)[0] for part in ("train", "eval")]
-    trainee = task.trainee(task.build())
+    trainee = build_trainee(task, task.build())
     if after_step is not None:
         trainee.after_step = after_step
     return Course("train", trainee, task, recipe.train, *samples, folder, **options)

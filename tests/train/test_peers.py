@@ -14,6 +14,7 @@ from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
 from ppedge.train.recorder import Recorder
 from ppedge.train.task import Task
+from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
 
 MUTUAL = [{"name": "DB"}, {"name": "DML", "between": ["net", "twin"], "at": "maps", "weight": 2.0},
@@ -26,7 +27,7 @@ class BoomError(Exception):
 
 def course(recipe, folder, die_at=None, **options):
     task = Task(recipe)
-    trainee = task.trainee(task.build())
+    trainee = build_trainee(task, task.build())
     steps = []
 
     def after_step():
@@ -63,7 +64,7 @@ def test_a_checkpoint_restores_all_networks_and_all_moments(det_data, tmp_path):
     with pytest.raises(BoomError):
         fit(course(twins(det_data), tmp_path / "cut", die_at=4))
     names = read_pdparams(tmp_path / "cut" / LAST)
-    for network in ("net/net.", "net/others.twin.", "optimizer/net.", "optimizer/others.twin."):
+    for network in ("net/net.", "net/peers.twin.", "optimizer/net.", "optimizer/peers.twin."):
         assert sum(name.startswith(network) for name in names) > 100, network
     fit(course(twins(det_data), tmp_path / "cut", resume=True))
     assert sha256(tmp_path / "cut" / BEST) == sha256(tmp_path / "whole" / BEST)
@@ -145,3 +146,28 @@ def test_a_recorder_notes_outputs_and_inputs_and_lets_go(det_data):
     recorder.remove()
     net(paddle.rand([1, 3, 64, 64]))
     assert recorder.take() == {}
+
+
+def test_guides_learn_beside_each_network_that_is_trained(rec_data, tmp_path):
+    """Two recognisers with a second head each, which learn from labels and from each other, heads and guides alike."""
+    recipe = tiny_recipe("rec", rec_data, train={
+        "peers": {"twin": {}},
+        "guides": [{"name": "LinearGuide"}],
+        "losses": [
+            {"name": "CTC"},
+            {"name": "CTC", "of": ["net.LinearGuide", "twin.LinearGuide"], "weight": 0.5},
+            {"name": "DML", "between": ["net.LinearGuide", "twin.LinearGuide"], "at": "logits"},
+        ],
+    })  # fmt: skip
+    whole = course(recipe, tmp_path)
+    before = state_of(whole.trainee)
+    fit(whole)
+    after = state_of(whole.trainee)
+    heads = [name for name in after if name.startswith("heads.")]
+    assert len(heads) == 4 and not any(np.array_equal(before[name], after[name]) for name in heads)
+    steps = [line for line in map(json.loads, (tmp_path / METRICS).read_text().splitlines()) if "loss" in line]
+    assert {name for name in steps[0] if name.startswith("loss_")} == {
+        "loss_CTC_net", "loss_CTC_twin", "loss_CTC_net.LinearGuide", "loss_CTC_twin.LinearGuide",
+        "loss_DML_net.LinearGuide_twin.LinearGuide",
+    }  # fmt: skip
+    assert read_pdparams(tmp_path / BEST).keys() == state_of(Task(recipe).build()).keys()

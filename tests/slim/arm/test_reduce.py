@@ -162,7 +162,7 @@ def test_a_slimmed_detector_is_near_its_teacher_and_distillation_brings_it_neare
     student.eval()  # BatchNorm as it is; the head's form in training is asked for by itself
     for _ in range(8):
         student.head.training = True
-        parts = trainee.losses(trainee(x), {"image": x}, 0.0)
+        parts = trainee.losses(trainee({"image": x}), {"image": x}, 0.0)
         losses.append(float(parts["loss"]))
         assert losses[-1] == pytest.approx(float(parts["loss_map"]) + float(parts["loss_features"]), rel=1e-5)
         parts["loss"].backward()
@@ -195,7 +195,8 @@ def test_labels_add_the_tasks_own_loss(slimmed, examples):
     trainee = Trainee(student, loss)
     trainee.begin()
     student.head.training = True
-    outputs, batch = trainee(x), {"image": x, **targets}
+    batch = {"image": x, **targets}
+    outputs = trainee(batch)
     parts, without = loss(outputs, batch), Distillation(teacher, "det")(outputs, batch)
     trainee.end()
     student.head.training = False

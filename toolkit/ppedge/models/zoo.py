@@ -14,6 +14,7 @@ from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
+from ppedge.models.heads.linear_guide import LinearGuide
 from ppedge.models.necks.db_fpn import DBFPN
 from ppedge.models.necks.sequence_encoder import SequenceEncoder
 from ppedge.models.network import Network
@@ -51,6 +52,7 @@ BUILDERS: Mapping[type[networks.Part], Callable[[Any, Place], nn.Layer]] = {
     networks.DBHead: lambda part, place: DBHead(place.channels, part.k),
     networks.CTCHead: lambda part, place: CTCHead(place.channels, place.classes),
     networks.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
+    networks.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),
 }
 
 
@@ -83,6 +85,20 @@ def build(model: networks.Model, task: Task, classes: int = 0, names: str = "") 
             neck = _build(model.neck, Place(task, channels, classes))
             channels = neck.out_channels
         return Network(backbone, neck, _build(model.head, Place(task, channels, classes)))
+
+
+def build_guide(guide: networks.Guide, net: Network, task: Task, classes: int, names: str) -> nn.Layer:
+    """Build a second head, which only helps a network while it trains.
+
+    Args:
+        guide: Its section of the recipe.
+        net: The network that it guides.
+        task: Of the network.
+        classes: Of its head.
+        names: What the names of parameters start with: the network's own count from 0 too.
+    """
+    with unique_name.guard(names):
+        return _build(guide, Place(task, getattr(net, guide.at).out_channels, classes))
 
 
 def _build(part: networks.Part, place: Place) -> Any:

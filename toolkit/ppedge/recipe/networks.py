@@ -100,7 +100,19 @@ class ClsHead(Part):
     name: Literal["ClsHead"]
 
 
+class LinearGuide(Part):
+    """A guide of a recogniser: one linear layer from the columns of the backbone's features to the classes."""
+
+    takes: ClassVar[Form] = "row"
+    gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
+    name: Literal["LinearGuide"]
+    at: Literal["backbone"] = "backbone"
+    """What it reads."""
+
+
+# A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
 Backbone = MobileNetV3
+Guide = LinearGuide
 Neck = DBFPN | SequenceEncoder
 Head = DBHead | CTCHead | ClsHead
 
@@ -137,6 +149,16 @@ def misfit(model: Model, task: str) -> str | None:
         if part is not None:
             form = part.gives.get(task) if part.takes == form else None
     return None if form == "result" else f"a {task} network needs {' or '.join(_ways(type(model.backbone), task))}"
+
+
+def guide_misfit(guide: Guide, model: Model, task: str) -> str | None:
+    """Say why a guide does not fit a network; None if it does."""
+    form = model.backbone.gives.get(task)
+    if guide.at != "backbone" and model.neck is not None:
+        form = model.neck.gives.get(task)
+    if task in guide.gives and guide.takes == form:
+        return None
+    return f"{guide.name} reads a {guide.takes} at the {guide.at} of a {' or '.join(guide.gives)} network"
 
 
 def _ways(backbone: type[Part], task: str) -> Iterator[str]:

@@ -14,10 +14,9 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, RecPreprocess
 from ppedge.recipe.base import For, Section
 from ppedge.recipe.data import Data
-from ppedge.recipe.losses import GIVEN, NET
 from ppedge.recipe.networks import Imported, Model, form_of_model, misfit
 from ppedge.recipe.slim import Slim
-from ppedge.recipe.train import Train
+from ppedge.recipe.train import Train, misfits
 
 SCHEMA: Literal[2] = 2
 
@@ -115,28 +114,8 @@ class Recipe(Section):
         reason = misfit(self.model, self.task)
         if reason:
             raise ValueError(f"model: {reason}")
-        return self
-
-    @model_validator(mode="after")
-    def _losses_fit(self) -> Recipe:
-        networks = {NET, *self.train.peers}
-        if NET in self.train.peers:
-            raise ValueError(f"train.peers: {NET} is the network that ships; name a peer otherwise")
-        if self.train.peers and self.train.flat_start:
-            raise ValueError("train: peers, flat_start: set one of the two")
-        for name, peer in self.train.peers.items():
-            reason = misfit(peer.model, self.task) if isinstance(peer.model, Model) else None
-            if reason:
-                raise ValueError(f"train.peers.{name}.model: {reason}")
-        for number, term in enumerate(self.train.losses):
-            where = f"train.losses[{number}]: {term.name}"
-            unknown = [name for name in term.networks if name not in networks]
-            if self.task not in term.tasks:
-                raise ValueError(f"{where} is for the task {' or '.join(term.tasks)}")
-            if term.at in GIVEN.values() and term.at != GIVEN[self.task]:
-                raise ValueError(f"{where} reads {term.at}, and a {self.task} network gives {GIVEN[self.task]}")
-            if unknown:
-                raise ValueError(f"{where} names {unknown[0]}, which is none of {', '.join(sorted(networks))}")
+        for sentence in misfits(self.train, self.model, self.task):
+            raise ValueError(sentence)
         return self
 
     @property

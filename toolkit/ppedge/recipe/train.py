@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from ppedge.recipe.base import For, Section
-from ppedge.recipe.losses import Loss
-from ppedge.recipe.networks import Model
+from ppedge.recipe.losses import GIVEN, NET, Loss
+from ppedge.recipe.networks import Guide, Model, guide_misfit, misfit
 
 
 class Schedule(Section):
@@ -102,7 +103,37 @@ class Train(Schedule):
     it CTC needs thousands of steps to start."""
     peers: dict[str, Peer] = Field({})
     """Networks that are trained beside the one that ships, or teach it, by names of your choice."""
+    guides: list[Guide] = Field([])
+    """Second heads, each beside the own one of every network that is trained: it learns from both. Losses name them
+    ``NETWORK.GUIDE``, such as ``net.LinearGuide``."""
     losses: list[Loss] = Field([])
     """What training minimises: the sum of these terms; by default the task's own, DB, CTC or CrossEntropy."""
     det_augment: Annotated[DetAugment, For("det")] = DetAugment()
     rec_augment: Annotated[RecAugment, For("rec", "cls")] = RecAugment()
+
+
+def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
+    """Yield what of a train section does not fit the network or the task, a sentence each."""
+    trained = [NET, *(name for name, peer in train.peers.items() if not peer.frozen)]
+    networks = {NET, *train.peers, *(f"{name}.{guide.name}" for name in trained for guide in train.guides)}
+    if NET in train.peers:
+        yield f"train.peers: {NET} is the network that ships; name a peer otherwise"
+    if train.flat_start and (train.peers or train.guides):
+        yield "train.flat_start: has a guide of its own, and goes with neither peers nor guides"
+    for name, peer in train.peers.items():
+        reason = misfit(peer.model, task) if isinstance(peer.model, Model) else None
+        if reason:
+            yield f"train.peers.{name}.model: {reason}"
+    for guide in train.guides:
+        reason = guide_misfit(guide, model, task)
+        if reason:
+            yield f"train.guides: {reason}"
+    for number, term in enumerate(train.losses):
+        where = f"train.losses[{number}]: {term.name}"
+        unknown = [name for name in term.networks if name not in networks]
+        if task not in term.tasks:
+            yield f"{where} is for the task {' or '.join(term.tasks)}"
+        if term.at in GIVEN.values() and term.at != GIVEN[task]:
+            yield f"{where} reads {term.at}, and a {task} network gives {GIVEN[task]}"
+        if unknown:
+            yield f"{where} names {unknown[0]}, which is none of {', '.join(sorted(networks))}"

@@ -190,7 +190,7 @@ class _Fit:
         self.optimizer.set_lr(learning_rate(step, self.total, warmup, schedule.learning_rate))
         trainee.train()
         with paddle.amp.auto_cast(enable=course.amp, level="O1"):
-            outputs = trainee(batch["image"])
+            outputs = trainee(batch)
         parts = self.trainee.losses(outputs, batch, step / self.total)
         loss = parts["loss"]
         value = float(loss)
@@ -309,7 +309,6 @@ class _Fit:
             course.task.spec.to_dict(),
             [(s.where, s.text if isinstance(s, RecSample) else s.texts) for s in self.dataset.samples],
             self.world,
-            self.trainee.settings(),
         ]
         return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 

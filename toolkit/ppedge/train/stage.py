@@ -18,6 +18,7 @@ from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task
+from ppedge.train.trainees.build import build_trainee
 
 
 def run_train(
@@ -65,7 +66,7 @@ def run_train(
         if first:
             save(recipe, folder / RECIPE)
         course = Course(
-            "train", task.trainee(net), task, recipe.train, train, evaluation, folder,
+            "train", build_trainee(task, net), task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
             evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip

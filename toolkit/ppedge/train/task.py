@@ -15,23 +15,18 @@ from ppedge.metrics.accuracy import MAIN_METRIC, evaluate
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
 from ppedge.models.network import Network
-from ppedge.models.weights import load_weights, read_pdparams
 from ppedge.ocr.direction import DIRECTIONS
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Imported, Model
 from ppedge.recipe.road import Recipe
-from ppedge.train.losses.base import TotalLoss
 from ppedge.train.losses.table import build_loss
-from ppedge.train.trainees.base import Trainee
-from ppedge.train.trainees.guided import Guided
-from ppedge.train.trainees.peers import Peers
 
 Dataset = DetDataset | RecDataset | ClsDataset
 _COLLATE = {"det": collate_det, "rec": collate_rec, "cls": collate_cls}
 
 
 class Task:
-    """A recipe's data, network and loss.
+    """A recipe's data, network and loss of labels.
 
     Args:
         recipe: The recipe.
@@ -46,43 +41,27 @@ class Task:
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = read_charset(recipe) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
-        self.loss = self._loss([NET], [NET])
+        self.loss = build_loss(recipe.train.losses, recipe.task, self.charset, [NET], [NET])
         self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
 
     def build(self) -> Network:
         """Build the recipe's network, its weights drawn from the recipe's seed."""
         paddle.seed(self.recipe.seed)
-        return zoo.build(self._model, self.recipe.task, self._classes)
+        return self.build_model()
 
-    def trainee(self, net: Network) -> Trainee:
-        """Return what the train stage trains: the network, with the peers or the guide that the recipe gives it."""
-        train = self.recipe.train
-        if train.peers:
-            peers = {name: self._peer(name, number) for number, name in enumerate(train.peers, start=1)}
-            trained = [NET, *(name for name, peer in train.peers.items() if not peer.frozen)]
-            frozen = [name for name, peer in train.peers.items() if peer.frozen]
-            return Peers(net, self._loss(trained, [NET, *peers]), peers, frozen)
-        if train.flat_start and self.charset is not None:
-            paddle.seed(self.recipe.seed + 1)
-            return Guided(net, self.loss, self._classes, train.flat_start)
-        return Trainee(net, self.loss)
+    def build_model(self, model: Model | None = None, names: str = "") -> Network:
+        """Build a network for the task from Paddle's random generator as it stands.
+
+        Args:
+            model: Its parts; by default those of the network that ships.
+            names: What the names of parameters start with; see `ppedge.models.zoo.build`.
+        """
+        return zoo.build(model or self._model, self.recipe.task, self.classes, names)
 
     @property
-    def _classes(self) -> int:
+    def classes(self) -> int:
+        """Of a recogniser's or classifier's head."""
         return self.charset.size if self.charset else len(DIRECTIONS)
-
-    def _loss(self, trained: Sequence[str], present: Sequence[str]) -> TotalLoss:
-        return build_loss(self.recipe.train.losses, self.recipe.task, self.charset, trained, present)
-
-    def _peer(self, name: str, number: int) -> Network:
-        """Build a peer, its weights drawn from a seed of its own or read from the recipe's file."""
-        peer = self.recipe.train.peers[name]
-        paddle.seed(self.recipe.seed + number)
-        model = self._model if peer.model == "same" else peer.model
-        net = zoo.build(model, self.recipe.task, self._classes, names=f"{name}_")
-        if peer.weights is not None:
-            load_weights(net, read_pdparams(peer.weights), peer.weights)
-        return net
 
     def samples(self, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
         """Read the recipe's ``train`` or ``eval`` labels.

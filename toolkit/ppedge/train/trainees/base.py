@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from paddle import Tensor, nn
@@ -11,6 +12,21 @@ from ppedge.models.network import Network
 from ppedge.recipe.losses import GIVEN, NET
 from ppedge.train.losses.base import Given, Loss, Outputs
 from ppedge.train.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A second head: it learns beside a network's own, and the network learns from both.
+
+    Attributes:
+        network: Name of the network that it guides.
+        at: Structured name of the layer whose output it reads.
+        head: Called with that output and the batch; returns what losses read, by name.
+    """
+
+    network: str
+    at: str
+    head: nn.Layer
 
 
 class Trainee(nn.Layer):
@@ -22,19 +38,28 @@ class Trainee(nn.Layer):
     Args:
         net: The network that ships.
         loss: What is minimised.
-        others: Further networks that run on the same pictures, by name.
+        peers: Further networks that run on the same pictures, by name.
+        guides: Second heads, by name.
     """
 
-    def __init__(self, net: Network, loss: Loss, others: Mapping[str, Network] | None = None) -> None:
+    def __init__(
+        self,
+        net: Network,
+        loss: Loss,
+        peers: Mapping[str, Network] | None = None,
+        guides: Mapping[str, Guide] | None = None,
+    ) -> None:
         super().__init__()
         self.net = net
         self.loss = loss
-        self.others = nn.LayerDict(dict(others or {}))
+        self.peers = nn.LayerDict(dict(peers or {}))
+        self.guides = dict(guides or {})
+        self.heads = nn.LayerList([guide.head for guide in self.guides.values()])
         self._recorders: dict[str, Recorder] = {}
 
     def networks(self) -> dict[str, nn.Layer]:
         """Return the networks that run on the pictures, by name."""
-        return {NET: self.net, **dict(self.others.items())}
+        return {NET: self.net, **dict(self.peers.items())}
 
     def begin(self) -> None:
         """Called once before the first step.
@@ -43,14 +68,23 @@ class Trainee(nn.Layer):
             PpedgeError: The loss reads a layer that a network lacks.
         """
         reads = self.loss.reads()
-        self._recorders = {
-            name: Recorder(network, sorted(set(reads.get(name, ())) - set(GIVEN.values())))
+        for name, network in self.networks().items():
+            places = {*reads.get(name, ()), *(guide.at for guide in self.guides.values() if guide.network == name)}
+            self._recorders[name] = Recorder(network, sorted(places - set(GIVEN.values())))
+
+    def forward(self, batch: Given) -> Outputs:
+        """Run all networks on a batch's pictures, ``image`` (N, 3, H, W), and the guides on what was noted of them.
+
+        Returns:
+            By network and guide, what it gives, and of a network also what was noted of its layers.
+        """
+        outputs: Outputs = {
+            name: {**network(batch["image"]), **self._recorders[name].take()}
             for name, network in self.networks().items()
         }
-
-    def forward(self, image: Tensor) -> Outputs:
-        """Run all networks on pictures (N, 3, H, W); return what each gives, and what was noted of its layers."""
-        return {name: {**network(image), **self._recorders[name].take()} for name, network in self.networks().items()}
+        for name, guide in self.guides.items():
+            outputs[name] = guide.head(outputs[guide.network][guide.at], batch)
+        return outputs
 
     def losses(self, outputs: Outputs, batch: Given, share: float) -> dict[str, Tensor]:
         """Return the losses of a batch.
@@ -71,10 +105,6 @@ class Trainee(nn.Layer):
     def log(self) -> dict[str, Any]:
         """Return what an evaluation's line in metrics.jsonl has besides."""
         return {}
-
-    def settings(self) -> Any:
-        """Return what the steps depend on beside the recipe and its schedule, as plain JSON values."""
-        return None
 
     def end(self) -> None:
         """Called once after the last step: the networks are left as they would be without a trainee."""

@@ -16,13 +16,14 @@ from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.losses.table import build_loss
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
-from ppedge.train.trainees.guided import GUIDE, Guided, even_alignment, flat_loss
+from ppedge.train.trainees.build import build_trainee
+from ppedge.train.trainees.flat_start import GUIDE, even_alignment, flat_loss
 from small import tiny_recipe
 
 
 def make_course(recipe, folder, **options):
     task = Task(recipe)
-    return Course("train", task.trainee(task.build()), task, recipe.train, *samples_of(task), folder, **options)
+    return Course("train", build_trainee(task, task.build()), task, recipe.train, *samples_of(task), folder, **options)
 
 
 def samples_of(task):
@@ -45,9 +46,9 @@ def test_even_alignment(label, length, filled, expected):
 
 
 def test_losses_of_head_and_guide(rec_data):
-    task = Task(tiny_recipe("rec", rec_data))
-    loss = build_loss([], "rec", None, [NET], [NET])
-    guided = Guided(task.build(), loss, task.charset.size, 0.5)
+    task = Task(tiny_recipe("rec", rec_data, train={"flat_start": 0.5}))
+    task.loss = build_loss([], "rec", None, [NET], [NET])
+    guided = build_trainee(task, task.build())
     paddle.seed(0)
     outputs = {NET: {"logits": paddle.randn([2, 8, 5])}, GUIDE: {"logits": paddle.randn([2, 8, 5])}}
     batch = {
@@ -89,21 +90,20 @@ def test_only_the_network_is_kept_and_a_resumed_course_repeats_itself(rec_data, 
     stopped.trainee.after_step = stop
     with pytest.raises(Interrupted):
         fit(stopped)
-    assert any(name.startswith("net/guide.") for name in read_pdparams(tmp_path / "cut" / LAST))
+    assert any(name.startswith("net/heads.") for name in read_pdparams(tmp_path / "cut" / LAST))
     fit(make_course(recipe, tmp_path / "cut", resume=True))
     assert sha256(tmp_path / "cut" / BEST) == sha256(tmp_path / "whole" / BEST)
 
 
 def test_the_guide_teaches_the_backbone_and_shares_no_moments(rec_data):
-    recipe = tiny_recipe("rec", rec_data)
-    task = Task(recipe)
+    task = Task(tiny_recipe("rec", rec_data, train={"flat_start": 0.5}))
     net = task.build()
-    guided = Guided(net, task.loss, task.charset.size, 0.5)
+    guided = build_trainee(task, net)
     names = [parameter.name for parameter in guided.parameters()]
     assert len(set(names)) == len(names)
     guided.train()
     guided.begin()
-    guided(paddle.randn([2, 3, 32, 64]))[GUIDE]["logits"].sum().backward()
+    guided({"image": paddle.randn([2, 3, 32, 64])})[GUIDE]["logits"].sum().backward()
     guided.end()
     assert all(p.grad is not None for p in net.backbone.parameters() if not p.stop_gradient)
     assert all(p.grad is None for p in net.head.parameters())
@@ -112,7 +112,7 @@ def test_the_guide_teaches_the_backbone_and_shares_no_moments(rec_data):
 def test_ctc_takes_over(rec_data, tmp_path, monkeypatch):
     used = []
     monkeypatch.setattr(
-        "ppedge.train.trainees.guided.flat_loss", lambda *given: used.append("flat") or flat_loss(*given)
+        "ppedge.train.trainees.flat_start.flat_loss", lambda *given: used.append("flat") or flat_loss(*given)
     )
     recipe = tiny_recipe("rec", rec_data, train={"epochs": 4, "batch_size": 4, "flat_start": 0.5})
     course = make_course(recipe, tmp_path)

@@ -15,45 +15,29 @@ from typing import Any
 
 import paddle
 import paddle.nn.functional as F
-from paddle import Tensor, nn
-from paddle.utils import unique_name
+from paddle import Tensor
 
 from ppedge.models.network import Network
 from ppedge.recipe.losses import NET
 from ppedge.train.losses.base import Given, Loss, Outputs
-from ppedge.train.recorder import Recorder
-from ppedge.train.trainees.base import Trainee
+from ppedge.train.trainees.base import Guide, Trainee
 
 GUIDE = "guide"
 
 
-class Guided(Trainee):
+class FlatStart(Trainee):
     """A recogniser and its guide.
 
     Args:
         net: The recogniser.
         loss: Of its labels; the guide learns from it too.
-        classes: Of its head.
-        flat: Share of the course that is a flat start.
+        guide: That gives ``logits`` (N, T, classes) of the backbone's columns.
+        share: Of the course that is a flat start.
     """
 
-    def __init__(self, net: Network, loss: Loss, classes: int, flat: float) -> None:
-        super().__init__(net, loss)
-        self.flat = flat
-        # Names of its own: the optimizer keeps its moments by name, and the network's layers count from 0 too.
-        with unique_name.guard(f"{GUIDE}_"):
-            self.guide = nn.Linear(net.backbone.out_channels, classes)
-
-    def begin(self) -> None:
-        """Note what the backbone gives, beside what the loss reads."""
-        super().begin()
-        self._backbone = Recorder(self.net, ["backbone"])
-
-    def forward(self, image: Tensor) -> Outputs:
-        """Map lines (N, 3, H, W) to ``logits`` (N, T, classes) of the network and of its guide."""
-        outputs = super().forward(image)
-        row = self._backbone.take()["backbone"]
-        return {**outputs, GUIDE: {"logits": self.guide(row.squeeze(2).transpose([0, 2, 1]))}}
+    def __init__(self, net: Network, loss: Loss, guide: Guide, share: float) -> None:
+        super().__init__(net, loss, guides={GUIDE: guide})
+        self.share = share
 
     def losses(self, outputs: Outputs, batch: Given, share: float) -> dict[str, Tensor]:
         """The same loss of head and guide.
@@ -61,17 +45,8 @@ class Guided(Trainee):
         Returns:
             Scalars ``loss``, ``loss_head`` and ``loss_guide``, the first being the sum of the others.
         """
-        head, guide = (self._one(outputs[name], batch, share < self.flat) for name in (NET, GUIDE))
+        head, guide = (self._one(outputs[name], batch, share < self.share) for name in (NET, GUIDE))
         return {"loss": head + guide, "loss_head": head, "loss_guide": guide}
-
-    def settings(self) -> Any:
-        """Return what the steps depend on beside the recipe and its schedule."""
-        return self.flat
-
-    def end(self) -> None:
-        """Leave the network alone."""
-        super().end()
-        self._backbone.remove()
 
     def _one(self, given: Given, batch: Given, flat: bool) -> Tensor:
         return (flat_loss(given, batch) if flat else self.loss({NET: given}, batch))["loss"]

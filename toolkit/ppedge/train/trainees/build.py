@@ -1,0 +1,72 @@
+"""From a recipe's ``train`` section to what the train stage trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import paddle
+
+from ppedge.models import zoo
+from ppedge.models.freezing import freeze_batch_norm
+from ppedge.models.network import Network
+from ppedge.models.weights import load_weights, read_pdparams
+from ppedge.recipe.losses import NET
+from ppedge.recipe.networks import LinearGuide, Model
+from ppedge.recipe.train import Train
+from ppedge.train.losses.base import TotalLoss
+from ppedge.train.losses.table import build_loss
+from ppedge.train.task import Task
+from ppedge.train.trainees.base import Guide, Trainee
+from ppedge.train.trainees.flat_start import FlatStart
+
+
+def build_trainee(task: Task, net: Network) -> Trainee:
+    """Put around a network what the recipe gives it while it trains: peers, guides, or a flat start.
+
+    Args:
+        task: Of the recipe.
+        net: The network that ships.
+
+    Raises:
+        PpedgeError: A peer's weights do not fit.
+    """
+    train = task.recipe.train
+    if train.flat_start:
+        paddle.seed(task.recipe.seed + 1)
+        guide = _guide(task, LinearGuide(name="LinearGuide"), NET, net)
+        return FlatStart(net, task.loss, guide, train.flat_start)
+    peers = {name: _peer(task, name, number) for number, name in enumerate(train.peers, start=1)}
+    trained = {NET: net, **{name: peer for name, peer in peers.items() if not train.peers[name].frozen}}
+    guides = {
+        f"{name}.{guide.name}": _guide(task, guide, name, network)
+        for name, network in trained.items()
+        for guide in train.guides
+    }
+    return Trainee(net, _loss(task, train, list(trained), [NET, *peers, *guides]), peers, guides)
+
+
+def _loss(task: Task, train: Train, trained: Sequence[str], present: Sequence[str]) -> TotalLoss:
+    return build_loss(train.losses, task.recipe.task, task.charset, trained, present)
+
+
+def _guide(task: Task, section: LinearGuide, name: str, network: Network) -> Guide:
+    head = zoo.build_guide(section, network, task.recipe.task, task.classes, f"{name}_{section.name}_")
+    return Guide(name, section.at, head)
+
+
+def _peer(task: Task, name: str, number: int) -> Network:
+    """Build a peer, its weights drawn from a seed of its own or read from the recipe's file.
+
+    A frozen one keeps its weights and BatchNorm's running statistics; like the others it runs in training mode, in
+    which a network gives what losses read.
+    """
+    peer = task.recipe.train.peers[name]
+    paddle.seed(task.recipe.seed + number)
+    net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
+    if peer.weights is not None:
+        load_weights(net, read_pdparams(peer.weights), peer.weights)
+    if peer.frozen:
+        freeze_batch_norm(net)
+        for parameter in net.parameters():
+            parameter.stop_gradient = True
+    return net
