@@ -3,4 +3,4 @@
 # Paddle exports zlib symbols of its own: a zlib that is first imported after Paddle binds to them and crashes.
 import zlib  # noqa: F401
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
