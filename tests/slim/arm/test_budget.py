@@ -8,13 +8,14 @@ import pytest
 
 from ppedge.errors import GateError, PpedgeError
 from ppedge.models.flops import count_flops
+from ppedge.models.network import copy_of
 from ppedge.recipe.slim import ArmPrune, Budget
 from ppedge.slim.arm.budget import Budgeting, told
 from ppedge.slim.arm.influence import influences
 from ppedge.slim.arm.parts import HEAD_PART, NECK
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.arm.search import Point, Problem, choose, frontier, nearest
-from ppedge.slim.arm.slimming import ArmSlimming, copy_of
+from ppedge.slim.arm.slimming import ArmSlimming
 
 SETTINGS = ArmPrune(neck_width=8, head_width=8)
 BLOCK = "backbone.stage3.0"

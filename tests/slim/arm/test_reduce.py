@@ -3,13 +3,14 @@ import paddle
 import pytest
 
 from ppedge.models.flops import count_flops
+from ppedge.models.network import copy_of
 from ppedge.models.weights import load_weights, state_of
 from ppedge.recipe.losses import NET
 from ppedge.recipe.slim import ArmPrune
 from ppedge.slim.arm.collapse import patches
 from ppedge.slim.arm.distill import Distillation, relative_error
 from ppedge.slim.arm.reduce import kept_groups, reduce_blocks
-from ppedge.slim.arm.slimming import ArmSlimming, copy_of
+from ppedge.slim.arm.slimming import ArmSlimming
 from ppedge.slim.channels.groups import group_of
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.train.trainees.base import Trainee

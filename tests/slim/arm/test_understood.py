@@ -9,12 +9,13 @@ from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.models.layers import SEModule
 from ppedge.models.necks.db_fpn import DBFPN
+from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
 from ppedge.recipe.slim import ArmPrune, Budget
 from ppedge.slim.arm.budget import Budgeting
 from ppedge.slim.arm.prices import Prices
-from ppedge.slim.arm.slimming import ArmSlimming, copy_of
+from ppedge.slim.arm.slimming import ArmSlimming
 from ppedge.slim.arm.understood import understood
 from ppedge.slim.channels.groups import trace
 from ppedge.slim.plan import apply_plan

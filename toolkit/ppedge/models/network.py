@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import paddle
 from paddle import nn
+
+from ppedge.models.weights import load_weights, state_of
 
 
 class Network(nn.Layer):
@@ -51,3 +53,16 @@ class Network(nn.Layer):
     def linear_neck(self) -> bool:
         """Whether the neck says of itself that its result is a linear function of the backbone's maps."""
         return bool(getattr(self.neck, "linear", False))
+
+
+def copy_of(net: Network, build: Callable[[], Network]) -> Network:
+    """Return a network's copy, in eval mode.
+
+    Args:
+        net: The network.
+        build: Builds one of its form, with weights of its own.
+    """
+    made = build()
+    load_weights(made, state_of(net), "the network that is copied")
+    made.eval()
+    return made

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
-from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
+from ppedge.models.weights import state_of, write_pdparams
 from ppedge.recipe.road import Recipe
 from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
 from ppedge.slim.context import Findings, Stage
-from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.network import rebuilt
+from ppedge.slim.plan import Plan
 from ppedge.train.stage import stage_inputs
 
 CUT = "cut"
@@ -56,12 +57,7 @@ def kept_plan(stage: Stage) -> Plan | None:
 
 def cut_network(stage: Stage, plan: Plan) -> Network:
     """Return the network that was cut by a plan, in eval mode, as `keep` kept it."""
-    net = stage.task.build()
-    apply_plan(net, plan)
-    path = stage.folder / CUT / "weights.pdparams"
-    load_weights(net, read_pdparams(path), path)
-    net.eval()
-    return net
+    return rebuilt(stage.task, plan, stage.folder / CUT / "weights.pdparams")
 
 
 def clear(folder: Path) -> None:

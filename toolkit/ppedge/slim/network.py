@@ -5,6 +5,8 @@ What chose the plan has no part in it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams
@@ -28,13 +30,26 @@ def load_float(run: Run, task: Task, stage: str) -> Network:
     Raises:
         PpedgeError: Weights or plan are missing, changed, or do not fit.
     """
-    net = task.build()
-    name = BEST
     if stage == "slim":
-        name = PRUNED
-        apply_plan(net, Plan.load(run.artifact("slim", PLAN)))
-    path = run.artifact(stage, name)
-    load_weights(net, read_pdparams(path), path)
+        return rebuilt(task, Plan.load(run.artifact("slim", PLAN)), run.artifact("slim", PRUNED))
+    return rebuilt(task, None, run.artifact(stage, BEST))
+
+
+def rebuilt(task: Task, plan: Plan | None, weights: Path) -> Network:
+    """Return a float network in eval mode, of the form that a plan makes of the recipe's.
+
+    Args:
+        task: Of the recipe.
+        plan: None: the network is as it was trained.
+        weights: Its file.
+
+    Raises:
+        PpedgeError: Weights or plan do not fit.
+    """
+    net = task.build()
+    if plan is not None:
+        apply_plan(net, plan)
+    load_weights(net, read_pdparams(weights), weights)
     net.eval()
     return net
 

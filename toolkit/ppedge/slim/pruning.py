@@ -6,13 +6,13 @@ from typing import Any
 
 from ppedge.data.source import spread
 from ppedge.models.flops import count_flops
-from ppedge.models.network import Network
+from ppedge.models.network import Network, copy_of
 from ppedge.models.weights import state_of
 from ppedge.recipe.sizes import trace_shape
 from ppedge.runs import write_json
 from ppedge.slim import domain
 from ppedge.slim.arm.distill import Distillation
-from ppedge.slim.arm.slimming import ArmSlimming, copy_of
+from ppedge.slim.arm.slimming import ArmSlimming
 from ppedge.slim.channels.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.channels.groups import Group, trace
 from ppedge.slim.channels.sensitivity import choose, measure, trial_counts

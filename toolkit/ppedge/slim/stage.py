@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from ppedge.errors import PpedgeError
+from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
 from ppedge.slim.arm.search import Point, frontier
-from ppedge.slim.arm.slimming import copy_of
 from ppedge.slim.context import Stage
 from ppedge.slim.int8 import pact
 from ppedge.slim.interruption import STATE, clear

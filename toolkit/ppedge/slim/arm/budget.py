@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 import paddle
 
 from ppedge.errors import GateError, PpedgeError
-from ppedge.models.network import Network
-from ppedge.models.weights import load_weights, state_of
+from ppedge.models.network import Network, copy_of
+from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
 from ppedge.recipe.slim import ArmPrune, Quant
 from ppedge.slim.arm.collapse import HEAD, THRESHOLD, head_errors, neck_errors
@@ -187,9 +187,7 @@ class Budgeting:
 
     def _rewritten(self) -> Network:
         """Return a copy of the network as trained, its exact rewrites made."""
-        net = self.build()
-        load_weights(net, state_of(self.teacher), "the network as trained")
-        net.eval()
+        net = copy_of(self.teacher, self.build)
         for rewrite in self._exact:
             apply_rewrite(net, rewrite)
         return net

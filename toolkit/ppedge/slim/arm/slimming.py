@@ -16,8 +16,8 @@ import paddle
 from ppedge.errors import GateError, PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.flops import count_flops
-from ppedge.models.network import Network
-from ppedge.models.weights import load_weights, state_of
+from ppedge.models.network import Network, copy_of
+from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
 from ppedge.recipe.slim import ArmPrune, Quant
 from ppedge.slim.arm.budget import ROUNDING, Budgeting, Counter, Price, told
@@ -240,14 +240,6 @@ def made_by(plan: Plan, build: Callable[[], Network]) -> dict[str, list[int]]:
     apply_plan(net, replace(plan, made={}))
     after = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     return {n: list(s) for n, s in after.items() if before.get(n) != s and n not in plan.keep}
-
-
-def copy_of(net: Network, build: Callable[[], Network]) -> Network:
-    """Return a full network's copy, in eval mode."""
-    made = build()
-    load_weights(made, state_of(net), "the network as trained")
-    made.eval()
-    return made
 
 
 def _block_entry(report: BlockReduction, before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Any]:
