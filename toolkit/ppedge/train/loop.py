@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, loader, steps_per_epoch
 from ppedge.train.checkpoint import Position
 from ppedge.train.optimizer import build_optimizer, learning_rate
+from ppedge.train.stopping import stop_requests
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 
@@ -165,7 +164,7 @@ class _Fit:
         trainee = paddle.DataParallel(self.trainee) if self.world > 1 else self.trainee
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
                           self.rank, self.world, self.dataset.widths())  # fmt: skip
-        with _stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
+        with stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
             for batch in loader(self.dataset, batches, course.task.collate, course.workers):
                 began = time.monotonic()
                 loss, parts = self._step(trainee, batch)
@@ -311,23 +310,3 @@ class _Fit:
             self.world,
         ]
         return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM, so that a step is never cut in half; a second Ctrl-C ends at once."""
-    caught: list[int] = []
-    earlier: dict[int, Any] = {}
-
-    def note(number: int, frame: object) -> None:
-        caught.append(number)
-        signal.signal(signal.SIGINT, earlier[signal.SIGINT])
-
-    for wanted in (signal.SIGINT, signal.SIGTERM):
-        earlier[wanted] = signal.getsignal(wanted)
-        signal.signal(wanted, note)
-    try:
-        yield caught
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
