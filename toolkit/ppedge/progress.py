@@ -20,11 +20,18 @@ class Reporter:
         self.quiet = quiet
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
+        self._said: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print one line."""
         if not self.quiet:
             self.console.print(text, markup=False)
+
+    def say_once(self, text: str) -> None:
+        """Print one line, unless it was printed before: a command may run several stages."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     @contextmanager
     def task(self, title: str, total: int, done: int = 0) -> Iterator[Step]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,6 +30,13 @@ class Stage(str, Enum):
     slim = "slim"
 
 
+class Part(str, Enum):
+    """Parts of the data that measure."""
+
+    eval = "eval"
+    test = "test"
+
+
 @app.command(name="eval")
 def evaluate(
     what: Annotated[
@@ -38,17 +45,20 @@ def evaluate(
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="A .pdparams file of the recipe's network.")] = None,
     stage: Annotated[Stage | None, typer.Option(help="The run's stage; by default its newest.")] = None,
+    on: Annotated[
+        Part | None, typer.Option(help="Of the data; by default test where the recipe has it, else eval.")
+    ] = None,
     set_: Set = [],  # noqa: B006
     device: Device = "auto",
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a network on the recipe's evaluation data.
+    """Measure a network on the recipe's test data, or where it has none on its evaluation data.
 
     Of a run that brought in an inference model, that model is measured, one line of text at a time. Where --set names
     other pictures for a run that was slimmed for ARM, the command says if they are unlike those it was slimmed with.
     """
-    from ppedge.data.source import read_samples
+    from ppedge.data.source import CHOSE_TOO, choosing_reports, read_samples
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
@@ -69,18 +79,29 @@ def evaluate(
     else:
         task = Task(recipe)
         measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
-    samples, skipped = read_samples(recipe, "eval", skip_bad=skip_bad)
+    part = on.value if on else _part(recipe, set_)
+    if choosing_reports(recipe):
+        Reporter().say_once(CHOSE_TOO)
+    samples, skipped = read_samples(recipe, part, skip_bad=skip_bad)
     began = time.monotonic()
     with Reporter().task("eval", len(samples)) as bar:
         metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
     seconds = round(time.monotonic() - began, 2)
     shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
-        emit({"task": recipe.task, "metrics": metrics, "samples": len(samples), "skipped": skipped,
+        emit({"task": recipe.task, "part": part, "metrics": metrics, "samples": len(samples), "skipped": skipped,
               "seconds": seconds, "domain": shift})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    typer.echo(f"{shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+    typer.echo(f"{part}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+
+
+def _part(recipe: Recipe, changes: list[str]) -> Literal["eval", "test"]:
+    """Return the part that is measured if none is asked for: who names other evaluation pictures means those."""
+    from ppedge.data.source import reporting_part
+
+    named = {change.partition("=")[0] for change in changes}
+    return "eval" if "data.eval" in named and "data.test" not in named else reporting_part(recipe)
 
 
 def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | None:

@@ -169,7 +169,8 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     main = MAIN_METRIC[recipe.task]
     if isinstance(recipe.model, Imported):
         return [_imported_row(recipe, run, main)]
-    slim = run.manifest("slim")["metrics"]
+    about = run.manifest("slim")
+    slim, part = about["metrics"], about.get("measured_on", "eval")
     files = run.manifest("convert")["metrics"]["files"]
     report = _report(run)
     counted = [m for m in report["models"] if "instructions" in m and m["cpu"] == report["cpus"][0]]
@@ -187,6 +188,7 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
             "nb_bytes": files.get(f"{file}.nb", {}).get("bytes"),
             "metric": main,
             "value": metrics[main],
+            "measured_on": part,
             "arm_instructions": counts.get(f"{file}.onnx", counts.get(f"{file}.nb")),
         }
         for stage, precision, metrics, file in forms
@@ -197,7 +199,8 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
 def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
     """Return the row of a network that came as an inference model; its metric is that of the pictures validated."""
     files = run.manifest("convert")["metrics"]["files"]
-    model = _report(run)["models"][0]
+    report = _report(run)
+    model = report["models"][0]
     return {
         "network": recipe.name,
         "stage": "imported",
@@ -205,6 +208,7 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "nb_bytes": files.get(f"{recipe.task}.{model['precision']}.nb", {}).get("bytes"),
         "metric": main,
         "value": model["metric"]["reference"][main],
+        "measured_on": report.get("pictures", "eval"),
         "arm_instructions": model["instructions"]["total"],
     }
 
@@ -230,9 +234,11 @@ def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
     for row in rows:
         size = "-" if row["nb_bytes"] is None else f"{row['nb_bytes']:,}"
         count = "-" if row["arm_instructions"] is None else f"{row['arm_instructions'] / 1e6:.1f} M"
-        table.add_row(
-            row["network"], row["stage"], row["precision"], size, f"{row['metric']} {row['value']:.4f}", count
-        )
+        table.add_row(row["network"], row["stage"], row["precision"], size, _metric(row), count)
     Console(width=100, highlight=False).print(table)
     for folder in folders:
         typer.echo(f"run: {folder}")
+
+
+def _metric(row: dict[str, Any]) -> str:
+    return f"{row['metric']} {row['value']:.4f} ({row['measured_on']})"

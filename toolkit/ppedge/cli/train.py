@@ -54,8 +54,12 @@ def train(
     metrics = run_train(loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter)
     if paddle.distributed.get_rank() > 0:
         return
+    about = run.manifest("train")
+    part, chosen_by = about["measured_on"], about.get("chosen_by")
     if as_json:
-        emit({"task": loaded.task, "metrics": metrics, "run": str(run.path)})
-    else:
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        typer.echo(f"{run.stage('train')}: {shown}")
+        emit({"task": loaded.task, "metrics": metrics, "measured_on": part, "chosen_by": chosen_by,
+              "run": str(run.path)})  # fmt: skip
+        return
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    chose = ", ".join(f"{name} {value:.4g}" for name, value in (chosen_by or {}).items())
+    typer.echo(f"{run.stage('train')}: on {part}: {shown}" + (f" (on eval, which chose: {chose})" if chose else ""))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
 from ppedge.data.formats import ClsSample, RecSample, read_all, rec_samples_from_detection
@@ -12,9 +13,13 @@ from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import TURNED, UPRIGHT
 from ppedge.ocr.spec import ModelSpec
+from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 
 T = TypeVar("T")
+Part = Literal["train", "eval", "test"]
+CHOSE_TOO = "note: no data.test: figures are measured on data.eval, which also chose the weights"
+"""Said once where `choosing_reports`."""
 
 
 def read_charset(recipe: Recipe) -> Charset:
@@ -43,17 +48,33 @@ def declared_spec(recipe: Recipe) -> ModelSpec:
     return model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
 
 
-def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
-    """Read and check a recipe's ``train`` or ``eval`` data, making it first if the recipe says how.
+def reporting_part(recipe: Recipe) -> Literal["eval", "test"]:
+    """Return the part of a recipe's data that figures are measured on: ``test``, which chooses nothing, or ``eval``."""
+    return "test" if recipe.data.test else "eval"
+
+
+def choosing_reports(recipe: Recipe) -> bool:
+    """Whether figures are measured on what also chose the weights; nothing chose those of a network brought in."""
+    return not recipe.data.test and not isinstance(recipe.model, Imported)
+
+
+def label_files(recipe: Recipe, part: Part) -> list[Path]:
+    """Return the label files of a part of a recipe's data that are there."""
+    named: list[Path] = getattr(recipe.data, part)
+    return [path for file in named if (path := recipe.data.root / file).is_file()]
+
+
+def read_samples(recipe: Recipe, part: Part, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+    """Read and check a part of a recipe's data, making it first if the recipe says how.
 
     Returns:
-        The samples, those of ``eval`` as `measurable` gives them, and how many bad ones were left out.
+        The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
 
     Raises:
         PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
     """
     ensure_synth(recipe.data)
-    files = recipe.data.train if part == "train" else recipe.data.eval
+    files: list[Path] = getattr(recipe.data, part)
     if not files:
         raise PpedgeError(f"{recipe.name}: data.{part} names no label files.", f"Set data.{part} in the recipe.")
     labels = read_all(files, recipe.data.root, recipe.labels)
@@ -62,7 +83,7 @@ def read_samples(recipe: Recipe, part: str, *, skip_bad: bool = False) -> tuple[
         samples = rec_samples_from_detection(samples)
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{part} holds no usable samples.", "See `ppedge data check`.")
-    return measurable(recipe, samples) if part == "eval" else samples, skipped
+    return samples if part == "train" else measurable(recipe, samples), skipped
 
 
 def spread(samples: Sequence[T], count: int) -> list[T]:

@@ -25,7 +25,7 @@ from ppedge.runs import read_json, write_json
 Kind = Literal["plates", "words", "scenes"]
 
 _SETTINGS = "synth.json"
-_LABELS = {"train": "train.txt", "eval": "val.txt"}
+_LABELS = {"train": "train.txt", "eval": "val.txt", "test": "test.txt"}
 
 
 def generate(
@@ -36,10 +36,12 @@ def generate(
     seed: int,
     content: Content = "words",
     progress: Callable[[int, int], None] | None = None,
+    test: int = 0,
 ) -> None:
-    """Make a data set: ``images/``, ``train.txt`` and ``val.txt`` in PPOCR format, and ``synth.json``, its settings.
+    """Make a data set: ``images/``, its label files in PPOCR format, and ``synth.json``, its settings.
 
-    The folder appears whole: it is made under a hidden name beside its place and renamed at the end.
+    The label files are ``train.txt``, ``val.txt`` and, with pictures for it, ``test.txt``. The folder
+    appears whole: it is made under a hidden name beside its place and renamed at the end.
 
     Args:
         kind: ``plates`` (crops of Chinese licence plates), ``words`` (crops of lines of printable ASCII) or ``scenes``
@@ -50,25 +52,28 @@ def generate(
         seed: The same seed gives the same bytes.
         content: What the texts of ``scenes`` are.
         progress: Called with the number of pictures made and to make.
+        test: Pictures that only report; 0 makes no ``test.txt``.
 
     Raises:
         PpedgeError: ``out`` holds something already, or a count or the seed is negative.
     """
-    if min(train, eval, seed) < 0:
+    if min(train, eval, test, seed) < 0:
         raise PpedgeError("Synthetic data: a count and the seed must not be negative.")
     done = 0
     with new_folder(out) as folder:
         (folder / "images").mkdir()
-        for number, (split, count) in enumerate({"train": train, "eval": eval}.items()):
+        for number, (split, count) in enumerate({"train": train, "eval": eval, "test": test}.items()):
+            if split == "test" and not count:
+                continue
             lines = []
             for index in range(count):
                 rng = np.random.default_rng((seed, number, index))
                 lines.append(_make_sample(kind, content, folder, f"images/{split}_{index:06d}.jpg", rng))
                 done += 1
                 if progress is not None:
-                    progress(done, train + eval)
+                    progress(done, train + eval + test)
             write_lines(folder / _LABELS[split], lines)
-        write_json(folder / _SETTINGS, _settings(kind, train, eval, seed, content))
+        write_json(folder / _SETTINGS, _settings(kind, train, eval, test, seed, content))
 
 
 def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> bool:
@@ -89,7 +94,7 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     synth = data.synth
     if synth is None:
         return False
-    wanted = _settings(synth.kind, synth.train, synth.eval, seed, synth.content)
+    wanted = _settings(synth.kind, synth.train, synth.eval, synth.test, seed, synth.content)
     settings = data.root / _SETTINGS
     if settings.is_file():
         if (found := read_json(settings)) != wanted:
@@ -98,17 +103,18 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
                 "Delete that folder, or choose another data.root.",
             )
         return False
-    files = [*data.train, *data.eval]
+    files = [*data.train, *data.eval, *data.test]
     if files and all((data.root / file).is_file() for file in files):
         return False
-    foreign = [str(file) for file in files if str(file) not in _LABELS.values()]
+    made = [label for split, label in _LABELS.items() if getattr(synth, split)]
+    foreign = [str(file) for file in files if str(file) not in made]
     if foreign:
         raise PpedgeError(
-            f"data.synth makes {' and '.join(_LABELS.values())}, but the recipe names {foreign[0]}.",
-            "Name those two under data.train and data.eval.",
+            f"data.synth makes {' and '.join(made)}, but the recipe names {foreign[0]}.",
+            "Name those under data.train, data.eval and data.test; test.txt is made if data.synth.test is above 0.",
         )
     try:
-        generate(synth.kind, data.root, synth.train, synth.eval, seed, synth.content, progress)
+        generate(synth.kind, data.root, synth.train, synth.eval, seed, synth.content, progress, synth.test)
     except PpedgeError:
         if settings.is_file() and read_json(settings) == wanted:
             return False  # another process was faster: with several devices, each starts one
@@ -116,8 +122,10 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     return True
 
 
-def _settings(kind: Kind, train: int, eval: int, seed: int, content: Content) -> dict[str, object]:
+def _settings(kind: Kind, train: int, eval: int, test: int, seed: int, content: Content) -> dict[str, object]:
     settings: dict[str, object] = {"kind": kind, "train": train, "eval": eval, "seed": seed}
+    if test:  # data made before there was a test part say nothing of it
+        settings["test"] = test
     return {**settings, "content": content} if kind == "scenes" else settings
 
 

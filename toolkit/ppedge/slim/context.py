@@ -30,12 +30,14 @@ class Findings:
     Attributes:
         metrics: Of the stage, by step.
         outputs: Names of files in the stage's folder.
+        chosen_by: The same on the evaluation data, where the metrics are of test data.
         int8: Names of the layers that a budget wants in 8 bits; None where none chose them.
         domain: How training and evaluation pictures differ; None where that was not looked at or cannot be told.
     """
 
     metrics: dict[str, Any] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    chosen_by: dict[str, Any] = field(default_factory=dict)
     int8: Sequence[str] | None = None
     domain: dict[str, Any] | None = None
 
@@ -51,7 +53,8 @@ class Stage:
         folder: The stage's working folder.
         reporter: Progress.
         train: Training samples.
-        eval: Evaluation samples.
+        eval: Evaluation samples, which choose.
+        test: Samples that only report; None where the recipe keeps none aside.
         device: Which Paddle computes on.
         count: Counts a network's ARM instructions.
         price: Predicts them.
@@ -70,6 +73,7 @@ class Stage:
     count: Counter | None = None
     price: Price | None = None
     resume: bool = False
+    test: Sequence[Any] | None = None
     found: Findings = field(default_factory=Findings)
 
 
@@ -87,12 +91,20 @@ def batches(stage: Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
         yield paddle.to_tensor(stage.task.collate(items)["image"])
 
 
-def train_course(stage: Stage, title: str, trainee: Trainee, schedule: Schedule) -> tuple[Metrics, Metrics]:
+def train_course(
+    stage: Stage, title: str, trainee: Trainee, schedule: Schedule, before: str, after: str | None = None
+) -> None:
     """Train for a while, or go on; the log becomes a file of the stage.
 
-    Returns:
-        The metrics as the network came, and at its best.
+    Args:
+        stage: This stage.
+        title: Of the course.
+        trainee: What is trained; at the end its network holds the weights that the evaluation data chose.
+        schedule: Of the course.
+        before: What the stage's metrics call the network as it came.
+        after: What they call it at its best; None leaves that out.
     """
+    as_it_came = None if stage.test is None else stage.task.evaluate(trainee.net, stage.test)
     course = Course(
         title, trainee, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
@@ -102,4 +114,21 @@ def train_course(stage: Stage, title: str, trainee: Trainee, schedule: Schedule)
     log = f"{title.lower().replace('-', '')}.jsonl"
     shutil.copyfile(course.folder / METRICS, stage.folder / log)
     stage.found.outputs.append(log)
-    return result.first, result.best
+    note_metrics(stage, before, result.first, as_it_came)
+    if after is not None:
+        at_its_best = None if stage.test is None else stage.task.evaluate(trainee.net, stage.test)
+        note_metrics(stage, after, result.best, at_its_best)
+
+
+def note_metrics(stage: Stage, step: str, chose: Metrics, reported: Metrics | None) -> None:
+    """Note a step's metrics: those on test data where there are any, and beside them what chose.
+
+    Args:
+        stage: This stage.
+        step: What the metrics call the network.
+        chose: On evaluation data.
+        reported: On test data; None where there is none.
+    """
+    stage.found.metrics[step] = chose if reported is None else reported
+    if reported is not None:
+        stage.found.chosen_by[step] = chose

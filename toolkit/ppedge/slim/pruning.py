@@ -43,17 +43,15 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
         elif settings.method == "arm":
             plan = _reduce_for_arm(stage, trained, net)
         keep(stage, plan, net)
-    net, metrics = cut_network(stage, plan), stage.found.metrics
+    net = cut_network(stage, plan)
     if settings.method == "none":
         return plan, net, None
     if settings.method == "fpgm":
-        metrics["pruned"], metrics["finetuned"] = train_course(
-            stage, "fine-tune", Trainee(net, stage.task.loss), settings.finetune
-        )
+        train_course(stage, "fine-tune", Trainee(net, stage.task.loss), settings.finetune, "pruned", "finetuned")
         return plan, net, None
     schedule = settings.arm.distill
     loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss)
-    metrics["reduced"], metrics["distilled"] = train_course(stage, "distil", Trainee(net, loss), schedule)
+    train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled")
     return plan, net, loss
 
 

@@ -15,7 +15,7 @@ from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.runs import write_json
 from ppedge.slim.arm.distill import Distillation
-from ppedge.slim.context import Stage, batches, train_course
+from ppedge.slim.context import Stage, batches, note_metrics, train_course
 from ppedge.slim.int8 import pact
 from ppedge.slim.int8.precision import Choice, choose_precisions
 from ppedge.slim.plan import Plan, apply_plan
@@ -112,7 +112,7 @@ def quantize_and_train(
     pact.calibrate(net, calibration.batches)
     first = pact.clips_of(net)
     trainee = pact.Quantized(net, loss or task.loss, settings.min_clip)
-    stage.found.metrics["calibrated"], _ = train_course(stage, "QAT", trainee, settings.train)
+    train_course(stage, "QAT", trainee, settings.train, "calibrated")
     last = pact.clips_of(net)
     stage.reporter.say(pact.describe_course(first, last))
     write_json(stage.folder / CLIPS, {name: {"start": first[name], "end": last[name]} for name in first})
@@ -123,4 +123,5 @@ def quantize_and_train(
     apply_plan(exported, plan)
     pact.quantize(exported, float_names=plan.float_layers)
     load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)
-    stage.found.metrics["quantized"] = task.evaluate(exported, stage.eval)
+    reported = None if stage.test is None else task.evaluate(exported, stage.test)
+    note_metrics(stage, "quantized", task.evaluate(exported, stage.eval), reported)

@@ -6,15 +6,16 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ppedge.data.source import label_files
 from ppedge.errors import PpedgeError
 from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
-from ppedge.runs import Run
+from ppedge.runs import Run, sha256
 from ppedge.slim.arm.budget import Counter, Price
 from ppedge.slim.arm.search import Point, frontier
-from ppedge.slim.context import Stage
+from ppedge.slim.context import Stage, note_metrics
 from ppedge.slim.int8 import pact
 from ppedge.slim.interruption import STATE, clear
 from ppedge.slim.network import PLAN, PRUNED, load_float
@@ -22,7 +23,7 @@ from ppedge.slim.plan import Plan
 from ppedge.slim.pruning import arm_slimming, pruned
 from ppedge.slim.quantizing import calibration_of, choose_precision, quantize_and_train
 from ppedge.train.loop import BEST
-from ppedge.train.stage import stage_inputs
+from ppedge.train.stage import measured_on, read_test, stage_inputs
 from ppedge.train.task import Task
 
 
@@ -65,12 +66,14 @@ def run_slim(
             f"{attempt}: an interrupted slimming lies there.", "Go on with --resume, or start anew with --force."
         )
     task = Task(recipe)
-    trained = run.manifest("train")["metrics"]
+    run.manifest("train")
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
+    aside = read_test(task, reporter, skip_bad=skip_bad)
     with run.writing("slim", force=force, keep=STATE, resume=resume) as folder:
-        stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume)
-        stage.found.metrics["float"] = {k: v for k, v in trained.items() if k != "parameters"}
+        stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume,
+                      aside)  # fmt: skip
+        _note_trained(stage)
         plan, float_layers = _steps(stage)
         clear(folder)
         run.write_manifest(
@@ -87,10 +90,26 @@ def run_slim(
             quant=recipe.slim.quant.method if "int8" in plan.precision.values() else "none",
             float_layers=float_layers,
             domain=stage.found.domain,
+            **measured_on(recipe, stage.found.chosen_by),
             skipped=skipped,
             seconds=round(time.monotonic() - began, 1),
         )
     return stage.found.metrics
+
+
+def _note_trained(stage: Stage) -> None:
+    """Note the metrics of the network as trained, measured anew where the train stage knew no test data, or others."""
+    about = stage.run.manifest("train")
+    trained = {name: value for name, value in about["metrics"].items() if name != "parameters"}
+    if stage.test is None:
+        note_metrics(stage, "float", about.get("chosen_by", trained), None)
+        return
+    known = {entry["sha256"] for entry in about["inputs"]}
+    if about.get("measured_on") == "test" and {*map(sha256, label_files(stage.recipe, "test"))} <= known:
+        note_metrics(stage, "float", about["chosen_by"], trained)
+        return
+    reported = stage.task.evaluate(load_float(stage.run, stage.task, "train"), stage.test)
+    note_metrics(stage, "float", about.get("chosen_by", trained), reported)
 
 
 def _steps(stage: Stage) -> tuple[Plan, list[str]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import paddle
 
+from ppedge.data.source import CHOSE_TOO, Part, choosing_reports, label_files, reporting_part
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import load_backbone, load_weights, read_pdparams
@@ -31,7 +33,9 @@ def run_train(
     skip_bad: bool = False,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Train and return the stage's metrics.
+    """Train and return the stage's metrics, measured on ``data.test`` where there is one.
+
+    The weights are chosen on ``data.eval`` alone.
 
     Args:
         recipe: What to train.
@@ -55,6 +59,7 @@ def run_train(
     task = Task(recipe)
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
+    aside = read_test(task, reporter, skip_bad=skip_bad)
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
     net = task.build()
@@ -74,7 +79,8 @@ def run_train(
         if not first:
             return result.best
         parameters = sum(int(p.size) for p in net.parameters())
-        metrics = {**result.best, "parameters": parameters}
+        figures = result.best if aside is None else task.evaluate(net, aside)
+        metrics = {**figures, "parameters": parameters}
         run.write_manifest(
             folder,
             "train",
@@ -85,9 +91,33 @@ def run_train(
             device=device,
             steps=result.steps,
             skipped=skipped,
+            **measured_on(recipe, result.best),
             seconds=round(time.monotonic() - began, 1),
         )
     return metrics
+
+
+def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | None:
+    """Return the samples that only report; None, said once, if the recipe keeps none aside.
+
+    Raises:
+        PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
+    """
+    if choosing_reports(task.recipe):
+        reporter.say_once(CHOSE_TOO)
+        return None
+    return task.samples("test", skip_bad=skip_bad)[0]
+
+
+def measured_on(recipe: Recipe, chosen_by: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a manifest says of its metrics: where they were measured, and what chose, if that is something else.
+
+    Args:
+        recipe: The recipe.
+        chosen_by: The metrics on ``data.eval``.
+    """
+    part = reporting_part(recipe)
+    return {"measured_on": part} | ({"chosen_by": dict(chosen_by)} if part == "test" else {})
 
 
 def check_files(recipe: Recipe) -> None:
@@ -113,9 +143,9 @@ def weight_files(recipe: Recipe) -> dict[str, Path]:
 
 def stage_inputs(recipe: Recipe) -> list[Path]:
     """Return the files that training reads beside pictures: label files, weights, and a character set of one's own."""
-    labels = [recipe.data.root / file for file in (*recipe.data.train, *recipe.data.eval)]
+    labels = [path for part in get_args(Part) for path in label_files(recipe, part)]
     charset = recipe.data.root / recipe.data.charset
-    return [*(path for path in (*labels, charset) if path.is_file()), *weight_files(recipe).values()]
+    return [*labels, *([charset] if charset.is_file() else []), *weight_files(recipe).values()]
 
 
 def _start_weights(net: Network, recipe: Recipe, reporter: Reporter) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
-from ppedge.data.source import measurable, model_spec, read_charset, read_samples
+from ppedge.data.source import Part, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import MAIN_METRIC, evaluate
 from ppedge.models import zoo
@@ -63,8 +63,8 @@ class Task:
         """Of a recogniser's or classifier's head."""
         return self.charset.size if self.charset else len(DIRECTIONS)
 
-    def samples(self, part: str, *, skip_bad: bool = False) -> tuple[list[Any], int]:
-        """Read the recipe's ``train`` or ``eval`` labels.
+    def samples(self, part: Part, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+        """Read the labels of a part of the recipe's data.
 
         Returns:
             The samples, and how many bad ones were left out.

@@ -77,6 +77,7 @@ def _head(report: Mapping[str, Any], title: str) -> Html:
         "Engine on ARM": ", ".join(dict.fromkeys(model["runtime"] for model in models if "runtime" in model)),
         "Emulated cores": ", ".join(report["cpus"]),
         "Compared": "; ".join(f"{road}, {samples} {unit}" for road, samples in roads.items()),
+        "Measured on": _pictures(report),
         "Versions": ", ".join(f"{name} {version}" for name, version in report.get("versions", {}).items()),
     }
     told = f"{len(report['gates']) - failed} of {len(report['gates'])} gates hold."
@@ -85,6 +86,12 @@ def _head(report: Mapping[str, Any], title: str) -> Html:
         "header", tag("h1", title), tag("p", _outcome(report["passed"]), f" - {told}"),
         tag("dl", *(piece for pair in known for piece in pair)),
     )  # fmt: skip
+
+
+def _pictures(report: Mapping[str, Any]) -> str:
+    """Name the part of the data; reports of earlier versions do not, and are of data.eval."""
+    part = f"data.{report.get('pictures', 'eval')}"
+    return f"{part}, which also chose the weights" if report.get("pictures_chose") else part
 
 
 def _outcome(passed: bool) -> Html:

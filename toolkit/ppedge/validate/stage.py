@@ -11,7 +11,15 @@ from typing import Any, cast
 
 from ppedge.arm.cores import features
 from ppedge.cost.inference import Cost, measure, ratios
-from ppedge.data.source import declared_spec, read_samples, spread
+from ppedge.data.source import (
+    CHOSE_TOO,
+    choosing_reports,
+    declared_spec,
+    label_files,
+    read_samples,
+    reporting_part,
+    spread,
+)
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
@@ -67,8 +75,11 @@ def run_validate(
     began = time.monotonic()
     run.require_fresh("convert")
     require_possible(recipe.validate_)
-    samples, _ = read_samples(recipe, "eval", skip_bad=skip_bad)
-    labels = [path for file in recipe.data.eval if (path := recipe.data.root / file).is_file()]
+    part = reporting_part(recipe)
+    if choosing_reports(recipe):
+        reporter.say_once(CHOSE_TOO)
+    samples, _ = read_samples(recipe, part, skip_bad=skip_bad)
+    labels = label_files(recipe, part)
     with run.writing("validate", force=force) as folder:
         on_phone = phone.measure(recipe, run, reporter.say) if phone else None
         stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter, allow_older_runtime)
@@ -164,6 +175,8 @@ class _Stage:
             "name": self.recipe.name,
             "versions": versions(),
             "task": self.recipe.task,
+            "pictures": reporting_part(self.recipe),
+            "pictures_chose": choosing_reports(self.recipe),
             "engine": self.settings.engine,
             "cpus": emulated,
             "features": {cpu: features(cpu) for cpu in emulated},
