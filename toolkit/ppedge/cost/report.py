@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ppedge.artifacts import Converted
 from ppedge.cost.measured import measure_operators, named
 from ppedge.cost.operators import UNCOUNTED, Shape, operations
 from ppedge.cost.predicted import about, predict
@@ -15,8 +16,6 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
 from ppedge.runs import Run, read_json
-
-BASELINE = "baseline"
 
 
 def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:
@@ -30,7 +29,7 @@ def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:
         name
         for precision in precisions
         for name in names
-        if name.endswith(f".{precision}.nb") and not name.startswith(f"{BASELINE}/")
+        if (file := Converted.parse(name)) and (file.form, file.precision, file.baseline) == ("nb", precision, False)
     ]
     if not found:
         raise PpedgeError(
@@ -51,9 +50,10 @@ def layer_names(run: Run, path: Path) -> dict[str, str]:
     parent = run.manifest("convert")["parent"]
     if parent is None or find_spec("paddle") is None:
         return {}
-    baseline = path.parent.name == BASELINE
-    stage = "train" if baseline else parent["stage"]
-    kind = "quantized" if ".int8." in path.name else "float"
+    file = Converted.parse(str(path.relative_to(run.stage("convert"))))
+    assert file is not None, f"{path} is not a converted file of {run.path}"
+    stage = "train" if file.baseline else parent["stage"]
+    kind = "quantized" if file.precision == "int8" else "float"
     with tempfile.TemporaryDirectory(prefix="ppedge-names-") as folder:
         out = Path(folder) / "names.json"
         run_module("ppedge.cost.names", [run.path, stage, kind, out], f"Naming the layers of {path}")
