@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import zlib  # noqa: F401  Before Paddle: ppedge/__init__.py says why.
 from functools import partial
 from pathlib import Path
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from fakes import Fake, FakeArm
 
+from fakes import Fake, FakeArm
 from ppedge.arm import lite, qemu
 from ppedge.cli.main import main
 from ppedge.data.source import model_spec

@@ -3,8 +3,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from fakes import Fake, workers
 
+from fakes import Fake, workers
 from ppedge.data.formats import ClsSample, DetSample, RecSample
 from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess

@@ -6,8 +6,8 @@ import signal
 
 import numpy as np
 import pytest
-from fakes import COUNTS, Fake, FakeArm
 
+from fakes import COUNTS, Fake, FakeArm
 from ppedge.cli.validate import report_lines
 from ppedge.cost.inference import measure
 from ppedge.data.source import model_spec

@@ -3,8 +3,8 @@ import time
 
 import numpy as np
 import pytest
-from fakes import Fake, workers
 
+from fakes import Fake, workers
 from ppedge.errors import PpedgeError
 from ppedge.validate.workers import Workers
 

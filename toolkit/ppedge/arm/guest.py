@@ -10,11 +10,9 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
-from typing_extensions import Self
 
 from ppedge.arm import protocol, qemu
 from ppedge.arm.elf import Function
@@ -158,14 +156,6 @@ class Guest:
         Further calls are harmless.
         """
         self._process.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _release(self) -> None:
         self._words.close()

@@ -14,6 +14,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -231,7 +232,7 @@ def _cross_compiler(scratch: Path) -> tuple[list[str], dict[str, str]]:
 def _self_test(sandbox: Sandbox, runner: Path) -> str:
     """Run the model that ships with ppedge; return the runtime's version."""
     image, expected = selftest_case()
-    with Guest(sandbox, [runner], cpu="cortex-a53", timeout=60.0) as guest:
+    with closing(Guest(sandbox, [runner], cpu="cortex-a53", timeout=60.0)) as guest:
         about = guest.open_model(SELFTEST)
         (output,) = guest.run([image], "Paddle Lite's self-test")
     difference = float(np.abs(output - expected).max()) if output.shape == expected.shape else float("inf")

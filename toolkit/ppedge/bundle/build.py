@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ppedge import artifacts
 from ppedge.bundle import manifest
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.golden import write_golden
@@ -109,10 +110,11 @@ def _tell_validation(sources: Sequence[Source], say: Callable[[str], None]) -> N
 def _add_model(folder: Path, source: Source, precision: str, onnx: bool) -> dict[str, Any]:
     """Copy a model's files into the bundle and return its entry of the manifest."""
     task = source.task
-    source.copy(f"{task}.{precision}.nb", folder / f"{task}.nb")
+    shipped = artifacts.nb(task, precision)
+    source.copy(shipped, folder / manifest.model_file(task))
     if onnx:
-        source.copy(f"{task}.{precision}.onnx", folder / f"{task}.onnx")
-    links = chain(source, f"{task}.{precision}.nb")
+        source.copy(artifacts.onnx(task, precision), folder / manifest.twin_file(task))
+    links = chain(source, shipped)
     return manifest.model_entry(folder, task, source.spec, precision=precision, chain=links)
 
 
@@ -149,7 +151,5 @@ def _networks(
 
 def _open(source: Source, precision: str, engine: str) -> Engine:
     """Open what a .nb file was made of, with one thread: how sums are split over threads shows in the last bits."""
-    stem = f"{source.task}.{precision}"
-    names = [f"paddle/{stem}.pdmodel", f"paddle/{stem}.pdiparams"] if engine == "paddle" else [f"{stem}.onnx"]
-    files = [source.run.artifact("convert", name) for name in names]
+    files = [source.run.artifact("convert", name) for name in artifacts.needed_by(engine, source.task, precision)]
     return open_engine(engine, files[0], threads=1)

@@ -34,6 +34,16 @@ LICENCE = (
 )
 
 
+def model_file(task: str) -> str:
+    """Return the name of a model's ``.nb`` file in a bundle."""
+    return f"{task}.nb"
+
+
+def twin_file(task: str) -> str:
+    """Return the name of its ONNX twin."""
+    return f"{task}.onnx"
+
+
 def file_entry(folder: Path, name: str) -> dict[str, Any]:
     """Return ``file`` (relative to the bundle), ``bytes`` and ``sha256`` of a file."""
     path = folder / name
@@ -82,11 +92,11 @@ def model_entry(
     Raises:
         PpedgeError: The .nb file is damaged.
     """
-    twin = f"{task}.onnx"
+    name, twin = model_file(task), twin_file(task)
     return {
-        **file_entry(folder, f"{task}.nb"),
+        **file_entry(folder, name),
         "precision": precision,
-        "opt_version": read_nb(folder / f"{task}.nb").opt_version,
+        "opt_version": read_nb(folder / name).opt_version,
         "input": INPUT,
         **constants(task, spec),
         "onnx": file_entry(folder, twin) if (folder / twin).is_file() else None,

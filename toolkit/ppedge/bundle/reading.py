@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.arm import lite
-from ppedge.bundle.manifest import CHARSET, read_charset, read_manifest
+from ppedge.artifacts import FORMS
+from ppedge.bundle.manifest import CHARSET, read_charset, read_manifest, twin_file
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.db import GROWN_SIDE
@@ -17,9 +18,6 @@ from ppedge.ocr.pipeline import Classifier, Detector, Network, Pipeline, Recogni
 from ppedge.ocr.spec import ModelSpec
 from ppedge.runs import MANIFEST, sha256
 
-KINDS = {"onnxruntime": "onnx", "arm-onnxruntime": "onnx", "arm-paddlelite": "nb"}
-"""The engines that can run a bundle, and what they run of it."""
-
 
 def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pipeline:
     """Open the networks of a bundle.
@@ -27,8 +25,8 @@ def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pi
     Args:
         stack: Closes them.
         folder: The bundle.
-        engine: One of `KINDS`; by default onnxruntime if the ONNX twins are in the bundle, else the registered Paddle
-            Lite under emulation.
+        engine: One of `artifacts.FORMS`; by default onnxruntime if the ONNX twins are in the bundle, else the
+            registered Paddle Lite under emulation.
 
     Returns:
         What reads a picture.
@@ -76,11 +74,11 @@ def choose_engine(folder: Path, value: dict[str, Any]) -> str:
 
 
 def _model_file(folder: Path, task: str, model: dict[str, Any], engine: str) -> Path:
-    if engine not in KINDS:
-        raise PpedgeError(f"{folder}: a bundle holds nothing that {engine} runs.", f"Use one of {', '.join(KINDS)}.")
-    entry = model if KINDS[engine] == "nb" else model["onnx"]
+    if engine not in FORMS:
+        raise PpedgeError(f"{folder}: a bundle holds nothing that {engine} runs.", f"Use one of {', '.join(FORMS)}.")
+    entry = model if FORMS[engine] == "nb" else model["onnx"]
     if entry is None:
-        raise PpedgeError(f"{folder}: has no {task}.onnx for {engine}.", "Build the bundle with --onnx.")
+        raise PpedgeError(f"{folder}: has no {twin_file(task)} for {engine}.", "Build the bundle with --onnx.")
     return _unchanged(folder, entry)
 
 

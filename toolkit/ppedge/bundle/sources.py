@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppedge.artifacts import nb
 from ppedge.bundle.manifest import constants
 from ppedge.errors import PpedgeError
 from ppedge.runs import MANIFEST, Run, open_run, sha256
@@ -39,7 +40,7 @@ class Source:
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions of its .nb files that a bundle can hold, the preferred one first."""
-        return tuple(p for p in PRECISIONS if f"{self.task}.{p}.nb" in self.files)
+        return tuple(p for p in PRECISIONS if nb(self.task, p) in self.files)
 
     def copy(self, name: str, target: Path) -> None:
         """Copy a file of the convert stage, whose bytes must be those that its manifest names.
@@ -90,7 +91,7 @@ def choose_precision(sources: Sequence[Source], asked: str | None) -> str:
         lacking = [source for source in sources if precision not in source.precisions]
         if not lacking:
             return precision
-    wanted = f"{lacking[0].task}.{asked}.nb" if asked else "a .nb file of one precision, fp32 or int8, in all runs"
+    wanted = nb(lacking[0].task, asked) if asked else "a .nb file of one precision, fp32 or int8, in all runs"
     hint = "int8 needs `ppedge slim --quant pact`" if asked == "int8" else "Ask `ppedge convert` for fp32"
     raise PpedgeError(f"{lacking[0].run.path}: the convert stage has not left {wanted}.", f"{hint}; see --precision.")
 

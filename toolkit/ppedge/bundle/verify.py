@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.bundle.golden import CASE
-from ppedge.bundle.manifest import SCHEMA, read_charset, read_unsealed, sealed
+from ppedge.bundle.manifest import GOLDEN, SCHEMA, read_charset, read_unsealed, sealed
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb
 from ppedge.ocr.preprocess import read_image
@@ -119,7 +119,7 @@ def _charset(folder: Path, model: dict[str, Any], entry: dict[str, Any]) -> Iter
 
 def _golden(folder: Path, name: str, value: dict[str, Any]) -> Iterator[str]:
     """Check one golden case; its files are the ones that the manifest names."""
-    place = folder / "golden" / name
+    place = folder / GOLDEN / name
     case = read_json(place / CASE)
     yield from _picture(place / case["picture"], case)
     height, width = case["det"]["input"]["shape"][2:]

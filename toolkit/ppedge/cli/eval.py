@@ -139,15 +139,16 @@ def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | No
 
 def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
     """Return what measures the inference model that a run brought in, as the run keeps it."""
+    from ppedge.artifacts import inference_model
     from ppedge.data.source import declared_spec
     from ppedge.engines import open_engine
     from ppedge.metrics.accuracy import evaluate
 
     run.require_fresh("convert")
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
-    prefix = next(name for p in ("fp32", "int8") if f"{(name := f'paddle/{recipe.task}.{p}')}.pdmodel" in there)
-    run.artifact("convert", f"{prefix}.pdiparams")
-    engine = open_engine("paddle", run.artifact("convert", f"{prefix}.pdmodel"))
+    names = next(names for p in ("fp32", "int8") if (names := inference_model(recipe.task, p))[0] in there)
+    files = [run.artifact("convert", name) for name in names]
+    engine = open_engine("paddle", files[0])
     spec = declared_spec(recipe)
 
     def measure(samples: list[Any], **options: Any) -> dict[str, float]:

@@ -23,14 +23,6 @@ EngineName = Literal["onnxruntime", "paddle", "arm-onnxruntime", "arm-paddlelite
 Precision = Literal["fp32", "int8"]
 Task = Literal["det", "rec", "cls"]
 
-FILES = {
-    "onnxruntime": ("{task}.{precision}.onnx",),
-    "arm-onnxruntime": ("{task}.{precision}.onnx",),
-    "arm-paddlelite": ("{task}.{precision}.nb",),
-    "paddle": ("paddle/{task}.{precision}.pdmodel", "paddle/{task}.{precision}.pdiparams"),
-}
-"""What each engine needs of a run's convert stage; it opens the first."""
-
 
 @app.command()
 def ocr(
@@ -139,6 +131,7 @@ def _open_bundle(
 
 def _exported(path: Path, task: Task, engine: str, precision: str) -> tuple[Path, ModelSpec]:
     """Return the file for an engine in a run, checked against its manifest, and the model's specification."""
+    from ppedge.artifacts import needed_by
     from ppedge.ocr.spec import ModelSpec
     from ppedge.runs import open_run
 
@@ -153,7 +146,7 @@ def _exported(path: Path, task: Task, engine: str, precision: str) -> tuple[Path
         ) from error
     if spec.task != task:
         raise PpedgeError(f"--{task} {path}: this run's task is {spec.task}.", f"Name a {task} run.")
-    files = [run.artifact("convert", name.format(task=task, precision=precision)) for name in FILES[engine]]
+    files = [run.artifact("convert", name) for name in needed_by(engine, task, precision)]
     return files[0], spec
 
 

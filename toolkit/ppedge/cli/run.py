@@ -163,6 +163,7 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     """Return one row for each form of a finished run's network: its .nb bytes, metric and ARM instructions."""
+    from ppedge.artifacts import nb, onnx
     from ppedge.metrics.accuracy import MAIN_METRIC
     from ppedge.recipe.networks import Imported
 
@@ -176,28 +177,34 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     counted = [m for m in report["models"] if "instructions" in m and m["cpu"] == report["cpus"][0]]
     counts = {m["file"]: m["instructions"]["total"] for m in counted}
     forms = [
-        ("trained", "fp32", slim["float"], f"baseline/{recipe.task}.fp32"),
-        ("pruned", "fp32", slim.get("finetuned") or slim.get("distilled"), f"{recipe.task}.fp32"),
-        ("quantized", "int8", slim.get("quantized"), f"{recipe.task}.int8"),
+        ("trained", "fp32", slim["float"]),
+        ("pruned", "fp32", slim.get("finetuned") or slim.get("distilled")),
+        ("quantized", "int8", slim.get("quantized")),
     ]
+    names = {
+        stage: [name(recipe.task, precision, baseline=stage == "trained") for name in (nb, onnx)]
+        for stage, precision, _ in forms
+    }
     return [
         {
             "network": recipe.name,
             "stage": stage,
             "precision": precision,
-            "nb_bytes": files.get(f"{file}.nb", {}).get("bytes"),
+            "nb_bytes": files.get(names[stage][0], {}).get("bytes"),
             "metric": main,
             "value": metrics[main],
             "measured_on": part,
-            "arm_instructions": counts.get(f"{file}.onnx", counts.get(f"{file}.nb")),
+            "arm_instructions": counts.get(names[stage][1], counts.get(names[stage][0])),
         }
-        for stage, precision, metrics, file in forms
+        for stage, precision, metrics in forms
         if metrics is not None
     ]
 
 
 def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
     """Return the row of a network that came as an inference model; its metric is that of the pictures validated."""
+    from ppedge.artifacts import nb
+
     files = run.manifest("convert")["metrics"]["files"]
     report = _report(run)
     model = report["models"][0]
@@ -205,7 +212,7 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "network": recipe.name,
         "stage": "imported",
         "precision": model["precision"],
-        "nb_bytes": files.get(f"{recipe.task}.{model['precision']}.nb", {}).get("bytes"),
+        "nb_bytes": files.get(nb(recipe.task, model["precision"]), {}).get("bytes"),
         "metric": main,
         "value": model["metric"]["reference"][main],
         "measured_on": report.get("pictures", "eval"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from ppedge import artifacts
 from ppedge.convert import imported, onnx
 from ppedge.convert.lite import Precision, to_nb
 from ppedge.data.source import declared_spec
@@ -22,8 +23,6 @@ from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run, read_json
 
-PADDLE, BASELINE = "paddle", "baseline"
-
 
 @dataclass(frozen=True)
 class _Source:
@@ -32,16 +31,23 @@ class _Source:
     Attributes:
         kind: ``float`` or ``quantized``.
         stage: The stage that left its weights; None for an inference model that is brought in.
-        prefix: Of its inference model, below the stage's folder.
-        place: Folder of its files, below the stage's folder.
         precisions: Of its .nb files.
+        baseline: It is the network before slimming.
     """
 
     kind: str
     stage: str | None
-    prefix: str
-    place: str
     precisions: tuple[Precision, ...]
+    baseline: bool = False
+
+    @property
+    def precision(self) -> Precision:
+        """Of its inference model and its ONNX file."""
+        return "fp32" if self.kind == "float" else "int8"
+
+    def prefix(self, task: str) -> str:
+        """Return what the names of its inference model's files begin with."""
+        return artifacts.inference_prefix(task, self.precision, baseline=self.baseline)
 
 
 def run_convert(
@@ -84,7 +90,7 @@ def run_convert(
         if model:
             save(keep or recipe, folder / RECIPE)
             say(f"running {model.model} in Paddle")
-            imported.bring_in(model, folder / sources[0].prefix, recipe.task, line_height(recipe))
+            imported.bring_in(model, folder / sources[0].prefix(recipe.task), recipe.task, line_height(recipe))
         else:
             _export(recipe, run, sources, folder, unquantized, say)
         for source in sources:
@@ -137,8 +143,8 @@ def _imported(recipe: Recipe, model: InferenceModel, say: Callable[[str], None])
                 f"{model.model}: is quantized, of which an int8 .nb can be made.", "Ask for int8 and the format nb."
             )
         say("the model is quantized: an int8 .nb is all that is written")
-        return _Source("quantized", None, f"{PADDLE}/{recipe.task}.int8", "", ("int8",))
-    return _Source("float", None, f"{PADDLE}/{recipe.task}.fp32", "", _floats(recipe))
+        return _Source("quantized", None, ("int8",))
+    return _Source("float", None, _floats(recipe))
 
 
 def _floats(recipe: Recipe) -> tuple[Precision, ...]:
@@ -146,14 +152,13 @@ def _floats(recipe: Recipe) -> tuple[Precision, ...]:
 
 
 def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) -> list[_Source]:
-    task = recipe.task
     quantized = newest == "slim" and run.manifest("slim")["quant"] != "none"
     floats = _floats(recipe)
-    sources = [_Source("float", newest, f"{PADDLE}/{task}.fp32", "", floats)]
+    sources = [_Source("float", newest, floats)]
     if newest == "slim":
-        sources.append(_Source("float", "train", f"{BASELINE}/{PADDLE}/{task}.fp32", BASELINE, floats[:1]))
+        sources.append(_Source("float", "train", floats[:1], baseline=True))
     if "int8" in recipe.convert.precisions and quantized:
-        sources.append(_Source("quantized", "slim", f"{PADDLE}/{task}.int8", "", ("int8",)))
+        sources.append(_Source("quantized", "slim", ("int8",)))
     elif "int8" in recipe.convert.precisions:
         say("int8 is left out: the run has no quantized network (`ppedge slim --quant pact`)")
     return sources
@@ -166,7 +171,7 @@ def _export(
 
     If an int8 ONNX file is to be made, also the float network with the quantized one's weights, at ``unquantized``.
     """
-    networks = [(source.stage, source.kind, folder / source.prefix) for source in sources]
+    networks = [(source.stage, source.kind, folder / source.prefix(recipe.task)) for source in sources]
     if "onnx" in recipe.convert.formats and any(source.kind == "quantized" for source in sources):
         networks.append(("slim", "unquantized", unquantized))
     for _, _, prefix in networks:
@@ -179,25 +184,26 @@ def _export(
 def _convert(
     recipe: Recipe, source: _Source, folder: Path, unquantized: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    prefix = folder / source.prefix
-    target = folder / source.place
+    prefix = folder / source.prefix(recipe.task)
     cases, about = prefix.with_name(f"{prefix.name}.npz"), prefix.with_name(f"{prefix.name}.json")
     kept_float = read_json(about)["float_weights"] if about.is_file() else []
     files: dict[str, Any] = {}
     if "nb" in recipe.convert.formats:
         for precision in source.precisions:
-            path = target / f"{recipe.task}.{precision}.nb"
-            say(f"writing {path.relative_to(folder)}")
+            name = artifacts.nb(recipe.task, precision, baseline=source.baseline)
+            path = folder / name
+            say(f"writing {name}")
             # What the recipe keeps in float may be float; everything else must be int8.
             contents = summary(to_nb(prefix, path, precision, kept_float))
             del contents["file"]  # where it was written for now
-            files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "contents": contents}
+            files[name] = {"bytes": path.stat().st_size, "contents": contents}
     # The scales of a quantized model that is brought in lie in its graph, from which no ONNX file is made.
     if "onnx" in recipe.convert.formats and (source.kind == "float" or source.stage is not None):
-        path = target / f"{recipe.task}.{'fp32' if source.kind == 'float' else 'int8'}.onnx"
-        say(f"writing {path.relative_to(folder)}")
+        name = artifacts.onnx(recipe.task, source.precision, baseline=source.baseline)
+        path = folder / name
+        say(f"writing {name}")
         found = _float_onnx(prefix, path, cases) if source.kind == "float" else _int8_onnx(unquantized, path, cases)
-        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, **found}
+        files[name] = {"bytes": path.stat().st_size, **found}
     cases.unlink()
     about.unlink(missing_ok=True)
     return files

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ppedge.arm import lite
+from ppedge.artifacts import Converted
 from ppedge.cost.measured import measure_operators, named
 from ppedge.cost.operators import UNCOUNTED, Shape, operations
 from ppedge.cost.predicted import about, predict
@@ -15,8 +17,6 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
 from ppedge.runs import Run, read_json
-
-BASELINE = "baseline"
 
 
 def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:
@@ -30,7 +30,7 @@ def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:
         name
         for precision in precisions
         for name in names
-        if name.endswith(f".{precision}.nb") and not name.startswith(f"{BASELINE}/")
+        if (file := Converted.parse(name)) and (file.form, file.precision, file.baseline) == ("nb", precision, False)
     ]
     if not found:
         raise PpedgeError(
@@ -51,9 +51,10 @@ def layer_names(run: Run, path: Path) -> dict[str, str]:
     parent = run.manifest("convert")["parent"]
     if parent is None or find_spec("paddle") is None:
         return {}
-    baseline = path.parent.name == BASELINE
-    stage = "train" if baseline else parent["stage"]
-    kind = "quantized" if ".int8." in path.name else "float"
+    file = Converted.parse(str(path.relative_to(run.stage("convert"))))
+    assert file is not None, f"{path} is not a converted file of {run.path}"
+    stage = "train" if file.baseline else parent["stage"]
+    kind = "quantized" if file.precision == "int8" else "float"
     with tempfile.TemporaryDirectory(prefix="ppedge-names-") as folder:
         out = Path(folder) / "names.json"
         run_module("ppedge.cost.names", [run.path, stage, kind, out], f"Naming the layers of {path}")
@@ -92,6 +93,11 @@ def cost_of(
     """
     nb = read_nb(path)
     computing = [op for op in nb.operators if op.type not in UNCOUNTED]
+    names = named(computing, layers or {})
+    about_operators = [
+        {"layer": name, "operator": op.type, "kernel": str(op.kernel or "")}
+        for op, name in zip(computing, names, strict=True)
+    ]
     if predicted:
         found = operations(nb, shape)
         outputs: list[Any] = [list(op.output) for op in found]
@@ -100,19 +106,13 @@ def cost_of(
         measured = measure_operators(path, cpu, shape, allow_older_runtime=allow_older_runtime, tell=tell)
         runtime, costs = measured.runtime, [counts["total"] for counts in measured.instructions]
         outputs = _shapes(nb, shape, len(costs))
-    names = named(computing, layers or {})
+        about_operators.append({"layer": "", "operator": "runtime", "kernel": ""})
+        costs, outputs = [*costs, measured.rest["total"]], [*outputs, None]
+    total = sum(costs)
     rows = [
-        {"index": k, "layer": name, "operator": op.type, "kernel": str(op.kernel or ""), "output": output}
-        | {"instructions": cost}
-        for k, (op, name, output, cost) in enumerate(zip(computing, names, outputs, costs, strict=True))
+        {"index": k, **told, "output": output, "instructions": cost, "share": cost / max(total, 1)}
+        for k, (told, output, cost) in enumerate(zip(about_operators, outputs, costs, strict=True))
     ]
-    if not predicted:
-        rest = measured.rest["total"]
-        rows.append({"index": len(rows), "layer": "", "operator": "runtime", "kernel": "", "output": None}
-                    | {"instructions": rest})  # fmt: skip
-    total = sum(int(row["instructions"]) for row in rows)
-    for row in rows:
-        row["share"] = int(row["instructions"]) / max(total, 1)
     return {
         "file": str(path),
         "cpu": cpu,
@@ -120,7 +120,7 @@ def cost_of(
         "source": "predicted" if predicted else "counted",
         "runtime": runtime,
         "instructions": total,
-        "operators": sorted(rows, key=lambda row: (-int(row["instructions"]), row["index"])),
+        "operators": sorted(rows, key=lambda row: (-row["instructions"], row["index"])),
     }
 
 
@@ -134,8 +134,6 @@ def _shapes(nb: NbFile, shape: Shape, count: int) -> list[Any]:
 
 def runtime_there() -> bool:
     """Whether a runtime is registered that can count."""
-    from ppedge.arm import lite
-
     try:
         lite.registered()
     except MissingError:

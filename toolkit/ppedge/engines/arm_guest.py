@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
-from typing_extensions import Self
 
 from ppedge.arm.elf import Function
 from ppedge.arm.guest import Guest
 from ppedge.arm.sandbox import Sandbox
+from ppedge.engines.base import ClosingEngine
 from ppedge.errors import PpedgeError
 
 
-class ArmGuestEngine:
+class ArmGuestEngine(ClosingEngine):
     """A model in an emulated arm64 process.
 
     Counting is of one inference, warm: before the first counted run of an input shape the network runs once uncounted,
@@ -69,13 +68,7 @@ class ArmGuestEngine:
             raise
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Run the network once.
-
-        Args:
-            inputs: One array per input, in the model's order; images are NCHW float32.
-
-        Returns:
-            One array per output, in the model's order.
+        """Run the network once; see `ppedge.engines.base.Engine`.
 
         Raises:
             PpedgeError: The model does not take these inputs, the guest died (its last words are quoted) or took too
@@ -134,11 +127,3 @@ class ArmGuestEngine:
     def close(self) -> None:
         """End the guest. Further calls are harmless."""
         self._guest.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -104,7 +104,7 @@ def _parts(recipe: Recipe) -> Model:
 
 
 class NetEngine:
-    """A network in memory as an engine."""
+    """A network in memory, as `ppedge.metrics` runs one."""
 
     name = "paddle (dygraph)"
 
@@ -122,13 +122,3 @@ class NetEngine:
         finally:
             if training:
                 self.net.train()
-
-    def close(self) -> None:
-        """Nothing to free: the network belongs to the caller."""
-
-    def __enter__(self) -> NetEngine:
-        """Return the engine itself."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Leave the network alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ppedge.artifacts import FORMS, converted, inference_model
 from ppedge.errors import PpedgeError
 from ppedge.recipe.road import Recipe, Validate
 from ppedge.runs import Run
@@ -19,13 +20,13 @@ class Model:
     Attributes:
         file: Its name below the convert stage's folder.
         precision: ``fp32``, ``fp16`` or ``int8``.
-        reference: The inference model that Paddle runs on the PC, below the same folder.
+        reference: The inference model's files below the same folder; Paddle opens the first, on the PC.
         baseline: Count it only: it is the network before slimming.
     """
 
     file: str
     precision: str
-    reference: str
+    reference: tuple[str, ...]
     baseline: bool = False
 
 
@@ -51,18 +52,18 @@ def models_of(recipe: Recipe, run: Run) -> list[Model]:
         PpedgeError: There is no such file.
     """
     task = recipe.task
-    ending = {"onnxruntime": "onnx", "paddlelite": "nb"}[recipe.validate_.engine]
+    form = FORMS[f"arm-{recipe.validate_.engine}"]
     candidates = [
-        Model(f"baseline/{task}.fp32.{ending}", "fp32", "", baseline=True),
-        Model(f"{task}.fp32.{ending}", "fp32", f"paddle/{task}.fp32.pdmodel"),
-        Model(f"{task}.fp16.{ending}", "fp16", f"paddle/{task}.fp32.pdmodel"),
-        Model(f"{task}.int8.{ending}", "int8", f"paddle/{task}.int8.pdmodel"),
+        Model(converted(form, task, "fp32", baseline=True), "fp32", (), baseline=True),
+        Model(converted(form, task, "fp32"), "fp32", inference_model(task, "fp32")),
+        Model(converted(form, task, "fp16"), "fp16", inference_model(task, "fp32")),
+        Model(converted(form, task, "int8"), "int8", inference_model(task, "int8")),
     ]
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
     models = [model for model in candidates if model.file in there]
     if all(model.baseline for model in models):
         raise PpedgeError(
-            f"{run.stage('convert')}: has no .{ending} file to validate.",
-            f"Run `ppedge convert --format {ending} --force`.",
+            f"{run.stage('convert')}: has no .{form} file to validate.",
+            f"Run `ppedge convert --format {form} --force`.",
         )
     return models

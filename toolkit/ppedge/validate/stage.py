@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+from ppedge import artifacts
 from ppedge.arm.cores import features
 from ppedge.cost.inference import Cost, measure, ratios
 from ppedge.data.source import (
@@ -264,8 +265,8 @@ class _Stage:
     def _reference(self, model: Model) -> Engine:
         path = self.run.artifact("convert", model.file)
         if find_spec("paddle") is not None:
-            self.run.artifact("convert", str(Path(model.reference).with_suffix(".pdiparams")))
-            return open_engine("paddle", self.run.artifact("convert", model.reference))
+            files = [self.run.artifact("convert", name) for name in model.reference]
+            return open_engine("paddle", files[0])
         if path.suffix == ".onnx":
             return open_engine("onnxruntime", path)
         raise PpedgeError(f"{path}: Paddle is needed as the reference.", "Install ppedge with the extra `cpu`.")
@@ -283,7 +284,7 @@ class _Stage:
         if limit is None:
             return []
         sizes = {entry["path"]: entry["bytes"] for entry in self.run.manifest("convert")["outputs"]}
-        names = [f"{self.recipe.task}.{precision}.nb" for precision in ("int8", "fp32")]
+        names = [artifacts.nb(self.recipe.task, precision) for precision in ("int8", "fp32")]
         name = next((name for name in names if name in sizes), names[-1])
         note = "" if name in sizes else "the convert stage wrote no .nb file"
         return [gates.Row("max_nb_bytes", name, None, float(sizes.get(name, "nan")), float(limit), note)]
