@@ -104,13 +104,15 @@ def synth(
     content: Annotated[
         str, typer.Option(click_type=Choice(["plates", "words"]), help="What the texts of scenes are.")
     ] = "words",
+    test: Annotated[int, typer.Option(min=0, help="Pictures that only report.")] = 0,
 ) -> None:
     """Draw licence plates, lines of text, or whole pictures with text, and their labels."""
     from ppedge.data.synth import generate
 
     with _progress("drawing") as progress:
-        generate(kind, out, train, evaluation, seed, content, progress)  # type: ignore[arg-type]
-    typer.echo(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt")
+        generate(kind, out, train, evaluation, seed, content, progress, test)  # type: ignore[arg-type]
+    aside = f", {test} in test.txt" if test else ""
+    typer.echo(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
 
 
 def _absolute(files: list[Path]) -> list[Path]:
