@@ -62,7 +62,7 @@ def test_test_reports_and_eval_chooses(ppedge_here, recipe, by_count):
     for options, part, value in (((), "test", 0.06), (("--on", "eval"), "eval", 0.04),
                                  (("--set", "data.eval=[train.txt]"), "eval", 0.12)):  # fmt: skip
         told = json.loads(ppedge_here("eval", run.path, "--json", *options)[1])
-        assert (told["part"], told["metrics"]["exact"]) == (part, value)
+        assert (told["split"], told["metrics"]["exact"]) == (part, value)
 
 
 def test_other_test_pictures_keep_the_same_weights(ppedge_here, recipe, tmp_path):

@@ -84,7 +84,7 @@ def test_two_networks_in_one_training_share_no_moments(tmp_path):
     with pytest.raises(ValueError, match="names of parameters are there twice"):
         build_optimizer(both, schedule)
     model = networks.Model.model_validate(MODEL["det"])
-    both = paddle.nn.LayerList([task.build(), zoo.build(model, "det", names="twin_")])
+    both = paddle.nn.LayerList([task.build(), zoo.build(model, "det", prefix="twin_")])
     optimizer = build_optimizer(both, schedule)
     sum(net(paddle.rand([1, 3, 64, 64]))["maps"].mean() for net in both).backward()
     optimizer.step()
@@ -96,5 +96,5 @@ def test_two_networks_in_one_training_share_no_moments(tmp_path):
 def test_the_network_that_ships_keeps_its_names(tmp_path):
     """Exported files have them: whatever was built before, they count from 0."""
     task = Task(tiny_recipe("det", tmp_path))
-    zoo.build(networks.Model.model_validate(MODEL["det"]), "det", names="twin_")
+    zoo.build(networks.Model.model_validate(MODEL["det"]), "det", prefix="twin_")
     assert next(iter(task.build().parameters())).name == "conv2d_0.w_0"

@@ -30,8 +30,8 @@ class Stage(str, Enum):
     slim = "slim"
 
 
-class Part(str, Enum):
-    """Parts of the data that measure."""
+class Split(str, Enum):
+    """Splits of the data that measure."""
 
     eval = "eval"
     test = "test"
@@ -46,7 +46,7 @@ def evaluate(
     weights: Annotated[Path | None, typer.Option(help="A .pdparams file of the recipe's network.")] = None,
     stage: Annotated[Stage | None, typer.Option(help="The run's stage; by default its newest.")] = None,
     on: Annotated[
-        Part | None, typer.Option(help="Of the data; by default test where the recipe has it, else eval.")
+        Split | None, typer.Option(help="Of the data; by default test where the recipe has it, else eval.")
     ] = None,
     set_: Set = [],  # noqa: B006
     device: Device = "auto",
@@ -79,29 +79,29 @@ def evaluate(
     else:
         task = Task(recipe)
         measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
-    part = on.value if on else _part(recipe, set_)
+    split = on.value if on else _split(recipe, set_)
     if choosing_reports(recipe):
         Reporter().say_once(CHOSE_TOO)
-    samples, skipped = read_samples(recipe, part, skip_bad=skip_bad)
+    samples, skipped = read_samples(recipe, split, skip_bad=skip_bad)
     began = time.monotonic()
     with Reporter().task("eval", len(samples)) as bar:
         metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
     seconds = round(time.monotonic() - began, 2)
     shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
-        emit({"task": recipe.task, "part": part, "metrics": metrics, "samples": len(samples), "skipped": skipped,
+        emit({"task": recipe.task, "split": split, "metrics": metrics, "samples": len(samples), "skipped": skipped,
               "seconds": seconds, "domain": shift})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    typer.echo(f"{part}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+    typer.echo(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
 
 
-def _part(recipe: Recipe, changes: list[str]) -> Literal["eval", "test"]:
-    """Return the part that is measured if none is asked for: who names other evaluation pictures means those."""
-    from ppedge.data.source import reporting_part
+def _split(recipe: Recipe, changes: list[str]) -> Literal["eval", "test"]:
+    """Return the split that is measured if none is asked for: who names other evaluation pictures means those."""
+    from ppedge.data.source import reporting_split
 
     named = {change.partition("=")[0] for change in changes}
-    return "eval" if "data.eval" in named and "data.test" not in named else reporting_part(recipe)
+    return "eval" if "data.eval" in named and "data.test" not in named else reporting_split(recipe)
 
 
 def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | None:

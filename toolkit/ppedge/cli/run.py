@@ -171,7 +171,7 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     if isinstance(recipe.model, Imported):
         return [_imported_row(recipe, run, main)]
     about = run.manifest("slim")
-    slim, part = about["metrics"], about.get("measured_on", "eval")
+    slim, split = about["metrics"], about.get("measured_on", "eval")
     files = run.manifest("convert")["metrics"]["files"]
     report = _report(run)
     counted = [m for m in report["models"] if "instructions" in m and m["cpu"] == report["cpus"][0]]
@@ -193,7 +193,7 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
             "nb_bytes": files.get(names[stage][0], {}).get("bytes"),
             "metric": main,
             "value": metrics[main],
-            "measured_on": part,
+            "measured_on": split,
             "arm_instructions": counts.get(names[stage][1], counts.get(names[stage][0])),
         }
         for stage, precision, metrics in forms

@@ -79,7 +79,7 @@ def slim(
     _check_fitting(recipe.slim.prune.method, target_flops, max_drop, for_arm=bool(budget or frontier))
 
     from ppedge.cost.network import arm_counter, arm_pricer
-    from ppedge.data.source import reporting_part
+    from ppedge.data.source import reporting_split
     from ppedge.progress import Reporter
     from ppedge.slim.stage import run_slim, slim_frontier
     from ppedge.train.device import set_device
@@ -93,9 +93,9 @@ def slim(
         skip_bad=skip_bad, reporter=Reporter(),
     )  # fmt: skip
     if as_json:
-        emit({"task": recipe.task, "metrics": metrics, "measured_on": reporting_part(recipe), "run": str(opened.path)})
+        emit({"task": recipe.task, "metrics": metrics, "measured_on": reporting_split(recipe), "run": str(opened.path)})
         return
-    typer.echo(f"metrics on {reporting_part(recipe)}:")
+    typer.echo(f"metrics on {reporting_split(recipe)}:")
     for step, found in metrics.items():
         shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
         typer.echo(f"{step:>10}  {shown}")

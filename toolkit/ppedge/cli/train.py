@@ -55,11 +55,11 @@ def train(
     if paddle.distributed.get_rank() > 0:
         return
     about = run.manifest("train")
-    part, chosen_by = about["measured_on"], about.get("chosen_by")
+    split, chosen_by = about["measured_on"], about.get("chosen_by")
     if as_json:
-        emit({"task": loaded.task, "metrics": metrics, "measured_on": part, "chosen_by": chosen_by,
+        emit({"task": loaded.task, "metrics": metrics, "measured_on": split, "chosen_by": chosen_by,
               "run": str(run.path)})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     chose = ", ".join(f"{name} {value:.4g}" for name, value in (chosen_by or {}).items())
-    typer.echo(f"{run.stage('train')}: on {part}: {shown}" + (f" (on eval, which chose: {chose})" if chose else ""))
+    typer.echo(f"{run.stage('train')}: on {split}: {shown}" + (f" (on eval, which chose: {chose})" if chose else ""))

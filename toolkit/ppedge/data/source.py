@@ -17,7 +17,7 @@ from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 
 T = TypeVar("T")
-Part = Literal["train", "eval", "test"]
+Split = Literal["train", "eval", "test"]
 CHOSE_TOO = "note: no data.test: figures are measured on data.eval, which also chose the weights"
 """Said once where `choosing_reports`."""
 
@@ -48,8 +48,8 @@ def declared_spec(recipe: Recipe) -> ModelSpec:
     return model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
 
 
-def reporting_part(recipe: Recipe) -> Literal["eval", "test"]:
-    """Return the part of a recipe's data that figures are measured on: ``test``, which chooses nothing, or ``eval``."""
+def reporting_split(recipe: Recipe) -> Literal["eval", "test"]:
+    """Return the split that a recipe's figures are measured on: ``test``, which chooses nothing, or ``eval``."""
     return "test" if recipe.data.test else "eval"
 
 
@@ -58,14 +58,14 @@ def choosing_reports(recipe: Recipe) -> bool:
     return not recipe.data.test and not isinstance(recipe.model, Imported)
 
 
-def label_files(recipe: Recipe, part: Part) -> list[Path]:
-    """Return the label files of a part of a recipe's data that are there."""
-    named: list[Path] = getattr(recipe.data, part)
+def label_files(recipe: Recipe, split: Split) -> list[Path]:
+    """Return the label files of a split of a recipe's data that are there."""
+    named: list[Path] = getattr(recipe.data, split)
     return [path for file in named if (path := recipe.data.root / file).is_file()]
 
 
-def read_samples(recipe: Recipe, part: Part, *, skip_bad: bool = False) -> tuple[list[Any], int]:
-    """Read and check a part of a recipe's data, making it first if the recipe says how.
+def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+    """Read and check a split of a recipe's data, making it first if the recipe says how.
 
     Returns:
         The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
@@ -74,16 +74,16 @@ def read_samples(recipe: Recipe, part: Part, *, skip_bad: bool = False) -> tuple
         PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
     """
     ensure_synth(recipe.data)
-    files: list[Path] = getattr(recipe.data, part)
+    files: list[Path] = getattr(recipe.data, split)
     if not files:
-        raise PpedgeError(f"{recipe.name}: data.{part} names no label files.", f"Set data.{part} in the recipe.")
+        raise PpedgeError(f"{recipe.name}: data.{split} names no label files.", f"Set data.{split} in the recipe.")
     labels = read_all(files, recipe.data.root, recipe.labels)
     samples, skipped = usable(labels, skip_bad)
     if recipe.task != "det" and recipe.labels == "detection":
         samples = rec_samples_from_detection(samples)
     if not samples:
-        raise PpedgeError(f"{recipe.name}: data.{part} holds no usable samples.", "See `ppedge data check`.")
-    return samples if part == "train" else measurable(recipe, samples), skipped
+        raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")
+    return samples if split == "train" else measurable(recipe, samples), skipped
 
 
 def spread(samples: Sequence[T], count: int) -> list[T]:

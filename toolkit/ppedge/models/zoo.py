@@ -56,18 +56,18 @@ BUILDERS: Mapping[type[networks.Part], Callable[[Any, Place], nn.Layer]] = {
 }
 
 
-def build(model: networks.Model, task: Task, classes: int = 0, names: str = "") -> Network:
+def build(model: networks.Model, task: Task, classes: int = 0, prefix: str = "") -> Network:
     """Build a network with fresh weights.
 
     Parameters get the same names (``conv2d_0.w_0``, ...) in every call, whatever was built before: an exported file has
-    them. Networks that one optimizer trains together must differ in ``names``, since it keeps its moments by name. The
+    them. Networks that one optimizer trains together must differ in ``prefix``, since it keeps its moments by name. The
     initial weights come from Paddle's random generator: call ``paddle.seed`` first.
 
     Args:
         model: The recipe's ``model`` section.
         task: ``det``, ``rec`` or ``cls``.
         classes: For ``rec``: characters and CTC's blank, which is class 0; for ``cls``: directions.
-        names: What the names of parameters start with; nothing for the network that ships.
+        prefix: What the names of parameters start with; nothing for the network that ships.
 
     Raises:
         PpedgeError: The parts do not fit the task or each other, or a recogniser or classifier has no classes.
@@ -78,7 +78,7 @@ def build(model: networks.Model, task: Task, classes: int = 0, names: str = "") 
     if task != "det" and classes < 2:
         hint = "Check data.charset." if task == "rec" else ""
         raise PpedgeError(f"A {task} network needs at least 2 classes, not {classes}.", hint)
-    with unique_name.guard(names):
+    with unique_name.guard(prefix):
         backbone = _build(model.backbone, Place(task, PICTURE_CHANNELS, classes))
         neck, channels = None, backbone.out_channels
         if model.neck is not None:
@@ -87,7 +87,7 @@ def build(model: networks.Model, task: Task, classes: int = 0, names: str = "") 
         return Network(backbone, neck, _build(model.head, Place(task, channels, classes)))
 
 
-def build_guide(guide: networks.Guide, net: Network, task: Task, classes: int, names: str) -> nn.Layer:
+def build_guide(guide: networks.Guide, net: Network, task: Task, classes: int, prefix: str) -> nn.Layer:
     """Build a second head, which only helps a network while it trains.
 
     Args:
@@ -95,9 +95,9 @@ def build_guide(guide: networks.Guide, net: Network, task: Task, classes: int, n
         net: The network that it guides.
         task: Of the network.
         classes: Of its head.
-        names: What the names of parameters start with: the network's own count from 0 too.
+        prefix: What the names of parameters start with: the network's own count from 0 too.
     """
-    with unique_name.guard(names):
+    with unique_name.guard(prefix):
         return _build(guide, Place(task, getattr(net, guide.at).out_channels, classes))
 
 

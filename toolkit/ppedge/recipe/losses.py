@@ -15,7 +15,7 @@ from ppedge.recipe.base import Section
 
 NET = "net"
 """The network that ships."""
-GIVEN = {"det": "maps", "rec": "logits", "cls": "logits"}
+RESULTS = {"det": "maps", "rec": "logits", "cls": "logits"}
 """What a network of each task gives in training."""
 
 

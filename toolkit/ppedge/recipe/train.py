@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from ppedge.recipe.base import For, Section
-from ppedge.recipe.losses import GIVEN, NET, Loss
+from ppedge.recipe.losses import NET, RESULTS, Loss
 from ppedge.recipe.networks import Guide, Model, guide_misfit, misfit
 
 
@@ -133,7 +133,7 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
         unknown = [name for name in term.networks if name not in networks]
         if task not in term.tasks:
             yield f"{where} is for the task {' or '.join(term.tasks)}"
-        if term.at in GIVEN.values() and term.at != GIVEN[task]:
-            yield f"{where} reads {term.at}, and a {task} network gives {GIVEN[task]}"
+        if term.at in RESULTS.values() and term.at != RESULTS[task]:
+            yield f"{where} reads {term.at}, and a {task} network gives {RESULTS[task]}"
         if unknown:
             yield f"{where} names {unknown[0]}, which is none of {', '.join(sorted(networks))}"

@@ -37,7 +37,7 @@ def build_optimizer(net: paddle.nn.Layer, schedule: Schedule) -> paddle.optimize
     parameters = [p for p in net.parameters() if not p.stop_gradient]
     twice = [name for name, count in Counter(p.name for p in parameters).items() if count > 1]
     if twice:
-        raise ValueError(f"{len(twice)} names of parameters are there twice, first {twice[0]}; see zoo.build's names")
+        raise ValueError(f"{len(twice)} names of parameters are there twice, first {twice[0]}; see zoo.build's prefix")
     return paddle.optimizer.Adam(
         learning_rate=schedule.learning_rate,
         parameters=parameters,

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import paddle
 
-from ppedge.data.source import CHOSE_TOO, Part, choosing_reports, label_files, reporting_part
+from ppedge.data.source import CHOSE_TOO, Split, choosing_reports, label_files, reporting_split
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import load_backbone, load_weights, read_pdparams
@@ -116,8 +116,8 @@ def measured_on(recipe: Recipe, chosen_by: Mapping[str, Any]) -> dict[str, Any]:
         recipe: The recipe.
         chosen_by: The metrics on ``data.eval``.
     """
-    part = reporting_part(recipe)
-    return {"measured_on": part} | ({"chosen_by": dict(chosen_by)} if part == "test" else {})
+    split = reporting_split(recipe)
+    return {"measured_on": split} | ({"chosen_by": dict(chosen_by)} if split == "test" else {})
 
 
 def check_files(recipe: Recipe) -> None:
@@ -143,7 +143,7 @@ def weight_files(recipe: Recipe) -> dict[str, Path]:
 
 def stage_inputs(recipe: Recipe) -> list[Path]:
     """Return the files that training reads beside pictures: label files, weights, and a character set of one's own."""
-    labels = [path for part in get_args(Part) for path in label_files(recipe, part)]
+    labels = [path for split in get_args(Split) for path in label_files(recipe, split)]
     charset = recipe.data.root / recipe.data.charset
     return [*labels, *([charset] if charset.is_file() else []), *weight_files(recipe).values()]
 

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
-from ppedge.data.source import Part, measurable, model_spec, read_charset, read_samples
+from ppedge.data.source import Split, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import MAIN_METRIC, evaluate
 from ppedge.models import zoo
@@ -49,22 +49,22 @@ class Task:
         paddle.seed(self.recipe.seed)
         return self.build_model()
 
-    def build_model(self, model: Model | None = None, names: str = "") -> Network:
+    def build_model(self, model: Model | None = None, prefix: str = "") -> Network:
         """Build a network for the task from Paddle's random generator as it stands.
 
         Args:
             model: Its parts; by default those of the network that ships.
-            names: What the names of parameters start with; see `ppedge.models.zoo.build`.
+            prefix: What the names of parameters start with; see `ppedge.models.zoo.build`.
         """
-        return zoo.build(model or self._model, self.recipe.task, self.classes, names)
+        return zoo.build(model or self._model, self.recipe.task, self.classes, prefix)
 
     @property
     def classes(self) -> int:
         """Of a recogniser's or classifier's head."""
         return self.charset.size if self.charset else len(DIRECTIONS)
 
-    def samples(self, part: Part, *, skip_bad: bool = False) -> tuple[list[Any], int]:
-        """Read the labels of a part of the recipe's data.
+    def samples(self, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+        """Read the labels of a split of the recipe's data.
 
         Returns:
             The samples, and how many bad ones were left out.
@@ -72,7 +72,7 @@ class Task:
         Raises:
             PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
         """
-        return read_samples(self.recipe, part, skip_bad=skip_bad)
+        return read_samples(self.recipe, split, skip_bad=skip_bad)
 
     def measurable(self, samples: Sequence[Any]) -> list[Any]:
         """Return training samples as evaluation samples are: a classifier's lines both ways."""

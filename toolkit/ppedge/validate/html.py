@@ -89,9 +89,9 @@ def _head(report: Mapping[str, Any], title: str) -> Html:
 
 
 def _pictures(report: Mapping[str, Any]) -> str:
-    """Name the part of the data; reports of earlier versions do not, and are of data.eval."""
-    part = f"data.{report.get('pictures', 'eval')}"
-    return f"{part}, which also chose the weights" if report.get("pictures_chose") else part
+    """Name the split of the data; reports of earlier versions do not, and are of data.eval."""
+    split = f"data.{report.get('pictures', 'eval')}"
+    return f"{split}, which also chose the weights" if report.get("pictures_chose") else split
 
 
 def _outcome(passed: bool) -> Html:

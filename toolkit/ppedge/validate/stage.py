@@ -18,7 +18,7 @@ from ppedge.data.source import (
     declared_spec,
     label_files,
     read_samples,
-    reporting_part,
+    reporting_split,
     spread,
 )
 from ppedge.engines import open_engine
@@ -76,11 +76,11 @@ def run_validate(
     began = time.monotonic()
     run.require_fresh("convert")
     require_possible(recipe.validate_)
-    part = reporting_part(recipe)
+    split = reporting_split(recipe)
     if choosing_reports(recipe):
         reporter.say_once(CHOSE_TOO)
-    samples, _ = read_samples(recipe, part, skip_bad=skip_bad)
-    labels = label_files(recipe, part)
+    samples, _ = read_samples(recipe, split, skip_bad=skip_bad)
+    labels = label_files(recipe, split)
     with run.writing("validate", force=force) as folder:
         on_phone = phone.measure(recipe, run, reporter.say) if phone else None
         stage = _Stage(recipe, run, spread(samples, recipe.validate_.limit), folder, reporter, allow_older_runtime)
@@ -176,7 +176,7 @@ class _Stage:
             "name": self.recipe.name,
             "versions": versions(),
             "task": self.recipe.task,
-            "pictures": reporting_part(self.recipe),
+            "pictures": reporting_split(self.recipe),
             "pictures_chose": choosing_reports(self.recipe),
             "engine": self.settings.engine,
             "cpus": emulated,

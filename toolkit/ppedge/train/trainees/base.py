@@ -9,7 +9,7 @@ from typing import Any
 from paddle import Tensor, nn
 
 from ppedge.models.network import Network
-from ppedge.recipe.losses import GIVEN, NET
+from ppedge.recipe.losses import NET, RESULTS
 from ppedge.train.losses.base import Given, Loss, Outputs
 from ppedge.train.recorder import Recorder
 
@@ -70,7 +70,7 @@ class Trainee(nn.Layer):
         reads = self.loss.reads()
         for name, network in self.networks().items():
             places = {*reads.get(name, ()), *(guide.at for guide in self.guides.values() if guide.network == name)}
-            self._recorders[name] = Recorder(network, sorted(places - set(GIVEN.values())))
+            self._recorders[name] = Recorder(network, sorted(places - set(RESULTS.values())))
 
     def forward(self, batch: Given) -> Outputs:
         """Run all networks on a batch's pictures, ``image`` (N, 3, H, W), and the guides on what was noted of them.
