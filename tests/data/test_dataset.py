@@ -7,6 +7,7 @@ import pytest
 
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
 from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.pictures import Pictures
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, rec_width
@@ -110,10 +111,10 @@ def test_a_quad_that_cannot_be_cut_out_names_its_label(picture):
 
 
 def test_a_picture_is_decoded_once_for_many_crops(rec_samples, monkeypatch):
-    from ppedge.data import dataset
+    from ppedge.data import dataset, pictures
 
-    read, calls = dataset.read_image, []
-    monkeypatch.setattr(dataset, "read_image", lambda path: calls.append(path) or read(path))
+    read, calls = pictures.read_image, []
+    monkeypatch.setattr(pictures, "read_image", lambda path: calls.append(path) or read(path))
     data = RecDataset(rec_samples[:1] * 9, REC, None, CHARSET, 5)
     for index in range(9):
         data[(0, index)]
@@ -121,6 +122,15 @@ def test_a_picture_is_decoded_once_for_many_crops(rec_samples, monkeypatch):
     monkeypatch.setattr(dataset, "_CACHE_BYTES", 0)
     small = RecDataset(rec_samples[:1] * 2, REC, None, CHARSET, 5)
     assert same(small[(0, 0)], data[(0, 0)])
+
+
+def test_a_picture_that_others_are_given_too_cannot_be_written_into(rec_samples, picture):
+    held = Pictures(1 << 20)
+    whole = held.read(picture)
+    assert held.read(picture) is whole
+    for image in (whole, *map(held.crop, rec_samples[:2])):
+        with pytest.raises(ValueError, match="read-only"):
+            image[:] = 0
 
 
 def test_collate_rec_pads_with_zeros_on_the_right():

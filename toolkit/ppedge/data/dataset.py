@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from ppedge.data.augment import augment_det, augment_rec
+from ppedge.data.augment import table
+from ppedge.data.augment.base import Line, Scene, augmented, stream
 from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.pictures import Pictures, line_size
 from ppedge.data.targets import det_targets
-from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
-from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
-from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, read_image, rec_width
+from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_width
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 from ppedge.recipe.train import DetAugment, RecAugment
 
 Item = dict[str, npt.NDArray[Any]]
 
-_CACHE_BYTES = 128 << 20  # decoded pictures that a recogniser's data set keeps, in each worker
+_CACHE_BYTES = 128 << 20  # decoded pictures that a data set keeps, in each worker
 _MAPS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 
 
@@ -46,6 +43,7 @@ class DetDataset:
         self.preprocess = preprocess
         self.augment = augment
         self.seed = seed
+        self._pictures = Pictures(_CACHE_BYTES)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -63,22 +61,26 @@ class DetDataset:
         Raises:
             PpedgeError: The picture cannot be read.
         """
-        epoch, index = key
-        sample = self.samples[index]
-        image = read_image(sample.image)
-        size = det_size(image.shape[0], image.shape[1], self.preprocess)
+        scene = augmented(self._scene, len(self), (self.seed, *key), self.augment, table.SCENES)
+        spec, polygons = self.preprocess, scene.polygons
         if self.augment is None:
-            zoom = np.array([size[1] / image.shape[1], size[0] / image.shape[0]], np.float32)
-            polygons, ignore = [polygon * zoom for polygon in sample.polygons], sample.ignore
-            planes = prepare_det(image, self.preprocess)[0]
-        else:
-            rng = np.random.default_rng((self.seed, epoch, index))
-            ratio = float(np.sqrt(size[0] * size[1] / (image.shape[0] * image.shape[1])))
-            view, polygons, ignore = augment_det(image, sample.polygons, sample.ignore, self.augment, ratio, rng)
+            height, width = scene.image.shape[:2]
+            size = det_size(height, width, spec)
+            polygons = [polygon * np.array([size[1] / width, size[0] / height], np.float32) for polygon in polygons]
+        else:  # the view is as the network is to see it
             side = self.augment.crop
-            as_it_is = replace(self.preprocess, limit_type="max", limit_side=side, max_side=side, multiple=32)
-            planes = prepare_det(view, as_it_is)[0]
-        return {"image": planes, **det_targets(polygons, ignore, planes.shape[1:])}
+            spec = replace(spec, limit_type="max", limit_side=side, max_side=side, multiple=32)
+        planes = prepare_det(scene.image, spec)[0]
+        return {"image": planes, **det_targets(polygons, scene.ignore, planes.shape[1:])}
+
+    def _scene(self, index: int) -> Scene:
+        """Return a sample as it is."""
+        sample = self.samples[index]
+        image = self._pictures.read(sample.image)
+        height, width = image.shape[:2]
+        seen = det_size(height, width, self.preprocess)
+        zoom = float(np.sqrt(seen[0] * seen[1] / (height * width)))
+        return Scene(image, sample.polygons, sample.ignore, sample.texts, zoom)
 
 
 class RecDataset:
@@ -87,7 +89,8 @@ class RecDataset:
     Args:
         samples: Labelled lines.
         preprocess: Height, width limits, mean and std.
-        augment: Random changes; None gives lines as they are evaluated.
+        augment: Random changes, of the text too; None gives lines as they are evaluated. A change after which the text
+            is too long or has characters outside the charset is not made.
         charset: The classes.
         max_text_length: Longer texts are left out, as are texts with characters outside the charset.
         seed: Of the random changes.
@@ -105,13 +108,14 @@ class RecDataset:
         max_text_length: int,
         seed: int = 0,
     ) -> None:
-        self.samples = [s for s in samples if len(s.text) <= max_text_length and not charset.missing(s.text)]
-        self.left_out = len(samples) - len(self.samples)
         self.preprocess = preprocess
         self.augment = augment
         self.charset = charset
+        self.max_text_length = max_text_length
+        self.samples = [sample for sample in samples if self._learnable(sample)]
+        self.left_out = len(samples) - len(self.samples)
         self.seed = seed
-        self._pictures = _Pictures(_CACHE_BYTES)
+        self._pictures = Pictures(_CACHE_BYTES)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -126,25 +130,35 @@ class RecDataset:
         Raises:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
         """
-        epoch, index = key
-        sample = self.samples[index]
-        crop = self.crop(sample)
-        if self.augment is not None:
-            crop = augment_rec(crop, self.augment, np.random.default_rng((self.seed, epoch, index)))
-        label = np.array(self.charset.encode(sample.text), np.int64)
-        image = prepare_rec([crop], self.preprocess)[0]
-        width = np.array(rec_width(crop, self.preprocess), np.int64)
+        full = (self.seed, *key)
+        line = augmented(self._line, len(self), full, self.augment, table.LINES, self._learnable)
+        label = np.array(self.charset.encode(line.text), np.int64)
+        image = prepare_rec([line.image], self.preprocess)[0]
+        width = np.array(rec_width(line.image, self.preprocess), np.int64)
         return {"image": image, "label": label, "length": np.array(len(label), np.int64), "width": width}
 
     def widths(self) -> npt.NDArray[np.float64]:
-        """Return about how wide each line is at the network's height, in pixels: (samples,)."""
+        """Return about how wide each line is at the network's height, in pixels: (samples,).
+
+        That is without augmentation: the order of an epoch is not to depend on what is drawn for its lines, nor to
+        cost the decoding of their pictures.
+        """
         sizes = np.array([line_size(sample) for sample in self.samples], np.float64).reshape(-1, 2)
         limits = self.preprocess.min_width, self.preprocess.max_width
         return np.clip(sizes[:, 0] / np.maximum(sizes[:, 1], 1) * self.preprocess.height, *limits)
 
     def crop(self, sample: RecSample) -> npt.NDArray[np.uint8]:
-        """Return a sample's line as a picture (h, w, 3), uint8."""
+        """Return a sample's line as a picture (h, w, 3), uint8, read-only."""
         return self._pictures.crop(sample)
+
+    def _line(self, index: int) -> Line:
+        """Return a sample as it is."""
+        sample = self.samples[index]
+        return Line(self.crop(sample), sample.text)
+
+    def _learnable(self, line: Line | RecSample) -> bool:
+        """Return whether a text can be a label."""
+        return len(line.text) <= self.max_text_length and not self.charset.missing(line.text)
 
 
 class ClsDataset:
@@ -164,7 +178,7 @@ class ClsDataset:
         self.preprocess = preprocess
         self.augment = augment
         self.seed = seed
-        self._pictures = _Pictures(_CACHE_BYTES)
+        self._pictures = Pictures(_CACHE_BYTES)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -173,7 +187,7 @@ class ClsDataset:
         """Lines come in one size: no width to go by."""
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Return the sample ``key = (epoch, index)``, turned by 180 degrees or not as a coin falls.
+        """Return the sample ``key = (epoch, index)``, changed, and then turned by 180 degrees or not.
 
         Returns:
             ``image`` float32 (3, h, w), normalised and padded; ``label`` int64 (), the index in `DIRECTIONS`.
@@ -181,59 +195,17 @@ class ClsDataset:
         Raises:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
         """
-        epoch, index = key
-        rng = np.random.default_rng((self.seed, epoch, index))
-        turned = rng.random() < 0.5
-        crop = self._pictures.crop(self.samples[index])
-        if turned:
-            crop = turn(crop)
-        if self.augment is not None:
-            crop = augment_rec(crop, self.augment, rng)
+        full = (self.seed, *key)
+        line = augmented(self._line, len(self), full, self.augment, table.LINES)
+        turned = stream(full, "direction").random() < 0.5
+        crop = turn(line.image) if turned else line.image
         label = DIRECTIONS.index(TURNED if turned else UPRIGHT)
         return {"image": prepare_cls([crop], self.preprocess)[0], "label": np.array(label, np.int64)}
 
-
-def line_size(sample: RecSample) -> tuple[float, float]:
-    """Return a line's width and height in pixels without decoding its picture; (0, 0) if that cannot be read."""
-    if sample.quad is not None:
-        top, right, bottom, left = np.linalg.norm(sample.quad - np.roll(sample.quad, -1, axis=0), axis=1)
-        width, height = float(max(top, bottom)), float(max(left, right))
-        return (height, width) if height >= UPRIGHT_RATIO * width else (width, height)
-    try:
-        with Image.open(sample.image) as picture:
-            return picture.size
-    except OSError:  # whoever decodes it says what is wrong
-        return 0.0, 0.0
-
-
-class _Pictures:
-    """The pictures decoded last: one that is cut into fifty lines is not decoded fifty times."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held: OrderedDict[Path, npt.NDArray[np.uint8]] = OrderedDict()
-
-    def read(self, path: Path) -> npt.NDArray[np.uint8]:
-        image = self._held.pop(path, None)
-        if image is None:
-            image = read_image(path)
-        self._held[path] = image
-        while len(self._held) > 1 and sum(held.nbytes for held in self._held.values()) > self._limit:
-            self._held.popitem(last=False)
-        return image
-
-    def crop(self, sample: RecSample) -> npt.NDArray[np.uint8]:
-        """Return a sample's line as a picture (h, w, 3), uint8."""
-        if sample.quad is None:
-            return read_image(sample.image)
-        try:
-            return crop_quad(self.read(sample.image), sample.quad)
-        except PpedgeError as error:
-            raise PpedgeError(f"{sample.where}: {error.message}", error.hint) from error
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A worker starts with nothing held."""
-        return {"_limit": self._limit, "_held": OrderedDict()}
+    def _line(self, index: int) -> Line:
+        """Return a sample as it is."""
+        sample = self.samples[index]
+        return Line(self._pictures.crop(sample), sample.text)
 
 
 def collate_det(items: Sequence[Item]) -> Item:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from ppedge.data.augment import add_noise, blur, jitter_color
+from ppedge.data.augment.color import add_noise, blur, jitter_color
 
 Picture = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
