@@ -80,13 +80,13 @@ def evaluate(
         task = Task(recipe)
         measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
     split = on.value if on else _split(recipe, set_)
-    if choosing_reports(recipe):
-        Reporter().say_once(CHOSE_TOO)
     samples, skipped = read_samples(recipe, split, skip_bad=skip_bad)
     began = time.monotonic()
     with Reporter().task("eval", len(samples)) as bar:
         metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
     seconds = round(time.monotonic() - began, 2)
+    if choosing_reports(recipe):
+        Reporter().say_once(CHOSE_TOO)
     shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
         emit({"task": recipe.task, "split": split, "metrics": metrics, "samples": len(samples), "skipped": skipped,

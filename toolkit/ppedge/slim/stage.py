@@ -23,7 +23,7 @@ from ppedge.slim.plan import Plan
 from ppedge.slim.pruning import arm_slimming, pruned
 from ppedge.slim.quantizing import calibration_of, choose_precision, quantize_and_train
 from ppedge.train.loop import BEST
-from ppedge.train.stage import measured_on, read_test, stage_inputs
+from ppedge.train.stage import measured_on, read_test, say_what_chose, stage_inputs
 from ppedge.train.task import Task
 
 
@@ -69,12 +69,13 @@ def run_slim(
     run.manifest("train")
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
-    aside = read_test(task, reporter, skip_bad=skip_bad)
+    aside = read_test(task, skip_bad=skip_bad)
     with run.writing("slim", force=force, keep=STATE, resume=resume) as folder:
         stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume,
                       aside)  # fmt: skip
         _note_trained(stage)
         plan, float_layers = _steps(stage)
+        say_what_chose(recipe, reporter)
         clear(folder)
         run.write_manifest(
             folder,

@@ -59,7 +59,7 @@ def run_train(
     task = Task(recipe)
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
-    aside = read_test(task, reporter, skip_bad=skip_bad)
+    aside = read_test(task, skip_bad=skip_bad)
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
     net = task.build()
@@ -79,6 +79,7 @@ def run_train(
         if not first:
             return result.best
         parameters = sum(int(p.size) for p in net.parameters())
+        say_what_chose(recipe, reporter)
         figures = result.best if aside is None else task.evaluate(net, aside)
         metrics = {**figures, "parameters": parameters}
         run.write_manifest(
@@ -97,16 +98,19 @@ def run_train(
     return metrics
 
 
-def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | None:
-    """Return the samples that only report; None, said once, if the recipe keeps none aside.
+def read_test(task: Task, *, skip_bad: bool) -> list[Any] | None:
+    """Return the samples that only report; None if the recipe keeps none aside.
 
     Raises:
         PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
     """
-    if choosing_reports(task.recipe):
+    return task.samples("test", skip_bad=skip_bad)[0] if reporting_split(task.recipe) == "test" else None
+
+
+def say_what_chose(recipe: Recipe, reporter: Reporter) -> None:
+    """Say, once in a command, if figures are measured on what also chose the weights."""
+    if choosing_reports(recipe):
         reporter.say_once(CHOSE_TOO)
-        return None
-    return task.samples("test", skip_bad=skip_bad)[0]
 
 
 def measured_on(recipe: Recipe, chosen_by: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,6 @@ def run_validate(
     run.require_fresh("convert")
     require_possible(recipe.validate_)
     split = reporting_split(recipe)
-    if choosing_reports(recipe):
-        reporter.say_once(CHOSE_TOO)
     samples, _ = read_samples(recipe, split, skip_bad=skip_bad)
     labels = label_files(recipe, split)
     with run.writing("validate", force=force) as folder:
@@ -88,6 +86,8 @@ def run_validate(
         report = stage.report(models_of(recipe, run)) | table
         if on_phone is not None:
             report["device"] = on_phone
+        if choosing_reports(recipe):
+            reporter.say_once(CHOSE_TOO)
         write_json(folder / REPORT, report)
         write_page(folder, report)
         drawings = [different["drawing"] for model in report["models"] for different in model.get("different", [])]
