@@ -178,8 +178,9 @@ def test_the_real_runtime_counts_the_same_twice(sandbox):
 
 
 MAKE_SELFTEST = """
-import sys, paddle
+import sys
 from ppedge.arm import lite
+import paddle
 net = paddle.nn.Sequential(paddle.nn.Conv2D(2, 3, 3, padding=1), paddle.nn.ReLU())
 net.eval()
 for parameter, value in zip(net.parameters(), lite.selftest_weights()):
