@@ -101,6 +101,7 @@ def test_a_recipe_of_the_future_is_refused(tmp_path):
             "unknown key train.peers.twin.model.backbon (2 more after it). Did you mean backbone?",
         ),
         ({"train.peers": {"twin": {"model": "other"}}}, "train.peers.twin.model: Input should be 'same', not 'other'"),
+        ({"train.peers": {"b": {}}}, "train.peers.b: no term of train.losses compares it with another network"),
         ({"train.peers": {"net": {}}}, "train.peers: net is the network that ships"),
         (
             {"train.losses": [{"name": "DML", "between": ["net", "twin"], "at": "maps"}]},
@@ -114,6 +115,25 @@ def test_a_recipe_of_the_future_is_refused(tmp_path):
 )
 def test_mistakes_in_lists_and_dictionaries_are_told_where_they_are(tmp_path, changes, told):
     assert told in refused(written(tmp_path, "det", **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"train.guides": [{"name": "LinearGuide"}]}, "train.guides: no term of train.losses names net.LinearGuide"),
+        (
+            {"train.guides": [{"name": "LinearGuide"}], "train.flat_start": 0.1},
+            "train.flat_start: has a guide of its own",
+        ),
+    ],
+)
+def test_guides_that_teach_nothing_are_told(tmp_path, changes, told):
+    assert told in refused(written(tmp_path, "rec", **changes))
+
+
+def test_a_guide_of_another_task_is_told(tmp_path):
+    told = refused(written(tmp_path, "det", **{"train.guides": [{"name": "LinearGuide"}]}))
+    assert "train.guides: LinearGuide reads a row at the backbone of a rec network" in told
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.runs import sha256
 from ppedge.slim.channels.groups import trace
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.losses.base import Term, TotalLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
 from ppedge.train.recorder import Recorder
 from ppedge.train.task import Task
@@ -102,6 +103,18 @@ def test_the_network_is_left_as_it_would_be_without_its_peers(det_data, tmp_path
 def test_slimming_learns_from_labels_alone(det_data):
     """Terms between networks are the train stage's own."""
     assert [term.name for term in Task(twins(det_data)).loss.terms] == ["DB"]
+
+
+def test_terms_of_one_name_are_all_counted():
+    """Two terms that differ only by what they read, or not even by that, are summed and told one by one."""
+
+    def term(at, value):
+        return Term("MSE", ("net", "twin"), at, 1.0, lambda *_: {"loss": paddle.to_tensor(value)})
+
+    found = TotalLoss([term("neck", 1.0), term("backbone", 2.0), term("neck", 4.0)])({"net": {}, "twin": {}}, {})
+    assert float(found["loss"]) == 7
+    parts = {name: float(value) for name, value in found.items() if name != "loss"}
+    assert parts == {"loss_MSE_net_twin_neck_0": 1, "loss_MSE_net_twin_backbone": 2, "loss_MSE_net_twin_neck_2": 4}
 
 
 def test_dml_of_maps_is_the_formula():

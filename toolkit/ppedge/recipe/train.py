@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from ppedge.recipe.base import For, Section
-from ppedge.recipe.losses import NET, RESULTS, Loss
+from ppedge.recipe.losses import NET, RESULTS, Loss, PairLoss
 from ppedge.recipe.networks import Guide, Model, guide_misfit, misfit
 
 
@@ -128,6 +128,7 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
         reason = guide_misfit(guide, model, task)
         if reason:
             yield f"train.guides: {reason}"
+    yield from _useless(train, trained)
     for number, term in enumerate(train.losses):
         where = f"train.losses[{number}]: {term.name}"
         unknown = [name for name in term.networks if name not in networks]
@@ -137,3 +138,15 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
             yield f"{where} reads {term.at}, and a {task} network gives {RESULTS[task]}"
         if unknown:
             yield f"{where} names {unknown[0]}, which is none of {', '.join(sorted(networks))}"
+
+
+def _useless(train: Train, trained: Sequence[str]) -> Iterator[str]:
+    """Yield what stands beside the network and does nothing for it, since no loss reads it."""
+    paired = {name for term in train.losses if isinstance(term, PairLoss) for name in term.networks}
+    for name in train.peers:
+        if not any(one == name or one.startswith(f"{name}.") for one in paired):  # itself, or a guide of its
+            yield f"train.peers.{name}: no term of train.losses compares it with another network"
+    for guide in train.guides:
+        for name in (f"{network}.{guide.name}" for network in trained):
+            if not any(name in term.networks for term in train.losses):
+                yield f"train.guides: no term of train.losses names {name}"

@@ -71,12 +71,17 @@ class TotalLoss(nn.Layer):
         found = [self._value(term, outputs, batch) for term in self.terms]
         if len(found) == 1:
             return found[0]
-        parts = {
-            f"loss_{term.name}_{'_'.join(term.networks)}": value["loss"]
-            for term, value in zip(self.terms, found, strict=True)
-        }
-        total = sum(list(parts.values())[1:], next(iter(parts.values())))
-        return {"loss": total, **parts}
+        losses = [value["loss"] for value in found]
+        return {"loss": sum(losses[1:], losses[0]), **dict(zip(self._names(), losses, strict=True))}
+
+    def _names(self) -> list[str]:
+        """Return a name for each term in the log; where two would have one, what they read tells them apart."""
+        plain = [f"loss_{term.name}_{'_'.join(term.networks)}" for term in self.terms]
+        told = [
+            name if plain.count(name) == 1 else f"{name}_{term.at}"
+            for name, term in zip(plain, self.terms, strict=True)
+        ]
+        return [name if told.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(told)]
 
     @staticmethod
     def _value(term: Term, outputs: Outputs, batch: Given) -> dict[str, Tensor]:
