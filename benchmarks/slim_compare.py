@@ -148,8 +148,10 @@ class Comparison:
             ppedge("convert", run.path, "--format", "nb", "--precision", precision, "--json")
         costs = ppedge("cost", run.path, "--precision", precision, "--json")
         seconds = 0 if way.options is None else run.manifest("slim")["seconds"]
+        measured = ppedge("eval", run.path, "--json")
         return base | {
-            "metrics": ppedge("eval", run.path, "--json")["metrics"],
+            "metrics": measured["metrics"],
+            "measured_on": measured["split"],
             "nb_bytes": Path(costs[0]["file"]).stat().st_size,
             "instructions": {cost["cpu"]: cost["instructions"] for cost in costs},
             "source": f"{costs[0]['source']}, {costs[0]['runtime']}, {'x'.join(map(str, costs[0]['input_shape']))}",
@@ -194,8 +196,8 @@ def summary(found: Sequence[dict[str, Any]], metric: str, second: tuple[str, str
 
     Returns:
         ``way``, ``seeds`` and, by column, (mean, spread): ``metric``, ``nb_bytes``, one for each core, ``minutes``,
-        ``second``; with a second domain also ``domain``, what ``ppedge eval`` says of its pictures. Or ``failed``, the
-        reason.
+        ``second``; ``measured_on``, the split that the metric is of; with a second domain also ``domain``, what
+        ``ppedge eval`` says of its pictures. Or ``failed``, the reason.
     """
     failed = next((one["failed"] for one in found if "failed" in one), None)
     row: dict[str, Any] = {"way": found[0]["way"], "seeds": [one["seed"] for one in found]}
@@ -207,6 +209,7 @@ def summary(found: Sequence[dict[str, Any]], metric: str, second: tuple[str, str
         **{cpu: [one["instructions"][cpu] for one in found] for cpu in found[0]["instructions"]},
         "minutes": [one["minutes"] for one in found],
     }
+    row["measured_on"] = found[0].get("measured_on", "eval")  # earlier versions, which had eval alone, do not say
     if second is not None:
         there = [one["second"]["/".join(second)] for one in found]
         columns["second"] = [one["metrics"][metric] for one in there]
@@ -259,11 +262,13 @@ def main() -> None:
     except PpedgeError as error:
         print(f"slim_compare: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    split = rows[0].get("measured_on", "eval")
     if options.json:
-        print(json.dumps({"metric": comparison.metric, "instructions": sources, "rows": rows}, indent=2))
+        about = {"metric": comparison.metric, "measured_on": split, "instructions": sources}
+        print(json.dumps({**about, "rows": rows}, indent=2))
         return
     print(table(rows, comparison.metric))
-    print(f"\nInstructions: {'; '.join(sources)}. Over seeds: mean (most - least).")
+    print(f"\nMetric: on data.{split}. Instructions: {'; '.join(sources)}. Over seeds: mean (most - least).")
     shift = next((row["domain"] for row in rows if row.get("domain")), None)
     if shift is not None:
         told = "told apart" if shift["different"] else "not told apart"

@@ -69,7 +69,11 @@ class Commands:
         else:
             worse = 0.1 * any("elsewhere" in str(option) for option in options)
             drop = 0.01 * (run.manifest("slim")["seed"] + 1) if slimmed else 0
-            return {"metrics": {"hmean": 0.9 - drop - worse}, "domain": {"different": True} if worse and drop else None}
+            return {
+                "metrics": {"hmean": 0.9 - drop - worse},
+                "split": "test",
+                "domain": {"different": True} if worse and drop else None,
+            }
         return {}
 
 

@@ -14,6 +14,7 @@ from ppedge.data.source import model_spec
 from ppedge.engines import open_engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.progress import Reporter
+from ppedge.recipe.io import save
 from ppedge.runs import Run, read_json
 from ppedge.validate import stage
 from small import make_data, tiny_recipe
@@ -53,7 +54,7 @@ def opened(tmp_path, data, monkeypatch):
         for name in names:
             onnx_model(folder / name)
         run.write_manifest(folder, "convert", outputs=names, model=model_spec(recipe, None).to_dict())
-    run.recipe_path.write_text("name: tiny\n")
+    save(recipe, run.recipe_path)
     monkeypatch.setattr(stage, "find_spec", lambda name: None)  # the reference is onnxruntime, as without Paddle
 
     def validate(**settings):

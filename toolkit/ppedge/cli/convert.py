@@ -143,7 +143,10 @@ def _bring_in(
         changes = [f"model.inference={json.dumps(str(folder))}", *changes]
     keep = load_recipe(path, changes)
     if not isinstance(keep.model, Imported):
-        raise PpedgeError(f"{path}: its network is to be trained first.", "Use `ppedge run`, or `ppedge train`.")
+        raise PpedgeError(
+            f"{path}: its network is to be trained first.",
+            "Use `ppedge run`, or `ppedge train`, and name the run's folder here.",
+        )
     return keep, load_recipe(path, changes + overrides), run_of(keep, out)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ppedge.cli.main import emit
-from ppedge.cli.options import Device, Json, Set, SkipBad
+from ppedge.cli.options import Device, Json, Set, SkipBad, measuring
 
 if TYPE_CHECKING:
     from ppedge.models.network import Network
@@ -58,7 +58,7 @@ def evaluate(
     Of a run that brought in an inference model, that model is measured, one line of text at a time. Where --set names
     other pictures for a run that was slimmed for ARM, the command says if they are unlike those it was slimmed with.
     """
-    from ppedge.data.source import CHOSE_TOO, choosing_reports, read_samples
+    from ppedge.data.source import CHOSE_TOO, choosing_reports, read_samples, reporting_split
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
@@ -72,20 +72,20 @@ def evaluate(
     if is_recipe and weights is None:
         raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
     run = None if is_recipe else open_run(what)
-    recipe = load_recipe(run.recipe_path if run else what or Path(), set_)
+    recipe = load_recipe(run.recipe_path if run else what or Path(), measuring(set_))
     measure: Callable[..., dict[str, float]]
     if run is not None and isinstance(recipe.model, Imported) and stage is None and weights is None:
         measure = _imported(recipe, run)
     else:
         task = Task(recipe)
         measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
-    split = on.value if on else _split(recipe, set_)
+    split = on.value if on else reporting_split(recipe)
     samples, skipped = read_samples(recipe, split, skip_bad=skip_bad)
     began = time.monotonic()
     with Reporter().task("eval", len(samples)) as bar:
         metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
     seconds = round(time.monotonic() - began, 2)
-    if choosing_reports(recipe):
+    if run is not None and weights is None and choosing_reports(recipe, load_recipe(run.recipe_path)):
         Reporter().say_once(CHOSE_TOO)
     shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
@@ -94,14 +94,6 @@ def evaluate(
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     typer.echo(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
-
-
-def _split(recipe: Recipe, changes: list[str]) -> Literal["eval", "test"]:
-    """Return the split that is measured if none is asked for: who names other evaluation pictures means those."""
-    from ppedge.data.source import reporting_split
-
-    named = {change.partition("=")[0] for change in changes}
-    return "eval" if "data.eval" in named and "data.test" not in named else reporting_split(recipe)
 
 
 def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | None:

@@ -32,6 +32,12 @@ def run_of(recipe: Recipe, out: Path | None) -> Run:
     return Run(out or Path("runs") / recipe.name)
 
 
+def measuring(overrides: list[str]) -> list[str]:
+    """Return changes of a recipe by which a network is measured: who names evaluation pictures alone means those."""
+    named = {override.partition("=")[0] for override in overrides}
+    return [*overrides, "data.test=[]"] if "data.eval" in named and "data.test" not in named else list(overrides)
+
+
 def run_and_recipe(folder: Path | None, overrides: list[str] | None = None) -> tuple[Run, Recipe]:
     """Open a run and the recipe kept in it.
 

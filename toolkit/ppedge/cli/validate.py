@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ppedge.cli.main import emit
-from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, measuring, run_and_recipe
 from ppedge.errors import PpedgeError
 
 app = typer.Typer(add_completion=False)
@@ -53,7 +53,7 @@ def validate(
     overrides = list(set_) + [f"validate.{key}={value}" for key, value in given.items() if value is not None]
     if benchmark_bin is not None and device is None:
         raise PpedgeError("--benchmark-bin without --device.", "Name the phone: --device adb")
-    opened, recipe = run_and_recipe(run, overrides)
+    opened, recipe = run_and_recipe(run, measuring(overrides))
 
     from ppedge.progress import Reporter
     from ppedge.validate import adb

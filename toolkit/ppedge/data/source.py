@@ -53,9 +53,16 @@ def reporting_split(recipe: Recipe) -> Literal["eval", "test"]:
     return "test" if recipe.data.test else "eval"
 
 
-def choosing_reports(recipe: Recipe) -> bool:
-    """Whether figures are measured on what also chose the weights; nothing chose those of a network brought in."""
-    return not recipe.data.test and not isinstance(recipe.model, Imported)
+def choosing_reports(recipe: Recipe, own: Recipe | None = None) -> bool:
+    """Whether figures are measured on what also chose the weights; nothing chose those of a network brought in.
+
+    Args:
+        recipe: By which a network is measured.
+        own: By which it was trained, where the other may name other pictures; by default the same.
+    """
+    trained = (own or recipe).data
+    same = (recipe.data.root, recipe.data.eval) == (trained.root, trained.eval)
+    return same and not recipe.data.test and not isinstance(recipe.model, Imported)
 
 
 def label_files(recipe: Recipe, split: Split) -> list[Path]:

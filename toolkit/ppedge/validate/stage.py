@@ -26,6 +26,7 @@ from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
+from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run, versions, write_json
@@ -86,7 +87,7 @@ def run_validate(
         report = stage.report(models_of(recipe, run)) | table
         if on_phone is not None:
             report["device"] = on_phone
-        if choosing_reports(recipe):
+        if report["pictures_chose"]:
             reporter.say_once(CHOSE_TOO)
         write_json(folder / REPORT, report)
         write_page(folder, report)
@@ -177,7 +178,7 @@ class _Stage:
             "versions": versions(),
             "task": self.recipe.task,
             "pictures": reporting_split(self.recipe),
-            "pictures_chose": choosing_reports(self.recipe),
+            "pictures_chose": choosing_reports(self.recipe, load_recipe(self.run.recipe_path)),
             "engine": self.settings.engine,
             "cpus": emulated,
             "features": {cpu: features(cpu) for cpu in emulated},
