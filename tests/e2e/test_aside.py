@@ -83,6 +83,30 @@ def test_a_run_trained_without_test_pictures_is_measured_on_them(ppedge_here, re
     assert Run(run).manifest("slim")["chosen_by"]["float"]["exact"] == 0.04
 
 
+def test_the_network_as_trained_is_measured_on_what_slimming_is_told_of(ppedge_here, recipe, by_count, tmp_path):
+    """Not on what the train stage reported by, though that had the same file among others."""
+    run = tmp_path / "run"
+    assert ppedge_here("train", recipe(test=["test.txt", "val.txt"]), "--out", run)[0] == 0
+    assert Run(run).manifest("train")["metrics"]["exact"] == 0.1
+    told = ppedge_here("slim", run, "--json", "--set", "data.test=[test.txt]")[1]
+    assert json.loads(told)["metrics"]["float"]["exact"] == 0.06
+
+
+def test_a_label_file_beside_the_recipe_is_an_input_too(ppedge_here, recipe, by_count, tmp_path):
+    shutil.move(tmp_path / "data" / "test.txt", tmp_path / "aside.txt")
+    run = tmp_path / "run"
+    code, _, err = ppedge_here("train", recipe(test=["aside.txt"]), "--out", run)
+    assert code == 0, err
+    assert "aside.txt" in [entry["path"] for entry in Run(run).manifest("train")["inputs"]]
+
+
+def test_synthetic_test_pictures_that_nobody_draws_are_a_sentence(ppedge_here, recipe, tmp_path):
+    synth = {"kind": "words", "train": 12, "eval": 4}
+    assert ppedge_here("train", recipe(root="drawn", test=[], synth=synth), "--out", tmp_path / "one")[0] == 0
+    code, _, err = ppedge_here("train", recipe(root="drawn", test=["test.txt"], synth=synth), "--out", tmp_path / "two")
+    assert code == 2 and "the recipe names test.txt" in err and "data.synth.test" in err
+
+
 def test_a_test_file_that_is_missing_is_told_before_training(ppedge_here, recipe, tmp_path):
     code, _, err = ppedge_here("train", recipe(test=["nothing.txt"]), "--out", tmp_path / "run")
     assert code == 2 and "nothing.txt" in err

@@ -38,6 +38,7 @@ def run(
     The recipes of a suite are taken side by side. Ends in a table: size, metric and ARM instructions at each
     stage.
     """
+    from ppedge.data.source import CHOSE_TOO, choosing_reports
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load, load_recipe
     from ppedge.recipe.road import Suite
@@ -48,13 +49,15 @@ def run(
         raise PpedgeError(
             f"{recipe}: --out names one run's folder, this suite makes {len(recipes)}.", "Leave --out out."
         )
-    runs = [run_of(one, out) for one in recipes]
+    runs, reporter = [run_of(one, out) for one in recipes], Reporter()
     if isinstance(loaded, Suite) and len(recipes) > 1:
         options = [f"--device={device}", *(f"--set={one}" for one in set_)]
         options += ["--force"] * force + ["--skip-bad"] * skip_bad
         _side_by_side([one.name for one in recipes], [["run", str(path), *options] for path in loaded.recipes])
     else:
-        _stages(recipes[0], runs[0], device=device, force=force, skip_bad=skip_bad, reporter=Reporter())
+        _stages(recipes[0], runs[0], device=device, force=force, skip_bad=skip_bad, reporter=reporter)
+        if choosing_reports(recipes[0]):
+            reporter.say_once(CHOSE_TOO)
     rows = [row for one, folder in zip(recipes, runs, strict=True) for row in summary(one, folder)]
     if as_json:
         emit({"runs": [str(folder.path) for folder in runs], "rows": rows})

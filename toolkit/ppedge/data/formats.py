@@ -109,6 +109,12 @@ class _BadLineError(Exception):
     """The reason why a line is not a label; it does not leave this module."""
 
 
+def label_path(file: Path, root: Path) -> Path:
+    """Return where a label file lies: below ``root``; where there is none, below the current folder."""
+    path = root / file
+    return file if not path.is_file() and file.is_file() else path
+
+
 def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     """Read a label file.
 
@@ -191,9 +197,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 def _read_bytes(file: Path, root: Path) -> tuple[bytes, Path]:
     if not root.is_dir():
         raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
-    path = root / file
-    if not path.is_file() and file.is_file():
-        path = file
+    path = label_path(file, root)
     try:
         return path.read_bytes(), path
     except FileNotFoundError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
-from ppedge.data.formats import ClsSample, RecSample, read_all, rec_samples_from_detection
+from ppedge.data.formats import ClsSample, RecSample, label_path, read_all, rec_samples_from_detection
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -68,7 +68,7 @@ def choosing_reports(recipe: Recipe, own: Recipe | None = None) -> bool:
 def label_files(recipe: Recipe, split: Split) -> list[Path]:
     """Return the label files of a split of a recipe's data that are there."""
     named: list[Path] = getattr(recipe.data, split)
-    return [path for file in named if (path := recipe.data.root / file).is_file()]
+    return [path for file in named if (path := label_path(file, recipe.data.root)).is_file()]
 
 
 def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:

@@ -95,24 +95,25 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     if synth is None:
         return False
     wanted = _settings(synth.kind, synth.train, synth.eval, synth.test, seed, synth.content)
-    settings = data.root / _SETTINGS
-    if settings.is_file():
-        if (found := read_json(settings)) != wanted:
-            raise PpedgeError(
-                f"{data.root}: synthetic data made with other settings than data.synth has ({found}, not {wanted}).",
-                "Delete that folder, or choose another data.root.",
-            )
-        return False
-    files = [*data.train, *data.eval, *data.test]
-    if files and all((data.root / file).is_file() for file in files):
+    settings, files = data.root / _SETTINGS, [*data.train, *data.eval, *data.test]
+    drawn = settings.is_file()
+    if drawn and (found := read_json(settings)) != wanted:
+        raise PpedgeError(
+            f"{data.root}: synthetic data made with other settings than data.synth has ({found}, not {wanted}).",
+            "Delete that folder, or choose another data.root.",
+        )
+    lacking = [str(file) for file in files if not (data.root / file).is_file()]
+    if files and not lacking:
         return False
     made = [label for split, label in _LABELS.items() if getattr(synth, split)]
-    foreign = [str(file) for file in files if str(file) not in made]
+    foreign = [file for file in lacking if file not in made]
     if foreign:
         raise PpedgeError(
             f"data.synth makes {' and '.join(made)}, but the recipe names {foreign[0]}.",
             "Name those under data.train, data.eval and data.test; test.txt is made if data.synth.test is above 0.",
         )
+    if drawn:
+        return False
     try:
         generate(synth.kind, data.root, synth.train, synth.eval, seed, synth.content, progress, synth.test)
     except PpedgeError:

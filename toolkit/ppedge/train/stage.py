@@ -59,7 +59,7 @@ def run_train(
     task = Task(recipe)
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
-    aside = read_test(task, skip_bad=skip_bad)
+    aside = read_test(task, reporter, skip_bad=skip_bad)
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
     net = task.build()
@@ -98,13 +98,18 @@ def run_train(
     return metrics
 
 
-def read_test(task: Task, *, skip_bad: bool) -> list[Any] | None:
+def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | None:
     """Return the samples that only report; None if the recipe keeps none aside.
 
     Raises:
         PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
     """
-    return task.samples("test", skip_bad=skip_bad)[0] if reporting_split(task.recipe) == "test" else None
+    if reporting_split(task.recipe) != "test":
+        return None
+    samples, skipped = task.samples("test", skip_bad=skip_bad)
+    if skipped:
+        reporter.say(f"left out {skipped} bad test samples")
+    return samples
 
 
 def say_what_chose(recipe: Recipe, reporter: Reporter) -> None:
