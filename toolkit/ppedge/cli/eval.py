@@ -58,7 +58,7 @@ def evaluate(
     Of a run that brought in an inference model, that model is measured, one line of text at a time. Where --set names
     other pictures for a run that was slimmed for ARM, the command says if they are unlike those it was slimmed with.
     """
-    from ppedge.data.source import CHOSE_TOO, choosing_reports, read_samples, reporting_split
+    from ppedge.data.source import read_samples, reporting_split, say_what_chose
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
@@ -85,8 +85,8 @@ def evaluate(
     with Reporter().task("eval", len(samples)) as bar:
         metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
     seconds = round(time.monotonic() - began, 2)
-    if run is not None and weights is None and choosing_reports(recipe, load_recipe(run.recipe_path)):
-        Reporter().say_once(CHOSE_TOO)
+    if run is not None and weights is None:
+        say_what_chose(Reporter().say_once, recipe, load_recipe(run.recipe_path))
     shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
         emit({"task": recipe.task, "split": split, "metrics": metrics, "samples": len(samples), "skipped": skipped,

@@ -38,7 +38,7 @@ def run(
     The recipes of a suite are taken side by side. Ends in a table: size, metric and ARM instructions at each
     stage.
     """
-    from ppedge.data.source import CHOSE_TOO, choosing_reports
+    from ppedge.data.source import say_what_chose
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load, load_recipe
     from ppedge.recipe.road import Suite
@@ -56,8 +56,7 @@ def run(
         _side_by_side([one.name for one in recipes], [["run", str(path), *options] for path in loaded.recipes])
     else:
         _stages(recipes[0], runs[0], device=device, force=force, skip_bad=skip_bad, reporter=reporter)
-        if choosing_reports(recipes[0]):
-            reporter.say_once(CHOSE_TOO)
+        say_what_chose(reporter.say_once, recipes[0])
     rows = [row for one, folder in zip(recipes, runs, strict=True) for row in summary(one, folder)]
     if as_json:
         emit({"runs": [str(folder.path) for folder in runs], "rows": rows})

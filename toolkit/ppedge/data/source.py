@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -63,6 +63,12 @@ def choosing_reports(recipe: Recipe, own: Recipe | None = None) -> bool:
     trained = (own or recipe).data
     same = (recipe.data.root, recipe.data.eval) == (trained.root, trained.eval)
     return same and not recipe.data.test and not isinstance(recipe.model, Imported)
+
+
+def say_what_chose(say_once: Callable[[str], None], recipe: Recipe, own: Recipe | None = None) -> None:
+    """Say, once in a command, if figures are measured on what also chose the weights; see `choosing_reports`."""
+    if choosing_reports(recipe, own):
+        say_once(CHOSE_TOO)
 
 
 def label_files(recipe: Recipe, split: Split) -> list[Path]:

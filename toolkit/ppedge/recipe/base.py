@@ -49,6 +49,21 @@ def foreign_keys(section: Section, task: str, *, given: bool) -> Iterator[tuple[
                 yield (key, *place, *path), tasks
 
 
+def leave_out_foreign(value: dict[str, Any], recipe: Section, task: str) -> None:
+    """Take the keys that mean nothing for a task out of a recipe's keys, as YAML holds them.
+
+    Args:
+        value: The keys, changed in place; not all need be there.
+        recipe: What they make.
+        task: Of the recipe.
+    """
+    for path, _ in foreign_keys(recipe, task, given=False):
+        inner: Any = value
+        for key in path[:-1]:
+            inner = inner.get(key, {}) if isinstance(inner, dict) else inner[key]
+        inner.pop(path[-1], None)
+
+
 def _sections(value: Any) -> Iterator[tuple[Path, Section]]:
     """Yield the sections that a key holds: itself, or those of a list or dictionary."""
     if isinstance(value, Section):

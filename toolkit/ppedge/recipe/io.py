@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ppedge.errors import PpedgeError
-from ppedge.recipe.base import foreign_keys
+from ppedge.recipe.base import foreign_keys, leave_out_foreign
 from ppedge.recipe.road import Recipe, Suite
 from ppedge.recipe.upgrade import MOVED, upgraded
 from ppedge.runs import atomic_write
@@ -80,11 +80,7 @@ def save(recipe: Recipe, path: Path) -> None:
 def as_written(recipe: Recipe) -> dict[str, Any]:
     """Return every key of the recipe's task with its value, as YAML holds them."""
     value = recipe.model_dump(mode="json", by_alias=True)
-    for path, _ in foreign_keys(recipe, recipe.task, given=False):
-        inner: Any = value
-        for key in path[:-1]:
-            inner = inner[key]
-        del inner[path[-1]]
+    leave_out_foreign(value, recipe, recipe.task)
     return value
 
 
@@ -251,7 +247,10 @@ def _step(model: Any, part: int | str) -> Any:
         return fields.get(str(part), model)
     members = _members(model)
     tagged = [member for member in members if part in _tags(member)]
-    return tagged[0] if tagged else _step(members[0], part) if len(members) == 1 and members[0] is not model else model
+    if tagged:
+        return tagged[0]
+    only_beside_none = len(members) == 1 and members[0] is not model
+    return _step(members[0], part) if only_beside_none else model
 
 
 def _bare(model: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ppedge.errors import PpedgeError
-from ppedge.recipe.base import foreign_keys
+from ppedge.recipe.base import leave_out_foreign
 from ppedge.recipe.road import SCHEMA, Recipe
 
 MOVED = {
@@ -69,8 +69,4 @@ def _leave_out_other_tasks(value: dict[str, Any]) -> None:
         recipe = Recipe.model_validate(value)
     except ValidationError:  # whoever reads it says what is wrong
         return
-    for path, _ in list(foreign_keys(recipe, recipe.task, given=False)):
-        inner: Any = value
-        for key in path[:-1]:
-            inner = inner.get(key, {})
-        inner.pop(path[-1], None)
+    leave_out_foreign(value, recipe, recipe.task)

@@ -11,6 +11,7 @@ from typing import Any
 import paddle
 
 from ppedge.data.source import spread
+from ppedge.models.network import Network
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.train import Schedule
@@ -76,6 +77,22 @@ class Stage:
     test: Sequence[Any] | None = None
     found: Findings = field(default_factory=Findings)
 
+    def tested(self, net: Network) -> Metrics | None:
+        """Return a network's metrics on the samples that only report; None where there are none."""
+        return None if self.test is None else self.task.evaluate(net, self.test)
+
+    def note(self, step: str, chose: Metrics, reported: Metrics | None) -> None:
+        """Note a step's metrics: those on test data where there are any, and beside them what chose.
+
+        Args:
+            step: What the metrics call the network.
+            chose: On evaluation data.
+            reported: On test data, as `tested` gives them.
+        """
+        self.found.metrics[step] = chose if reported is None else reported
+        if reported is not None:
+            self.found.chosen_by[step] = chose
+
 
 def batches(stage: Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
     """Yield training pictures as the network sees them, evenly spread over the data.
@@ -104,7 +121,7 @@ def train_course(
         before: What the stage's metrics call the network as it came.
         after: What they call it at its best; None leaves that out.
     """
-    as_it_came = None if stage.test is None else stage.task.evaluate(trainee.net, stage.test)
+    as_it_came = stage.tested(trainee.net)
     course = Course(
         title, trainee, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
@@ -114,21 +131,6 @@ def train_course(
     log = f"{title.lower().replace('-', '')}.jsonl"
     shutil.copyfile(course.folder / METRICS, stage.folder / log)
     stage.found.outputs.append(log)
-    note_metrics(stage, before, result.first, as_it_came)
+    stage.note(before, result.first, as_it_came)
     if after is not None:
-        at_its_best = None if stage.test is None else stage.task.evaluate(trainee.net, stage.test)
-        note_metrics(stage, after, result.best, at_its_best)
-
-
-def note_metrics(stage: Stage, step: str, chose: Metrics, reported: Metrics | None) -> None:
-    """Note a step's metrics: those on test data where there are any, and beside them what chose.
-
-    Args:
-        stage: This stage.
-        step: What the metrics call the network.
-        chose: On evaluation data.
-        reported: On test data; None where there is none.
-    """
-    stage.found.metrics[step] = chose if reported is None else reported
-    if reported is not None:
-        stage.found.chosen_by[step] = chose
+        stage.note(after, result.best, stage.tested(trainee.net))

@@ -15,7 +15,7 @@ from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.runs import write_json
 from ppedge.slim.arm.distill import Distillation
-from ppedge.slim.context import Stage, batches, note_metrics, train_course
+from ppedge.slim.context import Stage, batches, train_course
 from ppedge.slim.int8 import pact
 from ppedge.slim.int8.precision import Choice, choose_precisions
 from ppedge.slim.plan import Plan, apply_plan
@@ -123,5 +123,4 @@ def quantize_and_train(
     apply_plan(exported, plan)
     pact.quantize(exported, float_names=plan.float_layers)
     load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)
-    reported = None if stage.test is None else task.evaluate(exported, stage.test)
-    note_metrics(stage, "quantized", task.evaluate(exported, stage.eval), reported)
+    stage.note("quantized", task.evaluate(exported, stage.eval), stage.tested(exported))

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ppedge.data.source import say_what_chose
 from ppedge.errors import PpedgeError
 from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of, write_pdparams
@@ -14,7 +15,7 @@ from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
 from ppedge.slim.arm.search import Point, frontier
-from ppedge.slim.context import Stage, note_metrics
+from ppedge.slim.context import Stage
 from ppedge.slim.int8 import pact
 from ppedge.slim.interruption import STATE, clear
 from ppedge.slim.network import PLAN, PRUNED, load_float
@@ -22,7 +23,7 @@ from ppedge.slim.plan import Plan
 from ppedge.slim.pruning import arm_slimming, pruned
 from ppedge.slim.quantizing import calibration_of, choose_precision, quantize_and_train
 from ppedge.train.loop import BEST
-from ppedge.train.stage import measured_on, read_test, say_what_chose, stage_inputs
+from ppedge.train.stage import measured_on, read_test, stage_inputs
 from ppedge.train.task import Task
 
 
@@ -74,7 +75,7 @@ def run_slim(
                       aside)  # fmt: skip
         _note_trained(stage)
         plan, float_layers = _steps(stage)
-        say_what_chose(recipe, reporter)
+        say_what_chose(reporter.say_once, recipe)
         clear(folder)
         run.write_manifest(
             folder,
@@ -103,8 +104,8 @@ def _note_trained(stage: Stage) -> None:
     trained = {name: value for name, value in about["metrics"].items() if name != "parameters"}
     reported = None
     if stage.test is not None:
-        reported = stage.task.evaluate(load_float(stage.run, stage.task, "train"), stage.test)
-    note_metrics(stage, "float", about.get("chosen_by", trained), reported)
+        reported = stage.tested(load_float(stage.run, stage.task, "train"))
+    stage.note("float", about.get("chosen_by", trained), reported)
 
 
 def _steps(stage: Stage) -> tuple[Plan, list[str]]:

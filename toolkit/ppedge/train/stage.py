@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import paddle
 
-from ppedge.data.source import CHOSE_TOO, Split, choosing_reports, label_files, reporting_split
+from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import load_backbone, load_weights, read_pdparams
@@ -79,7 +79,7 @@ def run_train(
         if not first:
             return result.best
         parameters = sum(int(p.size) for p in net.parameters())
-        say_what_chose(recipe, reporter)
+        say_what_chose(reporter.say_once, recipe)
         figures = result.best if aside is None else task.evaluate(net, aside)
         metrics = {**figures, "parameters": parameters}
         run.write_manifest(
@@ -110,12 +110,6 @@ def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | 
     if skipped:
         reporter.say(f"left out {skipped} bad test samples")
     return samples
-
-
-def say_what_chose(recipe: Recipe, reporter: Reporter) -> None:
-    """Say, once in a command, if figures are measured on what also chose the weights."""
-    if choosing_reports(recipe):
-        reporter.say_once(CHOSE_TOO)
 
 
 def measured_on(recipe: Recipe, chosen_by: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def exact_rewrites(net: Network, kinds: Sequence[str], picture: paddle.Tensor) -
         In the order of ``kinds``, and of the network's layers.
     """
     shapes = _input_shapes(net, picture)
+    heads = [HEAD] if understood(net).head else []
     found = []
     for kind in kinds:
         if kind == "skip_rows":
@@ -38,7 +39,7 @@ def exact_rewrites(net: Network, kinds: Sequence[str], picture: paddle.Tensor) -
                 if isinstance(layer, nn.MaxPool2D) and height == 2 and channels % 2 == 0
             ]
         else:
-            places = [HEAD] if understood(net).head else []
+            places = heads
         found += [Rewrite(kind, place) for place in places]
     return found
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import paddle
 
+from ppedge.slim.int8.rounding import LEAST
+
 DISTURBANCE = 0.05
 """Squared, of a layer's deviation: about what reduction leaves."""
-LEAST = 1e-12
 
 
 def influences(

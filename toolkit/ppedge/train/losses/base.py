@@ -56,6 +56,7 @@ class TotalLoss(nn.Layer):
     def __init__(self, terms: Sequence[Term]) -> None:
         super().__init__()
         self.terms = list(terms)
+        self.names = _names(self.terms)
         self.learners = nn.LayerList([term.loss for term in terms if isinstance(term.loss, nn.Layer)])
 
     def reads(self) -> dict[str, list[str]]:
@@ -72,18 +73,17 @@ class TotalLoss(nn.Layer):
         if len(found) == 1:
             return found[0]
         losses = [value["loss"] for value in found]
-        return {"loss": sum(losses[1:], losses[0]), **dict(zip(self._names(), losses, strict=True))}
-
-    def _names(self) -> list[str]:
-        """Return a name for each term in the log; where two would have one, what they read tells them apart."""
-        plain = [f"loss_{term.name}_{'_'.join(term.networks)}" for term in self.terms]
-        told = [
-            name if plain.count(name) == 1 else f"{name}_{term.at}"
-            for name, term in zip(plain, self.terms, strict=True)
-        ]
-        return [name if told.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(told)]
+        return {"loss": sum(losses[1:], losses[0]), **dict(zip(self.names, losses, strict=True))}
 
     @staticmethod
     def _value(term: Term, outputs: Outputs, batch: Given) -> dict[str, Tensor]:
         parts = dict(term.loss(*(outputs[network] for network in term.networks), batch))
         return parts if term.weight == 1 else {name: term.weight * part for name, part in parts.items()}
+
+
+def _names(terms: Sequence[Term]) -> list[str]:
+    """Return a name for each term in the log; where two would have one, what they read tells them apart."""
+    plain = [f"loss_{term.name}_{'_'.join(term.networks)}" for term in terms]
+    pairs = zip(plain, terms, strict=True)
+    told = [name if plain.count(name) == 1 else f"{name}_{term.at}" for name, term in pairs]
+    return [name if told.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(told)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import paddle
 
 from ppedge.models import zoo
@@ -12,8 +10,6 @@ from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import LinearGuide, Model
-from ppedge.recipe.train import Train
-from ppedge.train.losses.base import TotalLoss
 from ppedge.train.losses.table import build_loss
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Guide, Trainee
@@ -42,11 +38,8 @@ def build_trainee(task: Task, net: Network) -> Trainee:
         for name, network in trained.items()
         for guide in train.guides
     }
-    return Trainee(net, _loss(task, train, list(trained), [NET, *peers, *guides]), peers, guides)
-
-
-def _loss(task: Task, train: Train, trained: Sequence[str], present: Sequence[str]) -> TotalLoss:
-    return build_loss(train.losses, task.recipe.task, task.charset, trained, present)
+    loss = build_loss(train.losses, task.recipe.task, task.charset, list(trained), [NET, *peers, *guides])
+    return Trainee(net, loss, peers, guides)
 
 
 def _guide(task: Task, section: LinearGuide, name: str, network: Network) -> Guide:
