@@ -33,7 +33,7 @@ def main() -> int:
     campaign = Campaign(arguments.out, Limits(seconds=arguments.seconds), arguments.workers)
     tallies = campaign.run(targets, -(-arguments.inputs // len(targets)), arguments.seed)
     print(report.table(tallies))
-    print(report.findings(tallies), end="")
+    print(report.findings(tallies))
     return int(report.found(tallies) > 0)
 
 

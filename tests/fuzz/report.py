@@ -16,8 +16,8 @@ def table(tallies: Mapping[str, Tally]) -> str:
     if len(tallies) > 1:
         rows.append(_row("all", _sum(tallies)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, tuple("-" * (width - 1) + ":" for width in widths))
     lines = [" | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    lines.insert(1, "-|-".join("-" * (width - 1) + ":" for width in widths))
     return "\n".join(f"| {line} |" for line in lines)
 
 
