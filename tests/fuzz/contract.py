@@ -65,7 +65,7 @@ class Outcome:
         place: Of a finding, where it came from, as one line: findings with the same place are one fault.
         trace: Of a finding, the traceback.
         seconds: How long it took.
-        memory: Bytes by which the process's largest memory so far exceeds that before its first input.
+        memory: Bytes by which the largest memory that the process had so far exceeds what it had before the batch.
     """
 
     kind: str
@@ -116,7 +116,9 @@ def judge(target: Target, folder: Path, names: Iterable[str]) -> Outcome:
     told = (*target.told, *(() if target.told else (Path(name).name for name in names)))
     complaint = _complaint(code, sentence, output, told)
     if complaint:
-        return Outcome(SENTENCE, f"{complaint}: {(sentence or output)!r}", f"{complaint}, {_place(error)}", _trace(error))
+        return Outcome(
+            SENTENCE, f"{complaint}: {(sentence or output)!r}", f"{complaint}, {_place(error)}", _trace(error)
+        )
     return Outcome(ACCEPTED if code == 0 else f"exit {code}", sentence)
 
 

@@ -7,7 +7,25 @@ from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 
-_NUMBERS = [0, 1, -1, 2, 7, 127, 128, 255, 256, 32767, 65535, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 62, -2]
+_NUMBERS = [
+    0,
+    1,
+    -1,
+    2,
+    7,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    65535,
+    1 << 20,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 62,
+    -2,
+]
 """What a field of length, offset or size may lie."""
 NAMES = ["[/bold]", "[red]", "\x1b[2J", "\x9b31m", "\u202e", "a\nb", "\t", "", "../x", "/x", "é" * 300, "\0", "%s{0}"]
 """Names that a terminal, a markup or a file system may take for more than names."""

@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,9 @@ class Campaign:
         if late:
             outcome = Outcome(HANG, f"no end in {self.limits.seconds:g} s", _innermost(log), log, self.limits.seconds)
         else:
-            cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"the process ended with exit code {code}"
+            cause = (
+                f"killed by {signal.Signals(-code).name}" if code < 0 else f"the process ended with exit code {code}"
+            )
             outcome = Outcome(ABORT, cause, f"{cause}, {_innermost(log)}", log)
         self._add(batch, index, outcome, read_files(worker.folder / INPUT))
         waiting.appendleft(Batch(batch.target, batch.seed, batch.count, index + 1))

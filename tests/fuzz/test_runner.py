@@ -52,7 +52,7 @@ def test_where_a_process_died_or_hung_is_told(campaign):
 
 
 def test_the_campaign_goes_on_behind_an_input_that_killed_its_process(tmp_path):
-    tally = Campaign(tmp_path, Limits(seconds=1.0)).run(["planted.sometimes"], 8, 3)["planted.sometimes"]
+    tally = Campaign(tmp_path, Limits(seconds=1.0)).run(["planted.sometimes"], 8, 2)["planted.sometimes"]
     assert tally.counts.total() == 8
     assert {ABORT, HANG, BUG, ACCEPTED} == set(tally.counts)
     assert all(len(kept) <= KEPT for kept in tally.kept.values())
@@ -68,7 +68,10 @@ def test_the_report_counts_and_says_how_to_repeat(campaign):
     table = report.table(campaign.tallies)
     assert table.splitlines()[0].startswith("|")
     assert len({len(line) for line in table.splitlines()}) == 1
-    assert report.found(campaign.tallies) == 2 * sum(kind not in (ACCEPTED, "exit 2", "exit 3") for kind in EXPECTED.values()) - 1
+    assert (
+        report.found(campaign.tallies)
+        == 2 * sum(kind not in (ACCEPTED, "exit 2", "exit 3") for kind in EXPECTED.values()) - 1
+    )
     told = report.findings(campaign.tallies)
     assert "planted.bug: exit 70, 2 times: ValueError" in told
     assert "--again" in told and "planted.accept" not in told

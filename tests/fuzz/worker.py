@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -77,7 +78,7 @@ def serve(pipe: Connection, folder: Path, limits: Limits) -> None:
         if batch.target not in strategies:
             strategies[batch.target] = target.inputs()
         inputs = draw(strategies[batch.target], batch.target, batch.seed, batch.count)
-        before = _largest_memory()
+        before = _forget_largest_memory()
         for index, files in enumerate(inputs[batch.first :], start=batch.first):
             os.ftruncate(log, 0)
             pipe.send(index)
@@ -131,5 +132,13 @@ def _address_space() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * _PAGE
 
 
+def _forget_largest_memory() -> int:
+    """Have the kernel measure the process's largest memory from now on; return what it has now, in bytes."""
+    with suppress(OSError):  # where that is not allowed, memory that was freed before hides a smaller growth
+        Path("/proc/self/clear_refs").write_text("5")
+    return _largest_memory()
+
+
 def _largest_memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

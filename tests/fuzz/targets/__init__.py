@@ -14,7 +14,9 @@ def campaign_targets(only: Sequence[str] | None = None) -> list[str]:
     Raises:
         ValueError: There is no target of a name.
     """
-    names = [f"{module}.{target.name}" for module in MODULES for target in import_module(f"{__name__}.{module}").TARGETS]
+    names = [
+        f"{module}.{target.name}" for module in MODULES for target in import_module(f"{__name__}.{module}").TARGETS
+    ]
     if not only:
         return names
     chosen = [name for name in names if name in only or name.partition(".")[0] in only]

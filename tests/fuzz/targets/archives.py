@@ -19,8 +19,10 @@ from ppedge.arm import lite, sysroot
 
 _ARCHIVE = "lite.tar.gz"
 _RELEASE = {"r/cxx/include/paddle_api.h": b"#pragma once", "r/cxx/lib/libpaddle_light_api_shared.so": b"\x7fELF"}
-_PATHS = ["../x", "/tmp/x", "r/../../x", "r", "r/cxx", ".", "", "a/" * 60 + "b", "a/" * 2000 + "b", "x" * 300, "r/\x1b[2J",
-          "r/é\udcff", "r/cxx/lib/libpaddle_light_api_shared.so"]  # fmt: skip
+_PATHS = [
+    "../x", "/tmp/x", "r/../../x", "r", "r/cxx", ".", "", "a/" * 60 + "b", "a/" * 2000 + "b", "x" * 300, "r/\x1b[2J",
+    "r/é\udcff", "r/cxx/lib/libpaddle_light_api_shared.so",
+]  # fmt: skip
 _KINDS = [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE,
           tarfile.BLKTYPE, tarfile.CONTTYPE, b"Z"]  # fmt: skip
 _PACKERS: list[Callable[[bytes], bytes]] = [
@@ -47,7 +49,9 @@ def _odd_member(draw: st.DrawFn) -> tuple[tarfile.TarInfo, bytes]:
 def _tar(draw: st.DrawFn) -> bytes:
     """Draw a release with up to three odd members."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=draw(st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]))) as tar:
+    with tarfile.open(
+        fileobj=file, mode="w", format=draw(st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]))
+    ) as tar:
         for name, data in _RELEASE.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)

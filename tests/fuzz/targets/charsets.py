@@ -18,7 +18,9 @@ def _inputs() -> st.SearchStrategy[Files]:
     lines = st.lists(entries, max_size=12, unique=True)
     ends = st.sampled_from(["\n", "\n", "\r\n", "\r"])
     written = st.builds(lambda lines, end: (end.join(lines) + end).encode(errors="surrogatepass"), lines, ends)
-    return (written | damaged(["0\n1\nA\n车\n \n".encode(), "皖\n沪\n".encode("utf-16")])).map(lambda data: {_FILE: data})
+    return (written | damaged(["0\n1\nA\n车\n \n".encode(), "皖\n沪\n".encode("utf-16")])).map(
+        lambda data: {_FILE: data}
+    )
 
 
 def _read(folder: Path) -> None:

@@ -68,7 +68,9 @@ def _with_pictures(content: st.SearchStrategy[bytes], name: str = _LABELS) -> st
 
 def _detection() -> st.SearchStrategy[Files]:
     drawn = st.lists(st.builds(_region, _TEXTS, _POINTS), max_size=3)
-    regions = st.one_of(st.just(_REGIONS).map(json_text), drawn.map(json_text), altered_json(_REGIONS), drawn.flatmap(altered_json))
+    regions = st.one_of(
+        st.just(_REGIONS).map(json_text), drawn.map(json_text), altered_json(_REGIONS), drawn.flatmap(altered_json)
+    )
     lines = st.builds(lambda name, data: name + b"\t" + data, _picture_names(), regions)
     whole = b"images/a.png\t" + json_text(_REGIONS) + b"\n"
     return _with_pictures(st.one_of(_file(lines), _file(lines), damaged([whole])))
@@ -129,7 +131,17 @@ def _ccpd(draw: st.DrawFn) -> Files:
     fields = _CCPD.split("-")
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(fields) - 1))
-        odd = ["", "x", "1", "0&0_0&0_0&0_0&0", "-1_0_0_0_0_0_0", "99_99_9_9_9_9_9", "1" * 40 + "&1", "1&²", "٣_0_0_0_0_0_0"]
+        odd = [
+            "",
+            "x",
+            "1",
+            "0&0_0&0_0&0_0&0",
+            "-1_0_0_0_0_0_0",
+            "99_99_9_9_9_9_9",
+            "1" * 40 + "&1",
+            "1&²",
+            "٣_0_0_0_0_0_0",
+        ]
         fields[at] = draw(st.sampled_from([*fields, *odd]))
     data = draw(st.sampled_from(list(_pictures().values())) | st.just(b""))
     return {f"set/{'-'.join(fields)[:120]}.jpg": data}

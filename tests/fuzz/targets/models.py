@@ -17,12 +17,16 @@ from fuzz.contract import Files, Target, command
 from fuzz.mutations import NAMES, damaged, renamed
 
 _NB = Path(ppedge.arm.__file__).with_name("selftest.nb")
-_NAMES = [b"conv2d", b"feed", b"fetch", b"Filter", b"arm", b"def", b"relu", b"v2.13-rc", b"bias", b"__@kernel_type_attr@__"]
+_NAMES = [
+    b"conv2d", b"feed", b"fetch", b"Filter", b"arm", b"def", b"relu", b"v2.13-rc", b"bias", b"__@kernel_type_attr@__",
+]  # fmt: skip
 
 
 def _nb() -> st.SearchStrategy[Files]:
     original = [_NB.read_bytes()]
-    content = st.one_of(damaged(original), renamed(original, _NAMES), renamed(original, _NAMES).flatmap(lambda d: damaged([d])))
+    content = st.one_of(
+        damaged(original), renamed(original, _NAMES), renamed(original, _NAMES).flatmap(lambda d: damaged([d]))
+    )
     return content.map(lambda data: {"m.nb": data, "whole.nb": original[0]})
 
 
@@ -53,8 +57,8 @@ def _constant(draw: st.DrawFn, model: Any) -> None:
     """Give a Constant its value in another way."""
     attribute = model.graph.node[2].attribute[0]
     odd: list[dict[str, Any]] = [
-        {"value_float": 1.0}, {"value_int": 3}, {"value_floats": [1.0, 2.0]}, {"value_ints": [1]}, {"value_string": "\x1b"},
-        {"value_strings": ["a", "[/b]"]},
+        {"value_float": 1.0}, {"value_int": 3}, {"value_floats": [1.0, 2.0]}, {"value_ints": [1]},
+        {"value_string": "\x1b"}, {"value_strings": ["a", "[/b]"]},
     ]  # fmt: skip
     [(name, value)] = draw(st.sampled_from(odd)).items()
     attribute.CopyFrom(helper.make_attribute(name, value))

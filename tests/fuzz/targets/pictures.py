@@ -28,7 +28,8 @@ _FORMATS = [
     ("PNG", "I;16", {}), ("JPEG", "RGB", {}), ("JPEG", "L", {}), ("JPEG", "CMYK", {}),
     ("JPEG", "RGB", {"progressive": True}), ("BMP", "RGB", {}), ("BMP", "P", {}), ("TIFF", "RGB", {}),
     ("TIFF", "L", {"compression": "tiff_lzw"}), ("TIFF", "I;16", {}), ("TIFF", "1", {"compression": "group4"}),
-    ("WEBP", "RGB", {}), ("WEBP", "RGBA", {"lossless": True}), ("GIF", "P", {}), ("PPM", "RGB", {}), ("JPEG2000", "RGB", {}),
+    ("WEBP", "RGB", {}), ("WEBP", "RGBA", {"lossless": True}), ("GIF", "P", {}), ("PPM", "RGB", {}),
+    ("JPEG2000", "RGB", {}),
 ]  # fmt: skip
 
 

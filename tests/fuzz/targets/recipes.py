@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fuzz.contract import Files, Target, WrongResultError, command
 from fuzz.mutations import damaged
-from fuzz.trees import altered, altered_yaml, places, yaml_value
+from fuzz.trees import altered_yaml, places, yaml_value
 from ppedge.recipe.io import load, save
 from ppedge.recipe.road import Recipe
 from small import recipe_dict
@@ -40,7 +40,9 @@ def _overrides(draw: st.DrawFn) -> Files:
     """Draw a recipe, and changes of keys it has and has not."""
     value = draw(st.sampled_from(_originals()))
     keys = st.sampled_from([".".join(map(str, path)) for path in places(value)[1:]])
-    odd = st.sampled_from(["", ".", "a..b", "train", "train.epochs.x", "model", "no.such.key", "recipes", "=", "data.train.0"])
+    odd = st.sampled_from(
+        ["", ".", "a..b", "train", "train.epochs.x", "model", "no.such.key", "recipes", "=", "data.train.0"]
+    )
     changes = st.builds("{}{}{}".format, keys | odd, st.sampled_from(["=", "=", "=", ""]), yaml_value())
     return {
         _FILE: yaml.safe_dump(value).encode(),

@@ -121,7 +121,9 @@ def _converted_runs() -> Files:
 
 
 def _converted() -> st.SearchStrategy[Files]:
-    return _altered_file(_converted_runs(), st.sampled_from([f"{task}/convert/manifest.json" for task in ("det", "rec")]))
+    return _altered_file(
+        _converted_runs(), st.sampled_from([f"{task}/convert/manifest.json" for task in ("det", "rec")])
+    )
 
 
 def _read_picture(_: Path) -> None:
@@ -141,7 +143,7 @@ def _bundle(_: Path) -> None:
 
 @cache
 def _plan_value() -> dict[str, Any]:
-    """Return a plan that an earlier ppedge wrote, cut down to some of its parameters, and with all that a plan may have."""
+    """Return a plan that an earlier ppedge wrote, cut down to some parameters, and with all that a plan may have."""
     with zipfile.ZipFile(_OLD_RUN) as packed:
         [name] = [name for name in packed.namelist() if name.endswith("slim/plan.json")]
         value = json.loads(packed.read(name))

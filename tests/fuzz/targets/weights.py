@@ -44,7 +44,11 @@ _HOSTILE = st.one_of(
 
 def _contents(table: Mapping[str, Any]) -> st.SearchStrategy[bytes]:
     # The layouts of Paddle 2.0 and of later ones, in each of the protocols that its versions wrote.
-    tables = [table, {name: (name, value) for name, value in table.items()}, {**table, "StructuredToParameterName@@": {}}]
+    tables = [
+        table,
+        {name: (name, value) for name, value in table.items()},
+        {**table, "StructuredToParameterName@@": {}},
+    ]
     originals = [pickle.dumps(one, protocol=protocol) for one in tables for protocol in (2, 4)]
     rarely = st.integers(0, 39).flatmap(lambda number: _HOSTILE if number == 0 else altered_pickle(originals))
     return st.one_of(damaged(originals), altered_pickle(originals), odd_state(table), rarely)
@@ -68,7 +72,9 @@ def _read(folder: Path) -> None:
 
 def _checkpoints() -> st.SearchStrategy[Files]:
     positions = st.sampled_from([np.array(-5), np.array(np.nan), np.array([1, 2]), np.array("x"), np.array(2.5), None])
-    names = st.sampled_from([*(f"position/{name}" for name in _POSITION), "position/x", "position", "other/x", "net/", "/"])
+    names = st.sampled_from(
+        [*(f"position/{name}" for name in _POSITION), "position/x", "position", "other/x", "net/", "/"]
+    )
     odd = st.builds(lambda name, value: pickle.dumps({**_STATE, name: value}, protocol=4), names, positions)
     return st.one_of(_contents(_STATE), odd).map(lambda data: {_CHECKPOINT: data})
 
