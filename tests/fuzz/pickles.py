@@ -19,7 +19,8 @@ _INSTRUCTIONS = [
     b"r\xff\xff\xff\x7f", b"j\xff\xff\xff\xff", b"\x94", b"cnumpy\ndtype\n", b"cnumpy.core.multiarray\n_reconstruct\n",
     b"c_codecs\nencode\n", b"ccollections\nOrderedDict\n", b"cos\nsystem\n", b"\x93", b"R", b"b", b"\x81", b".",
     b"I5\n", b"Vx\n", b"P1\n", b"Q", b"\x82\x01", b"\x80\x05", b"\x95" + b"\xff" * 8, b"B\xff\xff\xff\x7f",
-    b"\x8e" + b"\x7f" * 8, b"T\xff\xff\xff\xff", b"\x8d" + b"\xff" * 7 + b"\x00", b"\x96" + b"\x10" + b"\0" * 7, b"\x8f", b"\x90", b"\x91",
+    b"\x8e" + b"\x7f" * 8, b"T\xff\xff\xff\xff", b"\x8d" + b"\xff" * 7 + b"\x00", b"\x96" + b"\x10" + b"\0" * 7,
+    b"\x8f", b"\x90", b"\x91",
 ]  # fmt: skip
 
 
@@ -72,8 +73,9 @@ def memo_bomb(size: int, count: int) -> bytes:
 _ARRAYS = [
     np.zeros((2, 3), np.float32), np.zeros(0, np.float32), np.float32(1), np.array(3), np.zeros((0, 1 << 40), np.int8),
     np.asfortranarray(np.ones((2, 3))), np.zeros(2, ">f4"), np.zeros(2, np.complex64), np.array(["a"]),
-    np.array([None]), np.zeros(2, "M8[s]"), np.zeros(2, [("a", "f4")]), np.full(3, np.nan, np.float32), np.zeros((1,) * 32, np.int8),
-    np.ones(3)[::2], np.ma.zeros(2), np.zeros(2, bool), np.array(b"x"), np.zeros((2, 2)).T,
+    np.array([None]), np.zeros(2, "M8[s]"), np.zeros(2, [("a", "f4")]), np.full(3, np.nan, np.float32),
+    np.zeros((1,) * 32, np.int8), np.ones(3)[::2], np.ma.zeros(2), np.zeros(2, bool), np.array(b"x"),
+    np.zeros((2, 2)).T,
 ]  # fmt: skip
 _PLAIN = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.binary(max_size=8),
