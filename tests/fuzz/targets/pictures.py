@@ -17,9 +17,8 @@ from fuzz.contract import Files, Target, WrongResultError
 from fuzz.mutations import damaged
 from ppedge.data.check import check
 from ppedge.data.formats import RecSample
-from ppedge.data.pictures import line_size
+from ppedge.data.pictures import Pictures, line_size
 from ppedge.errors import PpedgeError
-from ppedge.ocr.preprocess import read_image
 
 _PICTURE, _LABELS = "picture.img", "labels.txt"
 _SIDES = [0, 1, 2, 40, 65500, 65535, 100_000, 1 << 20, (1 << 31) - 1, (1 << 32) - 1]
@@ -96,7 +95,7 @@ def _read(folder: Path) -> None:
     if problems:
         raise PpedgeError(f"{problems[0]}.")
     try:
-        height, width = read_image(path).shape[:2]
+        height, width = Pictures(limit=0).read(path).shape[:2]
     except PpedgeError as error:
         raise WrongResultError(f"`data check` finds nothing wrong, and it cannot be read: {error}") from error
     seen = line_size(RecSample(path, "x", "x"))
