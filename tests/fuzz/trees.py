@@ -71,6 +71,7 @@ def altered(draw: st.DrawFn, original: Any, raw: Sequence[str] = ()) -> Any:
     """
     value = {"": deepcopy(original)}
     odd = ODD | st.integers(0, len(raw) - 1).map(_MARK.format) if raw else ODD
+    odd = odd.map(deepcopy)  # a later change may be one of what is put in here, which the next input is given too
     for _ in range(draw(st.integers(1, 3))):
         *path, key = draw(st.sampled_from(places(value, ())[1:]))
         inner: Any = value
