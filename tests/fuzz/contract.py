@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hypothesis.strategies import SearchStrategy
 
+import ppedge
 from ppedge.cli.main import EXIT_BUG, explain, main
 
 ACCEPTED, REFUSED = "accepted", ("exit 1", "exit 2", "exit 3")
@@ -26,6 +27,7 @@ BUG, SENTENCE, WRONG, MEMORY, HANG, ABORT = "exit 70", "bad sentence", "wrong re
 FINDINGS = (BUG, SENTENCE, WRONG, MEMORY, HANG, ABORT)
 KINDS = (ACCEPTED, *REFUSED, *FINDINGS)
 
+PACKAGE = f"{Path(ppedge.__file__).parent}/"
 MOST_LINES = 4
 MOST_CHARACTERS = 1500
 
@@ -154,12 +156,9 @@ def _place(error: BaseException | None) -> str:
     """Return the exception's type and the innermost line of the package that it passed."""
     if error is None:
         return "no exception"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/fuzz/" not in f.filename]
-    own = [frame for frame in frames if "/ppedge/" in frame.filename] or frames
-    if not own:
-        return type(error).__name__
-    file = own[-1].filename.rpartition("/ppedge/")[2]
-    return f"{type(error).__name__} in {file}:{own[-1].lineno} ({own[-1].name})"
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if frame.filename.startswith(PACKAGE)), frames[-1])
+    return f"{type(error).__name__} in {last.filename.removeprefix(PACKAGE)}:{last.lineno} ({last.name})"
 
 
 def _trace(error: BaseException | None) -> str:

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from fuzz.contract import ABORT, FINDINGS, HANG, Files, Outcome, find_target
+from fuzz.contract import ABORT, FINDINGS, HANG, PACKAGE, Files, Outcome, find_target
 from fuzz.worker import INPUT, LOG, Batch, Limits, read_files, run_input, serve, write_files
 
 BATCH = 250
@@ -217,5 +217,4 @@ def _batches(targets: Iterable[str], count: int, seed: int) -> Iterator[Batch]:
 def _innermost(log: str) -> str:
     """Return the innermost line of the package in a dump of `faulthandler`."""
     frames = [line.strip() for line in log.splitlines() if "File " in line]
-    own = [line for line in frames if "/ppedge/" in line] or frames or ["nowhere"]
-    return own[0].rpartition("/ppedge/")[2].replace('", line ', ":")
+    return next((line for line in frames if PACKAGE in line), (frames or ["nowhere"])[0]).replace(PACKAGE, "")

@@ -116,11 +116,15 @@ def _icdar(draw: st.DrawFn) -> Files:
     quads = st.builds(
         lambda corners, text: f"{','.join(corners)},{text}", st.lists(numbers, min_size=7, max_size=9), _TEXTS
     )
-    lines = draw(st.lists(st.sampled_from([*_QUADS, *_MLT]) | quads, max_size=4))
+    good = st.lists(st.sampled_from(_QUADS), min_size=1, max_size=4)
+    lines = draw(good | st.lists(st.sampled_from([*_QUADS, *_MLT]) | quads, max_size=4))
     content = "\n".join(lines).encode(errors="surrogatepass")
     name = draw(st.sampled_from(["set/gt_a.txt", "set/gt_a.txt", "set/gt_b.txt", "set/sub/gt_a.txt"]))
-    pictures = {f"set/{Path(name).name}": data for name, data in _pictures().items()}
-    return {name: draw(st.just(content) | damaged([content])), **pictures}
+    pictures = draw(st.sampled_from([["a.png"], ["a.jpg"], ["a.png", "a.jpg"], []]))  # two of one name, and none
+    return {
+        name: draw(st.just(content) | st.just(content) | damaged([content])),
+        **{f"set/{picture}": _pictures()[f"images/{picture}"] for picture in pictures},
+    }
 
 
 _CCPD = "025-95_113-4&5_40&20-40&20_4&20_4&5_40&5-0_0_22_27_27_33_16-37-15"

@@ -50,8 +50,15 @@ def _miss(_: Path) -> None:
     raise MissingError("x.txt: needs a library.")
 
 
+class _RawError(PpedgeError):
+    """One that is told as it is, whatever is done to the messages of others."""
+
+    def __str__(self) -> str:
+        return "x.txt: \x1b[31mdamaged."
+
+
 def _escape(_: Path) -> None:
-    raise PpedgeError("x.txt: \x1b[31mdamaged.")
+    raise _RawError("")
 
 
 def _print_escape(_: Path) -> None:

@@ -43,7 +43,8 @@ def _overrides(draw: st.DrawFn) -> Files:
     odd = st.sampled_from(
         ["", ".", "a..b", "train", "train.epochs.x", "model", "no.such.key", "recipes", "=", "data.train.0"]
     )
-    changes = st.builds("{}{}{}".format, keys | odd, st.sampled_from(["=", "=", "=", ""]), yaml_value())
+    good = st.sampled_from(["seed=3", "name=x", "train.epochs=2", "data.eval=[a.txt, b.txt]", "train={epochs: 1}"])
+    changes = good | st.builds("{}{}{}".format, keys | odd, st.sampled_from(["=", "=", "=", ""]), yaml_value())
     return {
         _FILE: yaml.safe_dump(value).encode(),
         _OVERRIDES: json.dumps(draw(st.lists(changes, min_size=1, max_size=3))).encode(),
