@@ -22,6 +22,7 @@ from hypothesis.strategies import SearchStrategy
 
 from fuzz.contract import FINDINGS, Files, Outcome, Target, find_target, judge
 from fuzz.drawing import draw
+from ppedge.process import die_with_parent
 
 INPUT = "input"
 """The folder of the input that is being run, in the worker's folder."""
@@ -66,6 +67,7 @@ def serve(pipe: Connection, folder: Path, limits: Limits) -> None:
     For each input the pipe is given its index, and then its outcome and, of a finding, the input; after a batch, None.
     """
     warnings.simplefilter("ignore")
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which then ends this process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     log = os.open(folder / LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND)
