@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from fuzz import report
@@ -30,11 +32,13 @@ def main() -> int:
         print(f"{outcome.kind}: {outcome.words}\n{outcome.trace}")
         return int(outcome.kind in FINDINGS)
     targets = campaign_targets(arguments.only)
-    campaign = Campaign(arguments.out, Limits(seconds=arguments.seconds), arguments.workers)
-    tallies = campaign.run(targets, -(-arguments.inputs // len(targets)), arguments.seed)
-    print(report.table(tallies))
-    print(report.findings(tallies))
-    return int(report.found(tallies) > 0)
+    limits, tell = Limits(seconds=arguments.seconds), partial(print, file=sys.stderr)
+    campaign = Campaign(arguments.out, limits, arguments.workers, tell)
+    with suppress(KeyboardInterrupt):  # what was counted so far is worth telling
+        campaign.run(targets, -(-arguments.inputs // len(targets)), arguments.seed)
+    print(report.table(campaign.tallies))
+    print(report.findings(campaign.tallies))
+    return int(report.found(campaign.tallies) > 0)
 
 
 if __name__ == "__main__":

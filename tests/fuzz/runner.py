@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -118,12 +118,20 @@ class Campaign:
         folder: Where findings are kept, below the target's name; and meanwhile the workers' folders.
         limits: Of one input.
         workers: How many processes.
+        say: Told how far it is, after each batch.
     """
 
-    def __init__(self, folder: Path, limits: Limits | None = None, workers: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits | None = None,
+        workers: int = 2,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.folder = folder.resolve()
         self.limits = limits or Limits()
         self.workers = workers
+        self.say = say
         self.tallies: dict[str, Tally] = defaultdict(Tally)
 
     def run(self, targets: Iterable[str], count: int, seed: int) -> dict[str, Tally]:
@@ -163,6 +171,10 @@ class Campaign:
                 continue
             if told is not None and worker.batch is not None:
                 self._add(worker.batch, index, *told)
+            if worker.batch is None:
+                done = sum(tally.counts.total() for tally in self.tallies.values())
+                found = sum(tally.findings.total() for tally in self.tallies.values())
+                self.say(f"{done} inputs, {found} findings")
             if worker.batch is None and waiting:
                 worker.take(waiting.popleft())
             elif worker.batch is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fuzz.contract import Files, Target, WrongResultError, command
 from fuzz.mutations import NAMES, damaged
 from fuzz.trees import altered_json, json_text
+from ppedge.data.convert import Source
 from ppedge.errors import PpedgeError
 
 _LABELS = "labels.txt"
@@ -164,6 +165,8 @@ def _convert(source: str, folder: Path) -> None:
 TARGETS = [
     Target("detection", _detection, _read_detection, told=(_LABELS,)),
     Target("recognition", _recognition, _read_recognition, told=(_LABELS,)),
-    Target("icdar", _icdar, lambda folder: _convert("icdar2015", folder), told=("set",)),
-    Target("ccpd", _ccpd, lambda folder: _convert("ccpd", folder), told=("set",)),
+    *(
+        Target(source, _ccpd if source == "ccpd" else _icdar, partial(_convert, source), told=("set",))
+        for source in get_args(Source)
+    ),
 ]
