@@ -117,7 +117,7 @@ def run_input(target: Target, files: Files, folder: Path, limits: Limits) -> Out
 
 def read_files(folder: Path) -> Files:
     """Return the input that lies in a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def write_files(files: Files, folder: Path) -> None:

@@ -36,6 +36,11 @@ def _inspect_nb(_: Path) -> None:
     command("inspect", "whole.nb", "m.nb")
 
 
+def _price_nb(_: Path) -> None:
+    command("cost", "m.nb", "--predict", "--size", "8x8", "--cpu", "cortex-a53")
+    command("cost", "m.nb", "--predict", "--size", "8x8", "--cpu", "cortex-a53", "--json")
+
+
 @cache
 def _network() -> onnx.ModelProto:
     """Return a small network with each kind of weights: an initializer, a Constant, and a quantized one."""
@@ -145,4 +150,8 @@ def _inspect_onnx(_: Path) -> None:
     command("inspect", "m.onnx", "--json")
 
 
-TARGETS = [Target("nb", _nb, _inspect_nb, told=("m.nb",)), Target("onnx", _onnx, _inspect_onnx)]
+TARGETS = [
+    Target("nb", _nb, _inspect_nb, told=("m.nb",)),
+    Target("cost", _nb, _price_nb, told=("m.nb",)),
+    Target("onnx", _onnx, _inspect_onnx),
+]
