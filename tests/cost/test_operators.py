@@ -96,3 +96,24 @@ def test_an_operator_that_is_not_known():
 def test_a_number_of_inputs_that_is_wrong():
     with pytest.raises(PpedgeError, match="has 1 inputs, 2 shapes were given"):
         operations(file_of(), (1, 3, 8, 8), (1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "slots", "attributes"),
+    [
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "strides": [0, 1]}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "strides": 2}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "paddings": [1, 1, 1]}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "groups": 0}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "dilations": [9, 9]}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "paddings": [1 << 30, 1 << 30]}),
+        ("pool2d", {}, {"ksize": [1 << 30, 1], "strides": [1, 1], "paddings": [1 << 30, 1 << 30]}),
+        ("reshape2", {}, {"shape": [0, 0, 0, 0, 0]}),
+        ("transpose2", {}, {"axis": None}),
+        ("rnn", {"Input": ["x"]}, {"hidden_size": 8}),
+    ],
+)
+def test_attributes_that_do_not_fit(kind, slots, attributes):
+    with pytest.raises(PpedgeError, match=f"m.nb: the attributes of an operator {kind} do not fit what it reads"):
+        operations(file_of((kind, slots, attributes), w=(8, 4, 3, 3)), (1, 4, 9, 16))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,16 +19,48 @@ from fuzz.mutations import NAMES, damaged, renamed
 
 _NB = Path(ppedge.arm.__file__).with_name("selftest.nb")
 _NAMES = [
-    b"conv2d", b"feed", b"fetch", b"Filter", b"arm", b"def", b"relu", b"v2.13-rc", b"bias", b"__@kernel_type_attr@__",
+    b"conv2d", b"feed", b"fetch", b"Filter", b"arm", b"def", b"relu", b"v2.13-rc", b"strides",
+    b"__@kernel_type_attr@__", b"paddings", b"dilations", b"groups", b"shape", b"axis", b"reshape2", b"Output",
+    b"Input", b"conv2d_0.w_0",
 ]  # fmt: skip
+_OPERATORS = ["conv2d", "reshape2", "fusion_elementwise_add_activation", "fetch"]
+_OTHERS = ["slice", "split", "concat", "pool2d", "squeeze2", "fc", "rnn", "matmul_v2", "transpose2", "nearest_interp",
+           "conv2d_transpose", "depthwise_conv2d", "pixel_shuffle", "fill_constant", "calib", "shape"]  # fmt: skip
+
+
+@st.composite
+def _other_operator(draw: st.DrawFn, original: bytes) -> bytes:
+    """Draw the file with the type of an operator changed: its attributes are those of another one."""
+    name = draw(st.sampled_from(_OPERATORS))
+    other = draw(st.sampled_from([other for other in [*_OPERATORS, *_OTHERS] if len(other) <= len(name)]))
+    length = struct.pack("<I", len(name))
+    return original.replace(
+        length + name.encode() + b"\0", struct.pack("<I", len(other)) + other.encode().ljust(len(name), b"\0") + b"\0"
+    )
+
+
+@st.composite
+def _other_number(draw: st.DrawFn, original: bytes) -> bytes:
+    """Draw the file with some of the small numbers in it, among them sizes and strides, made others."""
+    places = [at for at in range(26, len(original) - 4, 2) if 0 < struct.unpack_from("<I", original, at)[0] < 17]
+    data = bytearray(original)
+    for at in draw(st.lists(st.sampled_from(places), min_size=1, max_size=3)):
+        struct.pack_into(
+            "<I", data, at, draw(st.sampled_from([0, 1, 2, 5, 100, 1 << 20, (1 << 31) - 1, (1 << 32) - 1]))
+        )
+    return bytes(data)
 
 
 def _nb() -> st.SearchStrategy[Files]:
-    original = [_NB.read_bytes()]
+    original = _NB.read_bytes()
     content = st.one_of(
-        damaged(original), renamed(original, _NAMES), renamed(original, _NAMES).flatmap(lambda d: damaged([d]))
+        damaged([original]),
+        renamed([original], _NAMES),
+        _other_operator(original),
+        _other_number(original),
+        _other_operator(original).flatmap(_other_number),
     )
-    return content.map(lambda data: {"m.nb": data, "whole.nb": original[0]})
+    return content.map(lambda data: {"m.nb": data, "whole.nb": original})
 
 
 def _inspect_nb(_: Path) -> None:
