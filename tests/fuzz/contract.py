@@ -106,7 +106,7 @@ def judge(target: Target, folder: Path, names: Iterable[str]) -> Outcome:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else EXIT_BUG if ended.code else 0
     except WrongResultError as found:
-        return Outcome(WRONG, str(found), str(found)[:60], _trace(found))
+        return Outcome(WRONG, str(found), str(found)[:40], _trace(found))
     except Exception as raised:
         error = raised
         sentence, code = explain(raised)
