@@ -45,6 +45,7 @@ class Target:
 
     Attributes:
         name: Unique within the target's module.
+        whole: Returns an input that is accepted, of the kind that the others are made of by damage.
         inputs: Returns the strategy that draws inputs; called once a process.
         call: Reads the input that lies in a folder, which is the current one too. It raises what the command raises,
             and `WrongResultError`.
@@ -52,6 +53,7 @@ class Target:
     """
 
     name: str
+    whole: Callable[[], Files]
     inputs: Callable[[], SearchStrategy[Files]]
     call: Callable[[Path], object]
     told: tuple[str, ...] = ()

@@ -51,6 +51,10 @@ def _other_number(draw: st.DrawFn, original: bytes) -> bytes:
     return bytes(data)
 
 
+def _whole_nb() -> Files:
+    return dict.fromkeys(("m.nb", "whole.nb"), _NB.read_bytes())
+
+
 def _nb() -> st.SearchStrategy[Files]:
     original = _NB.read_bytes()
     content = st.one_of(
@@ -60,7 +64,7 @@ def _nb() -> st.SearchStrategy[Files]:
         _other_number(original),
         _other_operator(original).flatmap(_other_number),
     )
-    return content.map(lambda data: {"m.nb": data, "whole.nb": original})
+    return content.map(lambda data: {**_whole_nb(), "m.nb": data})
 
 
 def _inspect_nb(_: Path) -> None:
@@ -184,7 +188,7 @@ def _inspect_onnx(_: Path) -> None:
 
 
 TARGETS = [
-    Target("nb", _nb, _inspect_nb, told=("m.nb",)),
-    Target("cost", _nb, _price_nb, told=("m.nb",)),
-    Target("onnx", _onnx, _inspect_onnx),
+    Target("nb", _whole_nb, _nb, _inspect_nb, told=("m.nb",)),
+    Target("cost", _whole_nb, _nb, _price_nb, told=("m.nb",)),
+    Target("onnx", lambda: {"m.onnx": _network().SerializeToString()}, _onnx, _inspect_onnx),
 ]
