@@ -66,7 +66,7 @@ class Course:
         workers: Processes that prepare batches.
         amp: Mixed precision.
         resume: Go on from ``folder``'s last.ckpt if there is one.
-        evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
+        evaluate_first: Measure the network as it came; if every later evaluation is worse, it stays as it came.
         reporter: Progress.
     """
 
@@ -152,12 +152,25 @@ class _Fit:
         best = read_pdparams(course.folder / BEST)
         load_weights(self.trainee.net, best, course.folder / BEST)
         evaluations = self._evaluations()
-        return Result(
+        result = Result(
             next(iter(evaluations.values())),
             evaluations[self.position.best_step],
             self.position.step,
             time.monotonic() - began,
         )
+        self._say_if_in_vain(result)
+        return result
+
+    def _say_if_in_vain(self, result: Result) -> None:
+        """Say so where the course brought nothing: nothing over its start, or nothing at all."""
+        course, main = self.course, self.course.task.main_metric
+        first, best = result.first[main], result.best[main]
+        if best == 0:
+            course.reporter.say(f"{course.title}: {main} is 0 at every evaluation")
+        elif course.evaluate_first and self.total and best <= first:
+            course.reporter.say(
+                f"{course.title}: no better than its start: {main} {first:.4f} before, {best:.4f} after"
+            )
 
     def _steps(self) -> None:
         course, schedule = self.course, self.course.schedule
@@ -219,18 +232,27 @@ class _Fit:
         patience = self.course.schedule.patience
         if patience is None:
             return False
-        since = 0 if self.rank else sum(step > self.position.best_step for step in self._evaluations())
+        since = 0 if self.rank else self._since_better()
         if self.world > 1:  # the first process alone evaluates
             told = paddle.to_tensor([since])
             paddle.distributed.broadcast(told, src=0)
             since = int(told.item())
         return since >= patience
 
+    def _since_better(self) -> int:
+        """Return how many evaluations in a row, up to the last, were no better than the best before them."""
+        best, since = None, 0
+        for metrics in self._evaluations().values():
+            rank = self.course.task.rank(metrics)
+            better = best is None or rank > best
+            best, since = (rank, 0) if better else (best, since + 1)
+        return since
+
     def _checkpoint_due(self) -> bool:
         return self.position.step % self.course.schedule.checkpoint_every == 0 or self._epoch_ends(1)
 
     def _evaluate(self) -> None:
-        """Measure the network; keep its weights if they are the best so far. Only the first process does."""
+        """Measure the network; keep its weights if none before were better. Only the first process does."""
         course, position = self.course, self.position
         if self.rank:
             return
@@ -238,9 +260,9 @@ class _Fit:
         self._require_finite()
         metrics = course.task.evaluate(self.trainee.net, course.eval)
         self.trainee.train()
-        value = metrics[course.task.main_metric]
-        if value > position.best:
-            position.best, position.best_step = value, position.step
+        best = self._evaluations().get(position.best_step)
+        if best is None or course.task.rank(metrics) >= course.task.rank(best):
+            position.best, position.best_step = metrics[course.task.main_metric], position.step
             write_pdparams(course.folder / BEST, state_of(self.trainee.net))
         seconds = round(time.monotonic() - began, 2)
         self._log({"step": position.step, "eval": metrics, "seconds": seconds, **self.trainee.log()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import paddle
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
 from ppedge.data.source import Split, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
-from ppedge.metrics.accuracy import MAIN_METRIC, evaluate
+from ppedge.metrics.accuracy import MAIN_METRIC, RANKING, measure
+from ppedge.metrics.scores import Metric
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
 from ppedge.models.network import Network
@@ -88,9 +89,17 @@ class Task:
             return ClsDataset(samples, recipe.cls_preprocess, changes, seed)
         return RecDataset(samples, recipe.rec_preprocess, changes, self.charset, recipe.data.max_text_length, seed)
 
+    def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
+        """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""
+        return measure(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return what orders evaluations: the main metric, then what breaks its ties; larger is better."""
+        return tuple(metrics[name] for name in RANKING[self.recipe.task])
+
     def evaluate(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> dict[str, float]:
-        """Measure the network in eval mode; its mode is the same afterwards."""
-        return evaluate(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+        """Return the metrics of `measure`."""
+        return self.measure(net, samples, **options).summary()
 
 
 def _parts(recipe: Recipe) -> Model:
