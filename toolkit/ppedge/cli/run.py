@@ -164,43 +164,37 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
 
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
-    """Return one row for each form of a finished run's network: its .nb bytes, metric and ARM instructions."""
+    """Return one row for each form of a finished run's network: its .nb bytes, metric, and on ARM metric and cost."""
     from ppedge.artifacts import nb, onnx
     from ppedge.metrics.accuracy import MAIN_METRIC
     from ppedge.recipe.networks import Imported
+    from ppedge.validate.side_by_side import forms
 
     main = MAIN_METRIC[recipe.task]
     if isinstance(recipe.model, Imported):
         return [_imported_row(recipe, run, main)]
     about = run.manifest("slim")
-    slim, split = about["metrics"], about.get("measured_on", "eval")
     files = run.manifest("convert")["metrics"]["files"]
     report = _report(run)
-    counted = [m for m in report["models"] if "instructions" in m and m["cpu"] == report["cpus"][0]]
-    counts = {m["file"]: m["instructions"]["total"] for m in counted}
-    forms = [
-        ("trained", "fp32", slim["float"]),
-        ("pruned", "fp32", slim.get("finetuned") or slim.get("distilled")),
-        ("quantized", "int8", slim.get("quantized")),
-    ]
-    names = {
-        stage: [name(recipe.task, precision, baseline=stage == "trained") for name in (nb, onnx)]
-        for stage, precision, _ in forms
-    }
-    return [
-        {
+    here = [m for m in report["models"] if m["cpu"] == report["cpus"][0]]
+    found = []
+    for form in forms(about):
+        names = [name(recipe.task, form.precision, baseline=form.stage == "trained") for name in (onnx, nb)]
+        models = [m for name in names for m in here if m["file"] == name]
+        shipped = models[0] if models else {}
+        found.append({
             "network": recipe.name,
-            "stage": stage,
-            "precision": precision,
-            "nb_bytes": files.get(names[stage][0], {}).get("bytes"),
+            "stage": form.stage,
+            "precision": form.precision,
+            "nb_bytes": files.get(names[-1], {}).get("bytes"),
             "metric": main,
-            "value": metrics[main],
-            "measured_on": split,
-            "arm_instructions": counts.get(names[stage][1], counts.get(names[stage][0])),
-        }
-        for stage, precision, metrics in forms
-        if metrics is not None
-    ]
+            "value": form.metrics[main],
+            "measured_on": about.get("measured_on", "eval"),
+            "arm_instructions": shipped["instructions"]["total"] if "instructions" in shipped else None,
+            "arm_value": shipped["metric"]["candidate"][main] if "metric" in shipped else None,
+            "arm_samples": shipped.get("samples"),
+        })  # fmt: skip
+    return found
 
 
 def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
@@ -219,6 +213,8 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "value": model["metric"]["reference"][main],
         "measured_on": report.get("pictures", "eval"),
         "arm_instructions": model["instructions"]["total"],
+        "arm_value": model["metric"]["candidate"][main],
+        "arm_samples": model["samples"],
     }
 
 
@@ -239,11 +235,12 @@ def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("network", "stage", "precision", ".nb bytes", "metric", "ARM instructions")
+    table = Table("network", "stage", "precision", ".nb bytes", "metric", "on ARM", "instructions")
     for row in rows:
         size = "-" if row["nb_bytes"] is None else f"{row['nb_bytes']:,}"
         count = "-" if row["arm_instructions"] is None else f"{row['arm_instructions'] / 1e6:.1f} M"
-        table.add_row(row["network"], row["stage"], row["precision"], size, _metric(row), count)
+        shipped = "-" if row["arm_value"] is None else f"{row['arm_value']:.4f} ({row['arm_samples']})"
+        table.add_row(row["network"], row["stage"], row["precision"], size, _metric(row), shipped, count)
     Console(width=100, highlight=False).print(table)
     for folder in folders:
         typer.echo(f"run: {folder}")

@@ -11,6 +11,7 @@ from typing import Any
 import paddle
 
 from ppedge.data.source import spread
+from ppedge.metrics.scores import Metric
 from ppedge.models.network import Network
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
@@ -77,9 +78,13 @@ class Stage:
     test: Sequence[Any] | None = None
     found: Findings = field(default_factory=Findings)
 
+    def report(self, net: Network) -> Metric:
+        """Measure a network on the samples that report: those that only report, or where there are none, on `eval`."""
+        return self.task.measure(net, self.eval if self.test is None else self.test)
+
     def tested(self, net: Network) -> Metrics | None:
         """Return a network's metrics on the samples that only report; None where there are none."""
-        return None if self.test is None else self.task.evaluate(net, self.test)
+        return None if self.test is None else self.report(net).summary()
 
     def note(self, step: str, chose: Metrics, reported: Metrics | None) -> None:
         """Note a step's metrics: those on test data where there are any, and beside them what chose.
@@ -90,7 +95,7 @@ class Stage:
             reported: On test data, as `tested` gives them.
         """
         self.found.metrics[step] = chose if reported is None else reported
-        if reported is not None:
+        if self.test is not None:
             self.found.chosen_by[step] = chose
 
 

@@ -24,13 +24,14 @@ from ppedge.data.source import (
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
+from ppedge.metrics.drop import drop_of
 from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run, versions, write_json
-from ppedge.validate import gates, latency
+from ppedge.validate import gates, latency, side_by_side
 from ppedge.validate.adb import Phone
 from ppedge.validate.differences import MOST_DRAWN, report_differences
 from ppedge.validate.explain import explain_model, layer_table
@@ -171,7 +172,9 @@ class _Stage:
                 before = None if baseline is None else baseline["total"]
                 rows += gates.check_cost(self.settings.gates, model.file, cpu, cost.instructions["total"], before)
             entries.append(entry)
+        slim = self._slimming()
         rows += [gates.check_spec(changes(declared_spec(self.recipe), self.spec)), *self._nb_bytes()]
+        rows += gates.check_slimming(None if slim is None else drop_of(slim))
         return {
             "schema": SCHEMA,
             "name": self.recipe.name,
@@ -183,10 +186,16 @@ class _Stage:
             "cpus": emulated,
             "features": {cpu: features(cpu) for cpu in emulated},
             "models": entries,
+            "accuracy": side_by_side.rows(slim, entries, reporting_split(self.recipe)),
             "not_run": [{"file": m.file, "cpu": cpu, "reason": reason} for (m, cpu), reason in not_run.items()],
             "gates": [row.to_dict() for row in rows],
             "passed": all(row.passed for row in rows),
         }
+
+    def _slimming(self) -> dict[str, Any] | None:
+        """Return the manifest of the slim stage that the models come from; None where they come from none."""
+        parent = self.run.manifest("convert")["parent"]
+        return self.run.manifest("slim") if parent is not None and parent["stage"] == "slim" else None
 
     def _unable(self, model: Model, cpu: str) -> str | None:
         """Return why a file cannot be compared here: few cores and builds of Paddle Lite compute in half precision."""
