@@ -137,9 +137,7 @@ def test_trained_slimmed_and_shipped_stand_side_by_side(report):
         ["rec.fp32.nb", "fp32", "pc", "0.9697", "data.test, 20"],
         ["rec.fp32.nb", "fp32", "cortex-a53", "0.9518", "data.test, 20"],
     ]
-    assert page.rows.count(["rec.fp32.nb", "fp32", "pc", "0.9697", "data.test, 20"]) == 1  # though there are two cores
-        page.rows[start:]
-    )  # the PC's figure stands once a file
+    assert page.rows.count(["rec.fp32.nb", "fp32", "pc", "0.9697", "data.test, 20"]) == 1  # for two cores
     assert rows_of(None, report["models"], "eval")[0]["network"] == "rec.fp32.nb"
 
 
