@@ -126,9 +126,17 @@ def _show(report: Report) -> None:
         f"{report.samples} labels, {report.pictures} pictures, {report.boxes} boxes of which {report.ignored} ignored, "
         f"{len(report.problems)} problems"
     )
+    _say_changes(report.reversed, report.clipped)
     if report.outside_charset:
         counts = ", ".join(f"{character!r} {count}" for character, count in report.outside_charset.items())
         typer.echo(f"outside the character set: {counts}")
+
+
+def _say_changes(turned: int, clipped: int) -> None:
+    if turned:
+        typer.echo(f"{turned} boxes run counter-clockwise: they are turned round, to start at the upper left")
+    if clipped:
+        typer.echo(f"{clipped} boxes stick out of their picture: they are cut off at its edge")
 
 
 def _list(problems: list[Problem]) -> None:

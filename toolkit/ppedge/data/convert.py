@@ -14,12 +14,12 @@ from ppedge.data.folders import new_folder
 from ppedge.data.formats import (
     IGNORED_TEXTS,
     DetSample,
-    Polygon,
     Problem,
     detection_line,
     rec_samples_from_detection,
     write_lines,
 )
+from ppedge.data.regions import Polygon
 from ppedge.data.texts import LETTERS
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import PROVINCES

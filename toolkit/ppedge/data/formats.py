@@ -13,20 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
+from ppedge.data.regions import Polygon, quad_of
 from ppedge.errors import PpedgeError
-from ppedge.ocr.geometry import order_quad
 from ppedge.runs import atomic_write
 
 Kind = Literal["detection", "recognition"]
-Polygon = npt.NDArray[np.float32]
 
 IGNORED_TEXTS = ("###", "*")
 """Transcriptions that mark a region nobody could read: neither text nor background."""
-_MIN_AREA = 1e-2  # square pixels: below it a polygon is a line or a point
 
 
 @dataclass(frozen=True)
@@ -99,10 +95,19 @@ Sample = TypeVar("Sample", DetSample, RecSample)
 
 @dataclass(frozen=True)
 class Labels(Generic[Sample]):
-    """What label files hold: the samples of the good lines, and the problems of the others."""
+    """What label files hold: the samples of the good lines, and the problems of the others.
+
+    Attributes:
+        samples: Of the good lines.
+        problems: Of the others.
+        reversed: Regions of the samples that were turned to run clockwise.
+        clipped: Regions of the samples that were cut off at the picture's edge.
+    """
 
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    reversed: int = 0
+    clipped: int = 0
 
 
 class _BadLineError(Exception):
@@ -125,7 +130,7 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
 
     Returns:
         The samples in the file's order (`DetSample` or `RecSample`) and the problems. Empty lines are passed over. A
-        picture must be there, but is not opened.
+        picture must be there, but is not opened: regions are held against it by `ppedge.data.check.readable`.
 
     Raises:
         PpedgeError: The root folder or the file is not there or cannot be read.
@@ -158,19 +163,12 @@ def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
     keeps their order, which tells where the text starts; one of more points becomes its minimum-area rectangle.
     """
     lines = (
-        RecSample(sample.image, text, sample.where, _quad(polygon))
+        RecSample(sample.image, text, sample.where, quad_of(polygon))
         for sample in samples
         for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
         if text.strip() and not ignored
     )
     return [line for line in lines if line.quad is not None and _can_be_cut_out(line.quad)]
-
-
-def _quad(polygon: Polygon) -> Polygon:
-    if len(polygon) == 4:
-        return polygon
-    quad: Polygon = order_quad(cv2.boxPoints(cv2.minAreaRect(polygon)))
-    return quad
 
 
 def _can_be_cut_out(quad: Polygon) -> bool:
@@ -269,7 +267,6 @@ def _region(region: Any) -> tuple[Polygon, str]:
 
 
 def _polygon(points: Any) -> Polygon:
-    # Plain Python: for four points it is five times as fast as NumPy, and a receipt has a hundred regions.
     pairs = isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
     if not pairs or not all(type(value) in (int, float) for point in points for value in point):
         raise _BadLineError("points is not a list of [x, y] pairs of numbers")
@@ -277,10 +274,4 @@ def _polygon(points: Any) -> Polygon:
         raise _BadLineError(f"{len(points)} points, at least 4 are needed")
     if not all(-1e6 < value < 1e6 for point in points for value in point):  # False for NaN too
         raise _BadLineError("a coordinate is not finite or absurdly large")
-    x0, y0 = points[0]
-    corners = [(x - x0, y - y0) for x, y in points]
-    following = [*corners[1:], corners[0]]
-    twice_area = sum(x * v - y * u for (x, y), (u, v) in zip(corners, following, strict=True))
-    if abs(twice_area) / 2 < _MIN_AREA:
-        raise _BadLineError("the polygon has no area")
     return np.array(points, np.float32)
