@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from ppedge.cli.data import app
@@ -48,7 +49,7 @@ def test_scenes_become_crops(tmp_path):
 def test_convert_writes_nothing_unless_all_is_well(tmp_path):
     (tmp_path / "odd.jpg").write_bytes(b"x")
     name = "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15.jpg"
-    (tmp_path / name).write_bytes(b"x")
+    Image.new("RGB", (400, 500)).save(tmp_path / name)
     out = tmp_path / "labels.txt"
     result = run("convert", tmp_path, "--from", "ccpd", "--out", out)
     assert isinstance(result.exception, PpedgeError) and "1 problems" in str(result.exception)

@@ -56,7 +56,7 @@ def check(
 @app.command()
 def convert(
     folder: Annotated[Path, typer.Argument(metavar="SRC", help="The folder of the data set.")],
-    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "ccpd"]), help="Its kind.")],
+    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "mlt", "ccpd"]), help="Its kind.")],
     out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default SRC.")
@@ -70,9 +70,17 @@ def convert(
     found = converting.convert(source, folder, root or folder)  # type: ignore[arg-type]
     _list(found.problems)
     if found.problems and not skip_bad:
-        raise PpedgeError(f"{folder}: {len(found.problems)} problems, nothing written.", "Use --skip-bad to go on.")
+        raise PpedgeError(
+            f"{folder}: {len(found.problems)} problems, nothing written.",
+            "Use --skip-bad to go on: bad regions become ignored ones, or their picture is left out.",
+        )
     write_lines(out, found.lines)
     typer.echo(f"{out}: {len(found.lines)} pictures, {len(found.problems)} problems")
+    if found.ignored or found.left_out:
+        typer.echo(f"{found.ignored} bad regions are ignored ones, {found.left_out} pictures with others are left out")
+    if found.unlabelled:
+        typer.echo(f"{found.unlabelled} pictures are left out: nothing annotates them")
+    _say_changes(found.reversed, found.clipped)
 
 
 @app.command()

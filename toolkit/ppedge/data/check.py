@@ -15,7 +15,7 @@ import cv2
 from PIL import Image, UnidentifiedImageError
 
 from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, read_all
-from ppedge.data.regions import Region, RegionError, drawn_as_stored, fit
+from ppedge.data.regions import Region, RegionError, fit_all
 from ppedge.data.sizes import picture_size
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -155,17 +155,11 @@ def _fitted(sample: DetSample) -> tuple[DetSample, list[Region]]:
         size = picture_size(sample.image)
     except OSError as error:
         raise RegionError(f"{sample.image}: its size cannot be read ({error.strerror or error})") from error
-    stored = bool(sample.polygons) and drawn_as_stored(sample.polygons, size)
     regions: list[Region] = []
-    for number, polygon in enumerate(sample.polygons, start=1):
-        try:
-            regions.append(fit(polygon, size))
-            if stored and regions[-1].clipped:
-                raise RegionError("it sticks out of the picture")
-        except RegionError as error:
-            where = f"region {number}: {error}; {sample.image.name} has {size}"
-            hint = f", and the regions were drawn on the {size.stored} before that turn" if stored else ""
-            raise RegionError(where + hint) from error
+    for number, region in enumerate(fit_all(sample.polygons, size, sample.image.name), start=1):
+        if isinstance(region, RegionError):
+            raise RegionError(f"region {number}: {region}")
+        regions.append(region)
     return replace(sample, polygons=[region.polygon for region in regions]), regions
 
 

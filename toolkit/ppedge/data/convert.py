@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import cv2
 import numpy as np
 
+from ppedge.data.annotation import Annotation, Row, pictures_below
 from ppedge.data.folders import new_folder
 from ppedge.data.formats import (
     IGNORED_TEXTS,
@@ -19,16 +21,17 @@ from ppedge.data.formats import (
     rec_samples_from_detection,
     write_lines,
 )
-from ppedge.data.regions import Polygon
+from ppedge.data.icdar import read_icdar
+from ppedge.data.regions import Polygon, Region, RegionError, fit_all
+from ppedge.data.sizes import picture_size
 from ppedge.data.texts import LETTERS
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import PROVINCES
 from ppedge.ocr.geometry import crop_quad, polygon_area
 from ppedge.ocr.preprocess import read_image
 
-Source = Literal["icdar2015", "ccpd"]
+Source = Literal["icdar2015", "mlt", "ccpd"]
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # The tables of CCPD's file names: the plate's first character, its second, and the others; "O" stands for "none".
 _CCPD_PROVINCES = PROVINCES + "警学" + "O"
 _CCPD_LETTERS = LETTERS + "O"
@@ -36,19 +39,37 @@ _CCPD_SERIAL = LETTERS + "0123456789" + "O"
 _CCPD_POINT = re.compile(r"(\d+)&(\d+)")
 
 
-class Converted(NamedTuple):
-    """Lines of a detection label file, and what could not be converted."""
+@dataclass
+class Converted:
+    """Lines of a detection label file, and what could not be converted.
 
-    lines: list[str]
-    problems: list[Problem]
+    Attributes:
+        lines: One a picture.
+        problems: Bad annotations and pictures.
+        ignored: Bad regions that are ignored regions in the lines.
+        left_out: Pictures left out, for a bad region of which nothing can be made, or as they cannot be read.
+        unlabelled: Pictures left out since nothing annotates them.
+        reversed: Regions that were turned to run clockwise.
+        clipped: Regions that were cut off at the picture's edge.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    ignored: int = 0
+    left_out: int = 0
+    unlabelled: int = 0
+    reversed: int = 0
+    clipped: int = 0
 
 
 def convert(source: Source, folder: Path, root: Path) -> Converted:
     """Read a data set's annotations.
 
+    A picture of which a region is bad has that region ignored; if it is not known where it lies, the picture is left
+    out, since the text would be learnt as background.
+
     Args:
-        source: ``icdar2015``: text files ``gt_NAME.txt`` and pictures ``NAME.jpg`` anywhere below the folder; ``ccpd``:
-            pictures whose names are their annotations.
+        source: ``icdar2015`` and ``mlt``: see `ppedge.data.icdar`; ``ccpd``: pictures whose names are annotations.
         folder: Where the data set lies; looked through with all folders below it.
         root: The folder that the label file shall name pictures relative to.
 
@@ -59,76 +80,62 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
         raise PpedgeError(f"{folder}: no such folder.", "Name the folder of the unpacked data set.")
     if not folder.resolve().is_relative_to(root.resolve()):
         raise PpedgeError(f"{folder}: not below the root {root}.", "Choose --root so that it holds the pictures.")
-    read = _icdar2015 if source == "icdar2015" else _ccpd
-    lines: list[str] = []
-    problems: list[Problem] = []
-    for found in read(folder):
+    annotations = _ccpd(folder) if source == "ccpd" else read_icdar(folder, script=source == "mlt")
+    result = Converted()
+    annotated: set[Path] = set()
+    for found in annotations:
         if isinstance(found, Problem):
-            problems.append(found)
-            continue
-        picture, polygons, texts = found
-        name = picture.resolve().relative_to(root.resolve()).as_posix()
-        lines.append(detection_line(name, polygons, texts))
-    if not lines and not problems:
-        kind = "gt_*.txt files" if source == "icdar2015" else "pictures"
-        raise PpedgeError(f"{folder}: no {kind} in it or below it.", f"Is it a {source} data set?")
-    return Converted(lines, problems)
+            result.problems.append(found)
+        else:
+            annotated.add(found.picture)
+            _add(found, root, result)
+    if not result.lines and not result.problems:
+        kind = {"icdar2015": "gt_*.txt files", "mlt": "text files", "ccpd": "pictures"}[source]
+        raise PpedgeError(f"{folder}: no {kind} in it or below it.", f"Is this what --from {source} reads?")
+    result.unlabelled = len(set(pictures_below(folder)) - annotated)
+    return result
 
 
-_Annotation = tuple[Path, list[Polygon], list[str]]
-
-
-def _icdar2015(folder: Path) -> Iterator[_Annotation | Problem]:
-    pictures: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _PICTURES:
-            pictures.setdefault(path.stem, path)
-    for file in sorted(folder.rglob("gt_*.txt")):
-        picture = pictures.get(file.stem.removeprefix("gt_"))
-        if picture is None:
-            yield Problem(file, 1, f"no picture named {file.stem.removeprefix('gt_')}")
-            continue
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            yield Problem(file, 1, f"not UTF-8 (byte {error.start})")
-            continue
-        polygons, texts = [], []
-        for number, line in enumerate(text.split("\n"), start=1):
-            if not line.strip():
-                continue
-            region = _icdar2015_region(line)
-            if isinstance(region, str):
-                yield Problem(file, number, region)
-                continue
-            polygons.append(region[0])
-            texts.append(region[1])
-        yield picture, polygons, texts
-
-
-def _icdar2015_region(line: str) -> tuple[Polygon, str] | str:
-    """Read ``x1,y1,...,x4,y4,text``, in which the text may hold commas; or return what is wrong with it."""
-    parts = line.split(",", 8)
-    if len(parts) < 9:
-        return "not eight coordinates and a text, separated by commas"
+def _add(annotation: Annotation, root: Path, result: Converted) -> None:
+    """Hold a picture's regions against it, and add its line and problems."""
+    picture, file, rows = annotation
     try:
-        quad = np.array([float(part) for part in parts[:8]], np.float32).reshape(4, 2)
-    except ValueError:
-        return "a coordinate is not a number"
-    if not np.isfinite(quad).all() or polygon_area(quad) == 0:
-        return "the quad has no area"
-    return quad, parts[8]
+        size = picture_size(picture)
+    except OSError as error:
+        result.problems.append(Problem(picture, 1, f"the picture cannot be read ({error.strerror or error})"))
+        result.left_out += 1
+        return
+    known = [np.round(row.polygon, 1) for row in rows if row.polygon is not None]
+    fitted = iter(fit_all(known, size, picture.name))
+    polygons: list[Polygon | None] = []
+    texts: list[str] = []
+    bad = 0
+    for row in rows:
+        region = RegionError(row.reason) if row.polygon is None else next(fitted)
+        reason = row.reason or (str(region) if isinstance(region, RegionError) else "")
+        if reason:
+            bad += 1
+            result.problems.append(Problem(file, row.line, reason))
+        polygons.append(region.polygon if isinstance(region, Region) else region.cover)
+        texts.append(IGNORED_TEXTS[0] if reason else row.text)
+        if isinstance(region, Region):
+            result.reversed += region.reversed
+            result.clipped += region.clipped
+    usable = [polygon for polygon in polygons if polygon is not None]
+    if len(usable) < len(rows):
+        result.left_out += 1
+        return
+    result.ignored += bad
+    result.lines.append(detection_line(picture.resolve().relative_to(root.resolve()).as_posix(), usable, texts))
 
 
-def _ccpd(folder: Path) -> Iterator[_Annotation | Problem]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in _PICTURES:
-            continue
+def _ccpd(folder: Path) -> Iterator[Annotation | Problem]:
+    for path in pictures_below(folder):
         annotation = parse_ccpd_name(path.stem)
         if annotation is None:
             yield Problem(path, 1, "the file's name is not a CCPD annotation")
         else:
-            yield path, [annotation[0]], [annotation[1]]
+            yield Annotation(path, path, [Row(1, *annotation)])
 
 
 def parse_ccpd_name(name: str) -> tuple[Polygon, str] | None:

@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from ppedge.data.regions import Polygon, quad_of
+from ppedge.data.regions import Polygon, RegionError, polygon_of, quad_of
 from ppedge.errors import PpedgeError
 from ppedge.runs import atomic_write
 
@@ -246,7 +246,7 @@ def _detection(line: bytes, root: Path, where: str) -> DetSample:
     for number, region in enumerate(regions, start=1):
         try:
             polygon, text = _region(region)
-        except _BadLineError as error:
+        except (_BadLineError, RegionError) as error:
             raise _BadLineError(f"region {number}: {error}") from error
         polygons.append(polygon)
         texts.append(text)
@@ -263,15 +263,4 @@ def _region(region: Any) -> tuple[Polygon, str]:
         text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair, escaped in the JSON
         raise _BadLineError("the transcription is not Unicode text") from error
-    return _polygon(region["points"]), text
-
-
-def _polygon(points: Any) -> Polygon:
-    pairs = isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
-    if not pairs or not all(type(value) in (int, float) for point in points for value in point):
-        raise _BadLineError("points is not a list of [x, y] pairs of numbers")
-    if len(points) < 4:
-        raise _BadLineError(f"{len(points)} points, at least 4 are needed")
-    if not all(-1e6 < value < 1e6 for point in points for value in point):  # False for NaN too
-        raise _BadLineError("a coordinate is not finite or absurdly large")
-    return np.array(points, np.float32)
+    return polygon_of(region["points"]), text

@@ -28,7 +28,15 @@ _SLACK = 0.02  # share of a picture's longer side by which careless boxes stick 
 
 
 class RegionError(Exception):
-    """The reason why a polygon cannot be the place of a text; whoever reads labels makes a problem of it."""
+    """The reason why a polygon cannot be the place of a text; whoever reads labels makes a problem of it.
+
+    Attributes:
+        cover: (K, 2), what to ignore of the picture in its place; None where that is not known.
+    """
+
+    def __init__(self, reason: str, cover: Polygon | None = None) -> None:
+        super().__init__(reason)
+        self.cover = cover
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,49 @@ class Region:
     polygon: Polygon
     reversed: bool = False
     clipped: bool = False
+
+
+def polygon_of(points: Any) -> Polygon:
+    """Return labelled points as a polygon (N, 2), N >= 4, float32.
+
+    Args:
+        points: As the label file has them.
+
+    Raises:
+        RegionError: They are no list of four or more pairs of finite numbers.
+    """
+    pairs = isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
+    if not pairs or not all(type(value) in (int, float) for point in points for value in point):
+        raise RegionError("points is not a list of [x, y] pairs of numbers")
+    if len(points) < 4:
+        raise RegionError(f"{len(points)} points, at least 4 are needed")
+    if not all(-1e6 < value < 1e6 for point in points for value in point):  # False for NaN too
+        raise RegionError("a coordinate is not finite or absurdly large")
+    return np.array(points, np.float32)
+
+
+def fit_all(polygons: Sequence[Polygon], size: PictureSize, name: str) -> list[Region | RegionError]:
+    """Hold the labelled polygons of a picture against it; see `fit`.
+
+    Args:
+        polygons: (N, 2) each, float32, finite.
+        size: Of the picture.
+        name: Of the picture, for the errors.
+
+    Returns:
+        For each a region, or why it is none: with the picture's size, and with what it covers. If they were drawn
+        before the turn that the picture's EXIF data asks for, none is a region.
+    """
+    if polygons and drawn_as_stored(polygons, size):
+        stored = f"{name} has {size}, and the regions were drawn on the {size.stored} before that turn"
+        return [RegionError(f"it lies elsewhere than it was drawn: {stored}") for _ in polygons]
+    regions: list[Region | RegionError] = []
+    for polygon in polygons:
+        try:
+            regions.append(fit(polygon, size))
+        except RegionError as error:
+            regions.append(RegionError(f"{error}; {name} has {size}", cover(polygon, size)))
+    return regions
 
 
 def fit(polygon: Polygon, size: PictureSize) -> Region:
