@@ -93,13 +93,14 @@ def crops(
     """Cut the text regions of detection labels out of their pictures, for a recogniser."""
     from ppedge.data.check import usable
     from ppedge.data.convert import write_crops
-    from ppedge.data.formats import read_labels
+    from ppedge.data.formats import count_unusable, read_labels
 
     [file] = _absolute([labels])
     samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
     typer.echo(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
+    _say_left_out(count_unusable(samples))
 
 
 @app.command()
@@ -135,6 +136,7 @@ def _show(report: Report) -> None:
         f"{len(report.problems)} problems"
     )
     _say_changes(report.reversed, report.clipped)
+    _say_left_out(report.left_out)
     if report.outside_charset:
         counts = ", ".join(f"{character!r} {count}" for character, count in report.outside_charset.items())
         typer.echo(f"outside the character set: {counts}")
@@ -145,6 +147,12 @@ def _say_changes(turned: int, clipped: int) -> None:
         typer.echo(f"{turned} boxes run counter-clockwise: they are turned round, to start at the upper left")
     if clipped:
         typer.echo(f"{clipped} boxes stick out of their picture: they are cut off at its edge")
+
+
+def _say_left_out(reasons: dict[str, int]) -> None:
+    if reasons:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        typer.echo(f"regions that give a recogniser no line: {counts}")
 
 
 def _list(problems: list[Problem]) -> None:

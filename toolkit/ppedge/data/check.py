@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 from PIL import Image, UnidentifiedImageError
 
-from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, read_all
+from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, count_unusable, read_all
 from ppedge.data.regions import Region, RegionError, fit_all
 from ppedge.data.sizes import picture_size
 from ppedge.errors import PpedgeError
@@ -31,7 +31,8 @@ class Report:
         boxes: Text regions of detection labels.
         reversed: Those of them that ran counter-clockwise, and are used turned round.
         clipped: Those of them that stick out of their picture, and are used cut off at its edge.
-        ignored: Those of them that are marked as unreadable.
+        ignored: Those of them that are marked as unreadable, or nobody has read yet.
+        left_out: Regions that no line of text is cut out of, by the reason; the ignored ones are among them.
         outside_charset: How often each character occurs that the charset lacks.
         problems: Bad lines and bad pictures, in the files' order.
     """
@@ -42,6 +43,7 @@ class Report:
     reversed: int = 0
     clipped: int = 0
     ignored: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     outside_charset: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -72,6 +74,8 @@ def check(files: Sequence[Path], root: Path, kind: Kind, charset: Charset | None
         clipped=good.clipped,
         problems=good.problems,
     )
+    if kind == "detection":
+        report.left_out = count_unusable(good.samples)
     texts: list[str] = []
     for sample in good.samples:
         if isinstance(sample, DetSample):

@@ -17,6 +17,7 @@ from ppedge.data.formats import (
     IGNORED_TEXTS,
     DetSample,
     Problem,
+    count_unusable,
     detection_line,
     rec_samples_from_detection,
     write_lines,
@@ -193,7 +194,7 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
             if progress is not None:
                 progress(done, len(samples))
         if not lines:
-            marks = " or ".join(IGNORED_TEXTS)
-            raise PpedgeError("The labels have no region with a text to cut out.", f"Regions of {marks} do not count.")
+            counts = ", ".join(f"{count} {reason}" for reason, count in count_unusable(samples).items())
+            raise PpedgeError("The labels have no region with a text to cut out.", counts and f"There are: {counts}.")
         write_lines(folder / "labels.txt", lines)
     return len(lines)

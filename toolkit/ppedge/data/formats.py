@@ -1,13 +1,14 @@
 """Label files in PPOCR format, read strictly.
 
-A detection line is ``path<TAB>JSON``, the JSON being a list of ``{"transcription": text, "points": [[x, y], ...]}``; a
-recognition line is ``path<TAB>text``. Paths are relative to the data's root. A line that is not so becomes a `Problem`,
-never an exception, so that all of them can be told at once.
+A detection line is ``path<TAB>JSON``, the JSON being a list of ``{"transcription": text, "points": [[x, y], ...]}`` and,
+for regions that nobody can read, ``"difficult": true``; a recognition line is ``path<TAB>text``. Paths are relative to
+the data's root. A line that is not so becomes a `Problem`, never an exception, so that all of them can be told at once.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ Kind = Literal["detection", "recognition"]
 
 IGNORED_TEXTS = ("###", "*")
 """Transcriptions that mark a region nobody could read: neither text nor background."""
+UNREAD_TEXTS = ("待识别", "TEMPORARY")
+"""What PPOCRLabel, in Chinese and in English, gives a region until somebody types its text; ignored likewise."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +165,38 @@ def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
     Left out are regions that are ignored, have no transcription, or are too thin to be cut out. A region of four points
     keeps their order, which tells where the text starts; one of more points becomes its minimum-area rectangle.
     """
-    lines = (
+    return [
         RecSample(sample.image, text, sample.where, quad_of(polygon))
         for sample in samples
         for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
-        if text.strip() and not ignored
+        if _unusable(polygon, text, ignored) is None
+    ]
+
+
+def count_unusable(samples: Iterable[DetSample]) -> dict[str, int]:
+    """Count the regions that `rec_samples_from_detection` leaves out, by the reason."""
+    reasons = (
+        _unusable(polygon, text, ignored)
+        for sample in samples
+        for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
     )
-    return [line for line in lines if line.quad is not None and _can_be_cut_out(line.quad)]
+    return dict(Counter(reason for reason in reasons if reason is not None))
+
+
+def _unusable(polygon: Polygon, text: str, ignored: bool) -> str | None:
+    """Return why a region is no line of text to learn, or None."""
+    if ignored:
+        return ignored_as(text)
+    if not text.strip():
+        return "without a text"
+    return None if _can_be_cut_out(quad_of(polygon)) else "too thin to be cut out"
+
+
+def ignored_as(text: str) -> str:
+    """Return what marks an ignored region with this text as such."""
+    if text.strip() in IGNORED_TEXTS:
+        return f"marked {' or '.join(IGNORED_TEXTS)}"
+    return "not read yet" if text.strip() in UNREAD_TEXTS else "marked difficult"
 
 
 def _can_be_cut_out(quad: Polygon) -> bool:
@@ -242,18 +270,20 @@ def _detection(line: bytes, root: Path, where: str) -> DetSample:
         raise _BadLineError(f"not JSON ({error})") from error
     if not isinstance(regions, list):
         raise _BadLineError("the JSON is not a list of regions")
-    polygons, texts = [], []
+    polygons, texts, ignore = [], [], []
     for number, region in enumerate(regions, start=1):
         try:
-            polygon, text = _region(region)
+            polygon, text, difficult = _region(region)
         except (_BadLineError, RegionError) as error:
             raise _BadLineError(f"region {number}: {error}") from error
         polygons.append(polygon)
         texts.append(text)
-    return DetSample(image, polygons, texts, [text in IGNORED_TEXTS for text in texts], where)
+        ignore.append(difficult or text.strip() in (*IGNORED_TEXTS, *UNREAD_TEXTS))
+    return DetSample(image, polygons, texts, ignore, where)
 
 
-def _region(region: Any) -> tuple[Polygon, str]:
+def _region(region: Any) -> tuple[Polygon, str, bool]:
+    """Return a region's polygon, its text, and whether it is marked difficult."""
     if not isinstance(region, dict) or "transcription" not in region or "points" not in region:
         raise _BadLineError('not an object with "transcription" and "points"')
     text = region["transcription"]
@@ -263,4 +293,7 @@ def _region(region: Any) -> tuple[Polygon, str]:
         text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair, escaped in the JSON
         raise _BadLineError("the transcription is not Unicode text") from error
-    return polygon_of(region["points"]), text
+    difficult = region.get("difficult", False)
+    if difficult not in (True, False, None):  # 0 and 1 are equal to them
+        raise _BadLineError('"difficult" is neither true nor false')
+    return polygon_of(region["points"]), text, bool(difficult)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
-from ppedge.data.formats import ClsSample, RecSample, label_path, read_all, rec_samples_from_detection
+from ppedge.data.formats import ClsSample, RecSample, count_unusable, label_path, read_all, rec_samples_from_detection
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -77,8 +77,16 @@ def label_files(recipe: Recipe, split: Split) -> list[Path]:
     return [path for file in named if (path := label_path(file, recipe.data.root)).is_file()]
 
 
-def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+def read_samples(
+    recipe: Recipe, split: Split, *, skip_bad: bool = False, say: Callable[[str], None] = lambda text: None
+) -> tuple[list[Any], int]:
     """Read and check a split of a recipe's data, making it first if the recipe says how.
+
+    Args:
+        recipe: The recipe.
+        split: Which part of its data.
+        skip_bad: Leave bad labels and pictures out instead of refusing.
+        say: Told how many regions of detection labels give a recogniser or classifier no line, and why.
 
     Returns:
         The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
@@ -93,6 +101,8 @@ def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tup
     labels = read_all(files, recipe.data.root, recipe.labels)
     samples, skipped = usable(labels, skip_bad)
     if recipe.task != "det" and recipe.labels == "detection":
+        if reasons := count_unusable(samples):
+            say(f"data.{split}: regions that give no line: " + ", ".join(f"{n} {why}" for why, n in reasons.items()))
         samples = rec_samples_from_detection(samples)
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")

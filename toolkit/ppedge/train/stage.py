@@ -57,8 +57,8 @@ def run_train(
         )
     check_files(recipe)
     task = Task(recipe)
-    train, skipped = task.samples("train", skip_bad=skip_bad)
-    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
+    train, skipped = task.samples("train", skip_bad=skip_bad, say=reporter.say)
+    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad, say=reporter.say)
     aside = read_test(task, reporter, skip_bad=skip_bad)
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
@@ -106,7 +106,7 @@ def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | 
     """
     if reporting_split(task.recipe) != "test":
         return None
-    samples, skipped = task.samples("test", skip_bad=skip_bad)
+    samples, skipped = task.samples("test", skip_bad=skip_bad, say=reporter.say)
     if skipped:
         reporter.say(f"left out {skipped} bad test samples")
     return samples
