@@ -1,8 +1,8 @@
 """Label files in PPOCR format, read strictly.
 
-A detection line is ``path<TAB>JSON``, the JSON being a list of ``{"transcription": text, "points": [[x, y], ...]}`` and,
-for regions that nobody can read, ``"difficult": true``; a recognition line is ``path<TAB>text``. Paths are relative to
-the data's root. A line that is not so becomes a `Problem`, never an exception, so that all of them can be told at once.
+A detection line is ``path<TAB>JSON``: a list of ``{"transcription": text, "points": [[x, y], ...]}``, for regions that
+nobody can read also with ``"difficult": true``; a recognition line is ``path<TAB>text``. Paths are relative to the
+data's root. A line that is not so becomes a `Problem`, never an exception, so that all of them can be told at once.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import paddle
 
+from ppedge.data.dataset import RecDataset
 from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
@@ -18,6 +19,7 @@ from ppedge.progress import Reporter
 from ppedge.recipe.io import save
 from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
+from ppedge.train.columns import require_columns
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
@@ -70,8 +72,12 @@ def run_train(
     with place as folder:
         if first:
             save(recipe, folder / RECIPE)
+        trainee = build_trainee(task, net)
+        dataset = task.dataset(train)
+        if isinstance(dataset, RecDataset):
+            require_columns(task, trainee, dataset, reporter.say)
         course = Course(
-            "train", build_trainee(task, net), task, recipe.train, train, evaluation, folder,
+            "train", trainee, task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
             evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
