@@ -8,17 +8,21 @@ data's root. A line that is not so becomes a `Problem`, never an exception, so t
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-import numpy as np
-
-from ppedge.data.regions import Polygon, RegionError, polygon_of, quad_of
-from ppedge.errors import PpedgeError
+from ppedge.data.lookup import Lookup, read_label_file
+from ppedge.data.regions import Polygon, RegionError, can_be_cut_out, polygon_of, quad_of
 from ppedge.runs import atomic_write
+
+_MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
+"""Byte-order marks: files that are put together have them at the beginning of a line within."""
+
+_REGIONS = re.compile(r"\s*\[\s*\{")
 
 Kind = Literal["detection", "recognition"]
 
@@ -117,10 +121,8 @@ class _BadLineError(Exception):
     """The reason why a line is not a label; it does not leave this module."""
 
 
-def label_path(file: Path, root: Path) -> Path:
-    """Return where a label file lies: below ``root``; where there is none, below the current folder."""
-    path = root / file
-    return file if not path.is_file() and file.is_file() else path
+class _OtherKindError(_BadLineError):
+    """The line looks like a label of the other format."""
 
 
 def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
@@ -138,18 +140,27 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     Raises:
         PpedgeError: The root folder or the file is not there or cannot be read.
     """
-    data, path = _read_bytes(file, root)
+    data, path = read_label_file(file, root)
     parse = _detection if kind == "detection" else _recognition
+    pictures = Lookup(root)
     samples: list[Any] = []
     problems: list[Problem] = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        line = line.removesuffix(b"\r")
+    of_other_kind: list[int] = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        line = _MARKS.sub(b"", line).removesuffix(b"\r")
         if not line:
             continue
         try:
-            samples.append(parse(line, root, f"{path}:{number}"))
+            samples.append(parse(line, pictures, f"{path}:{number}"))
         except _BadLineError as error:
             problems.append(Problem(path, number, str(error)))
+            if isinstance(error, _OtherKindError):
+                of_other_kind.append(number)
+    if len(of_other_kind) > len(samples):
+        other = "recognition" if kind == "detection" else "detection"
+        count = f"{len(of_other_kind)} of {len(samples) + len(problems)} lines"
+        reason = f"{count} look like {other} labels, not {kind} labels: check --kind, or data.labels of a recipe"
+        return Labels([], [Problem(path, of_other_kind[0], reason)])
     return Labels(samples, problems)
 
 
@@ -189,7 +200,7 @@ def _unusable(polygon: Polygon, text: str, ignored: bool) -> str | None:
         return ignored_as(text)
     if not text.strip():
         return "without a text"
-    return None if _can_be_cut_out(quad_of(polygon)) else "too thin to be cut out"
+    return None if can_be_cut_out(quad_of(polygon)) else "too thin to be cut out"
 
 
 def ignored_as(text: str) -> str:
@@ -197,12 +208,6 @@ def ignored_as(text: str) -> str:
     if text.strip() in IGNORED_TEXTS:
         return f"marked {' or '.join(IGNORED_TEXTS)}"
     return "not read yet" if text.strip() in UNREAD_TEXTS else "marked difficult"
-
-
-def _can_be_cut_out(quad: Polygon) -> bool:
-    """Whether `crop_quad` gets at least a pixel each way."""
-    top, right, bottom, left = np.hypot(*(np.roll(quad, -1, axis=0) - quad).T)
-    return bool(max(top, bottom) >= 1 and max(right, left) >= 1)
 
 
 def detection_line(image: str, polygons: Sequence[Polygon], texts: Sequence[str]) -> str:
@@ -220,19 +225,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n".encode() for line in lines)
 
 
-def _read_bytes(file: Path, root: Path) -> tuple[bytes, Path]:
-    if not root.is_dir():
-        raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
-    path = label_path(file, root)
-    try:
-        return path.read_bytes(), path
-    except FileNotFoundError as error:
-        raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
-    except OSError as error:
-        raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
-
-
-def _split(line: bytes, root: Path) -> tuple[Path, str]:
+def _split(line: bytes, pictures: Lookup) -> tuple[Path, str]:
     """Split a line into the picture's path and the rest."""
     try:
         text = line.decode("utf-8")
@@ -243,31 +236,30 @@ def _split(line: bytes, root: Path) -> tuple[Path, str]:
         raise _BadLineError("no tab between path and label")
     if not name.strip():
         raise _BadLineError("no path before the tab")
-    image = root / name
-    try:
-        there = image.is_file()
-    except OSError:  # a name too long for the file system, for instance
-        there = False
-    if not there:
-        raise _BadLineError(f"no such picture: {name[:200]}")
+    image = pictures.find(name)
+    if image is None:
+        raise _BadLineError(f"no such picture: {name[:200]}{pictures.hint(name)}")
     return image, rest
 
 
-def _recognition(line: bytes, root: Path, where: str) -> RecSample:
-    image, text = _split(line, root)
+def _recognition(line: bytes, pictures: Lookup, where: str) -> RecSample:
+    image, text = _split(line, pictures)
     if not text.strip():
         raise _BadLineError("the text is empty")
     if "\t" in text:
         raise _BadLineError("more than one tab")
+    if _REGIONS.match(text) and '"points"' in text:
+        raise _OtherKindError("the text is a list of regions, as in detection labels")
     return RecSample(image, text, where)
 
 
-def _detection(line: bytes, root: Path, where: str) -> DetSample:
-    image, rest = _split(line, root)
+def _detection(line: bytes, pictures: Lookup, where: str) -> DetSample:
+    image, rest = _split(line, pictures)
     try:
         regions = json.loads(rest)
     except (ValueError, RecursionError) as error:
-        raise _BadLineError(f"not JSON ({error})") from error
+        a_text = rest.strip() and not rest.startswith(("[", "{"))
+        raise (_OtherKindError if a_text else _BadLineError)(f"not JSON ({error})") from error
     if not isinstance(regions, list):
         raise _BadLineError("the JSON is not a list of regions")
     polygons, texts, ignore = [], [], []

@@ -152,6 +152,12 @@ def quad_of(polygon: Polygon) -> Polygon:
     return quad
 
 
+def can_be_cut_out(quad: Polygon) -> bool:
+    """Whether `crop_quad` gets at least a pixel each way."""
+    top, right, bottom, left = np.hypot(*(np.roll(quad, -1, axis=0) - quad).T)
+    return bool(max(top, bottom) >= 1 and max(right, left) >= 1)
+
+
 def drawn_as_stored(polygons: Sequence[Polygon], size: PictureSize) -> bool:
     """Whether regions fit a picture only as it is stored, before the turn that its EXIF data asks for.
 

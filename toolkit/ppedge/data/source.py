@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
-from ppedge.data.formats import ClsSample, RecSample, count_unusable, label_path, read_all, rec_samples_from_detection
+from ppedge.data.formats import ClsSample, RecSample, count_unusable, read_all, rec_samples_from_detection
+from ppedge.data.lookup import label_path
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
