@@ -1,3 +1,5 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -100,7 +102,7 @@ def test_pictures_that_cannot_be_used_are_problems(tmp_path):
     annotation(tmp_path / "gt_img_1.txt", f"{QUAD},good")
     (tmp_path / "gt_img_2.txt").write_bytes(b"\xff\xfe1,2")
     found = convert("icdar2015", tmp_path, tmp_path)
-    assert [(p.file.name, found.lines) for p in found.problems] == [("img_1.jpg", []), ("gt_img_2.txt", [])]
+    assert [(p.file.name, found.lines) for p in found.problems] == [("gt_img_1.txt", []), ("gt_img_2.txt", [])]
     assert (found.left_out, found.unlabelled) == (2, 1)
 
 
@@ -153,6 +155,30 @@ def test_a_name_that_does_not_tell_the_picture_is_a_problem(tmp_path, pictures, 
     found = convert("icdar2015", tmp_path, tmp_path)
     assert found.problems and all(reason in problem.reason for problem in found.problems)
     assert len(found.lines) == len(annotations) - len(found.problems)
+
+
+def test_names_that_a_label_file_cannot_hold_are_problems(tmp_path):
+    for number, name in enumerate(("a\tb", "a\nb", "a\udcffb"), start=1):
+        picture(tmp_path / str(number) / "odd.jpg")
+        (tmp_path / str(number) / "odd.jpg").rename(tmp_path / str(number) / f"{name}.jpg")
+        annotation(tmp_path / str(number) / f"gt_{name}.txt", f"{QUAD},x")
+    found = convert("icdar2015", tmp_path, tmp_path)
+    assert found.lines == [] and found.left_out == 3
+    assert [("line break" in p.reason, "UTF-8" in p.reason) for p in found.problems] == [(True, False)] * 2 + [
+        (False, True)
+    ]
+
+
+def test_pictures_may_be_links_and_annotations_may_be_unreadable(tmp_path):
+    picture(tmp_path / "elsewhere" / "p.jpg")
+    (tmp_path / "set").mkdir()
+    for number in (1, 2):
+        (tmp_path / "set" / f"img_{number}.jpg").symlink_to(tmp_path / "elsewhere" / "p.jpg")
+    annotation(tmp_path / "set" / "gt_img_1.txt", f"{QUAD},x")
+    (tmp_path / "set" / "gt_img_2.txt").mkdir()
+    found = convert("icdar2015", tmp_path / "set", tmp_path)
+    assert texts(found, tmp_path) == {"set/img_1.jpg": ["x"]}
+    assert [(p.file.name, "cannot be read" in p.reason) for p in found.problems] == [("gt_img_2.txt", True)]
 
 
 def test_mlt(tmp_path):
@@ -232,6 +258,15 @@ def test_crops(tmp_path):
     assert np.array_equal(crop, whole[10:30, 10:50])
     with pytest.raises(PpedgeError, match="there already"):
         write_crops(samples, tmp_path / "out")
+
+
+def test_texts_that_a_label_file_cannot_hold_are_left_out(tmp_path):
+    picture(tmp_path / "p.png")
+    box = [[10, 10], [50, 10], [50, 30], [10, 30]]
+    regions = [{"transcription": text, "points": box} for text in ("one", "a\nb", "a\tb", "a\rb")]
+    (tmp_path / "l.txt").write_text(f"p.png\t{json.dumps(regions)}\n")
+    assert write_crops(read_labels(tmp_path / "l.txt", tmp_path, "detection").samples, tmp_path / "out") == 1
+    assert (tmp_path / "out" / "labels.txt").read_text() == "images/000000.png\tone\n"
 
 
 def test_crops_of_nothing_leave_nothing(tmp_path):

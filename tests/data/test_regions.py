@@ -69,6 +69,13 @@ def test_parts_outside_the_picture_are_cut_off():
     assert not fit(whole, SIZE).clipped, "the picture's edge is in the picture"
 
 
+def test_what_is_seen_of_a_quad_may_be_no_quad():
+    beyond_a_corner = polygon([[-10, -2], [-2, -10], [80, 60], [60, 80]])
+    region = fit(beyond_a_corner, SIZE)
+    seen = shapely.intersection(shapely.polygons(beyond_a_corner), shapely.box(0, 0, 160, 90))
+    assert region.clipped and shapely.area(shapely.polygons(region.polygon)) == pytest.approx(shapely.area(seen))
+
+
 def test_a_polygon_of_more_points_may_be_closed_and_bend():
     points = [[20, 10], [60, 20], [100, 10], [100, 40], [60, 50], [20, 40]]
     assert fit(polygon([*points, points[0]]), SIZE).polygon.tolist() == points
@@ -86,7 +93,9 @@ def test_a_quad_that_bends_inwards_is_cut_out_by_its_rectangle():
 
 @pytest.mark.parametrize("points", [[[20, 10], [100, 40], [100, 10], [20, 40]], BOX[:3] + BOX[:1]])
 def test_a_refused_region_is_covered_where_it_can_be(points):
-    covered = fit(cover(polygon(points), SIZE), SIZE).polygon
+    region = fit(cover(polygon(points), SIZE), SIZE)
+    covered = region.polygon
+    assert not region.reversed and not region.clipped
     assert shapely.covers(shapely.polygons(covered), shapely.multipoints(polygon(points)))
     assert shapely.area(shapely.polygons(covered)) == shapely.area(shapely.convex_hull(shapely.multipoints(points)))
 

@@ -82,6 +82,7 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
     if not folder.resolve().is_relative_to(root.resolve()):
         raise PpedgeError(f"{folder}: not below the root {root}.", "Choose --root so that it holds the pictures.")
     annotations = _ccpd(folder) if source == "ccpd" else read_icdar(folder, script=source == "mlt")
+    below = folder.resolve().relative_to(root.resolve())  # the pictures themselves may be links to elsewhere
     result = Converted()
     annotated: set[Path] = set()
     for found in annotations:
@@ -89,7 +90,7 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
             result.problems.append(found)
         else:
             annotated.add(found.picture)
-            _add(found, root, result)
+            _add(found, (below / found.picture.relative_to(folder)).as_posix(), result)
     if not result.lines and not result.problems:
         kind = {"icdar2015": "gt_*.txt files", "mlt": "text files", "ccpd": "pictures"}[source]
         raise PpedgeError(f"{folder}: no {kind} in it or below it.", f"Is this what --from {source} reads?")
@@ -97,37 +98,51 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
     return result
 
 
-def _add(annotation: Annotation, root: Path, result: Converted) -> None:
-    """Hold a picture's regions against it, and add its line and problems."""
+def _add(annotation: Annotation, name: str, result: Converted) -> None:
+    """Hold a picture's regions against it, and add its line and problems.
+
+    Args:
+        annotation: Of the picture.
+        name: That the label file shall give it.
+        result: Added to.
+    """
     picture, file, rows = annotation
-    try:
-        size = picture_size(picture)
-    except OSError as error:
-        result.problems.append(Problem(picture, 1, f"the picture cannot be read ({error.strerror or error})"))
+    reason = _unusable(picture, name)
+    if reason is not None:
+        result.problems.append(Problem(file, 1, reason))
         result.left_out += 1
         return
     known = [np.round(row.polygon, 1) for row in rows if row.polygon is not None]
-    fitted = iter(fit_all(known, size, picture.name))
-    polygons: list[Polygon | None] = []
-    texts: list[str] = []
-    bad = 0
-    for row in rows:
-        region = RegionError(row.reason) if row.polygon is None else next(fitted)
-        reason = row.reason or (str(region) if isinstance(region, RegionError) else "")
-        if reason:
-            bad += 1
-            result.problems.append(Problem(file, row.line, reason))
-        polygons.append(region.polygon if isinstance(region, Region) else region.cover)
-        texts.append(IGNORED_TEXTS[0] if reason else row.text)
-        if isinstance(region, Region):
-            result.reversed += region.reversed
-            result.clipped += region.clipped
+    fitted = iter(fit_all(known, picture_size(picture), picture.name))
+    regions = [RegionError(row.reason) if row.polygon is None else next(fitted) for row in rows]
+    reasons = [
+        row.reason or (str(region) if isinstance(region, RegionError) else "")
+        for row, region in zip(rows, regions, strict=True)
+    ]
+    result.problems += [Problem(file, row.line, bad) for row, bad in zip(rows, reasons, strict=True) if bad]
+    polygons = [region.polygon if isinstance(region, Region) else region.cover for region in regions]
     usable = [polygon for polygon in polygons if polygon is not None]
     if len(usable) < len(rows):
         result.left_out += 1
         return
-    result.ignored += bad
-    result.lines.append(detection_line(picture.resolve().relative_to(root.resolve()).as_posix(), usable, texts))
+    texts = [IGNORED_TEXTS[0] if bad else row.text for row, bad in zip(rows, reasons, strict=True)]
+    result.lines.append(detection_line(name, usable, texts))
+    result.ignored += sum(map(bool, reasons))
+    result.reversed += sum(isinstance(region, Region) and region.reversed for region in regions)
+    result.clipped += sum(isinstance(region, Region) and region.clipped for region in regions)
+
+
+def _unusable(picture: Path, name: str) -> str | None:
+    """Return why a picture cannot stand in a label file, or None."""
+    if not name.isascii() and name != name.encode(errors="replace").decode():
+        return f"the picture's name is not UTF-8: {name!a}"
+    if set(name) & set("\t\r\n"):
+        return f"the picture's name holds a tab or a line break: {name!a}"
+    try:
+        picture_size(picture)
+    except OSError as error:
+        return f"{picture.name}: the picture cannot be read ({error.strerror or error})"
+    return None
 
 
 def _ccpd(folder: Path) -> Iterator[Annotation | Problem]:

@@ -200,6 +200,8 @@ def _unusable(polygon: Polygon, text: str, ignored: bool) -> str | None:
         return ignored_as(text)
     if not text.strip():
         return "without a text"
+    if set(text) & set("\t\r\n"):
+        return "with a tab or a line break in the text"
     return None if can_be_cut_out(quad_of(polygon)) else "too thin to be cut out"
 
 

@@ -38,8 +38,13 @@ def read_icdar(folder: Path, *, script: bool) -> Iterator[Annotation | Problem]:
             continue
         try:
             text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            yield Annotation(picture, file, [Row(1, None, "", f"not UTF-8 (byte {error.start})")])
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (
+                f"cannot be read ({error.strerror})"
+                if isinstance(error, OSError)
+                else f"not UTF-8 (byte {error.start})"
+            )
+            yield Annotation(picture, file, [Row(1, None, "", reason)])
             continue
         lines = [(number, line.lstrip("\ufeff")) for number, line in enumerate(text.split("\n"), start=1)]
         rows = [_row(number, line, script) for number, line in lines if line.strip()]

@@ -122,23 +122,20 @@ def fit(polygon: Polygon, size: PictureSize) -> Region:
     try:
         clipped = _distinct(clipped)
         _require_simple(clipped)
-    except RegionError as error:
-        raise RegionError(f"what lies of it in the picture is no region: {error}") from error
+    except RegionError:  # corners beyond a corner of the picture fall together: what is seen has another shape
+        seen = _outline(shapely.intersection(shapely.polygons(region.polygon), _whole(size)))
+        if seen is None:
+            raise RegionError(_outside(region.polygon, size)) from None
+        clipped = seen
     return replace(region, polygon=clipped, clipped=True)
 
 
 def cover(polygon: Polygon, size: PictureSize) -> Polygon | None:
-    """Return what a polygon's corners span in the picture (K, 2), K >= 6, to be ignored; None if that is nothing.
+    """Return what a polygon's corners span in the picture, to be ignored; None if that is nothing.
 
     It covers the text of a region that `fit` refuses, whatever the order of its corners was meant to be.
     """
-    seen = shapely.intersection(shapely.convex_hull(shapely.multipoints(polygon)), _whole(size))
-    if shapely.area(seen) < _MIN_AREA:
-        return None
-    hull = shapely.get_coordinates(shapely.normalize(seen))[:-1].astype(np.float32)
-    middles = (hull + np.roll(hull, -1, axis=0)) / 2
-    # With the middles of its edges it has more corners than a quad, of which three may not lie on one line.
-    return np.stack([hull, middles], axis=1).reshape(-1, 2)
+    return _outline(shapely.intersection(shapely.convex_hull(shapely.multipoints(polygon)), _whole(size)))
 
 
 def quad_of(polygon: Polygon) -> Polygon:
@@ -206,6 +203,17 @@ def _corner_areas(quad: Polygon) -> npt.NDArray[np.float64]:
     points = quad.astype(np.float64)
     before, after = np.roll(points, 1, axis=0) - points, np.roll(points, -1, axis=0) - points
     return (after[:, 0] * before[:, 1] - after[:, 1] * before[:, 0]) / 2
+
+
+def _outline(shape: Any) -> Polygon | None:
+    """Return the outline (K, 2), K >= 6, clockwise, of the largest part of a shape; None if it has no area."""
+    part = max(shapely.get_parts(shape).tolist(), key=shapely.area, default=None)
+    if part is None or shapely.area(part) < _MIN_AREA:
+        return None
+    corners = shapely.get_coordinates(part)[:-1].astype(np.float32)
+    middles = (corners + np.roll(corners, -1, axis=0)) / 2
+    # With the middles of its edges it has more corners than a quad, of which three may not lie on one line.
+    return _clockwise(np.stack([corners, middles], axis=1).reshape(-1, 2)).polygon
 
 
 def _visible_area(polygon: Polygon, size: PictureSize) -> float:
