@@ -32,6 +32,8 @@ def read(root, *lines, kind="recognition"):
         ("a.jpg", "a.JPG"),
         ("IMG/B.jpg", "img/b.jpg"),
         ("img\\b.jpg", "img/b.jpg"),
+        (".\\img\\b.jpg", "img/b.jpg"),
+        ("/img/b.jpg", "img/b.jpg"),
         (" a.JPG ", "a.JPG"),
         (unicodedata.normalize("NFD", "café.png"), "café.png"),
     ],
@@ -58,6 +60,12 @@ def test_names_that_are_like_nothing(root, name):
 def test_byte_order_marks_at_the_beginning_of_lines(root):
     labels = read(root, f"{MARK}{MARK}a.JPG\tA", f"{MARK}img/b.jpg\tB", MARK, f"a.JPG\t{MARK}C")
     assert not labels.problems and [s.text for s in labels.samples] == ["A", "B", f"{MARK}C"]
+
+
+def test_a_file_in_utf_16_is_one_problem(root):
+    (root / "l.txt").write_bytes("a.JPG\tA\r\na.JPG\tB\r\n".encode("utf-16"))
+    [problem] = read_labels(Path("l.txt"), root, "recognition").problems
+    assert "UTF-16" in problem.reason
 
 
 def test_recognition_labels_are_not_taken_for_detection_labels(root):

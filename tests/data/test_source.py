@@ -77,6 +77,8 @@ def test_what_gives_no_line_is_told(scene):
     samples, skipped = read_samples(recipe, "train", say=told.append)
     assert ([s.text for s in samples], skipped) == (["A"], 0)
     assert told == ["data.train: regions that give no line: 1 marked difficult, 1 not read yet"]
+    read_samples(scene("det", region("A", 5), region("B", 30, difficult=True)), "eval", say=told.append)
+    assert told.pop() == "data.eval: regions that are ignored: 1 marked difficult"
     read_samples(scene("rec", region("A", 5)), "train", say=told.append)
     assert len(told) == 1, "nothing is said where nothing is left out"
 

@@ -22,6 +22,7 @@ from ppedge.runs import atomic_write
 _MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
 """Byte-order marks: files that are put together have them at the beginning of a line within."""
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _REGIONS = re.compile(r"\s*\[\s*\{")
 
 Kind = Literal["detection", "recognition"]
@@ -141,6 +142,8 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
         PpedgeError: The root folder or the file is not there or cannot be read.
     """
     data, path = read_label_file(file, root)
+    if data.startswith(_UTF_16):
+        return Labels([], [Problem(path, 1, "the file is UTF-16, not UTF-8: save it as UTF-8")])
     parse = _detection if kind == "detection" else _recognition
     pictures = Lookup(root)
     samples: list[Any] = []
@@ -182,6 +185,11 @@ def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
         for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
         if _unusable(polygon, text, ignored) is None
     ]
+
+
+def count_ignored(samples: Iterable[DetSample]) -> dict[str, int]:
+    """Count the ignored regions by what marks them as such."""
+    return dict(Counter(ignored_as(t) for s in samples for t, i in zip(s.texts, s.ignore, strict=True) if i))
 
 
 def count_unusable(samples: Iterable[DetSample]) -> dict[str, int]:

@@ -70,6 +70,8 @@ class Lookup:
     def _twin(self, base: Path, name: str) -> PurePosixPath | None:
         found = PurePosixPath()
         for part in name.replace("\\", "/").split("/"):
+            if part in ("", "."):
+                continue
             twin = self._names(base / found).get(_key(part))
             if twin is None:
                 return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +45,25 @@ def picture_size(path: Path) -> PictureSize:
     """Read how large a picture is once it is turned as its EXIF data says, as `read_image` turns it.
 
     Raises:
-        OSError: The file cannot be opened, or is not a picture that Pillow knows.
+        OSError: The file cannot be opened, or is not a picture that Pillow knows, or is damaged or too large.
     """
-    with Image.open(path) as image:
-        width, height = image.size
-        orientation = _orientation(image)
-        if orientation in _SIDEWAYS and image.format != "TIFF":  # Pillow gives the size of a TIFF turned already
-            width, height = height, width
-        return PictureSize(width, height, orientation)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns about large pictures, which are fine
+            with Image.open(path) as image:
+                return _size(image)
+    except OSError:
+        raise
+    except Exception as error:  # on damaged files Pillow raises whatever it stumbles over
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+def _size(image: Image.Image) -> PictureSize:
+    width, height = image.size
+    orientation = _orientation(image)
+    if orientation in _SIDEWAYS and image.format != "TIFF":  # Pillow gives the size of a TIFF turned already
+        width, height = height, width
+    return PictureSize(width, height, orientation)
 
 
 def _orientation(image: Image.Image) -> int:
