@@ -1,10 +1,13 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ppedge.data.formats import ClsSample, RecSample
 from ppedge.data.source import measurable, model_spec, read_samples
+from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec
 from small import make_data, tiny_recipe
 
@@ -41,6 +44,43 @@ def test_a_classifier_takes_the_crops_of_detection_labels(tmp_path):
     samples, _ = read_samples(recipe, "eval")
     assert all(sample.quad is not None for sample in samples)
     assert {sample.text for sample in samples} == {"0", "180"}
+
+
+def region(text, left, **marks):
+    return {"transcription": text, "points": [[left, 5], [left + 20, 5], [left + 20, 15], [left, 15]], **marks}
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A function that labels one picture with regions and returns a recipe of the task over it."""
+    Image.new("RGB", (80, 40)).save(tmp_path / "a.png")
+
+    def labelled(task, *regions):
+        for name in ("train.txt", "val.txt"):
+            (tmp_path / name).write_text(f"a.png\t{json.dumps(regions)}\n")
+        recipe = tiny_recipe(task, tmp_path)
+        return recipe.model_copy(update={"data": recipe.data.model_copy(update={"labels": "detection"})})
+
+    return labelled
+
+
+@pytest.mark.parametrize("task", ["det", "rec", "cls"])
+@pytest.mark.parametrize("split", ["train", "eval"])
+def test_a_region_outside_its_picture_is_refused(scene, task, split):
+    with pytest.raises(PpedgeError, match=r"txt:1: region 2: it lies outside.*a\.png has 80 x 40 pixels"):
+        read_samples(scene(task, region("A", 5), region("B", 80)), split)
+
+
+def test_what_gives_no_line_is_told(scene):
+    told = []
+    recipe = scene("rec", region("A", 5), region("B", 30, difficult=True), region("待识别", 55))
+    samples, skipped = read_samples(recipe, "train", say=told.append)
+    assert ([s.text for s in samples], skipped) == (["A"], 0)
+    assert told == ["data.train: regions that give no line: 1 marked difficult, 1 not read yet"]
+    read_samples(scene("det", region("A", 5), region("B", 30, difficult=True)), "eval", say=told.append)
+    assert told.pop() == "data.eval: regions that are ignored: 1 marked difficult"
+    read_samples(scene("rec", region("A", 5)), "train", say=told.append)
+    assert len(told) == 1, "nothing is said where nothing is left out"
 
 
 def test_other_tasks_are_evaluated_on_their_samples(cls_recipe):

@@ -56,7 +56,7 @@ def check(
 @app.command()
 def convert(
     folder: Annotated[Path, typer.Argument(metavar="SRC", help="The folder of the data set.")],
-    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "ccpd"]), help="Its kind.")],
+    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "mlt", "ccpd"]), help="Its kind.")],
     out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default SRC.")
@@ -70,9 +70,17 @@ def convert(
     found = converting.convert(source, folder, root or folder)  # type: ignore[arg-type]
     _list(found.problems)
     if found.problems and not skip_bad:
-        raise PpedgeError(f"{folder}: {len(found.problems)} problems, nothing written.", "Use --skip-bad to go on.")
+        raise PpedgeError(
+            f"{folder}: {len(found.problems)} problems, nothing written.",
+            "Use --skip-bad to go on: bad regions become ignored ones, or their picture is left out.",
+        )
     write_lines(out, found.lines)
     typer.echo(f"{out}: {len(found.lines)} pictures, {len(found.problems)} problems")
+    if found.ignored or found.left_out:
+        typer.echo(f"{found.ignored} bad regions are ignored ones, {found.left_out} pictures with others are left out")
+    if found.unlabelled:
+        typer.echo(f"{found.unlabelled} pictures are left out: nothing annotates them")
+    _say_changes(found.reversed, found.clipped)
 
 
 @app.command()
@@ -85,13 +93,14 @@ def crops(
     """Cut the text regions of detection labels out of their pictures, for a recogniser."""
     from ppedge.data.check import usable
     from ppedge.data.convert import write_crops
-    from ppedge.data.formats import read_labels
+    from ppedge.data.formats import count_unusable, read_labels
 
     [file] = _absolute([labels])
     samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
     typer.echo(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
+    _say_left_out(count_unusable(samples))
 
 
 @app.command()
@@ -126,9 +135,24 @@ def _show(report: Report) -> None:
         f"{report.samples} labels, {report.pictures} pictures, {report.boxes} boxes of which {report.ignored} ignored, "
         f"{len(report.problems)} problems"
     )
+    _say_changes(report.reversed, report.clipped)
+    _say_left_out(report.left_out)
     if report.outside_charset:
         counts = ", ".join(f"{character!r} {count}" for character, count in report.outside_charset.items())
         typer.echo(f"outside the character set: {counts}")
+
+
+def _say_changes(turned: int, clipped: int) -> None:
+    if turned:
+        typer.echo(f"{turned} boxes run counter-clockwise: they are turned round, to start at the upper left")
+    if clipped:
+        typer.echo(f"{clipped} boxes stick out of their picture: they are cut off at its edge")
+
+
+def _say_left_out(reasons: dict[str, int]) -> None:
+    if reasons:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        typer.echo(f"regions that give a recogniser no line: {counts}")
 
 
 def _list(problems: list[Problem]) -> None:

@@ -1,4 +1,4 @@
-"""Samples' pictures, and the lines that are cut out of them."""
+"""Samples' pictures and their sizes, and the lines that are cut out of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ppedge.data.formats import RecSample
+from ppedge.data.sizes import picture_size
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
 from ppedge.ocr.preprocess import read_image
@@ -23,8 +23,8 @@ def line_size(sample: RecSample) -> tuple[float, float]:
         width, height = float(max(top, bottom)), float(max(left, right))
         return (height, width) if height >= UPRIGHT_RATIO * width else (width, height)
     try:
-        with Image.open(sample.image) as picture:
-            return picture.size
+        size = picture_size(sample.image)
+        return size.width, size.height
     except OSError:  # whoever decodes it says what is wrong
         return 0.0, 0.0
 

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
-from ppedge.data.formats import ClsSample, RecSample, label_path, read_all, rec_samples_from_detection
+from ppedge.data.formats import (
+    ClsSample,
+    RecSample,
+    count_ignored,
+    count_unusable,
+    read_all,
+    rec_samples_from_detection,
+)
+from ppedge.data.lookup import label_path
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -77,8 +85,16 @@ def label_files(recipe: Recipe, split: Split) -> list[Path]:
     return [path for file in named if (path := label_path(file, recipe.data.root)).is_file()]
 
 
-def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+def read_samples(
+    recipe: Recipe, split: Split, *, skip_bad: bool = False, say: Callable[[str], None] = lambda text: None
+) -> tuple[list[Any], int]:
     """Read and check a split of a recipe's data, making it first if the recipe says how.
+
+    Args:
+        recipe: The recipe.
+        split: Which part of its data.
+        skip_bad: Leave bad labels and pictures out instead of refusing.
+        say: Told how many regions of detection labels a detector ignores, or give the others no line, and why.
 
     Returns:
         The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
@@ -92,8 +108,15 @@ def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tup
         raise PpedgeError(f"{recipe.name}: data.{split} names no label files.", f"Set data.{split} in the recipe.")
     labels = read_all(files, recipe.data.root, recipe.labels)
     samples, skipped = usable(labels, skip_bad)
-    if recipe.task != "det" and recipe.labels == "detection":
+    reasons: dict[str, int] = {}
+    if recipe.task == "det":
+        reasons = count_ignored(samples)
+    elif recipe.labels == "detection":
+        reasons = count_unusable(samples)
         samples = rec_samples_from_detection(samples)
+    if reasons:
+        what = "are ignored" if recipe.task == "det" else "give no line"
+        say(f"data.{split}: regions that {what}: " + ", ".join(f"{n} {why}" for why, n in reasons.items()))
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")
     return samples if split == "train" else measurable(recipe, samples), skipped

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import paddle
 
+from ppedge.data.dataset import RecDataset
 from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
@@ -18,6 +19,7 @@ from ppedge.progress import Reporter
 from ppedge.recipe.io import save
 from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
+from ppedge.train.columns import require_columns
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
@@ -57,8 +59,8 @@ def run_train(
         )
     check_files(recipe)
     task = Task(recipe)
-    train, skipped = task.samples("train", skip_bad=skip_bad)
-    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
+    train, skipped = task.samples("train", skip_bad=skip_bad, say=reporter.say)
+    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad, say=reporter.say)
     aside = read_test(task, reporter, skip_bad=skip_bad)
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
@@ -70,8 +72,12 @@ def run_train(
     with place as folder:
         if first:
             save(recipe, folder / RECIPE)
+        trainee = build_trainee(task, net)
+        dataset = task.dataset(train)
+        if isinstance(dataset, RecDataset):
+            require_columns(task, trainee, dataset, reporter.say)
         course = Course(
-            "train", build_trainee(task, net), task, recipe.train, train, evaluation, folder,
+            "train", trainee, task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
             evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
@@ -106,7 +112,7 @@ def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | 
     """
     if reporting_split(task.recipe) != "test":
         return None
-    samples, skipped = task.samples("test", skip_bad=skip_bad)
+    samples, skipped = task.samples("test", skip_bad=skip_bad, say=reporter.say)
     if skipped:
         reporter.say(f"left out {skipped} bad test samples")
     return samples

@@ -64,8 +64,10 @@ class Task:
         """Of a recogniser's or classifier's head."""
         return self.charset.size if self.charset else len(DIRECTIONS)
 
-    def samples(self, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:
-        """Read the labels of a split of the recipe's data.
+    def samples(
+        self, split: Split, *, skip_bad: bool = False, say: Callable[[str], None] = lambda text: None
+    ) -> tuple[list[Any], int]:
+        """Read the labels of a split of the recipe's data; see `ppedge.data.source.read_samples`.
 
         Returns:
             The samples, and how many bad ones were left out.
@@ -73,7 +75,7 @@ class Task:
         Raises:
             PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
         """
-        return read_samples(self.recipe, split, skip_bad=skip_bad)
+        return read_samples(self.recipe, split, skip_bad=skip_bad, say=say)
 
     def measurable(self, samples: Sequence[Any]) -> list[Any]:
         """Return training samples as evaluation samples are: a classifier's lines both ways."""
