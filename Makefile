@@ -7,7 +7,9 @@ STAMP := .venv/.installed
 DOCS_STAMP := .venv-docs/.installed
 export UV_LINK_MODE ?= copy
 
-.PHONY: demo test quick lint setup arm apk lock docs clean
+INPUTS ?= 100000
+
+.PHONY: demo test quick fuzz lint setup arm apk lock docs clean
 
 demo: setup  ## Synthetic plates through every stage: train, slim, convert, validate.
 	$(BIN)/ppedge run recipes/demo.yml
@@ -17,6 +19,9 @@ test: setup lint  ## Lint, then the whole suite.
 
 quick: setup  ## The suite without its slow cases.
 	$(BIN)/pytest -n 2 -m "not slow"
+
+fuzz: $(STAMP)  ## INPUTS mutated inputs through all that reads files; what is found is kept in fuzz-findings/.
+	cd tests && ../$(BIN)/python -m fuzz --inputs $(INPUTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

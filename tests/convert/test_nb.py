@@ -102,6 +102,14 @@ def test_random_words_cost_little(nb_files):
     assert peak < 60 * len(data)
 
 
+def test_a_small_file_takes_little_memory(small_nb):
+    tracemalloc.start()
+    read_nb(small_nb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 * small_nb.stat().st_size
+
+
 def test_a_file_that_refers_to_itself_ends_soon(small_nb):
     """100 blocks, each the same table whose 2000 operators are all the same table: 200 000 in 10 kB."""
     vtable = struct.pack("<6H", 12, 8, 0, 0, 0, 4)
