@@ -27,6 +27,7 @@ from ppedge.cache import Progress, cache_root, locked
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import read_json, sha256, write_json
+from ppedge.scratch import scratch
 
 RUNNER_SOURCE = Path(__file__).with_name("lite_runner.cc")
 SELFTEST = Path(__file__).with_name("selftest.nb")
@@ -145,8 +146,8 @@ def register(release: Path, progress: Progress | None = None) -> LiteRuntime:
         MissingError: The sandbox or a compiler cannot be had.
     """
     if release.is_file():
-        with tempfile.TemporaryDirectory(prefix="ppedge-lite-") as folder:
-            return register(_unpack(release, Path(folder)), progress)
+        with scratch("lite") as folder:
+            return register(_unpack(release, folder), progress)
     tell = progress or (lambda _: None)
     include, library = _find(release)
     sandbox = sysroot.ensure(progress)

@@ -20,7 +20,7 @@ from ppedge.arm.elf import Function
 from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import compiled
 from ppedge.errors import PpedgeError
-from ppedge.process import death, last_words
+from ppedge.process import death, last_words, tied_to_this_process
 
 PLUGIN_SOURCE = Path(__file__).with_name("insn_count.c")
 CLASSES = ("total", "load", "store", "fma", "dot", "simd", "branch", "integer")
@@ -148,6 +148,7 @@ def start(
         pass_fds=() if count_to is None else (count_to,),
         cwd=sandbox.folder,
         start_new_session=True,  # Ctrl-C is the host's business
+        preexec_fn=tied_to_this_process(),
     )
     with contextlib.suppress(ProcessLookupError):
         resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))  # QEMU would write a core file into the sandbox
