@@ -229,7 +229,7 @@ class Run:
         Args:
             name: The stage.
             force: Replace an earlier result; without it an earlier result is an error.
-            resume: Go on with a folder that was kept.
+            resume: Go on with a folder that was kept, and replace an earlier result as its attempt was to.
 
         Raises:
             PpedgeError: There is a result already, and no ``force``; or another process is at work on the stage.
@@ -259,9 +259,10 @@ class Run:
 
     def _writing(self, name: str, *, force: bool, resume: bool) -> Iterator[Path]:
         target, partial = self.stage(name), self.partial(name)
-        if target.exists() and not force:
+        going_on = resume and self.interrupted(name)  # who began it has allowed it to replace what is there
+        if target.exists() and not (force or going_on):
             raise PpedgeError(f"{target}: there already.", "Use --force to replace it.")
-        if partial.exists() and not (resume and self.interrupted(name)):
+        if partial.exists() and not going_on:
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
         for unfinished in partial.glob(".*"):  # what `atomic_write` was at when the earlier attempt was killed
