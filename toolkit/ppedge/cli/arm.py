@@ -25,7 +25,10 @@ def setup(
     ] = None,
     arch: Annotated[Literal["armv8", "armv7"], typer.Option(help="armv7 is refused, with what is missing.")] = "armv8",
 ) -> None:
-    """Build the emulator in the cache folder (no root), or register Paddle Lite's own ARM runtime."""
+    """Build the emulator in the cache folder (no root), or register Paddle Lite's own ARM runtime.
+
+    An emulator that is damaged is built anew.
+    """
     from ppedge.errors import MissingError
 
     if arch == "armv7":
@@ -37,7 +40,7 @@ def setup(
     from ppedge.arm import lite as lite_runtime
     from ppedge.arm import sysroot
 
-    sandbox = sysroot.ensure(_tell)
+    sandbox = sysroot.ensure(_tell, anew=True)
     typer.echo(f"The ARM emulator is ready: {sandbox.folder}")
     if lite is not None:
         runtime = lite_runtime.register(lite, _tell)
@@ -73,6 +76,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         qemu = found["packages"]["qemu-user"]
         typer.echo(f"The ARM emulator is ready: {found['folder']} ({found['bytes'] / 1e6:.0f} MB)")
         typer.echo(f"  QEMU {qemu}; Python {found['python']}, {wheels}")
+    elif "damaged" in found:
+        typer.echo(f"The ARM emulator in {found['folder']} is damaged: {found['damaged']}. Run `ppedge arm setup`.")
     else:
         typer.echo(f"The ARM emulator is not built yet ({found['folder']}). Run `ppedge arm setup`.")
     typer.echo(f"Paddle Lite's ARM runtime: {found['paddlelite']['version']}" if found["paddlelite"] else missing)

@@ -12,8 +12,8 @@ import typer
 
 from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
-from ppedge.errors import GateError, PpedgeError
-from ppedge.process import die_with_parent
+from ppedge.errors import GateError, Interrupted, PpedgeError
+from ppedge.process import tied_to_this_process
 
 if TYPE_CHECKING:
     from ppedge.progress import Reporter
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ppedge.runs import Run
 
 app = typer.Typer(add_completion=False)
+AGAIN = "Repeat the command."
 
 
 @app.command()
@@ -81,7 +82,7 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            preexec_fn=die_with_parent,
+            preexec_fn=tied_to_this_process(),
         )
         for command in commands
     ]
@@ -94,7 +95,13 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
         return last
 
     with ThreadPoolExecutor(len(children)) as pool:
-        last_words = list(pool.map(follow, names, children))
+        try:
+            last_words = list(pool.map(follow, names, children))
+        except KeyboardInterrupt as interrupt:
+            for child in children:  # they keep what they have, and end
+                child.terminate()
+            pool.shutdown()
+            raise Interrupted(f"Interrupted; the {len(children)} runs have ended.", AGAIN) from interrupt
     for name, child, last in zip(names, children, last_words, strict=True):
         if child.wait() not in (0, GateError.exit_code):  # a gate that failed is told after the table
             error = PpedgeError(f"{name}: {last.removeprefix('ppedge: ')}")
@@ -112,7 +119,12 @@ def _stages(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: boo
         redo = True
         reporter.say(f"== {recipe.name}: {stage}")
         again = force or run.done(stage)
-        _one_stage(stage, recipe, run, device=device, force=again, skip_bad=skip_bad, reporter=reporter)
+        try:
+            _one_stage(stage, recipe, run, device=device, force=again, skip_bad=skip_bad, reporter=reporter)
+        except Interrupted as error:
+            # Here is no --resume: what has no earlier result goes on by itself.
+            hint = AGAIN if again else "Repeat the command: it goes on from there."
+            raise Interrupted(error.message, hint) from error
 
 
 def _same_settings(stage: str, recipe: Recipe, run: Run) -> bool:

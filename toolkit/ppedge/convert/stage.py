@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run, read_json
+from ppedge.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def run_convert(
     else:
         sources = [_imported(recipe, model, say)]
     files: dict[str, Any] = {}
-    with run.writing("convert", force=force) as folder, tempfile.TemporaryDirectory(prefix="ppedge-qdq-") as temporary:
-        unquantized = Path(temporary) / "unquantized"
+    with run.writing("convert", force=force) as folder, scratch("qdq") as temporary:
+        unquantized = temporary / "unquantized"
         if model:
             save(keep or recipe, folder / RECIPE)
             say(f"running {model.model} in Paddle")

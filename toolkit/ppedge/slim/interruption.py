@@ -16,14 +16,14 @@ from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.recipe.road import Recipe
-from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
+from ppedge.runs import MANIFEST, RESUMED_FROM, Run, read_json, sha256, write_json
 from ppedge.slim.context import Findings, Stage
 from ppedge.slim.network import rebuilt
 from ppedge.slim.plan import Plan
 from ppedge.train.stage import stage_inputs
 
 CUT = "cut"
-STATE = f"{CUT}/findings.json"
+STATE = RESUMED_FROM["slim"]
 """Written last: where it is, the rest is whole."""
 
 

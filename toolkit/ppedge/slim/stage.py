@@ -64,17 +64,17 @@ def run_slim(
         GateError: The recipe's budget cannot be met, or its largest drop not kept.
     """
     began = time.monotonic()
-    attempt = run.partial("slim") / STATE
-    if attempt.is_file() and not (resume or force):
+    if run.interrupted("slim") and not (resume or force):
         raise PpedgeError(
-            f"{attempt}: an interrupted slimming lies there.", "Go on with --resume, or start anew with --force."
+            f"{run.partial('slim') / STATE}: an interrupted slimming lies there.",
+            "Go on with --resume, or start anew with --force.",
         )
     task = Task(recipe)
     run.manifest("train")
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
     aside = read_test(task, reporter, skip_bad=skip_bad)
-    with run.writing("slim", force=force, keep=STATE, resume=resume) as folder:
+    with run.writing("slim", force=force, resume=resume) as folder:
         stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume,
                       aside)  # fmt: skip
         trained = _note_trained(stage)

@@ -22,15 +22,16 @@ from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter, Step
 from ppedge.recipe.train import Schedule
+from ppedge.runs import RESUMED_FROM
 from ppedge.train import checkpoint
-from ppedge.train.batches import Batches, loader, steps_per_epoch
+from ppedge.train.batches import Batches, loaded, steps_per_epoch
 from ppedge.train.checkpoint import Position
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 
-BEST, LAST, METRICS = "best.pdparams", "last.ckpt", "metrics.jsonl"
+BEST, LAST, METRICS = "best.pdparams", RESUMED_FROM["train"], "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ class _Fit:
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
                           self.rank, self.world, self.dataset.widths())  # fmt: skip
         with stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
-            for batch in loader(self.dataset, batches, course.task.collate, course.workers):
+            for batch in loaded(self.dataset, batches, course.task.collate, course.workers):
                 began = time.monotonic()
                 loss, parts = self._step(trainee, batch)
                 self._log_step(bar, loss, parts, began, len(batch["image"]))
@@ -187,13 +188,13 @@ class _Fit:
                     self._evaluate()
                 if stop or self._checkpoint_due():
                     self._save()
-                if evaluated and self._no_better():
-                    break
-                if stop and self.position.step < self.total:
+                if stop:  # after the last step too: what follows may be another course
                     raise Interrupted(
                         f"Interrupted at step {self.position.step} of {self.total}; {course.folder / LAST} is written.",
                         "Go on with --resume.",
                     )
+                if evaluated and self._no_better():
+                    break
 
     def _step(self, trainee: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
         course, schedule, step = self.course, self.course.schedule, self.position.step

@@ -52,10 +52,10 @@ def run_train(
         PpedgeError: Bad data or weights, an earlier result without ``force``, or an interruption.
     """
     began = time.monotonic()
-    checkpoint = run.partial("train") / LAST
-    if checkpoint.is_file() and not (resume or force):
+    if run.interrupted("train") and not (resume or force):
         raise PpedgeError(
-            f"{checkpoint}: an interrupted training lies there.", "Go on with --resume, or start anew with --force."
+            f"{run.partial('train') / LAST}: an interrupted training lies there.",
+            "Go on with --resume, or start anew with --force.",
         )
     check_files(recipe)
     task = Task(recipe)
@@ -68,7 +68,7 @@ def run_train(
     _start_weights(net, recipe, reporter)
     first = paddle.distributed.get_rank() == 0
     # Of several processes, the first alone puts results in place.
-    place = run.writing("train", force=force, keep=LAST, resume=resume) if first else nullcontext(run.partial("train"))
+    place = run.writing("train", force=force, resume=resume) if first else nullcontext(run.partial("train"))
     with place as folder:
         if first:
             save(recipe, folder / RECIPE)

@@ -221,14 +221,23 @@ class _Stage:
             self.reporter.task(f"counting instructions on {', '.join(cpus)}", len(jobs)) as bar,
             ThreadPoolExecutor(self.workers) as pool,
         ):
+            opened: list[Candidate] = []
+
+            def opening(model: Model, cpu: str) -> Engine:
+                opened.append(cast(Candidate, self._open(model, cpu, count=True)))
+                return opened[-1]
 
             def one(job: tuple[Model, str]) -> Cost:
-                model, cpu = job
-                cost = measure(lambda: self._open(model, cpu, count=True), size)
+                cost = measure(lambda: opening(*job), size)
                 bar.advance()
                 return cost
 
-            return dict(zip(jobs, pool.map(one, jobs), strict=True))
+            try:
+                return dict(zip(jobs, pool.map(one, jobs), strict=True))
+            except BaseException:
+                for engine in opened:
+                    engine.kill()  # nobody waits for what is under way
+                raise
 
     def _entry(self, model: Model, cpu: str, cost: Cost | None, baseline: dict[str, int] | None) -> dict[str, Any]:
         size = (self.run.stage("convert") / model.file).stat().st_size
