@@ -77,7 +77,7 @@ def evaluate(
     if run is not None and isinstance(recipe.model, Imported) and stage is None and weights is None:
         measure = _imported(recipe, run)
     else:
-        task = Task(recipe)
+        task = Task(recipe, exists=True)
         measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
     split = on.value if on else reporting_split(recipe)
     samples, skipped = read_samples(recipe, split, skip_bad=skip_bad)

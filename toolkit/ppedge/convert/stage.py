@@ -16,6 +16,7 @@ from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb import summary
+from ppedge.ocr.charset import BUILT_IN
 from ppedge.process import run_module
 from ppedge.recipe.io import save
 from ppedge.recipe.networks import Imported
@@ -128,7 +129,8 @@ def _inference_model(recipe: Recipe, run: Run, classes: int) -> InferenceModel |
             f"{run.path}: holds a network that was trained there.", "Name another folder with --out, or another run."
         )
     files = imported.find(recipe.model.inference)
-    imported.require_fit(files, recipe.task, line_height(recipe), classes)
+    spaced = None if recipe.data.charset in BUILT_IN else recipe.data.use_space_char
+    imported.require_fit(files, recipe.task, line_height(recipe), classes, spaced)
     return files
 
 
