@@ -154,11 +154,14 @@ def _network(task: Task, run: Run | None, stage: str | None, weights: Path | Non
     """Return the network that is asked for: explicit weights, or a run's newest, quantized if it is."""
     from ppedge.errors import PpedgeError
     from ppedge.models.weights import load_weights, read_pdparams
+    from ppedge.progress import Reporter
     from ppedge.slim.network import is_quantized, load_float, load_quantized
+    from ppedge.train.origin import check_origin
 
     if weights is not None:
-        net = task.build()
-        load_weights(net, read_pdparams(weights), weights)
+        net, state = task.build(), read_pdparams(weights)
+        load_weights(net, state, weights)
+        check_origin(task.recipe, state, weights, "--weights", charset=task.charset, say=Reporter().say)
         net.eval()
         return net
     assert run is not None

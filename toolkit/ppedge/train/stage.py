@@ -12,13 +12,12 @@ import paddle
 
 from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
-from ppedge.models.network import Network
-from ppedge.models.weights import load_backbone, load_weights, read_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe.io import save
 from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.start import start_weights
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
 
@@ -63,7 +62,7 @@ def run_train(
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
     net = task.build()
-    _start_weights(net, recipe, reporter)
+    start_weights(net, task, reporter)
     first = paddle.distributed.get_rank() == 0
     # Of several processes, the first alone puts results in place.
     place = run.writing("train", force=force, keep=LAST, resume=resume) if first else nullcontext(run.partial("train"))
@@ -71,7 +70,7 @@ def run_train(
         if first:
             save(recipe, folder / RECIPE)
         course = Course(
-            "train", build_trainee(task, net), task, recipe.train, train, evaluation, folder,
+            "train", build_trainee(task, net, reporter.say), task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
             evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
@@ -149,12 +148,3 @@ def stage_inputs(recipe: Recipe) -> list[Path]:
     labels = [path for split in get_args(Split) for path in label_files(recipe, split)]
     charset = recipe.data.root / recipe.data.charset
     return [*labels, *([charset] if charset.is_file() else []), *weight_files(recipe).values()]
-
-
-def _start_weights(net: Network, recipe: Recipe, reporter: Reporter) -> None:
-    if recipe.train.weights is not None:
-        load_weights(net, read_pdparams(recipe.train.weights), recipe.train.weights)
-    if recipe.train.backbone_weights is not None:
-        path = recipe.train.backbone_weights
-        left_out = load_backbone(net, read_pdparams(path), path)
-        reporter.say(f"backbone from {path}; {len(left_out)} of its entries have no place in this network")
