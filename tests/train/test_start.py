@@ -191,6 +191,32 @@ def test_a_run_says_what_its_weights_were_trained_with(rec_data, tmp_path):
     assert started(tiny_recipe("rec", rec_data, train={"weights": str(best)}))[2] == []
 
 
+def test_resume_names_the_key_that_differs_and_says_when_it_starts_anew(rec_data, tmp_path, monkeypatch):
+    run, short = Run(tmp_path / "run"), {"epochs": 2, "checkpoint_every": 1, "eval_every": 9}
+    recipe = tiny_recipe("rec", rec_data, train=short)
+
+    class BoomError(Exception):
+        """Stands for whatever ends a process."""
+
+    with monkeypatch.context() as patch, pytest.raises(BoomError):
+        patch.setattr(Task, "evaluate", lambda *_: (_ for _ in ()).throw(BoomError))
+        run_train(recipe, run, device="cpu", reporter=Said())
+    kept = run.partial("train") / "recipe.yml"
+    before = kept.read_bytes()
+    changed = tiny_recipe("rec", rec_data, train={**short, "learning_rate": 0.5, "workers": 1})
+    with pytest.raises(
+        PpedgeError, match=r"last.ckpt: was written with other settings: train.learning_rate was 0.001 "
+    ):
+        run_train(changed, run, device="cpu", resume=True, reporter=Said())
+    assert kept.read_bytes() == before
+    reporter = Said()
+    run_train(recipe, run, device="cpu", resume=True, reporter=reporter)
+    assert any("going on after step" in line for line in reporter.lines)
+    fresh = Said()
+    run_train(recipe, Run(tmp_path / "none"), device="cpu", resume=True, reporter=fresh)
+    assert fresh.lines[0].endswith("no checkpoint of an interrupted training to go on from: it starts anew")
+
+
 def test_the_official_recogniser_is_known(shared_data, tmp_path):
     weights = {"weights": str(shared_data / "weights/en_number_mobile_v2.0_rec_train.pdparams")}
     assert started(tiny_recipe("rec", tmp_path, model=OFFICIAL, train=weights))[2] == []

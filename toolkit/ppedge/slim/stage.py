@@ -73,6 +73,8 @@ def run_slim(
     with run.writing("slim", force=force, keep=STATE, resume=resume) as folder:
         stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume,
                       aside)  # fmt: skip
+        if resume and not (folder / STATE).is_file():
+            reporter.say(f"{run.path}: no interrupted slimming got as far as the pruned network: it starts anew")
         _note_trained(stage)
         plan, float_layers = _steps(stage)
         say_what_chose(reporter.say_once, recipe)

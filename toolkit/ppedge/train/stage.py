@@ -13,13 +13,17 @@ import paddle
 from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
 from ppedge.progress import Reporter
-from ppedge.recipe.io import save
+from ppedge.recipe.compare import require_same
+from ppedge.recipe.io import load_recipe, save
 from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.start import start_weights
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
+
+NOT_THE_COURSE = ("slim", "convert", "validate", "train.workers", "train.checkpoint_every", "train.weights_check")
+"""Keys of a recipe on which the steps of a training do not depend."""
 
 
 def run_train(
@@ -46,7 +50,8 @@ def run_train(
         reporter: Progress.
 
     Raises:
-        PpedgeError: Bad data or weights, an earlier result without ``force``, or an interruption.
+        PpedgeError: Bad data or weights, an earlier result without ``force``, a checkpoint of other settings, or an
+            interruption.
     """
     began = time.monotonic()
     checkpoint = run.partial("train") / LAST
@@ -54,6 +59,9 @@ def run_train(
         raise PpedgeError(
             f"{checkpoint}: an interrupted training lies there.", "Go on with --resume, or start anew with --force."
         )
+    if resume and checkpoint.is_file() and (checkpoint.parent / RECIPE).is_file():
+        then = load_recipe(checkpoint.parent / RECIPE)
+        require_same(recipe, then, str(checkpoint), "was written", "start anew with --force", NOT_THE_COURSE)
     check_files(recipe)
     task = Task(recipe)
     train, skipped = task.samples("train", skip_bad=skip_bad)
@@ -67,6 +75,8 @@ def run_train(
     # Of several processes, the first alone puts results in place.
     place = run.writing("train", force=force, keep=LAST, resume=resume) if first else nullcontext(run.partial("train"))
     with place as folder:
+        if resume and not (folder / LAST).is_file():
+            reporter.say(f"{run.path}: no checkpoint of an interrupted training to go on from: it starts anew")
         if first:
             save(recipe, folder / RECIPE)
         course = Course(
