@@ -28,7 +28,7 @@ from ppedge.ocr.preprocess import read_image
 
 Source = Literal["icdar2015", "ccpd"]
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # The tables of CCPD's file names: the plate's first character, its second, and the others; "O" stands for "none".
 _CCPD_PROVINCES = PROVINCES + "警学" + "O"
 _CCPD_LETTERS = LETTERS + "O"
@@ -81,7 +81,7 @@ _Annotation = tuple[Path, list[Polygon], list[str]]
 def _icdar2015(folder: Path) -> Iterator[_Annotation | Problem]:
     pictures: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _PICTURES:
+        if path.suffix.lower() in PICTURES:
             pictures.setdefault(path.stem, path)
     for file in sorted(folder.rglob("gt_*.txt")):
         picture = pictures.get(file.stem.removeprefix("gt_"))
@@ -122,7 +122,7 @@ def _icdar2015_region(line: str) -> tuple[Polygon, str] | str:
 
 def _ccpd(folder: Path) -> Iterator[_Annotation | Problem]:
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in _PICTURES:
+        if path.suffix.lower() not in PICTURES:
             continue
         annotation = parse_ccpd_name(path.stem)
         if annotation is None:
