@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -99,7 +99,8 @@ def ocr(
                 continue
             lines = reader(image)
             if draw is not None:
-                _write_drawing(draw / names[path], image, lines)
+                # What has no boxes is refused to be drawn before anything is read.
+                _write_drawing(draw / names[path], image, cast("Sequence[Line | Outline]", lines))
             if as_json:
                 results.append({"image": str(path), "lines": [line.to_dict() for line in lines]})
             else:
