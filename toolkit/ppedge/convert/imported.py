@@ -135,9 +135,9 @@ def _require_classes(files: InferenceModel, found: int, classes: int, use_space_
     hint = "Name the dictionary it was trained with, unchanged: each line is a class (data.charset, --charset FILE)."
     # A line too few or too many would shift all classes behind it: the space is no more than one explanation.
     if found == classes + 1 and use_space_char is False:
-        hint += " If it is this one, the class more is the space of use_space_char: --set data.use_space_char=true."
+        hint += " If it is this one, the class more is the space of use_space_char: use --set data.use_space_char=true."
     elif found == classes - 1 and use_space_char:
-        hint += " If it is this one, there was no use_space_char: --set data.use_space_char=false."
+        hint += " If it is this one, there was no use_space_char: use --set data.use_space_char=false."
     raise PpedgeError(f"{files.model}: has {found} classes, the character set (with blank) has {classes}.", hint)
 
 
