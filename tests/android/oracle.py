@@ -20,7 +20,8 @@ from ppedge.ocr.preprocess import det_size
 from ppedge.ocr.spec import DbPostprocess, DetPreprocess
 
 MASKS = 200
-CHARACTERS = "0123456789ABCéß车牌\U00020bb7"
+# As dictionaries of others are: with entries of several characters, of none, with a blank at the end, and twice.
+CHARACTERS = (*"0123456789ABCéß车牌\U00020bb7", "ฤๅ", "", "p\t", "A")
 
 
 def ints(*values):

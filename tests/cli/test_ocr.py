@@ -79,6 +79,43 @@ def test_a_classifier_turns_lines(runs, picture, tmp_path, capsys):
     assert "this run's task is det. Name a cls run." in capsys.readouterr().err
 
 
+def test_a_detector_alone_gives_boxes(runs, picture, tmp_path, capsys):
+    assert ppedge(picture, *runs[:2], "--json", "--draw", tmp_path / "drawn") == 0
+    ((box,),) = [result["lines"] for result in json.loads(capsys.readouterr().out)]
+    assert box.keys() == {"box", "box_score"} and box["box_score"] == 1.0
+    assert (tmp_path / "drawn" / "one.png").is_file()
+    assert ppedge(picture, *runs, "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["lines"][0]["box"] == box["box"]
+    assert ppedge(picture, *runs[:2]) == 0
+    assert capsys.readouterr().out == f"{picture}: 1 lines\n  1.00  14,14 75,14 75,35 14,35\n"
+
+
+def test_a_recogniser_alone_takes_a_picture_as_one_line(runs, picture, tmp_path, capsys):
+    assert ppedge(picture, *runs[2:], "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["lines"] == [{"text": "车b", "score": 0.5, "turned": False}]
+    run = make_run(tmp_path / "cls", CLS, save_cls)
+    assert ppedge(picture, *runs[2:], "--cls", run, "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["lines"][0]["turned"] is True
+    assert ppedge(picture, *runs[2:]) == 0
+    assert capsys.readouterr().out == f"{picture}: 1 lines\n  0.50  车b\n"
+
+
+def test_a_folder_stands_for_the_pictures_in_it(runs, picture, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    (folder / "sub.png").mkdir(parents=True)
+    for name in ("b.png", "a.PNG", "notes.txt"):
+        (folder / name).write_bytes(picture.read_bytes())
+    assert ppedge(folder, picture, *runs, "--json") == 0
+    found = [result["image"] for result in json.loads(capsys.readouterr().out)]
+    assert found == [str(folder / "a.PNG"), str(folder / "b.png"), str(picture)]
+    (folder / "c.jpg").write_bytes(b"no picture")
+    assert ppedge(folder, *runs, "--json") == 2
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)) == 2 and "c.jpg: not a picture" in captured.err
+    assert ppedge(folder / "sub.png", *runs) == 2
+    assert "sub.png: a folder without pictures" in capsys.readouterr().err
+
+
 def test_without_json_the_texts_are_listed(runs, picture, capsys):
     assert ppedge(picture, *runs) == 0
     assert capsys.readouterr().out == f"{picture}: 1 lines\n  0.50  车b\n"

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ppedge.data.formats import ClsSample, RecSample
-from ppedge.data.source import measurable, model_spec, read_samples
+from ppedge.data.source import measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec
 from small import make_data, tiny_recipe
@@ -102,3 +102,15 @@ def test_a_classifiers_specification_goes_through_json(cls_recipe):
 def test_scores_that_are_no_probabilities_are_refused(score):
     with pytest.raises(ValueError, match="turn_score must be between 0.5 and 1"):
         replace(ClsPostprocess(), turn_score=score)
+
+
+def test_whose_dictionary_is_held_to_the_rules_of_new_networks(tmp_path):
+    dictionary = tmp_path / "dict.txt"
+    dictionary.write_text("a\nb\na\n")
+    new = tiny_recipe("rec", tmp_path, data={"charset": str(dictionary), "use_space_char": True})
+    with pytest.raises(PpedgeError, match="'a' is on line 1 already"):
+        read_charset(new)
+    started = tiny_recipe("rec", tmp_path, data=new.data.model_dump(), train={"weights": "theirs.pdparams"})
+    assert read_charset(started).characters == read_charset(new, exists=True).characters == ("a", "b", "a", " ")
+    with pytest.raises(PpedgeError, match="'a' is on line 1 already"):
+        read_charset(started, exists=False)

@@ -65,12 +65,12 @@ def run_of(trained, tmp_path):
     return copy
 
 
-def slim(run, *overrides, gains=None, **options):
+def slim(run, *overrides, gains=None, reporter=QUIET, **options):
     """Slim a run; ``gains`` gives what a network's layers save in int8."""
     if gains is not None:
         options["price"] = lambda net: Prices({}, gains(net))
     recipe = load_recipe(run.recipe_path, overrides)
-    return run_slim(recipe, run, device="cpu", reporter=QUIET, **options), recipe
+    return run_slim(recipe, run, device="cpu", reporter=reporter, **options), recipe
 
 
 def hashes(run):
@@ -147,11 +147,16 @@ def test_what_slimming_loses_is_held_against_a_limit_and_the_files_are_kept(run_
 
 
 def test_a_classifiers_sensitivity_is_measured_on_lines_both_ways(run_of):
-    run = run_of("cls")
-    metrics, _ = slim(run, "slim.quant.method=none")
+    run, said = run_of("cls"), []
+    reporter = Reporter(quiet=True)
+    reporter.say = said.append
+    metrics, _ = slim(run, "slim.quant.method=none", reporter=reporter)
     record = json.loads(run.artifact("slim", "sensitivity.json").read_text())
     assert (record["metric"], record["samples"]) == ("accuracy", 4)  # of two lines
     assert set(metrics["finetuned"]) == {"accuracy"}
+    (line,) = [line for line in said if line.startswith("sensitivity: ")]  # says early how long it will take
+    tries = sum(len(group["drops"]) for group in record["groups"])
+    assert f"{len(record['groups'])} groups of channels, {tries} measurements on 4 pictures: about " in line
 
 
 def test_quantizing_alone(run_of):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 LINE_EVERY = 30.0
+MINUTES_FROM = 90.0
 
 
 class Reporter:
@@ -46,6 +47,11 @@ class Reporter:
             identity = bar.add_task(title, total=total, completed=done, note="")
             step.show = lambda: bar.update(identity, completed=step.done, note=step.note)
             yield step
+
+
+def roughly(seconds: float) -> str:
+    """Return a time as one says it before it has passed: ``about 40 s``, ``about 5 minutes``."""
+    return f"about {seconds:.0f} s" if seconds < MINUTES_FROM else f"about {seconds / 60:.0f} minutes"
 
 
 class Step:

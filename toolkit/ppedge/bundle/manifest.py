@@ -105,22 +105,22 @@ def model_entry(
 
 
 def write_charset(folder: Path, characters: tuple[str, ...]) -> None:
-    """Write ``charset.txt``: class i on line i, the blank (class 0) is not in it."""
+    """Write ``charset.txt``: what class i reads as on line i, the blank (class 0) is not in it."""
     (folder / CHARSET).write_bytes("".join(f"{character}\n" for character in characters).encode())
 
 
 def read_charset(path: Path) -> Charset:
-    """Read ``charset.txt``; unlike a recipe's file it may hold a character twice.
+    """Read ``charset.txt``, whose lines are the classes of a network that exists: taken as they are.
 
     Raises:
-        PpedgeError: The file is missing or is not one character a line.
+        PpedgeError: The file is missing, or its last line does not end.
     """
     try:
         lines = path.read_bytes().decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise PpedgeError(f"{path}: cannot be read as UTF-8 text.", "Build the bundle again.") from error
-    if lines.pop() or not lines or any(len(line) != 1 for line in lines):
-        raise PpedgeError(f"{path}: not one character a line.", "Build the bundle again.")
+    if lines.pop() or not lines:
+        raise PpedgeError(f"{path}: its last line does not end.", "Build the bundle again.")
     return Charset(lines)
 
 

@@ -43,7 +43,7 @@ def check(
     from ppedge.data import check as checking
     from ppedge.ocr.charset import Charset
 
-    characters = Charset.from_name_or_file(charset) if charset else None
+    characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
     report = checking.check(_absolute(files), root or files[0].parent, kind, characters)  # type: ignore[arg-type]
     if json:
         emit(report.to_dict())

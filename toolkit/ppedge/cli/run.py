@@ -142,12 +142,12 @@ def _one_stage(
         from ppedge.train.device import set_device
         from ppedge.train.stage import run_train
 
-        used = set_device(device)
+        used, interrupted = set_device(device), run.partial(stage).is_dir() and not force
         if stage == "train":
-            run_train(recipe, run, device=used, resume=not force, force=force, skip_bad=skip_bad, reporter=reporter)
+            run_train(recipe, run, device=used, resume=interrupted, force=force, skip_bad=skip_bad, reporter=reporter)
         else:
             run_slim(
-                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), resume=not force,
+                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), resume=interrupted,
                 force=force, skip_bad=skip_bad, reporter=reporter,
             )  # fmt: skip
     elif stage == "convert":
@@ -166,13 +166,12 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
     Raises:
         PpedgeError: The run was started with another recipe.
     """
+    from ppedge.recipe.compare import require_same
     from ppedge.recipe.io import load_recipe
 
-    if run.recipe_path.is_file() and not force and load_recipe(run.recipe_path) != recipe:
-        raise PpedgeError(
-            f"{run.path}: was started with other settings than this recipe's.",
-            "Use --force to start anew, or --out for another folder.",
-        )
+    if run.recipe_path.is_file() and not force:
+        other_way = "start anew with --force, or name another folder with --out"
+        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started", other_way)
 
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:

@@ -1,15 +1,44 @@
-"""What an ONNX file holds, told without running it."""
+"""What an ONNX file holds, told without running it, and what it is given to carry."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.runs import atomic_write
 
 LAYERS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+CHARACTERS = "character"
+"""The key of the metadata under which RapidOCR looks for a recogniser's characters."""
+
+
+def set_characters(path: Path, characters: Sequence[str]) -> bool:
+    """Let a recogniser's ONNX file carry what its classes read as: as metadata, one class a line, without the blank.
+
+    A reader takes the lines apart by ``splitlines``, which also splits at characters such as U+2028: where that does
+    not give the classes back, they are left out, since all classes behind would be shifted.
+
+    Args:
+        path: The file, changed in place.
+        characters: What the classes from 1 on read as.
+
+    Returns:
+        Whether the file carries them now.
+    """
+    import onnx
+
+    text = "".join(f"{character}\n" for character in characters)
+    if text.splitlines() != list(characters):
+        return False
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, {CHARACTERS: text})
+    with atomic_write(path) as file:
+        file.write(model.SerializeToString(deterministic=True))
+    return True
 
 
 def summary(path: Path) -> dict[str, Any]:

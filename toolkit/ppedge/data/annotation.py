@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ppedge.data.regions import Polygon
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+"""How the names of pictures end."""
 
 
 class Row(NamedTuple):
@@ -42,4 +43,4 @@ class Annotation(NamedTuple):
 
 def pictures_below(folder: Path) -> list[Path]:
     """Return the pictures in a folder and all folders below it, told by their suffix, in the order of their paths."""
-    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _PICTURES]
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]

@@ -30,10 +30,21 @@ CHOSE_TOO = "note: no data.test: figures are measured on data.eval, which also c
 """Said once where `choosing_reports`."""
 
 
-def read_charset(recipe: Recipe) -> Charset:
-    """Return a recogniser's character set: a built-in one, or a file below ``data.root`` or the current folder."""
+def read_charset(recipe: Recipe, *, exists: bool | None = None) -> Charset:
+    """Return a recogniser's character set: a built-in one, or a file below ``data.root`` or the current folder.
+
+    Args:
+        recipe: The recipe.
+        exists: The network with these classes exists, so that every line of the file is one of them, whatever it holds;
+            by default that is so for a network that is brought in or starts from weights.
+
+    Raises:
+        PpedgeError: There is no such character set, or for a new network the file breaks its rules.
+    """
+    if exists is None:
+        exists = isinstance(recipe.model, Imported) or recipe.train.weights is not None
     beside = recipe.data.root / recipe.data.charset
-    charset = Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset)
+    charset = Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset, as_is=exists)
     return Charset((*charset.characters, " ")) if recipe.data.use_space_char else charset
 
 

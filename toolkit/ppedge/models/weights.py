@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,7 +197,9 @@ def state_of(net: nn.Layer) -> State:
     return {name: np.array(tensor.numpy()) for name, tensor in net.state_dict().items()}
 
 
-def load_weights(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path) -> None:
+def load_weights(
+    net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path, fresh: Collection[str] = ()
+) -> None:
     """Set all parameters and buffers of a network; every name and shape must match.
 
     An LSTM's parameters have two names each (``lstm.weight_ih_l0`` and ``lstm.0.cell_fw.weight_ih``): either or both
@@ -207,14 +209,15 @@ def load_weights(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Pa
         net: The network.
         state: Arrays by structured name.
         where: The file they come from, for the error.
+        fresh: Names in the network that keep their values, whatever the state has for them.
 
     Raises:
         PpedgeError: Names are missing or unexpected, shapes differ, or the two names of one parameter carry different
-        values. The
-            network is unchanged then.
+            values. The network is unchanged then.
     """
     target: dict[str, Tensor] = net.state_dict()
-    _set(target, state, where, unexpected=[key for key in state if key not in target])
+    unexpected = [key for key in state if key not in target]
+    _set({name: tensor for name, tensor in target.items() if name not in fresh}, state, where, unexpected)
 
 
 def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path) -> list[str]:
@@ -237,7 +240,7 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     prefixed = any(key.startswith(prefix) for key in state)
     found = {key[len(prefix) :] if prefixed else key: key for key in state if key.startswith(prefix) or not prefixed}
     used = {name: key for name, key in found.items() if name in target}
-    _set(target, {name: state[key] for name, key in used.items()}, where, unexpected=[])
+    _set(target, {name: state[key] for name, key in used.items()}, where, [])
     taken = set(used.values())
     return [key for key in state if key not in taken]
 

@@ -55,10 +55,19 @@ class Line:
         return {
             "text": self.text,
             "score": round(self.score, 4),
-            "box": [[round(x, 1), round(y, 1)] for x, y in self.quad.tolist()],
+            "box": corners(self.quad),
             "box_score": round(self.box_score, 4),
             "turned": self.turned,
         }
+
+    def told(self) -> str:
+        """Return score and text for a person."""
+        return f"{self.score:.2f}  {self.text}"
+
+
+def corners(quad: np.ndarray) -> list[list[float]]:
+    """Return a quad (4, 2) as four [x, y], sensibly rounded."""
+    return [[round(x, 1), round(y, 1)] for x, y in quad.tolist()]
 
 
 class Detector:

@@ -21,6 +21,8 @@ from ppedge.runs import atomic_write
 Model = TypeVar("Model", bound=BaseModel)
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 """Types of pydantic's errors about keys that are not known."""
+PADDLEOCR = frozenset({"Architecture", "Optimizer", "Loss", "PreProcess", "PostProcess", "Train", "Eval"})
+"""Sections of which a configuration of PaddleOCR has some beside Global."""
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe | Suite:
@@ -110,6 +112,12 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
         ) from error
     if not isinstance(value, dict):
         raise PpedgeError(f"{path}: not a recipe: it holds no keys.", "Start from one of recipes/.")
+    if "Global" in value and PADDLEOCR & value.keys():
+        raise PpedgeError(
+            f"{path}: a configuration of PaddleOCR, not a recipe of ppedge.",
+            "Start from the recipe of the same task in recipes/, and set data and model as Train, Eval and Architecture "
+            "say.",
+        )
     lines: dict[tuple[str, ...], str] = {}
 
     def walk(node: yaml.Node, at: tuple[str, ...]) -> None:

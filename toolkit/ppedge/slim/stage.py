@@ -77,6 +77,8 @@ def run_slim(
     with run.writing("slim", force=force, resume=resume) as folder:
         stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume,
                       aside)  # fmt: skip
+        if resume and not (folder / STATE).is_file():
+            reporter.say(f"{run.path}: no interrupted slimming got as far as the pruned network: it starts anew")
         trained = _note_trained(stage)
         plan, float_layers, slimmed = _steps(stage)
         drop = drop_between(task.main_metric, trained, slimmed, recipe.slim.max_metric_drop, seed=recipe.seed)

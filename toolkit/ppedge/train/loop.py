@@ -311,7 +311,8 @@ class _Fit:
         position = kept.position
         if position.fingerprint != self.position.fingerprint:
             raise PpedgeError(
-                f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
+                f"{path}: was written with other data (label files, character set), settings or number of processes.",
+                "Restore them, or start anew with --force.",
             )
         kept.restore(self.trainee, self.optimizer)
         self.position = position
@@ -326,7 +327,7 @@ class _Fit:
         elsewhere = {"slim", "convert", "validate_", "train"}  # this course's own part is its schedule
         everything = [
             course.title,
-            course.schedule.model_dump(mode="json", exclude={"checkpoint_every", "workers"}),
+            course.schedule.model_dump(mode="json", exclude={"checkpoint_every", "workers", "weights_check"}),
             recipe.model_dump(mode="json", exclude=elsewhere),
             course.task.spec.to_dict(),
             [(s.where, s.text if isinstance(s, RecSample) else s.texts) for s in self.dataset.samples],

@@ -31,16 +31,17 @@ class Task:
 
     Args:
         recipe: The recipe.
+        exists: Whether a recogniser's classes are those of a network that exists; by default as the recipe says.
 
     Raises:
         PpedgeError: Its network comes as an inference model, or its character set cannot be read.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, *, exists: bool | None = None) -> None:
         self.recipe = recipe
         self._model = _parts(recipe)
         self.main_metric = MAIN_METRIC[recipe.task]
-        self.charset = read_charset(recipe) if recipe.task == "rec" else None
+        self.charset = read_charset(recipe, exists=exists) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
         self.loss = build_loss(recipe.train.losses, recipe.task, self.charset, [NET], [NET])
         self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
