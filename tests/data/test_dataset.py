@@ -4,10 +4,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
 from ppedge.data.formats import DetSample, RecSample
-from ppedge.data.pictures import Pictures
+from ppedge.data.pictures import Pictures, line_size
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, rec_width
@@ -102,6 +103,13 @@ def test_widths_are_those_of_the_lines(picture, tmp_path):
         assert abs(found[index] - wanted) <= 2
     assert found[3] == REC.min_width
     assert len(set(found.tolist())) > 1
+
+
+def test_the_size_of_a_line_is_that_of_the_upright_picture(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 200)).save(tmp_path / "line.jpg", exif=exif.tobytes())
+    assert line_size(RecSample(tmp_path / "line.jpg", "a", "f:1")) == (200, 30)
 
 
 def test_a_quad_that_cannot_be_cut_out_names_its_label(picture):

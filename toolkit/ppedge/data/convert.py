@@ -24,7 +24,7 @@ from ppedge.data.texts import LETTERS
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import PROVINCES
 from ppedge.ocr.geometry import crop_quad, polygon_area
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 
 Source = Literal["icdar2015", "ccpd"]
 

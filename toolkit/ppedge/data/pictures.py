@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ppedge.data.formats import RecSample
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import image_size, read_image
 
 
 def line_size(sample: RecSample) -> tuple[float, float]:
@@ -23,9 +22,8 @@ def line_size(sample: RecSample) -> tuple[float, float]:
         width, height = float(max(top, bottom)), float(max(left, right))
         return (height, width) if height >= UPRIGHT_RATIO * width else (width, height)
     try:
-        with Image.open(sample.image) as picture:
-            return picture.size
-    except OSError:  # whoever decodes it says what is wrong
+        return image_size(sample.image)
+    except PpedgeError:  # whoever decodes it says what is wrong
         return 0.0, 0.0
 
 

@@ -12,8 +12,8 @@ from ppedge.data.formats import ClsSample, DetSample, RecSample
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
 from ppedge.ocr.direction import turn
 from ppedge.ocr.geometry import crop_quad
+from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
-from ppedge.ocr.preprocess import read_image
 from ppedge.ocr.spec import ModelSpec
 
 MAIN_METRIC = {"det": "hmean", "rec": "exact", "cls": "accuracy"}
