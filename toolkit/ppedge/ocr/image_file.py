@@ -114,7 +114,8 @@ def _opened(path: Path | str) -> Iterator[tuple[BinaryIO, Image.Image]]:
                 most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
                 raise PpedgeError(f"{path}: too large: more than {most} pixels.", "Scale it down.") from error
             except Exception as error:  # on damaged files, Pillow's decoders raise whatever they stumble over
-                raise PpedgeError(f"{path}: the picture is damaged ({error}).", _ANOTHER) from error
+                reason = str(error) or type(error).__name__
+                raise PpedgeError(f"{path}: the picture is damaged ({reason}).", _ANOTHER) from error
     except MemoryError as error:
         raise MissingError(f"{path}: not enough memory for this picture.", "Free some, or scale it down.") from error
     except OSError as error:
