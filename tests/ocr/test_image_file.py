@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from ppedge.errors import PpedgeError
+from ppedge.ocr.geometry import MAX_SIDE, crop_quad
 from ppedge.ocr.image_file import image_size, on_white, read_image
 
 WHITE, GREY = [255, 255, 255], [128, 128, 128]
@@ -303,8 +304,18 @@ def test_too_many_pixels_are_refused_by_the_header(kept, suffix):
         read_image(path)
 
 
+def test_a_side_may_be_as_long_as_a_crop(tmp_path):
+    for width, image in ((MAX_SIDE, "good.png"), (MAX_SIDE + 1, "long.png")):
+        Image.new("L", (width, 8), 200).save(tmp_path / image)
+    quad = [[MAX_SIDE - 10, 1], [MAX_SIDE - 2, 1], [MAX_SIDE - 2, 6], [MAX_SIDE - 10, 6]]
+    assert (crop_quad(read_image(tmp_path / "good.png"), quad) == 200).all()
+    with pytest.raises(PpedgeError, match=r"long\.png: too large: 32767 x 8 pixels"):
+        read_image(tmp_path / "long.png")
+
+
 MEASURE = """
 import resource, sys
+from ppedge.ocr.geometry import MAX_SIDE, crop_quad
 from ppedge.ocr.image_file import read_image
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]) << 20,) * 2)
 try:

@@ -20,10 +20,11 @@ from ppedge.data.formats import (
     rec_samples_from_detection,
     write_lines,
 )
+from ppedge.data.pictures import cut_out
 from ppedge.data.texts import LETTERS
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import PROVINCES
-from ppedge.ocr.geometry import crop_quad, polygon_area
+from ppedge.ocr.geometry import polygon_area
 from ppedge.ocr.image_file import read_image
 
 Source = Literal["icdar2015", "ccpd"]
@@ -170,17 +171,19 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
         The number of crops.
 
     Raises:
-        PpedgeError: ``out`` is there already, a picture cannot be read, or nothing is readable.
+        PpedgeError: ``out`` is there already, a picture cannot be read, a line cannot be cut out of it, or nothing is
+            readable.
     """
     lines: list[str] = []
     with new_folder(out) as folder:
         (folder / "images").mkdir()
         for done, sample in enumerate(samples, start=1):
             regions = rec_samples_from_detection([sample])
-            image = read_image(sample.image) if regions else np.empty(0)
+            if regions:
+                image = read_image(sample.image)
             for region in regions:
                 name = f"images/{len(lines):06d}.png"
-                _, data = cv2.imencode(".png", crop_quad(image, np.asarray(region.quad)))
+                _, data = cv2.imencode(".png", cut_out(image, region))
                 (folder / name).write_bytes(data.tobytes())
                 lines.append(f"{name}\t{region.text}")
             if progress is not None:

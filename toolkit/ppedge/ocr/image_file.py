@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.ocr.geometry import MAX_SIDE
 
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000")
 """Pillow's names of the formats that are read."""
@@ -47,8 +48,8 @@ def read_image(path: Path | str) -> npt.NDArray[np.uint8]:
         (H, W, 3), uint8, BGR; grey pictures are given three channels.
 
     Raises:
-        PpedgeError: The file cannot be opened, is empty, cut off, damaged, none of `FORMATS`, has too many pixels for
-            Pillow (told by its header, before any is decoded), several pages, or numbers without a range for pixels.
+        PpedgeError: The file cannot be opened, is empty, cut off, damaged or none of `FORMATS`, or has several pages,
+            numbers without a range for pixels, or (told by its header, before any is decoded) too many of them.
         MissingError: There is not enough memory for it.
     """
     with _opened(path) as (file, image):
@@ -97,31 +98,38 @@ def on_white(bgra: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _opened(path: Path | str) -> Iterator[tuple[BinaryIO, Image.Image]]:
     """Open a picture and yield it before anything is decoded; whatever goes wrong is one sentence."""
     try:
+        with _open_file(path) as file, Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            if max(width, height) > MAX_SIDE:
+                raise PpedgeError(
+                    f"{path}: too large: {width} x {height} pixels, and a side may have {MAX_SIDE}.",
+                    "Scale it down, or cut it into several.",
+                )
+            yield file, image
+    except PpedgeError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PpedgeError(f"{path}: not a picture of a known format, or damaged.", _ANOTHER) from error
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise PpedgeError(f"{path}: too large: more than {most} pixels.", "Scale it down.") from error
+    except MemoryError as error:
+        raise MissingError(f"{path}: not enough memory for this picture.", "Free some, or scale it down.") from error
+    except Exception as error:  # on damaged files, Pillow's decoders raise whatever they stumble over
+        reason = str(error) or type(error).__name__
+        raise PpedgeError(f"{path}: the picture is damaged ({reason}).", _ANOTHER) from error
+
+
+def _open_file(path: Path | str) -> BinaryIO:
+    try:
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):  # to open a named pipe is to wait for who writes into it
             raise PpedgeError(f"{path}: cannot be read (not a regular file).", "Name a picture file.")
         if status.st_size == 0:
             raise PpedgeError(f"{path}: the file is empty.", "Copy the picture again, or leave it out.")
-        with Path(path).open("rb") as file:
-            try:
-                with Image.open(file, formats=FORMATS) as image:
-                    yield file, image
-            except (PpedgeError, MemoryError):
-                raise
-            except UnidentifiedImageError as error:
-                raise PpedgeError(f"{path}: not a picture of a known format, or damaged.", _ANOTHER) from error
-            except Image.DecompressionBombError as error:
-                most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-                raise PpedgeError(f"{path}: too large: more than {most} pixels.", "Scale it down.") from error
-            except Exception as error:  # on damaged files, Pillow's decoders raise whatever they stumble over
-                reason = str(error) or type(error).__name__
-                raise PpedgeError(f"{path}: the picture is damaged ({reason}).", _ANOTHER) from error
-    except MemoryError as error:
-        raise MissingError(f"{path}: not enough memory for this picture.", "Free some, or scale it down.") from error
+        return Path(path).open("rb")
     except OSError as error:
-        raise PpedgeError(
-            f"{path}: cannot be read ({error.strerror}).", "Check the path and its permissions."
-        ) from error
+        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Check path and permissions.") from error
 
 
 def _verify_png(file: BinaryIO) -> None:
