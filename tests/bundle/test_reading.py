@@ -17,7 +17,8 @@ from ppedge.cli.main import main
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.db import boxes_from_map
 from ppedge.ocr.geometry import crop_quad, reading_order
-from ppedge.ocr.preprocess import prepare_rec, read_image
+from ppedge.ocr.image_file import read_image
+from ppedge.ocr.preprocess import prepare_rec
 from ppedge.runs import read_json
 
 

@@ -30,7 +30,8 @@ def test_check_lists_every_problem_and_ends_with_2(words):
         file.write("no tab here\nnone.jpg\tX\n")
     result = run("check", words / "train.txt", "--kind", "recognition")
     assert result.exit_code == 2
-    for part in ("train.txt:2: ", "has no bytes", "train.txt:4: no tab", "train.txt:5: no such picture", "3 problems"):
+    parts = ("train.txt:2: ", "the file is empty", "train.txt:4: no tab", "train.txt:5: no such picture", "3 problems")
+    for part in parts:
         assert part in result.output
     report = json.loads(run("check", words / "train.txt", "--kind", "recognition", "--json").output)
     assert [p["line"] for p in report["problems"]] == [2, 4, 5] and report["pictures"] == 2

@@ -1,8 +1,12 @@
 import json
+import os
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ppedge.cli.main import main
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
@@ -129,6 +133,36 @@ def test_an_unreadable_picture_is_told_and_the_others_are_read(runs, picture, tm
     assert [result["image"] for result in json.loads(captured.out)] == [str(picture)]
     assert "broken.png: the file is empty" in captured.err
     assert "none.png: cannot be read" in captured.err
+
+
+def test_what_is_no_picture_is_named_and_neither_waited_for_nor_unfolded(runs, picture, tmp_path, capsys):
+    """A named pipe, a folder, text, and few bytes of PNG that tell of 900 million pixels."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "text.jpg").write_text("not a picture at all")
+    Image.new("1", (16, 16)).save(tmp_path / "bomb.png")
+    data = bytearray((tmp_path / "bomb.png").read_bytes())
+    data[16:24] = struct.pack(">II", 30000, 30000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "bomb.png").write_bytes(data)
+    bad = [tmp_path / name for name in ("pipe.jpg", "folder.jpg", "text.jpg", "bomb.png")]
+    assert ppedge(*bad, picture, *runs) == 2
+    captured = capsys.readouterr()
+    assert captured.out == f"{picture}: 1 lines\n  0.50  车b\n"
+    for line, path, reason in zip(
+        captured.err.splitlines(), bad, ("not a regular", "not a regular", "not a picture", "too large"), strict=True
+    ):
+        assert line.startswith(f"ppedge: {path}: ") and reason in line
+
+
+def test_text_on_a_transparent_ground_is_read_as_on_white(runs, tmp_path, capsys):
+    """The network of these tests finds what is bright: here, the transparent rectangle."""
+    image = np.zeros((64, 96, 4), np.uint8)
+    image[..., 3] = 255
+    image[20:30, 20:70, 3] = 0
+    cv2.imwrite(str(tmp_path / "one.png"), image)
+    assert ppedge(tmp_path / "one.png", *runs) == 0
+    assert capsys.readouterr().out.endswith(": 1 lines\n  0.50  车b\n")
 
 
 def test_drawings_of_equal_names_do_not_overwrite_each_other(runs, picture, tmp_path):

@@ -20,6 +20,7 @@ def root(tmp_path):
     for name in ("short.jpg", "short.png"):
         data = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(data[: len(data) // 2])
+    (tmp_path / "nearly.png").write_bytes((tmp_path / "good.png").read_bytes()[:-1])
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not a picture at all")
     return tmp_path
@@ -33,10 +34,11 @@ def write(root: Path, *lines: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("empty.jpg", "no bytes"),
-        ("short.jpg", "cannot be read"),  # OpenCV would fill it up with grey and say nothing
-        ("short.png", "cannot be read"),
-        ("text.jpg", "not a picture"),
+        ("empty.jpg", "empty.jpg: the file is empty"),
+        ("short.jpg", "short.jpg: the picture is damaged"),  # OpenCV would fill it up with grey and say nothing
+        ("short.png", "short.png: the picture is damaged"),
+        ("nearly.png", "nearly.png: the picture is damaged"),  # Pillow's decoder does not look at the end
+        ("text.jpg", "text.jpg: not a picture"),
     ],
 )
 def test_bad_pictures_are_found_by_decoding(root, name, reason):

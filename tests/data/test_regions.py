@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppedge.data.regions import RegionError, cover, drawn_as_stored, fit, quad_of
-from ppedge.data.sizes import PictureSize
 from ppedge.ocr.geometry import crop_quad
+from ppedge.ocr.image_file import PictureSize
 
 SIZE = PictureSize(160, 90)
 BOX = [[20, 10], [100, 10], [100, 40], [20, 40]]

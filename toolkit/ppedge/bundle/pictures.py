@@ -14,7 +14,7 @@ from ppedge.data.formats import read_all
 from ppedge.data.scenes import render_scene
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import reading_order
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 from ppedge.recipe.road import Recipe
 
 COUNT = 5

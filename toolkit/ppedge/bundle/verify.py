@@ -13,7 +13,7 @@ from ppedge.bundle.golden import CASE
 from ppedge.bundle.manifest import GOLDEN, SCHEMA, read_charset, read_unsealed, sealed
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 from ppedge.runs import MANIFEST, read_json, sha256
 
 _MAX_TENSOR = 1 << 30

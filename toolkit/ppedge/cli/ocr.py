@@ -77,7 +77,7 @@ def ocr(
 
     A picture that cannot be read is named and left out; the exit code is 2 then.
     """
-    from ppedge.ocr.preprocess import read_image
+    from ppedge.ocr.image_file import read_image
 
     results, failed = [], False
     reader: Reader

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-from PIL import Image, UnidentifiedImageError
-
 from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, count_unusable, read_all
 from ppedge.data.regions import Region, RegionError, fit_all
-from ppedge.data.sizes import picture_size
-from ppedge.errors import PpedgeError
+from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.charset import Charset
+from ppedge.ocr.image_file import picture_size, read_image
 
 
 @dataclass
@@ -132,7 +128,7 @@ def readable(labels: Labels[Sample]) -> Labels[Sample]:
     for sample in labels.samples:
         reason = reasons[sample.image]
         if reason is not None:
-            problems.append(_problem(sample, f"{sample.image}: {reason}"))
+            problems.append(_problem(sample, reason))
         elif not isinstance(sample, DetSample):
             samples.append(sample)
         else:
@@ -155,10 +151,7 @@ def _fitted(sample: DetSample) -> tuple[DetSample, list[Region]]:
     Raises:
         RegionError: Names the first region that cannot be used, and the picture's size.
     """
-    try:
-        size = picture_size(sample.image)
-    except OSError as error:
-        raise RegionError(f"{sample.image}: its size cannot be read ({error.strerror or error})") from error
+    size = picture_size(sample.image)
     regions: list[Region] = []
     for number, region in enumerate(fit_all(sample.polygons, size, sample.image.name), start=1):
         if isinstance(region, RegionError):
@@ -173,27 +166,20 @@ def _problem(sample: Any, reason: str) -> Problem:
 
 
 def _reasons(pictures: Iterable[Path]) -> list[str | None]:
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")  # Pillow warns about large pictures, which are fine
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(unreadable, pictures))
 
 
 def unreadable(path: Path) -> str | None:
-    """Decode a picture; return why it cannot be used, or None.
+    """Decode a picture as training does; return why it cannot be used, beginning with its path, or None.
 
-    Pillow decodes, since OpenCV fills a truncated JPEG up with grey and says nothing.
+    Raises:
+        MissingError: There is not enough memory for it.
     """
     try:
-        if path.stat().st_size == 0:
-            return "the picture has no bytes"
-        with Image.open(path) as image:
-            image.load()
-        return None if cv2.haveImageReader(str(path)) else "OpenCV cannot read this kind of picture"
-    except UnidentifiedImageError:
-        return "not a picture"
-    except Image.DecompressionBombError:
-        return "the picture is too large"
-    except OSError as error:
-        return f"the picture cannot be read ({error.strerror or error})"
-    except Exception as error:  # on damaged files, Pillow's decoders raise whatever they stumble over
-        return f"the picture is damaged ({type(error).__name__}: {error})"
+        read_image(path)
+    except MissingError:
+        raise
+    except PpedgeError as error:
+        return error.message.removesuffix(".")
+    return None

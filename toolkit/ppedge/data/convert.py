@@ -23,13 +23,13 @@ from ppedge.data.formats import (
     write_lines,
 )
 from ppedge.data.icdar import read_icdar
+from ppedge.data.pictures import cut_out
 from ppedge.data.regions import Polygon, Region, RegionError, fit_all
-from ppedge.data.sizes import picture_size
 from ppedge.data.texts import LETTERS
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import PROVINCES
-from ppedge.ocr.geometry import crop_quad, polygon_area
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.geometry import polygon_area
+from ppedge.ocr.image_file import picture_size, read_image
 
 Source = Literal["icdar2015", "mlt", "ccpd"]
 
@@ -140,8 +140,8 @@ def _unusable(picture: Path, name: str) -> str | None:
         return f"the picture's name holds a tab or a line break: {name!a}"
     try:
         picture_size(picture)
-    except OSError as error:
-        return f"{picture.name}: the picture cannot be read ({error.strerror or error})"
+    except PpedgeError as error:
+        return error.message
     return None
 
 
@@ -193,17 +193,19 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
         The number of crops.
 
     Raises:
-        PpedgeError: ``out`` is there already, a picture cannot be read, or nothing is readable.
+        PpedgeError: ``out`` is there already, a picture cannot be read, a line cannot be cut out of it, or nothing is
+            readable.
     """
     lines: list[str] = []
     with new_folder(out) as folder:
         (folder / "images").mkdir()
         for done, sample in enumerate(samples, start=1):
             regions = rec_samples_from_detection([sample])
-            image = read_image(sample.image) if regions else np.empty(0)
+            if regions:
+                image = read_image(sample.image)
             for region in regions:
                 name = f"images/{len(lines):06d}.png"
-                _, data = cv2.imencode(".png", crop_quad(image, np.asarray(region.quad)))
+                _, data = cv2.imencode(".png", cut_out(image, region))
                 (folder / name).write_bytes(data.tobytes())
                 lines.append(f"{name}\t{region.text}")
             if progress is not None:

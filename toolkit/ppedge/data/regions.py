@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from ppedge.data.sizes import PictureSize
 from ppedge.ocr.geometry import order_quad, polygon_area
+from ppedge.ocr.image_file import PictureSize
 
 Polygon = npt.NDArray[np.float32]
 

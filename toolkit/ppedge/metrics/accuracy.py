@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ppedge.data.formats import ClsSample, DetSample, RecSample
+from ppedge.data.pictures import cut_out
 from ppedge.metrics.scores import ClsMetric, DetMetric, Metric, RecMetric
 from ppedge.ocr.direction import turn
-from ppedge.ocr.geometry import crop_quad
+from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
-from ppedge.ocr.preprocess import read_image
 from ppedge.ocr.spec import ModelSpec
 
 RANKING = {"det": ("hmean",), "rec": ("exact", "ned"), "cls": ("accuracy",)}
@@ -97,7 +97,7 @@ def read_crops(samples: Sequence[RecSample]) -> list[np.ndarray]:
     """Read the samples' pictures (each file once in a row), cut their quads out and turn what is to be upside down.
 
     Raises:
-        PpedgeError: A picture cannot be read.
+        PpedgeError: A picture cannot be read, or a line cannot be cut out of it.
     """
     crops: list[np.ndarray] = []
     for path, group in groupby(samples, key=lambda sample: sample.image):
@@ -107,5 +107,5 @@ def read_crops(samples: Sequence[RecSample]) -> list[np.ndarray]:
 
 
 def _crop(image: np.ndarray, sample: RecSample) -> np.ndarray:
-    crop = image if sample.quad is None else crop_quad(image, sample.quad)
+    crop = cut_out(image, sample)
     return turn(crop) if isinstance(sample, ClsSample) and sample.turned else crop

@@ -1,20 +1,11 @@
-"""The order of samples, as a pure function of (seed, epoch), and the loader over it."""
+"""The order of samples, as a pure function of (seed, epoch)."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-import paddle
-
-from ppedge.process import die_with_parent
-from ppedge.signals import sigterm_held
 
 STRETCH = 16
 """Batches that are sorted by width together."""
@@ -86,35 +77,3 @@ class Batches:
 def steps_per_epoch(samples: int, batch_size: int, world: int = 1) -> int:
     """Return how many steps an epoch has, at least one."""
     return max(samples // (batch_size * world), 1)
-
-
-def loaded(
-    dataset: Any, batches: Batches, collate: Callable[[list[Any]], Any], workers: int
-) -> Iterator[dict[str, paddle.Tensor]]:
-    """Return the batches as ``workers`` processes, which are started here, prepare them, in order."""
-    loader = paddle.io.DataLoader(
-        dataset,
-        batch_sampler=batches,
-        collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=_begin_worker,
-        return_list=True,
-    )
-    with sigterm_held():  # the workers inherit that, see `_end_when_parent_says`
-        return iter(loader)
-
-
-def _begin_worker(worker: int) -> None:
-    cv2.setNumThreads(0)
-    # Ctrl-C and often SIGTERM reach the whole process group; the training process alone decides what follows from it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_when_parent_says, args=(os.getppid(),), daemon=True).start()
-    # Paddle's workers wait for work for ever: without this they would outlive a training process that was killed.
-    die_with_parent()
-
-
-def _end_when_parent_says(parent: int) -> None:
-    """Obey a SIGTERM of the training process alone, which ends its workers by it."""
-    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
-        pass
-    os._exit(0)

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from ppedge.progress import Reporter, Step
 from ppedge.recipe.train import Schedule
 from ppedge.runs import RESUMED_FROM
 from ppedge.train import checkpoint
-from ppedge.train.batches import Batches, loaded, steps_per_epoch
+from ppedge.train.batches import Batches, steps_per_epoch
 from ppedge.train.checkpoint import Position
+from ppedge.train.loader import load
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
 from ppedge.train.task import Task
@@ -178,8 +180,12 @@ class _Fit:
         trainee = paddle.DataParallel(self.trainee) if self.world > 1 else self.trainee
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
                           self.rank, self.world, self.dataset.widths())  # fmt: skip
-        with stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
-            for batch in loaded(self.dataset, batches, course.task.collate, course.workers):
+        with (
+            stop_requests() as stop,
+            course.reporter.task(course.title, self.total, self.position.step) as bar,
+            closing(load(self.dataset, batches, course.task.collate, course.workers)) as loaded,
+        ):
+            for batch in loaded:
                 began = time.monotonic()
                 loss, parts = self._step(trainee, batch)
                 self._log_step(bar, loss, parts, began, len(batch["image"]))

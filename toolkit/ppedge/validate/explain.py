@@ -12,7 +12,8 @@ from ppedge.data.source import declared_spec
 from ppedge.engines.base import Engine
 from ppedge.errors import MissingError
 from ppedge.metrics.accuracy import read_crops
-from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
+from ppedge.ocr.image_file import read_image
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
 from ppedge.progress import Reporter

@@ -15,8 +15,9 @@ from ppedge.metrics.bootstrap import CONFIDENCE, RESAMPLES, Difference, paired_d
 from ppedge.metrics.drop import Drop
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
 from ppedge.metrics.tensors import TensorParity, TensorStatistics, tensor_parity
+from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
-from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec
 from ppedge.ocr.spec import ModelSpec
 from ppedge.validate.shapes import FIRST, cls_shapes, det_shapes, rec_shapes
 from ppedge.validate.workers import Series, Workers
