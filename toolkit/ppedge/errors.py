@@ -10,7 +10,7 @@ import re
 import reprlib
 
 # Control characters, line and paragraph separators, what turns the direction of text, halves of a surrogate pair.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 SHOWN = 80
 """Characters of a value that a message shows."""
 _BITS = 256
@@ -22,7 +22,7 @@ def printable(text: str) -> str:
     Names and values come from files that somebody else wrote; ``ESC`` and its like would be carried out by a terminal.
     Texts in any script stay as they are.
     """
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class _Shown(reprlib.Repr):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from click import Choice
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Json, SkipBad
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def convert(
     if found.problems and not skip_bad:
         raise PpedgeError(f"{folder}: {len(found.problems)} problems, nothing written.", "Use --skip-bad to go on.")
     write_lines(out, found.lines)
-    typer.echo(f"{out}: {len(found.lines)} pictures, {len(found.problems)} problems")
+    say(f"{out}: {len(found.lines)} pictures, {len(found.problems)} problems")
 
 
 @app.command()
@@ -91,7 +91,7 @@ def crops(
     samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
-    typer.echo(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
+    say(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
 
 
 @app.command()
@@ -112,7 +112,7 @@ def synth(
     with _progress("drawing") as progress:
         generate(kind, out, train, evaluation, seed, content, progress, test)  # type: ignore[arg-type]
     aside = f", {test} in test.txt" if test else ""
-    typer.echo(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
+    say(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
 
 
 def _absolute(files: list[Path]) -> list[Path]:
@@ -122,27 +122,28 @@ def _absolute(files: list[Path]) -> list[Path]:
 
 def _show(report: Report) -> None:
     _list(report.problems)
-    typer.echo(
+    say(
         f"{report.samples} labels, {report.pictures} pictures, {report.boxes} boxes of which {report.ignored} ignored, "
         f"{len(report.problems)} problems"
     )
     if report.outside_charset:
         counts = ", ".join(f"{character!r} {count}" for character, count in report.outside_charset.items())
-        typer.echo(f"outside the character set: {counts}")
+        say(f"outside the character set: {counts}")
 
 
 def _list(problems: list[Problem]) -> None:
     for problem in problems:
-        typer.echo(str(problem))
+        say(str(problem))
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error, on a terminal only."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    from ppedge.progress import Reporter
+
+    console = Reporter().console
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

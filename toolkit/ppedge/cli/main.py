@@ -6,13 +6,14 @@ import errno
 import sys
 import warnings
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated
 
 import click
 import typer
 from typer.core import TyperGroup
 
 from ppedge import __version__
+from ppedge.cli.output import say
 from ppedge.errors import PpedgeError
 
 # name -> (module with `app`, what `ppedge --help` says); a command's module is imported only when it is called.
@@ -75,7 +76,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ppedge {__version__}")
+        say(f"ppedge {__version__}")
         raise typer.Exit
 
 
@@ -106,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
             raise
         sentence, code = explain(error)
         sys.stdout.flush()
-        print(f"ppedge: {sentence}", file=sys.stderr)
+        say(f"ppedge: {sentence}", err=True)
         sys.exit(code)
 
 
@@ -136,10 +137,3 @@ def _explain_os(error: OSError) -> tuple[str, int]:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{place}not allowed to read or write here. Name another folder, or change its permissions.", 2
     return f"{place}{error.strerror or error}.", 2
-
-
-def emit(value: Any) -> None:
-    """Print a command's result as JSON on standard output."""
-    import json
-
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ppedge.cli.main import emit
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def ocr(
             try:
                 image = read_image(path)
             except PpedgeError as error:
-                typer.echo(f"ppedge: {error}", err=True)
+                say(f"ppedge: {error}", err=True)
                 failed = True
                 continue
             lines = pipeline(image)
@@ -173,6 +173,6 @@ def _write_drawing(path: Path, image: np.ndarray, lines: list[Line]) -> None:
 
 
 def _tell(path: Path, lines: list[Line]) -> None:
-    typer.echo(f"{path}: {len(lines)} lines")
+    say(f"{path}: {len(lines)} lines")
     for line in lines:
-        typer.echo(f"  {line.score:.2f}  {line.text}")
+        say(f"  {line.score:.2f}  {line.text}")

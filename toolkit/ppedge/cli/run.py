@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
+from ppedge.cli.output import Justify, emit, print_table, say
 from ppedge.errors import GateError, PpedgeError
 from ppedge.process import die_with_parent
 
@@ -90,7 +90,7 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
         last = ""
         for line in child.stderr or ():
             last = line.strip() or last
-            print(f"{name}: {line.rstrip()}", file=sys.stderr, flush=True)
+            say(f"{name}: {line.rstrip()}", err=True)
         return last
 
     with ThreadPoolExecutor(len(children)) as pool:
@@ -236,17 +236,17 @@ def _require_gates(run: Run) -> None:
 
 
 def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("network", "stage", "precision", ".nb bytes", "metric", "ARM instructions")
+    columns: dict[str, Justify] = dict.fromkeys(
+        ("network", "stage", "precision", ".nb bytes", "metric", "ARM instructions"), "left"
+    )
+    cells = []
     for row in rows:
         size = "-" if row["nb_bytes"] is None else f"{row['nb_bytes']:,}"
         count = "-" if row["arm_instructions"] is None else f"{row['arm_instructions'] / 1e6:.1f} M"
-        table.add_row(row["network"], row["stage"], row["precision"], size, _metric(row), count)
-    Console(width=100, highlight=False).print(table)
+        cells.append([row["network"], row["stage"], row["precision"], size, _metric(row), count])
+    print_table(columns, cells, width=100)
     for folder in folders:
-        typer.echo(f"run: {folder}")
+        say(f"run: {folder}")
 
 
 def _metric(row: dict[str, Any]) -> str:

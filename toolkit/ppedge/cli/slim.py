@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def slim(
     if as_json:
         emit({"task": recipe.task, "metrics": metrics, "measured_on": reporting_split(recipe), "run": str(opened.path)})
         return
-    typer.echo(f"metrics on {reporting_split(recipe)}:")
+    say(f"metrics on {reporting_split(recipe)}:")
     for step, found in metrics.items():
         shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
-        typer.echo(f"{step:>10}  {shown}")
+        say(f"{step:>10}  {shown}")
 
 
 def _check_fitting(method: str, target_flops: float | None, max_drop: float | None, *, for_arm: bool) -> None:
@@ -133,4 +133,4 @@ def _show_frontier(points: list[Point], as_json: bool) -> None:
         emit({"frontier": [asdict(point) for point in points]})
         return
     for point in points:
-        typer.echo(f'--budget "{told(point.shares)}"  {point.quality}')
+        say(f'--budget "{told(point.shares)}"  {point.quality}')
