@@ -41,9 +41,9 @@ def shown(value: object) -> str:
     return cut(_SHOWN.repr(value))
 
 
-def cut(text: str) -> str:
-    """Return a text, cut to `SHOWN` characters."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+def cut(text: str, limit: int = SHOWN) -> str:
+    """Return a text, cut to ``limit`` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 class PpedgeError(Exception):
