@@ -168,18 +168,19 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     from ppedge.artifacts import nb, onnx
     from ppedge.metrics.accuracy import MAIN_METRIC
     from ppedge.recipe.networks import Imported
+    from ppedge.validate.report import read_report
 
     main = MAIN_METRIC[recipe.task]
     if isinstance(recipe.model, Imported):
         return [_imported_row(recipe, run, main)]
     about = run.manifest("slim")
     slim, split = about["metrics"], about.get("measured_on", "eval")
-    files = run.manifest("convert")["metrics"]["files"]
-    report = _report(run)
+    files = run.manifest("convert")["metrics"].get("files", {})
+    report = read_report(run)
     counted = [m for m in report["models"] if "instructions" in m and m["cpu"] == report["cpus"][0]]
     counts = {m["file"]: m["instructions"]["total"] for m in counted}
     forms = [
-        ("trained", "fp32", slim["float"]),
+        ("trained", "fp32", slim.get("float", {})),
         ("pruned", "fp32", slim.get("finetuned") or slim.get("distilled")),
         ("quantized", "int8", slim.get("quantized")),
     ]
@@ -194,7 +195,7 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
             "precision": precision,
             "nb_bytes": files.get(names[stage][0], {}).get("bytes"),
             "metric": main,
-            "value": metrics[main],
+            "value": _figure(metrics, main, run.stage("slim")),
             "measured_on": split,
             "arm_instructions": counts.get(names[stage][1], counts.get(names[stage][0])),
         }
@@ -206,9 +207,10 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
 def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
     """Return the row of a network that came as an inference model; its metric is that of the pictures validated."""
     from ppedge.artifacts import nb
+    from ppedge.validate.report import read_report
 
-    files = run.manifest("convert")["metrics"]["files"]
-    report = _report(run)
+    files = run.manifest("convert")["metrics"].get("files", {})
+    report = read_report(run)
     model = report["models"][0]
     return {
         "network": recipe.name,
@@ -216,23 +218,23 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "precision": model["precision"],
         "nb_bytes": files.get(nb(recipe.task, model["precision"]), {}).get("bytes"),
         "metric": main,
-        "value": model["metric"]["reference"][main],
+        "value": _figure(model.get("metric", {}).get("reference"), main, run.stage("validate")),
         "measured_on": report.get("pictures", "eval"),
-        "arm_instructions": model["instructions"]["total"],
+        "arm_instructions": model.get("instructions", {}).get("total"),
     }
 
 
-def _report(run: Run) -> dict[str, Any]:
-    from ppedge.runs import read_json
-
-    report: dict[str, Any] = read_json(run.artifact("validate", "report.json"))
-    return report
+def _figure(metrics: Any, name: str, where: Path) -> float:
+    if not isinstance(metrics, dict) or name not in metrics:
+        raise PpedgeError(f"{where}: has no {name} of a network.", "Repeat the command with --force.")
+    return float(metrics[name])
 
 
 def _require_gates(run: Run) -> None:
+    from ppedge.validate.report import read_report
     from ppedge.validate.stage import require_passed
 
-    require_passed(_report(run), run.stage("validate"))
+    require_passed(read_report(run), run.stage("validate"))
 
 
 def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:

@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise yaml.composer.ComposerError(None, None, f"more than {MAX_DEPTH} levels", self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(None, None, f"more than {MAX_DEPTH} levels", self.get_mark())
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node

@@ -25,6 +25,7 @@ from ppedge.recipe.train import Schedule
 from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, loader, steps_per_epoch
 from ppedge.train.checkpoint import Position
+from ppedge.train.log import ANEW, evaluations
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
 from ppedge.train.task import Task
@@ -151,10 +152,14 @@ class _Fit:
             return Result({}, {}, self.position.step, time.monotonic() - began)
         best = read_pdparams(course.folder / BEST)
         load_weights(self.trainee.net, best, course.folder / BEST)
-        evaluations = self._evaluations()
+        metrics = evaluations(course.folder / METRICS)
+        if self.position.best_step not in metrics:
+            raise PpedgeError(
+                f"{course.folder / METRICS}: lacks the evaluation after step {self.position.best_step}.", ANEW
+            )
         return Result(
-            next(iter(evaluations.values())),
-            evaluations[self.position.best_step],
+            next(iter(metrics.values())),
+            metrics[self.position.best_step],
             self.position.step,
             time.monotonic() - began,
         )
@@ -219,7 +224,8 @@ class _Fit:
         patience = self.course.schedule.patience
         if patience is None:
             return False
-        since = 0 if self.rank else sum(step > self.position.best_step for step in self._evaluations())
+        done = {} if self.rank else evaluations(self.course.folder / METRICS)
+        since = sum(step > self.position.best_step for step in done)
         if self.world > 1:  # the first process alone evaluates
             told = paddle.to_tensor([since])
             paddle.distributed.broadcast(told, src=0)
@@ -268,12 +274,6 @@ class _Fit:
         with (self.course.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
-    def _evaluations(self) -> dict[int, dict[str, float]]:
-        """Return the metrics of each evaluation by its step, as the log has them."""
-        path = self.course.folder / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return {entry["step"]: entry["eval"] for entry in map(json.loads, lines) if "eval" in entry}
-
     def _save(self) -> None:
         if self.rank:
             return
@@ -290,9 +290,12 @@ class _Fit:
             raise PpedgeError(
                 f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
             )
+        metrics = self.course.folder / METRICS
+        written = metrics.stat().st_size if metrics.is_file() else 0
+        if position.step > self.total or position.best_step > position.step or position.metrics_bytes > written:
+            raise PpedgeError(f"{path}: stands beyond its course or its log.", ANEW)
         kept.restore(self.trainee, self.optimizer)
         self.position = position
-        metrics = self.course.folder / METRICS
         if metrics.is_file() and not self.rank:
             os.truncate(metrics, position.metrics_bytes)
         self.course.reporter.say(f"{self.course.title}: going on after step {position.step} of {self.total}")
