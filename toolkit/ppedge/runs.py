@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppedge import __version__
-from ppedge.errors import Interrupted, PpedgeError
+from ppedge.errors import Interrupted, PpedgeError, cut, shown
+from ppedge.state import Manifest, checked
 
 STAGES = ("train", "slim", "convert", "validate")
 MANIFEST = "manifest.json"
@@ -76,14 +78,32 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        PpedgeError: The file is missing or is not JSON.
+        PpedgeError: The file is missing or is not JSON, or a number in it is not finite.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite)
     except FileNotFoundError as error:
         raise PpedgeError(f"{path}: no such file.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise PpedgeError(f"{path}: not JSON ({error}).", "Repeat the stage that writes it.") from error
+    except (ValueError, RecursionError) as error:
+        raise PpedgeError(f"{path}: not JSON ({cut(str(error))}).", "Repeat the stage that writes it.") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _not_finite(text)
+
+
+def _not_finite(text: str) -> float:
+    raise ValueError(f"the number {shown(text)} is not finite")
+
+
+def read_state(path: Path, kind: Any, what: str, hint: str) -> Any:
+    """Read a JSON file that ppedge wrote, as the type that it is to have; see `state.checked`.
+
+    Raises:
+        PpedgeError: The file is missing or is not JSON, or holds something else.
+    """
+    return checked(kind, read_json(path), path, what, hint)
 
 
 def sha256(path: Path) -> str:
@@ -191,18 +211,16 @@ class Run:
         finished = [name for name in among if self.done(name)]
         return finished[-1] if finished else None
 
-    def manifest(self, name: str) -> dict[str, Any]:
+    def manifest(self, name: str) -> Manifest:
         """Read a stage's manifest.
 
         Raises:
-            PpedgeError: The stage has not been run, or its manifest is damaged.
+            PpedgeError: The stage has not been run, or its manifest is damaged or another version's.
         """
         if not self.done(name):
             raise PpedgeError(f"{self.path}: the stage {name} has not been run.", f"Run `ppedge {name} {self.path}`.")
-        value = read_json(self.stage(name) / MANIFEST)
-        if not _is_manifest(value):
-            raise PpedgeError(f"{self.stage(name) / MANIFEST}: not a manifest.", f"Run `ppedge {name}` with --force.")
-        return value
+        path = self.stage(name) / MANIFEST
+        return Manifest(path, name, read_json(path))
 
     def artifact(self, stage: str, name: str) -> Path:
         """Return an artifact after checking it against its manifest.
@@ -322,15 +340,6 @@ def _interrupted(name: str, kept: Path | None) -> Interrupted:
         return Interrupted(f"Interrupted; {kept} keeps what was done.", "Go on with --resume.")
     return Interrupted(
         f"Interrupted; of the stage {name} nothing is kept, earlier results are whole.", "Repeat the command."
-    )
-
-
-def _is_manifest(value: Any) -> bool:
-    if not isinstance(value, dict) or not {"metrics", "parent"} <= value.keys():
-        return False
-    outputs = value.get("outputs")
-    return isinstance(outputs, list) and all(
-        isinstance(entry, dict) and {"path", "sha256"} <= entry.keys() for entry in outputs
     )
 
 

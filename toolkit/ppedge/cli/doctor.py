@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Json
+from ppedge.cli.output import emit, say
 
 app = typer.Typer(add_completion=False)
 LOW_DISK = 2 << 30
@@ -41,9 +41,9 @@ def doctor(as_json: Json = False) -> None:
     else:
         for finding in findings:
             mark = "missing" if finding.advice else "ok"
-            typer.echo(f"{mark:>8}  {finding.name} ({finding.purpose}): {finding.found}")
+            say(f"{mark:>8}  {finding.name} ({finding.purpose}): {finding.found}")
             if finding.advice:
-                typer.echo(f"{'':>8}  -> {finding.advice}")
+                say(f"{'':>8}  -> {finding.advice}")
     if any(finding.advice and finding.name != LITE for finding in findings):
         raise typer.Exit(3)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Json, Set, SkipBad, measuring
+from ppedge.cli.output import emit, say
 
 if TYPE_CHECKING:
     from ppedge.models.network import Network
@@ -93,7 +93,7 @@ def evaluate(
               "seconds": seconds, "domain": shift})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    typer.echo(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+    say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
 
 
 def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ppedge import __version__
+from ppedge.cli.output import say
 from ppedge.errors import Interrupted, PpedgeError
 from ppedge.scratch import sweep_scratch
 from ppedge.signals import interrupt_on_signals
@@ -84,7 +85,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ppedge {__version__}")
+        say(f"ppedge {__version__}")
         raise typer.Exit
 
 
@@ -116,7 +117,7 @@ def main(argv: list[str] | None = None) -> None:
             raise
         sentence, code = explain(error)
         sys.stdout.flush()
-        print(f"ppedge: {sentence}", file=sys.stderr)
+        say(f"ppedge: {sentence}", err=True)
         sys.exit(code)
 
 
@@ -146,10 +147,3 @@ def _explain_os(error: OSError) -> tuple[str, int]:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{place}not allowed to read or write here. Name another folder, or change its permissions.", 2
     return f"{place}{error.strerror or error}.", 2
-
-
-def emit(value: Any) -> None:
-    """Print a command's result as JSON on standard output."""
-    import json
-
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

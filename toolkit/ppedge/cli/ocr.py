@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from ppedge.cli.main import emit
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def ocr(
             try:
                 image = read_image(path)
             except PpedgeError as error:
-                typer.echo(f"ppedge: {error}", err=True)
+                say(f"ppedge: {error}", err=True)
                 failed = True
                 continue
             lines = reader(image)
@@ -175,18 +175,12 @@ def _open_bundle(
 def _exported(path: Path, task: Task, engine: str, precision: str) -> tuple[Path, ModelSpec]:
     """Return the file for an engine in a run, checked against its manifest, and the model's specification."""
     from ppedge.artifacts import needed_by
-    from ppedge.ocr.spec import ModelSpec
+    from ppedge.data.source import shipped_spec
     from ppedge.runs import open_run
 
     run = open_run(path)
     run.require_fresh("convert")
-    try:
-        spec = ModelSpec.from_dict(run.manifest("convert")["model"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise PpedgeError(
-            f"{run.stage('convert') / 'manifest.json'}: the key model is missing or damaged.",
-            f"Run `ppedge convert {path} --force`.",
-        ) from error
+    spec = shipped_spec(run)
     if spec.task != task:
         raise PpedgeError(f"--{task} {path}: this run's task is {spec.task}.", f"Name a {task} run.")
     files = [run.artifact("convert", name) for name in needed_by(engine, task, precision)]
@@ -216,6 +210,6 @@ def _write_drawing(path: Path, image: np.ndarray, lines: Sequence[Line | Outline
 
 
 def _tell(path: Path, lines: Sequence[Line | Outline | Reading]) -> None:
-    typer.echo(f"{path}: {len(lines)} lines")
+    say(f"{path}: {len(lines)} lines")
     for line in lines:
-        typer.echo(f"  {line.told()}")
+        say(f"  {line.told()}")

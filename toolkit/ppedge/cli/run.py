@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
+from ppedge.cli.output import Justify, emit, print_table, say
 from ppedge.errors import GateError, Interrupted, PpedgeError
 from ppedge.process import tied_to_this_process
 
@@ -91,7 +91,7 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
         last = ""
         for line in child.stderr or ():
             last = line.strip() or last
-            print(f"{name}: {line.rstrip()}", file=sys.stderr, flush=True)
+            say(f"{name}: {line.rstrip()}", err=True)
         return last
 
     with ThreadPoolExecutor(len(children)) as pool:
@@ -179,14 +179,15 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     from ppedge.artifacts import nb, onnx
     from ppedge.metrics.accuracy import MAIN_METRIC
     from ppedge.recipe.networks import Imported
+    from ppedge.validate.report import read_report
     from ppedge.validate.side_by_side import forms
 
     main = MAIN_METRIC[recipe.task]
     if isinstance(recipe.model, Imported):
         return [_imported_row(recipe, run, main)]
     about = run.manifest("slim")
-    files = run.manifest("convert")["metrics"]["files"]
-    report = _report(run)
+    files = run.manifest("convert")["metrics"].get("files", {})
+    report = read_report(run)
     here = [m for m in report["models"] if m["cpu"] == report["cpus"][0]]
     found = []
     for form in forms(about):
@@ -199,10 +200,10 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
             "precision": form.precision,
             "nb_bytes": files.get(names[-1], {}).get("bytes"),
             "metric": main,
-            "value": form.metrics[main],
+            "value": _figure(form.metrics, main, run.stage("slim")),
             "measured_on": about.get("measured_on", "eval"),
-            "arm_instructions": shipped["instructions"]["total"] if "instructions" in shipped else None,
-            "arm_value": shipped["metric"]["candidate"][main] if "metric" in shipped else None,
+            "arm_instructions": shipped.get("instructions", {}).get("total"),
+            "arm_value": shipped.get("metric", {}).get("candidate", {}).get(main),
             "arm_samples": shipped.get("samples"),
         })  # fmt: skip
     return found
@@ -211,9 +212,10 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
 def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
     """Return the row of a network that came as an inference model; its metric is that of the pictures validated."""
     from ppedge.artifacts import nb
+    from ppedge.validate.report import read_report
 
-    files = run.manifest("convert")["metrics"]["files"]
-    report = _report(run)
+    files = run.manifest("convert")["metrics"].get("files", {})
+    report = read_report(run)
     model = report["models"][0]
     return {
         "network": recipe.name,
@@ -221,40 +223,40 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "precision": model["precision"],
         "nb_bytes": files.get(nb(recipe.task, model["precision"]), {}).get("bytes"),
         "metric": main,
-        "value": model["metric"]["reference"][main],
+        "value": _figure(model.get("metric", {}).get("reference"), main, run.stage("validate")),
         "measured_on": report.get("pictures", "eval"),
-        "arm_instructions": model["instructions"]["total"],
-        "arm_value": model["metric"]["candidate"][main],
-        "arm_samples": model["samples"],
+        "arm_instructions": model.get("instructions", {}).get("total"),
+        "arm_value": model.get("metric", {}).get("candidate", {}).get(main),
+        "arm_samples": model.get("samples"),
     }
 
 
-def _report(run: Run) -> dict[str, Any]:
-    from ppedge.runs import read_json
-
-    report: dict[str, Any] = read_json(run.artifact("validate", "report.json"))
-    return report
+def _figure(metrics: Any, name: str, where: Path) -> float:
+    if not isinstance(metrics, dict) or name not in metrics:
+        raise PpedgeError(f"{where}: has no {name} of a network.", "Repeat the command with --force.")
+    return float(metrics[name])
 
 
 def _require_gates(run: Run) -> None:
+    from ppedge.validate.report import read_report
     from ppedge.validate.stage import require_passed
 
-    require_passed(_report(run), run.stage("validate"))
+    require_passed(read_report(run), run.stage("validate"))
 
 
 def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("network", "stage", "precision", ".nb bytes", "metric", "on ARM", "instructions")
+    columns: dict[str, Justify] = dict.fromkeys(
+        ("network", "stage", "precision", ".nb bytes", "metric", "on ARM", "instructions"), "left"
+    )
+    cells = []
     for row in rows:
         size = "-" if row["nb_bytes"] is None else f"{row['nb_bytes']:,}"
         count = "-" if row["arm_instructions"] is None else f"{row['arm_instructions'] / 1e6:.1f} M"
         shipped = "-" if row["arm_value"] is None else f"{row['arm_value']:.4f} ({row['arm_samples']})"
-        table.add_row(row["network"], row["stage"], row["precision"], size, _metric(row), shipped, count)
-    Console(width=100, highlight=False).print(table)
+        cells.append([row["network"], row["stage"], row["precision"], size, _metric(row), shipped, count])
+    print_table(columns, cells, width=100)
     for folder in folders:
-        typer.echo(f"run: {folder}")
+        say(f"run: {folder}")
 
 
 def _metric(row: dict[str, Any]) -> str:

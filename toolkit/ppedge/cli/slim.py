@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ def slim(
         emit({"task": recipe.task, "metrics": metrics, "measured_on": reporting_split(recipe),
               "drop": opened.manifest("slim")["drop"], "run": str(opened.path)})  # fmt: skip
     else:
-        typer.echo(f"metrics on {reporting_split(recipe)}:")
+        say(f"metrics on {reporting_split(recipe)}:")
         for step, found in metrics.items():
             shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
-            typer.echo(f"{step:>10}  {shown}")
+            say(f"{step:>10}  {shown}")
     require_kept(opened)
 
 
@@ -136,4 +136,4 @@ def _show_frontier(points: list[Point], as_json: bool) -> None:
         emit({"frontier": [asdict(point) for point in points]})
         return
     for point in points:
-        typer.echo(f'--budget "{told(point.shares)}"  {point.quality}')
+        say(f'--budget "{told(point.shares)}"  {point.quality}')

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, measuring, run_and_recipe
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 app = typer.Typer(add_completion=False)
@@ -76,8 +76,8 @@ def validate(
         emit(report)
     else:
         for line in report_lines(report):
-            typer.echo(line)
-        typer.echo(f"page: {opened.stage('validate') / PAGE}")
+            say(line)
+        say(f"page: {opened.stage('validate') / PAGE}")
     require_passed(report, opened.stage("validate"))
 
 

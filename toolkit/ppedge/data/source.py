@@ -23,6 +23,7 @@ from ppedge.ocr.direction import TURNED, UPRIGHT
 from ppedge.ocr.spec import ModelSpec
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
+from ppedge.runs import Run
 
 T = TypeVar("T")
 Split = Literal["train", "eval", "test"]
@@ -65,6 +66,21 @@ def declared_spec(recipe: Recipe) -> ModelSpec:
         PpedgeError: There is no such character set.
     """
     return model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+
+
+def shipped_spec(run: Run) -> ModelSpec:
+    """Return the specification that a run's convert stage left beside its models.
+
+    Raises:
+        PpedgeError: The stage has not been run, or its manifest is damaged.
+    """
+    manifest = run.manifest("convert")
+    try:
+        return ModelSpec.from_dict(manifest["model"])
+    except ValueError as error:
+        raise PpedgeError(
+            f"{manifest.path}: the key model is missing or damaged.", f"Run `ppedge convert {run.path} --force`."
+        ) from error
 
 
 def reporting_split(recipe: Recipe) -> Literal["eval", "test"]:

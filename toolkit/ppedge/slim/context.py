@@ -23,6 +23,8 @@ from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 
 Metrics = dict[str, float]
+# Read by pydantic where an interrupted stage goes on: a key that is not known is of another version of ppedge.
+_STRICT = {"extra": "forbid"}
 
 
 @dataclass
@@ -37,9 +39,11 @@ class Findings:
         domain: How training and evaluation pictures differ; None where that was not looked at or cannot be told.
     """
 
-    metrics: dict[str, Any] = field(default_factory=dict)
+    __pydantic_config__ = _STRICT
+
+    metrics: dict[str, Metrics | float] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
-    chosen_by: dict[str, Any] = field(default_factory=dict)
+    chosen_by: dict[str, Metrics] = field(default_factory=dict)
     int8: Sequence[str] | None = None
     domain: dict[str, Any] | None = None
 

@@ -28,6 +28,7 @@ from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, steps_per_epoch
 from ppedge.train.checkpoint import Position
 from ppedge.train.loader import load
+from ppedge.train.log import ANEW, evaluations
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
 from ppedge.train.task import Task
@@ -154,10 +155,14 @@ class _Fit:
             return Result({}, {}, self.position.step, time.monotonic() - began)
         best = read_pdparams(course.folder / BEST)
         load_weights(self.trainee.net, best, course.folder / BEST)
-        evaluations = self._evaluations()
+        metrics = evaluations(course.folder / METRICS)
+        if self.position.best_step not in metrics:
+            raise PpedgeError(
+                f"{course.folder / METRICS}: lacks the evaluation after step {self.position.best_step}.", ANEW
+            )
         result = Result(
-            next(iter(evaluations.values())),
-            evaluations[self.position.best_step],
+            next(iter(metrics.values())),
+            metrics[self.position.best_step],
             self.position.step,
             time.monotonic() - began,
         )
@@ -249,7 +254,7 @@ class _Fit:
     def _since_better(self) -> int:
         """Return how many evaluations in a row, up to the last, were no better than the best before them."""
         best, since = None, 0
-        for metrics in self._evaluations().values():
+        for metrics in evaluations(self.course.folder / METRICS).values():
             rank = self.course.task.rank(metrics)
             better = best is None or rank > best
             best, since = (rank, 0) if better else (best, since + 1)
@@ -267,7 +272,7 @@ class _Fit:
         self._require_finite()
         metrics = course.task.evaluate(self.trainee.net, course.eval)
         self.trainee.train()
-        best = self._evaluations().get(position.best_step)
+        best = evaluations(course.folder / METRICS).get(position.best_step)
         if best is None or course.task.rank(metrics) >= course.task.rank(best):
             position.best, position.best_step = metrics[course.task.main_metric], position.step
             write_pdparams(course.folder / BEST, state_of(self.trainee.net))
@@ -297,12 +302,6 @@ class _Fit:
         with (self.course.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
-    def _evaluations(self) -> dict[int, dict[str, float]]:
-        """Return the metrics of each evaluation by its step, as the log has them."""
-        path = self.course.folder / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return {entry["step"]: entry["eval"] for entry in map(json.loads, lines) if "eval" in entry}
-
     def _save(self) -> None:
         if self.rank:
             return
@@ -320,9 +319,12 @@ class _Fit:
                 f"{path}: was written with other data (label files, character set), settings or number of processes.",
                 "Restore them, or start anew with --force.",
             )
+        metrics = self.course.folder / METRICS
+        written = metrics.stat().st_size if metrics.is_file() else 0
+        if position.step > self.total or position.best_step > position.step or position.metrics_bytes > written:
+            raise PpedgeError(f"{path}: stands beyond its course or its log.", ANEW)
         kept.restore(self.trainee, self.optimizer)
         self.position = position
-        metrics = self.course.folder / METRICS
         if metrics.is_file() and not self.rank:
             os.truncate(metrics, position.metrics_bytes)
         self.course.reporter.say(f"{self.course.title}: going on after step {position.step} of {self.total}")

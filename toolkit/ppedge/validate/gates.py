@@ -56,7 +56,7 @@ def shown(value: float | None, digits: int = 6) -> str:
 
 def told(row: dict[str, Any]) -> str:
     """Return a row of the report as one line: ``max_metric_drop 0.0012 <= 0.005 (det.onnx on cortex-a53)``."""
-    wanted = "<= >=" if row["passed"] and not row["by_chance"] else "> <"
+    wanted = "<= >=" if row["passed"] and not row.get("by_chance") else "> <"
     sign = wanted.split()[row["gate"].startswith("min")]
     where = row["model"] + (f" on {row['cpu']}" if row["cpu"] else "")
     note = f"; {row['note']}" if row["note"] else ""

@@ -24,7 +24,7 @@ def forms(slim: Mapping[str, Any]) -> list[Form]:
     """Return the forms whose metrics a slim stage's manifest holds, in the order of the road."""
     metrics = slim["metrics"]
     found = [
-        ("trained", "fp32", metrics["float"]),
+        ("trained", "fp32", metrics.get("float", {})),
         ("pruned", "fp32", metrics.get("finetuned") or metrics.get("distilled")),
         ("quantized", "int8", metrics.get("quantized")),
     ]

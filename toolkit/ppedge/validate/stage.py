@@ -19,13 +19,13 @@ from ppedge.data.source import (
     label_files,
     read_samples,
     reporting_split,
+    shipped_spec,
     spread,
 )
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.metrics.drop import drop_of
-from ppedge.ocr.spec import ModelSpec
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
@@ -38,10 +38,10 @@ from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.html import PAGE, write_page
 from ppedge.validate.jobs import PC, Model, models_of, require_possible
 from ppedge.validate.parity import Parity, compare
+from ppedge.validate.report import REPORT
 from ppedge.validate.spec_changes import changes
 from ppedge.validate.workers import Candidate, Workers, cores
 
-REPORT = "report.json"
 SCHEMA = 2
 
 
@@ -139,7 +139,7 @@ class _Stage:
         self.cpus = list(dict.fromkeys(self.settings.cpu))
         self.allow_older_runtime = allow_older_runtime
         self.workers = self.settings.workers or cores()
-        self.spec = ModelSpec.from_dict(run.manifest("convert")["model"])
+        self.spec = shipped_spec(run)
 
     def report(self, models: Sequence[Model]) -> dict[str, Any]:
         """Return the whole report."""
