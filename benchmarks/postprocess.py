@@ -18,7 +18,7 @@ from timing import take_turns
 
 from ppedge.data.scenes import render_scene
 from ppedge.ocr.db import boxes_from_map
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 from ppedge.ocr.spec import DbPostprocess
 
 SPEC = DbPostprocess()

@@ -60,6 +60,9 @@ def recipe_dict(task: str, data: Path, /, **sections: Any) -> dict[str, Any]:
             "epochs": 2, "batch_size": 2 if task == "det" else 4, "workers": 0, "checkpoint_every": 2,
             "warmup_epochs": 0.5, **({"det_augment": {"crop": DET_CROP}} if task == "det" else {}),
         },
+        # What is trained in seconds finds nothing, and slimming may take the little that it does.
+        "slim": {"max_metric_drop": None},
+        "validate": {"gates": {"min_found": None}},
     }  # fmt: skip
     for key, section in sections.items():
         value[key] = {**value.get(key, {}), **section} if isinstance(section, dict) else section

@@ -19,7 +19,7 @@ with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
 assert zipfile.ZipFile(packed).read("data") == data
 
 import cv2, numpy, onnxruntime, yaml
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 picture = numpy.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=numpy.uint8)
 cv2.imwrite(sys.argv[1], picture)
 assert numpy.array_equal(read_image(sys.argv[1]), picture)

@@ -1,6 +1,9 @@
 import pickle
+import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +84,32 @@ def test_errors_cross_process_borders_whole(kind, code):
     error = pickle.loads(pickle.dumps(kind("What is wrong.", "What to do.")))
     assert type(error) is kind
     assert (str(error), error.hint, error.exit_code) == ("What is wrong. What to do.", "What to do.", code)
+
+
+PARENT = """
+import signal, sys
+from ppedge.process import run_child
+signal.signal(signal.SIGINT, signal.default_int_handler)
+child = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+run_child([sys.executable, "-c", child, sys.argv[1]], "waiting")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_child_ends_with_its_parent(number, tmp_path):
+    told = tmp_path / "pid"
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, told], stderr=subprocess.DEVNULL)
+    child = wait_for(lambda: told.is_file() and told.read_text())
+    parent.send_signal(number)
+    parent.wait(60)
+    state = Path(f"/proc/{child}/stat")
+    assert wait_for(lambda: not state.exists() or " Z " in state.read_text())
+
+
+def wait_for(value, seconds=60):
+    """Return the first true value."""
+    for _ in range(seconds * 50):
+        if found := value():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppedge import runs
-from ppedge.errors import PpedgeError
+from ppedge.errors import Interrupted, PpedgeError
 from ppedge.runs import Run, atomic_write, newest_run, open_run, read_json, sha256, write_json
 
 
@@ -29,6 +29,9 @@ def run(tmp_path):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+LOOK = "import sys; from pathlib import Path; from ppedge.runs import Run; Run(Path(sys.argv[1]))"
 
 
 class TestAtomicWrite:
@@ -87,14 +90,50 @@ class TestWriting:
         assert content(run, "train") == "new"
         assert names(run.path) == ["train"]
 
-    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-    def test_an_exception_leaves_the_previous_result(self, run, error):
+    @pytest.mark.parametrize(
+        ("error", "told"), [(ValueError, ValueError), (KeyboardInterrupt, Interrupted), (Interrupted, Interrupted)]
+    )
+    def test_an_exception_leaves_the_previous_result(self, run, error, told):
         finish(run, "slim", "old")
-        with pytest.raises(error), run.writing("slim", force=True) as folder:
+        with pytest.raises(told), run.writing("slim", force=True) as folder:
             (folder / "a.bin").write_text("half")
-            raise error
+            raise error("x")
         assert content(run, "slim") == "old"
         assert names(run.path) == ["slim"]
+
+    @pytest.mark.parametrize(
+        ("stage", "file", "told"),
+        [
+            ("slim", "plan.json", "Interrupted; of the stage slim nothing is kept, earlier results are whole. Repeat"),
+            ("train", "last.ckpt", ".train.partial keeps what was done. Go on with --resume."),
+            ("convert", "last.ckpt", "of the stage convert nothing is kept"),
+        ],
+    )
+    def test_an_interruption_says_what_is_kept(self, run, stage, file, told):
+        with pytest.raises(Interrupted) as caught, run.writing(stage) as folder:
+            (folder / file).touch()
+            raise KeyboardInterrupt
+        assert told in str(caught.value)
+        assert names(run.path) == ([".train.partial"] if stage == "train" else [])
+
+    def test_the_next_to_look_removes_what_a_killed_process_left(self, run):
+        finish(run, "slim", "new")
+        for left in (".convert.partial", ".slim.partial/cut", ".slim.old", ".train.partial", ".validate.partial"):
+            (run.path / left).mkdir(parents=True)
+            (run.path / left / "x").touch()
+        (run.path / ".train.partial/last.ckpt").touch()
+        assert names(Run(run.path).path) == [".train.partial", "slim"]
+        assert content(run, "slim") == "new"
+
+    def test_nobody_removes_what_a_living_process_is_at(self, run):
+        with run.writing("convert") as folder:
+            (folder / "a.bin").write_text("mine")
+            for _ in range(2):
+                Run(run.path)  # the same process, which has the lock and must not lose it
+                subprocess.run([sys.executable, "-c", LOOK, run.path], check=True)
+                assert (folder / "a.bin").read_text() == "mine"
+                with pytest.raises(PpedgeError, match="another process is at work"), run.writing("convert"):
+                    pass
 
     def test_nothing_is_replaced_without_force(self, run):
         finish(run, "slim", "old")
@@ -106,12 +145,12 @@ class TestWriting:
         assert names(run.path) == ["slim"]
 
     def test_what_an_attempt_left_is_kept_for_resume_alone(self, run):
-        with pytest.raises(ValueError), run.writing("train", keep="last.ckpt") as folder:
+        with pytest.raises(ValueError), run.writing("train") as folder:
             (folder / "last.ckpt").write_text("half way")
             raise ValueError
-        with run.writing("train", keep="last.ckpt", resume=True) as folder:
+        with run.writing("train", resume=True) as folder:
             assert (folder / "last.ckpt").read_text() == "half way"
-        with pytest.raises(ValueError), run.writing("slim", keep="last.ckpt") as folder:
+        with pytest.raises(ValueError), run.writing("slim") as folder:
             (folder / "x").write_text("")
             raise ValueError
         with run.writing("slim") as folder:
@@ -147,11 +186,11 @@ class TestWriting:
         assert "there already" in other("slim").stderr
 
     def test_what_a_killed_write_left_is_cleared_away(self, run):
-        with pytest.raises(ValueError), run.writing("train", keep="last.ckpt") as folder:
+        with pytest.raises(ValueError), run.writing("train") as folder:
             (folder / ".last.ckpt.x7").write_text("half")
             (folder / "last.ckpt").write_text("whole")
             raise ValueError
-        with run.writing("train", keep="last.ckpt", resume=True) as folder:
+        with run.writing("train", resume=True) as folder:
             assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
 
     @pytest.mark.parametrize("death", [1, 2])

@@ -6,21 +6,25 @@ them.
 
 import struct
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.ctc import decode
 from ppedge.ocr.db import GROWN_SIDE, boxes_from_map
 from ppedge.ocr.geometry import crop_quad, order_quad, reading_order
+from ppedge.ocr.image_file import on_white, read_image
 from ppedge.ocr.preprocess import det_size
 from ppedge.ocr.spec import DbPostprocess, DetPreprocess
 
 MASKS = 200
-CHARACTERS = "0123456789ABCéß车牌\U00020bb7"
+# As dictionaries of others are: with entries of several characters, of none, with a blank at the end, and twice.
+CHARACTERS = (*"0123456789ABCéß车牌\U00020bb7", "ฤๅ", "", "p\t", "A")
 
 
 def ints(*values):
@@ -184,7 +188,26 @@ def sizes(rng):
         )
 
 
-SUBJECTS = (resizes, crops, rectangles, masks, orders, texts, sizes)
+def colours(rng):
+    """Every level of a channel with every opacity, and noise."""
+    levels, alphas = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    for bgra in (np.dstack([levels, 255 - levels, levels, alphas]), rng.integers(0, 256, (9, 33, 4), np.uint8)):
+        argb = bgra[..., ::-1].copy().view(">i4")
+        yield ints(*bgra.shape[:2]) + argb.tobytes() + on_white(bgra).tobytes()
+
+
+def transparent_files(rng):
+    """PNG files, as the one reader of the toolkit reads them: four channels, and a palette."""
+    image = Image.fromarray(rng.integers(0, 256, (12, 16, 4), np.uint8))
+    palette = image.convert("RGB").quantize(7)
+    for saved, options in ((image, {}), (palette, {"transparency": bytes([0, 40, 80, 120, 160, 200, 255])})):
+        with tempfile.NamedTemporaryFile(suffix=".png") as file:
+            saved.save(file.name, **options)
+            data, read = Path(file.name).read_bytes(), read_image(file.name)
+        yield ints(len(data)) + data + ints(*read.shape[:2]) + read.tobytes()
+
+
+SUBJECTS = (resizes, crops, rectangles, masks, orders, texts, sizes, colours, transparent_files)
 
 
 def write(folder):

@@ -12,6 +12,7 @@ from ppedge.arm import lite
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
+from ppedge.trust import UntrustedError
 
 # The part of Paddle Lite's interface that the runner uses.
 HEADER = """
@@ -148,6 +149,33 @@ def test_a_release_is_compiled_tried_and_kept(release, tmp_path, monkeypatch):
 
     monkeypatch.setattr(lite, "RUNNER_SOURCE", tmp_path / "library.cc")
     with pytest.raises(MissingError, match="another version of ppedge"):
+        lite.registered()
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A release of next to nothing, whose runner is not compiled and not tried."""
+    for file in ("include/paddle_api.h", "lib/libpaddle_light_api_shared.so"):
+        path = tmp_path / "release/cxx" / file
+        path.parent.mkdir(parents=True)
+        path.write_text(file)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(lite.sysroot, "ensure", lambda progress: None)
+    monkeypatch.setattr(lite, "_compile", lambda include, made, *_: (made / lite.RUNNER).write_text("runner"))
+    monkeypatch.setattr(lite, "_self_test", lambda *_: "paddlelite v2.13")
+    return tmp_path / "release"
+
+
+def test_a_damaged_runtime_is_said_and_registered_anew(stand_in):
+    runtime = lite.register(stand_in)
+    assert lite.registered() == runtime
+    for name in (lite.RUNNER, runtime.library):
+        (runtime.folder / name).write_text("damaged")
+        with pytest.raises(MissingError, match=f"is damaged: {name} has changed. Run `ppedge arm setup --lite"):
+            lite.registered()
+        assert lite.register(stand_in) == lite.registered() == runtime
+    (runtime.folder / lite.RUNNER).chmod(0o777)
+    with pytest.raises(UntrustedError, match="lite_runner: may be written to by others"):
         lite.registered()
 
 

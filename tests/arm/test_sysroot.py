@@ -1,16 +1,20 @@
 """The sandbox's building: once, whole or not at all, and in one sentence when it cannot be. Nothing is fetched here."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from ppedge.arm import apt, sysroot
 from ppedge.cache import cache_root
+from ppedge.cli import arm, doctor
 from ppedge.errors import MissingError
+from ppedge.trust import SUMS, UntrustedError
 
 # A process that builds a sandbox of next to nothing; `slowly` says what takes its time.
 BUILD = """
@@ -73,6 +77,70 @@ def test_a_kill_leaves_nothing_wrong(cache, tmp_path):
         "wheels": {"numpy": "1.26.4"},
         "packages": {"qemu-user": "1.0", "python3-minimal": "1.0"},
     }
+
+
+@pytest.fixture
+def built(cache):
+    """A sandbox of next to nothing."""
+    assert builder(0).communicate(timeout=60)[0] == "3.11\n"
+    sysroot._damage.cache_clear()
+    yield cache / f"arm64-{sysroot.key()}"
+    sysroot._damage.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda folder: shutil.rmtree(folder / "host"), "host is missing"),
+        (lambda folder: (folder / "host/usr/bin/qemu-aarch64").write_bytes(b"x"), "qemu-aarch64 has changed"),
+        (lambda folder: (folder / "sandbox.json").write_text("{}"), "sandbox.json has changed"),
+        (lambda folder: (folder / "cores/cortex-a53/proc/cpuinfo").unlink(), "cpuinfo is missing"),
+        (lambda folder: [shutil.rmtree(folder), folder.mkdir()], "sandbox.json: no such file"),
+    ],
+)
+def test_a_damaged_sandbox_is_said_and_mended(built, harm, told):
+    harm(built)
+    with pytest.raises(MissingError) as caught:
+        sysroot.ensure()
+    assert caught.value.exit_code == 3
+    assert caught.value.message.startswith(f"The ARM emulator in {built} is damaged: ") and told in caught.value.message
+    assert caught.value.hint == "Run `ppedge arm setup`, which builds it anew."
+    status = sysroot.status()
+    assert not status["ready"] and told in status["damaged"]
+    done = CliRunner().invoke(arm.app, ["status"])
+    assert f"The ARM emulator in {built} is damaged: " in done.stdout and "Run `ppedge arm setup`." in done.stdout
+    (finding, _) = doctor._emulator()
+    assert told in finding.found and finding.advice == "Run `ppedge arm setup`."
+    anew = BUILD.replace("sysroot.ensure()", "sysroot.ensure(anew=True)")
+    done = subprocess.run([sys.executable, "-c", anew, "0"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "3.11\n" and "damaged" in done.stderr
+    sysroot._damage.cache_clear()
+    assert sysroot.status()["ready"]
+    assert sandboxes(built.parent) == [built.name]
+
+
+def test_a_sandbox_of_an_older_ppedge_is_tried_before_it_is_trusted(built, monkeypatch):
+    (built / SUMS).unlink()
+    tried = []
+    monkeypatch.setattr(sysroot, "_try", tried.append)
+    assert sysroot.ensure().folder == built
+    assert tried == [built] and (built / SUMS).is_file()
+    (built / SUMS).unlink()
+    (built / "cores/cortex-a76/proc/cpuinfo").write_text("x")
+    sysroot._damage.cache_clear()
+    with pytest.raises(MissingError, match="is damaged: cores/cortex-a76 is damaged"):
+        sysroot.ensure()
+
+
+def test_a_sandbox_that_others_may_write_is_refused(built):
+    (built / "host/usr/bin/qemu-aarch64").chmod(0o666)
+    with pytest.raises(UntrustedError, match="qemu-aarch64: may be written to by others"):
+        sysroot.ensure()
+    built.chmod(0o777)
+    sysroot._damage.cache_clear()
+    with pytest.raises(UntrustedError, match=f"{built}: may be written to by others"):
+        sysroot.status()
+    assert "may be written to by others" in doctor._emulator()[0].found
 
 
 def fake_programs(folder, **scripts):

@@ -163,7 +163,21 @@ def test_two_at_once(tmp_path):
     assert (tmp_path / "b").is_dir()
 
 
-def test_evaluation_pictures_are_spread_and_those_with_text_preferred(tmp_path):
+def test_a_golden_picture_without_a_line_is_refused(runs, tmp_path):
+    blank = draw(tmp_path / "blank.png", bars=())
+    with pytest.raises(PpedgeError, match=r"blank\.png: the detector finds no line in it.*Name other --pictures"):
+        build_bundle(runs, tmp_path / "b", pictures=[blank])
+    assert not (tmp_path / "b").exists()
+
+
+def test_no_picture_with_a_line_is_refused(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "golden_pictures", lambda *arguments: iter(()))
+    with pytest.raises(PpedgeError, match="finds no line in any picture that was looked at"):
+        build_bundle(runs, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_evaluation_pictures_are_spread_and_only_those_with_text_taken(tmp_path):
     for number in range(20):
         draw(tmp_path / f"{number}.png", size=(32 + number, 40))
     (tmp_path / "3.png").write_bytes(b"damaged")
@@ -172,7 +186,7 @@ def test_evaluation_pictures_are_spread_and_those_with_text_preferred(tmp_path):
     found = list(
         golden_pictures(recipe, [], lambda image: [QUAD] * (len(image) - 32 in (2, 8, 19)), 5, lambda text: None)
     )
-    assert [len(picture.image) - 32 for picture in found] == [2, 4, 8, 12, 19]
+    assert [len(picture.image) - 32 for picture in found] == [2, 8, 19]
     assert {picture.source for picture in found} == {"evaluation"}
 
 

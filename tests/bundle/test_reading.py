@@ -17,7 +17,8 @@ from ppedge.cli.main import main
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.db import boxes_from_map
 from ppedge.ocr.geometry import crop_quad, reading_order
-from ppedge.ocr.preprocess import prepare_rec, read_image
+from ppedge.ocr.image_file import read_image
+from ppedge.ocr.preprocess import prepare_rec
 from ppedge.runs import read_json
 
 
@@ -45,10 +46,12 @@ def test_a_bundle_reads_as_its_runs_do(ppedge, runs, bundle, picture):
     ("arguments", "code", "says"),
     [
         (["{bundle}"], 2, "no pictures are named"),
-        (["{picture}"], 2, "one.png: not a bundle. Name a bundle before the pictures, or two runs"),
+        (["{picture}"], 2, "one.png: not a bundle. Name a bundle before the pictures, or runs"),
         (["{bundle}", "{picture}", "--precision", "int8"], 2, "--precision: a bundle's networks have theirs"),
         (["{bundle}", "{picture}", "--engine", "paddle"], 2, "holds nothing that paddle runs"),
-        (["{picture}", "--det", "{bundle}"], 2, "--det and --rec: one without the other"),
+        (["{picture}", "--cls", "{bundle}"], 2, "--cls: turns lines before they are read, and no --rec reads them"),
+        (["{picture}", "--rec", "{bundle}", "--draw", "out"], 2, "--draw: without --det there are no boxes to draw"),
+        (["{bundle}", "{bundle}"], 2, "a folder without pictures (.jpg, "),
         (["{folder}", "{picture}"], 2, "not a bundle. Name a folder that"),
     ],
 )

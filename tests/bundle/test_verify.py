@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ppedge.bundle.manifest import file_entry, sealed
+from ppedge.bundle.manifest import file_entry, read_charset, sealed, write_charset
 from ppedge.bundle.verify import listed, verify_bundle
 from ppedge.cli.main import main
 from ppedge.errors import PpedgeError
@@ -31,6 +31,12 @@ def test_a_whole_bundle_passes(sample, capsys):
     assert verify_bundle(sample) == []
     assert ppedge("bundle", "verify", sample, "--json") == 0
     assert json.loads(capsys.readouterr().out)["passed"]
+
+
+def test_the_character_set_comes_back_whatever_its_entries_hold(tmp_path):
+    characters = ("a", "", "ฤๅ", "a", "p\t", "\u2028", "c\rd", " ", "")
+    write_charset(tmp_path, characters)
+    assert read_charset(tmp_path / "charset.txt").characters == characters
 
 
 @pytest.mark.parametrize(

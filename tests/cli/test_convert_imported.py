@@ -90,6 +90,15 @@ def test_a_quantized_model_becomes_int8(ppedge, tmp_path):
     assert again[0] == 2 and "is quantized, of which an int8 .nb can be made" in again[2]
 
 
+@pytest.mark.slow
+def test_each_line_of_a_dictionary_is_a_class(ppedge, folders):
+    lines = ["0", "1", "0", "", "ฤๅ", "p\t", "6", "7", "8", "9"]
+    Path("odd.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    code, _, err = ppedge("convert", "--from-inference", folders / "rec", "--charset", "odd.txt", "--format", "onnx")
+    assert code == 0, err
+    assert Run(Path("runs/rec")).manifest("convert")["model"]["characters"] == lines
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from ppedge.cli.data import app
@@ -29,7 +30,8 @@ def test_check_lists_every_problem_and_ends_with_2(words):
         file.write("no tab here\nnone.jpg\tX\n")
     result = run("check", words / "train.txt", "--kind", "recognition")
     assert result.exit_code == 2
-    for part in ("train.txt:2: ", "has no bytes", "train.txt:4: no tab", "train.txt:5: no such picture", "3 problems"):
+    parts = ("train.txt:2: ", "the file is empty", "train.txt:4: no tab", "train.txt:5: no such picture", "3 problems")
+    for part in parts:
         assert part in result.output
     report = json.loads(run("check", words / "train.txt", "--kind", "recognition", "--json").output)
     assert [p["line"] for p in report["problems"]] == [2, 4, 5] and report["pictures"] == 2
@@ -48,10 +50,29 @@ def test_scenes_become_crops(tmp_path):
 def test_convert_writes_nothing_unless_all_is_well(tmp_path):
     (tmp_path / "odd.jpg").write_bytes(b"x")
     name = "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15.jpg"
-    (tmp_path / name).write_bytes(b"x")
+    Image.new("RGB", (400, 500)).save(tmp_path / name)
     out = tmp_path / "labels.txt"
     result = run("convert", tmp_path, "--from", "ccpd", "--out", out)
     assert isinstance(result.exception, PpedgeError) and "1 problems" in str(result.exception)
     assert "odd.jpg:1: " in result.output and not out.exists()
     assert run("convert", tmp_path, "--from", "ccpd", "--out", out, "--skip-bad").exit_code == 0
     assert out.read_text().count("\n") == 1
+
+
+def test_regions_that_are_no_line_are_counted(tmp_path):
+    Image.new("RGB", (320, 96)).save(tmp_path / "a.jpg")
+    box = [[8, 8], [100, 8], [100, 44], [8, 44]]
+    regions = [
+        {"transcription": text, "points": box, "difficult": text == "GUESS"} for text in ("AB", "GUESS", "待识别")
+    ]
+    labels = tmp_path / "Label.txt"
+    labels.write_text(f"a.jpg\t{json.dumps(regions)}\n")
+    result = run("check", labels)
+    assert result.exit_code == 0 and "3 boxes of which 2 ignored" in result.output
+    assert "no line: 1 marked difficult, 1 not read yet" in result.output
+    result = run("crops", labels, "--out", tmp_path / "crops")
+    assert result.exit_code == 0 and "no line: 1 marked difficult, 1 not read yet" in result.output
+    assert (tmp_path / "crops" / "labels.txt").read_text() == "images/000000.png\tAB\n"
+    labels.write_text(f"a.jpg\t{json.dumps(regions[1:])}\n")
+    result = run("crops", labels, "--out", tmp_path / "none")
+    assert isinstance(result.exception, PpedgeError) and "1 marked difficult, 1 not read yet" in str(result.exception)

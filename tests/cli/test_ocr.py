@@ -1,8 +1,12 @@
 import json
+import os
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ppedge.cli.main import main
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
@@ -79,6 +83,43 @@ def test_a_classifier_turns_lines(runs, picture, tmp_path, capsys):
     assert "this run's task is det. Name a cls run." in capsys.readouterr().err
 
 
+def test_a_detector_alone_gives_boxes(runs, picture, tmp_path, capsys):
+    assert ppedge(picture, *runs[:2], "--json", "--draw", tmp_path / "drawn") == 0
+    ((box,),) = [result["lines"] for result in json.loads(capsys.readouterr().out)]
+    assert box.keys() == {"box", "box_score"} and box["box_score"] == 1.0
+    assert (tmp_path / "drawn" / "one.png").is_file()
+    assert ppedge(picture, *runs, "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["lines"][0]["box"] == box["box"]
+    assert ppedge(picture, *runs[:2]) == 0
+    assert capsys.readouterr().out == f"{picture}: 1 lines\n  1.00  14,14 75,14 75,35 14,35\n"
+
+
+def test_a_recogniser_alone_takes_a_picture_as_one_line(runs, picture, tmp_path, capsys):
+    assert ppedge(picture, *runs[2:], "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["lines"] == [{"text": "车b", "score": 0.5, "turned": False}]
+    run = make_run(tmp_path / "cls", CLS, save_cls)
+    assert ppedge(picture, *runs[2:], "--cls", run, "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["lines"][0]["turned"] is True
+    assert ppedge(picture, *runs[2:]) == 0
+    assert capsys.readouterr().out == f"{picture}: 1 lines\n  0.50  车b\n"
+
+
+def test_a_folder_stands_for_the_pictures_in_it(runs, picture, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    (folder / "sub.png").mkdir(parents=True)
+    for name in ("b.png", "a.PNG", "notes.txt"):
+        (folder / name).write_bytes(picture.read_bytes())
+    assert ppedge(folder, picture, *runs, "--json") == 0
+    found = [result["image"] for result in json.loads(capsys.readouterr().out)]
+    assert found == [str(folder / "a.PNG"), str(folder / "b.png"), str(picture)]
+    (folder / "c.jpg").write_bytes(b"no picture")
+    assert ppedge(folder, *runs, "--json") == 2
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)) == 2 and "c.jpg: not a picture" in captured.err
+    assert ppedge(folder / "sub.png", *runs) == 2
+    assert "sub.png: a folder without pictures" in capsys.readouterr().err
+
+
 def test_without_json_the_texts_are_listed(runs, picture, capsys):
     assert ppedge(picture, *runs) == 0
     assert capsys.readouterr().out == f"{picture}: 1 lines\n  0.50  车b\n"
@@ -92,6 +133,36 @@ def test_an_unreadable_picture_is_told_and_the_others_are_read(runs, picture, tm
     assert [result["image"] for result in json.loads(captured.out)] == [str(picture)]
     assert "broken.png: the file is empty" in captured.err
     assert "none.png: cannot be read" in captured.err
+
+
+def test_what_is_no_picture_is_named_and_neither_waited_for_nor_unfolded(runs, picture, tmp_path, capsys):
+    """A named pipe, a folder, text, and few bytes of PNG that tell of 900 million pixels."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "text.jpg").write_text("not a picture at all")
+    Image.new("1", (16, 16)).save(tmp_path / "bomb.png")
+    data = bytearray((tmp_path / "bomb.png").read_bytes())
+    data[16:24] = struct.pack(">II", 30000, 30000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "bomb.png").write_bytes(data)
+    bad = [tmp_path / name for name in ("pipe.jpg", "folder.jpg", "text.jpg", "bomb.png")]
+    assert ppedge(*bad, picture, *runs) == 2
+    captured = capsys.readouterr()
+    assert captured.out == f"{picture}: 1 lines\n  0.50  车b\n"
+    for line, path, reason in zip(
+        captured.err.splitlines(), bad, ("not a regular", "not a regular", "not a picture", "too large"), strict=True
+    ):
+        assert line.startswith(f"ppedge: {path}: ") and reason in line
+
+
+def test_text_on_a_transparent_ground_is_read_as_on_white(runs, tmp_path, capsys):
+    """The network of these tests finds what is bright: here, the transparent rectangle."""
+    image = np.zeros((64, 96, 4), np.uint8)
+    image[..., 3] = 255
+    image[20:30, 20:70, 3] = 0
+    cv2.imwrite(str(tmp_path / "one.png"), image)
+    assert ppedge(tmp_path / "one.png", *runs) == 0
+    assert capsys.readouterr().out.endswith(": 1 lines\n  0.50  车b\n")
 
 
 def test_drawings_of_equal_names_do_not_overwrite_each_other(runs, picture, tmp_path):

@@ -24,9 +24,11 @@ def export_tiny():
 
 @pytest.fixture(scope="session")
 def models(export_tiny, tmp_path_factory):
-    """A folder of inference models: det-float, det-mixed, det-quantized, rec-float, rec-quantized."""
+    """A folder of inference models: det-float, det-mixed, det-quantized, rec-float, rec-batched,
+    rec-quantized.
+    """
     folder = tmp_path_factory.mktemp("models")
-    export_tiny(folder, "det-float", "rec-float", "det-quantized", "det-mixed", "rec-quantized")
+    export_tiny(folder, "det-float", "rec-float", "rec-batched", "det-quantized", "det-mixed", "rec-quantized")
     return folder
 
 

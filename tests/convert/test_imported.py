@@ -81,6 +81,24 @@ def test_models_that_do_not_fit_the_recipe(write, model, task, height, classes, 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("classes", "use_space_char", "told"),
+    [
+        (10, False, "use_space_char=true"),
+        (12, True, "use_space_char=false"),
+        (9, False, None),
+        (12, False, None),
+        (10, True, None),
+        (10, None, None),
+    ],
+)
+def test_use_space_char_is_named_only_where_it_explains_the_difference(write, classes, use_space_char, told):
+    with pytest.raises(PpedgeError, match="unchanged: each line is a class") as error:
+        imported.require_fit(write(*REC), "rec", 48, classes, use_space_char)
+    assert ("use_space_char" in error.value.hint) == bool(told)
+    assert told is None or told in error.value.hint
+
+
 def test_sides_that_the_exporter_left_open_fit(write):
     imported.require_fit(write([(-1, 3, -1, -1)], [(-1, -1, -1)]), "rec", 32, 97)
 

@@ -9,44 +9,46 @@ from ppedge.runs import sha256
 
 @pytest.fixture(scope="module")
 def onnx_files(models):
-    for task in ("det", "rec"):
-        to_onnx(models / f"{task}-float", models / f"{task}.onnx")
+    for name in ("det-float", "rec-float", "rec-batched"):
+        to_onnx(models / name, models / f"{name}.onnx")
     return models
 
 
-@pytest.mark.parametrize("task", ["det", "rec"])
-def test_same_outputs_at_any_size(onnx_files, task):
-    inputs, reference = load_cases(onnx_files / f"{task}-float.npz")
+@pytest.mark.parametrize("name", ["det-float", "rec-float", "rec-batched"])
+def test_same_outputs_at_any_size(onnx_files, name):
+    inputs, reference = load_cases(onnx_files / f"{name}.npz")
     assert len({x.shape for x in inputs}) == 2
-    assert check(onnx_files / f"{task}.onnx", inputs, reference) < 1e-5
+    assert {len(x) for x in inputs} == ({1} if name == "rec-float" else {1, 2})
+    assert check(onnx_files / f"{name}.onnx", inputs, reference) < 1e-5
 
 
 def test_free_sizes_and_opset(onnx_files):
     onnx = pytest.importorskip("onnx")
     free = {}
-    for task in ("det", "rec"):
-        model = onnx.load(str(onnx_files / f"{task}.onnx"))
+    for name in ("det-float", "rec-float", "rec-batched"):
+        model = onnx.load(str(onnx_files / f"{name}.onnx"))
         assert model.opset_import[0].version == 14
-        free[task] = [d.dim_value or None for d in model.graph.input[0].type.tensor_type.shape.dim]
-    assert free == {"det": [None, 3, None, None], "rec": [1, 3, 32, None]}
+        free[name] = [d.dim_value or None for d in model.graph.input[0].type.tensor_type.shape.dim]
+    one_line, lines = [1, 3, 32, None], [None, 3, 32, None]
+    assert free == {"det-float": [None, 3, None, None], "rec-float": one_line, "rec-batched": lines}
 
 
 def test_a_difference_is_found(onnx_files):
     inputs, reference = load_cases(onnx_files / "det-float.npz")
     reference[1] = reference[1] + 0.002
     with pytest.raises(PpedgeError, match=r"run 2 \(input \[2, 3, 96, 32\]\): largest difference 0.002"):
-        check(onnx_files / "det.onnx", inputs, reference)
-    assert check(onnx_files / "det.onnx", inputs, reference, tolerance=0.01) == pytest.approx(0.002, abs=1e-5)
+        check(onnx_files / "det-float.onnx", inputs, reference)
+    assert check(onnx_files / "det-float.onnx", inputs, reference, tolerance=0.01) == pytest.approx(0.002, abs=1e-5)
     reference[0] = reference[0][:, :, ::2]
     reference[1] = np.full_like(reference[1], np.nan)
     with pytest.raises(PpedgeError, match=r"run 1: shape .* instead of .*; run 2 .*: largest difference nan"):
-        check(onnx_files / "det.onnx", inputs, reference)
+        check(onnx_files / "det-float.onnx", inputs, reference)
 
 
 @pytest.mark.slow
 def test_same_model_same_bytes(onnx_files, tmp_path):
     to_onnx(onnx_files / "det-float", tmp_path / "m.onnx")
-    assert sha256(tmp_path / "m.onnx") == sha256(onnx_files / "det.onnx")
+    assert sha256(tmp_path / "m.onnx") == sha256(onnx_files / "det-float.onnx")
 
 
 def test_quantized_and_damaged_models_end_in_a_sentence(models, tmp_path):

@@ -64,9 +64,12 @@ def build(task):
 
 def export_tiny(task, kind, prefix):
     net = build(task)
-    if kind == "float":
-        export.save_cases(prefix.with_suffix(".npz"), export.reference_cases(net, task))
-        export.export_float(net, prefix, task)
+    if kind in ("float", "batched"):  # of a recogniser: one line at a time, any number of lines
+        cases = export.reference_cases(net, task)
+        if (task, kind) == ("rec", "float"):
+            cases = [(x[:1], y[:1]) for x, y in cases]
+        export.save_cases(prefix.with_suffix(".npz"), cases)
+        export.export_float(net, prefix, task, free_batch=kind == "batched")
         return
     from ppedge.models.weights import load_weights, state_of
     from ppedge.slim.int8.pact import calibrate, quantize, without_quantizers
@@ -79,7 +82,7 @@ def export_tiny(task, kind, prefix):
         weights, scales = without_quantizers(state_of(net))
         load_weights(same, weights, "the quantized network")
         write_json(prefix.with_suffix(".json"), export.quantizers(same, scales, task))
-        export.export_float(same, prefix, task)
+        export.export_float(same, prefix, task, free_batch=True)
         return
     export.export_quantized(net, prefix, task)
     prefix.with_suffix(".weights").write_text("\n".join(export.float_weights(net)))

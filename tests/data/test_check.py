@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ppedge.data.check import check, readable, usable
 from ppedge.data.formats import read_labels
@@ -18,6 +20,7 @@ def root(tmp_path):
     for name in ("short.jpg", "short.png"):
         data = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(data[: len(data) // 2])
+    (tmp_path / "nearly.png").write_bytes((tmp_path / "good.png").read_bytes()[:-1])
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not a picture at all")
     return tmp_path
@@ -31,10 +34,11 @@ def write(root: Path, *lines: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("empty.jpg", "no bytes"),
-        ("short.jpg", "cannot be read"),  # OpenCV would fill it up with grey and say nothing
-        ("short.png", "cannot be read"),
-        ("text.jpg", "not a picture"),
+        ("empty.jpg", "empty.jpg: the file is empty"),
+        ("short.jpg", "short.jpg: the picture is damaged"),  # OpenCV would fill it up with grey and say nothing
+        ("short.png", "short.png: the picture is damaged"),
+        ("nearly.png", "nearly.png: the picture is damaged"),  # Pillow's decoder does not look at the end
+        ("text.jpg", "text.jpg: not a picture"),
     ],
 )
 def test_bad_pictures_are_found_by_decoding(root, name, reason):
@@ -67,6 +71,44 @@ def test_training_refuses_bad_data_unless_told_to_skip_it(root):
     assert "ppedge data check" in error.value.hint and "--skip-bad" in error.value.hint
     samples, skipped = usable(labels, skip_bad=True)
     assert ([s.text for s in samples], skipped) == (["A"], 2)
+
+
+def regions(*points):
+    return json.dumps([{"transcription": "A", "points": corners} for corners in points])
+
+
+BOX = [[0, 0], [9, 0], [9, 9], [0, 9]]
+
+
+def test_regions_are_held_against_their_picture(root):
+    beyond, crossed = [[70, 0], [90, 0], [90, 9], [70, 9]], [[0, 0], [9, 9], [9, 0], [0, 9]]
+    lines = [regions(BOX), regions(BOX, beyond), regions(crossed, BOX), regions(BOX[::-1], [[-5, 3], *BOX[1:]]), "[]"]
+    labels = readable(read_labels(write(root, *(f"good.png\t{line}" for line in lines)), root, "detection"))
+    assert [p.line for p in labels.problems] == [2, 3]
+    assert "region 2: it lies outside" in labels.problems[0].reason
+    assert "good.png has 64 x 64 pixels" in labels.problems[0].reason and "EXIF" not in labels.problems[0].reason
+    assert "region 1: its edges cross" in labels.problems[1].reason
+    assert (labels.reversed, labels.clipped) == (1, 1)
+    assert labels.samples[1].polygons[0].tolist() == BOX
+    report = check([write(root, f"good.png\t{lines[3]}")], root, "detection").to_dict()
+    assert (report["reversed"], report["clipped"], report["boxes"]) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(("orientation", "corner"), [(6, 20), (6, 50), (8, 20)])
+def test_labels_drawn_on_the_stored_pixels_of_a_turned_photo(root, orientation, corner):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (100, 40)).save(root / "turned.jpg", exif=exif)
+    points = [[corner, 10], [90, 10], [90, 30], [corner, 30]]
+    [problem] = readable(read_labels(write(root, f"turned.jpg\t{regions(points)}"), root, "detection")).problems
+    for part in (
+        "region 1: ",
+        f"40 x 100 pixels after its EXIF turn (orientation {orientation})",
+        "the 100 x 40 pixels",
+    ):
+        assert part in problem.reason
+    upright = [[10, 20], [30, 20], [30, 90], [10, 90]]
+    assert not readable(read_labels(write(root, f"turned.jpg\t{regions(upright)}"), root, "detection")).problems
 
 
 def test_nothing_left_is_an_error(root):

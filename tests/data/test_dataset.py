@@ -4,11 +4,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
 from ppedge.data.formats import DetSample, RecSample
-from ppedge.data.pictures import Pictures
+from ppedge.data.pictures import Pictures, line_size
 from ppedge.errors import PpedgeError
+from ppedge.metrics.accuracy import read_crops
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, rec_width
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
@@ -104,10 +106,21 @@ def test_widths_are_those_of_the_lines(picture, tmp_path):
     assert len(set(found.tolist())) > 1
 
 
-def test_a_quad_that_cannot_be_cut_out_names_its_label(picture):
-    thin = np.array([[0, 0], [0.1, 0], [0.1, 9], [0, 9]], np.float32)
+def test_the_size_of_a_line_is_that_of_the_upright_picture(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 200)).save(tmp_path / "line.jpg", exif=exif.tobytes())
+    assert line_size(RecSample(tmp_path / "line.jpg", "a", "f:1")) == (200, 30)
+
+
+@pytest.mark.parametrize("width", [0.1, 40000])
+def test_a_quad_that_cannot_be_cut_out_names_its_label(picture, width):
+    quad = np.array([[0, 0], [width, 0], [width, 9], [0, 9]], np.float32)
+    sample = RecSample(picture, "a", "f:7", quad)
     with pytest.raises(PpedgeError, match="^f:7: "):
-        RecDataset([RecSample(picture, "a", "f:7", thin)], REC, None, CHARSET, 5)[(0, 0)]
+        RecDataset([sample], REC, None, CHARSET, 5)[(0, 0)]
+    with pytest.raises(PpedgeError, match="^f:7: "):
+        read_crops([sample])
 
 
 def test_a_picture_is_decoded_once_for_many_crops(rec_samples, monkeypatch):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ppedge.data.formats import (
     DetSample,
     Labels,
+    count_unusable,
     detection_line,
     read_all,
     read_labels,
@@ -72,7 +73,6 @@ def test_good_lines_of_both_kinds(root):
         ("\t" + json.dumps([region(points=[*SQUARE[:3], [0, float("nan")]])]), "not finite"),
         ("\t" + json.dumps([region(points=[*SQUARE[:3], [0, 10**400]])]), "not finite"),
         ("\t" + json.dumps([region(points=[*SQUARE[:3], [0, 1e30]])]), "absurdly large"),
-        ("\t" + json.dumps([region(points=[[0, 0], [1, 1], [2, 2], [3, 3]])]), "no area"),
         ("\t" + json.dumps([region(), region(points=[])]), "region 2: 0 points"),
     ],
 )
@@ -159,6 +159,33 @@ def test_lines_of_text_from_detection_labels():
     assert np.array_equal(lines[1].quad, started_right), "the order of four points says where the text starts"
     np.testing.assert_allclose(lines[2].quad, [[0, 0], [40, 0], [40, 10], [0, 10]], atol=1e-3)
     assert lines[0].where == "f:3"
+
+
+def test_marks_of_the_labelling_tool_are_kept(root):
+    marked = [
+        region("A") | {"difficult": False},
+        region("GUESS") | {"difficult": True},
+        region("B") | {"difficult": None, "key_cls": "None"},
+        region("C") | {"difficult": 1},
+        *(region(text) for text in ("待识别", "TEMPORARY", "###", "", "TEMPORARY ROAD")),
+        region("thin", [[0, 0], [0.5, 0], [0.5, 9], [0, 9]]),
+    ]
+    [sample] = read(root, f"a.png\t{json.dumps(marked)}".encode(), "detection").samples
+    assert sample.ignore == [False, True, False, True, True, True, True, False, False, False]
+    assert [line.text for line in rec_samples_from_detection([sample])] == ["A", "B", "TEMPORARY ROAD"]
+    assert count_unusable([sample]) == {
+        "marked difficult": 2,
+        "not read yet": 2,
+        "marked ### or *": 1,
+        "without a text": 1,
+        "too thin to be cut out": 1,
+    }
+
+
+@pytest.mark.parametrize("difficult", ["true", 2, [], {}])
+def test_a_mark_that_says_nothing_is_a_problem(root, difficult):
+    [problem] = read(root, f"a.png\t{json.dumps([region() | {'difficult': difficult}])}".encode(), "detection").problems
+    assert 'region 1: "difficult" is neither true nor false' in problem.reason
 
 
 def test_written_lines_are_read_back(root):

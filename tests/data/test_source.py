@@ -1,10 +1,13 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ppedge.data.formats import ClsSample, RecSample
-from ppedge.data.source import measurable, model_spec, read_samples
+from ppedge.data.source import measurable, model_spec, read_charset, read_samples
+from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec
 from small import make_data, tiny_recipe
 
@@ -43,6 +46,43 @@ def test_a_classifier_takes_the_crops_of_detection_labels(tmp_path):
     assert {sample.text for sample in samples} == {"0", "180"}
 
 
+def region(text, left, **marks):
+    return {"transcription": text, "points": [[left, 5], [left + 20, 5], [left + 20, 15], [left, 15]], **marks}
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A function that labels one picture with regions and returns a recipe of the task over it."""
+    Image.new("RGB", (80, 40)).save(tmp_path / "a.png")
+
+    def labelled(task, *regions):
+        for name in ("train.txt", "val.txt"):
+            (tmp_path / name).write_text(f"a.png\t{json.dumps(regions)}\n")
+        recipe = tiny_recipe(task, tmp_path)
+        return recipe.model_copy(update={"data": recipe.data.model_copy(update={"labels": "detection"})})
+
+    return labelled
+
+
+@pytest.mark.parametrize("task", ["det", "rec", "cls"])
+@pytest.mark.parametrize("split", ["train", "eval"])
+def test_a_region_outside_its_picture_is_refused(scene, task, split):
+    with pytest.raises(PpedgeError, match=r"txt:1: region 2: it lies outside.*a\.png has 80 x 40 pixels"):
+        read_samples(scene(task, region("A", 5), region("B", 80)), split)
+
+
+def test_what_gives_no_line_is_told(scene):
+    told = []
+    recipe = scene("rec", region("A", 5), region("B", 30, difficult=True), region("待识别", 55))
+    samples, skipped = read_samples(recipe, "train", say=told.append)
+    assert ([s.text for s in samples], skipped) == (["A"], 0)
+    assert told == ["data.train: regions that give no line: 1 marked difficult, 1 not read yet"]
+    read_samples(scene("det", region("A", 5), region("B", 30, difficult=True)), "eval", say=told.append)
+    assert told.pop() == "data.eval: regions that are ignored: 1 marked difficult"
+    read_samples(scene("rec", region("A", 5)), "train", say=told.append)
+    assert len(told) == 1, "nothing is said where nothing is left out"
+
+
 def test_other_tasks_are_evaluated_on_their_samples(cls_recipe):
     lines, _ = read_samples(cls_recipe, "train")
     recogniser = tiny_recipe("rec", cls_recipe.data.root)
@@ -62,3 +102,15 @@ def test_a_classifiers_specification_goes_through_json(cls_recipe):
 def test_scores_that_are_no_probabilities_are_refused(score):
     with pytest.raises(ValueError, match="turn_score must be between 0.5 and 1"):
         replace(ClsPostprocess(), turn_score=score)
+
+
+def test_whose_dictionary_is_held_to_the_rules_of_new_networks(tmp_path):
+    dictionary = tmp_path / "dict.txt"
+    dictionary.write_text("a\nb\na\n")
+    new = tiny_recipe("rec", tmp_path, data={"charset": str(dictionary), "use_space_char": True})
+    with pytest.raises(PpedgeError, match="'a' is on line 1 already"):
+        read_charset(new)
+    started = tiny_recipe("rec", tmp_path, data=new.data.model_dump(), train={"weights": "theirs.pdparams"})
+    assert read_charset(started).characters == read_charset(new, exists=True).characters == ("a", "b", "a", " ")
+    with pytest.raises(PpedgeError, match="'a' is on line 1 already"):
+        read_charset(started, exists=False)

@@ -10,7 +10,7 @@ from ppedge.data.formats import read_labels
 from ppedge.data.synth import ensure_synth, generate
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 from ppedge.recipe.data import Data, Synth
 
 KINDS = [("plates", "words"), ("words", "words"), ("scenes", "words"), ("scenes", "plates")]

@@ -45,8 +45,11 @@ def test_boxes_that_only_one_side_finds():
     np.testing.assert_array_equal(different.candidate, [square(0, 200), square(700)])
 
 
-def test_no_boxes_at_all_is_agreement():
-    assert BoxAgreement().share == TextAgreement().share == 1.0
+def test_nothing_found_is_no_agreement():
+    assert BoxAgreement().share == TextAgreement().share == 0.0
+    agreement = TextAgreement()
+    agreement.add("AB", Text("", 0.0), Text("", 0.0))
+    assert (agreement.share, agreement.found) == (1.0, 0)
 
 
 def test_strings():
@@ -54,7 +57,7 @@ def test_strings():
     agreement.add("AB", Text("AB", 0.9), Text("AB", 0.1))  # scores may differ
     agreement.add("AB", Text("A", 0.9), Text("AB", 0.8))
     agreement.add("ab", Text("ab", 0.9), Text("a b", float("nan")))  # nothing is normalised
-    assert agreement.to_dict() == {"share": pytest.approx(1 / 3), "lines": 3, "equal": 1}
+    assert agreement.to_dict() == {"share": pytest.approx(1 / 3), "lines": 3, "found": 3, "equal": 1}
     assert [one.sample for one in agreement.different] == [1, 2]
     assert agreement.different[1].to_dict() == {
         "label": "ab", "reference": {"text": "ab", "score": 0.9}, "candidate": {"text": "a b", "score": None}

@@ -39,12 +39,28 @@ def test_a_file_may_hold_a_space_a_tab_and_line_separators(tmp_path):
     assert Charset.from_name_or_file(path).characters == ("a", " ", "\u2028", "京")
 
 
+def test_of_a_network_that_exists_a_line_is_a_class_whatever_it_holds(tmp_path):
+    path = tmp_path / "chars.txt"
+    path.write_bytes("a\nb\na\n\nฤๅ\r\np\t\n x \n\u2028\nc\rd\n\n".encode())
+    charset = Charset.from_name_or_file(path, as_is=True)
+    assert charset.characters == ("a", "b", "a", "", "ฤๅ", "p\t", " x ", "\u2028", "c\rd", "")
+    assert charset.decode([5, 3, 4, 6]) == "ฤๅap\t"
+    assert charset.encode("abฤๅa") == [1, 2, 5, 1]
+    assert charset.missing("ฤaๅฤๅ") == "ฤๅ"
+
+
+def test_a_character_with_a_class_of_its_own_is_not_read_as_part_of_a_longer_entry():
+    charset = Charset(("ab", "a", "b", "cd", "cde"))
+    assert charset.encode("abcde") == [2, 3, 5]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a\n\nb\n", "line 2: an empty line"),
+        ("a\n\nb\n", "line 2: an empty line.*The dictionary of a network that exists stays as it is"),
         ("a\nbc\n", "line 2: 'bc' is more than one character"),
-        ("a\nb\na\n", "line 3: 'a' is on line 1 already"),
+        ("a\nb\na\n", "line 3: 'a' is on line 1 already.*The dictionary of a network that exists stays as it is"),
+        ("a\rb\r", "line 1: 'a.*more than one character"),
         ("", "no characters"),
         ("a\n\n", "line 2: an empty line"),  # only the last line's end is no line
     ],

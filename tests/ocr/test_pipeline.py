@@ -50,12 +50,18 @@ def crop(letter, width):
     return np.full((8, width, 3), "abcd".index(letter) * 60, np.uint8)
 
 
-def test_texts_come_back_in_the_crops_order_and_batches_are_sorted_by_width():
+def test_texts_come_back_in_the_crops_order_and_a_line_is_never_padded_to_another():
     engine = WidthReader()
-    crops = [crop("c", 60), crop("a", 20), crop("d", 40), crop("b", 10), crop("a", 80)]
+    crops = [crop("c", 60), crop("a", 20), crop("d", 40), crop("b", 10), crop("a", 60), crop("c", 60)]
     texts = Recognizer(engine, REC, batch_size=2)(crops)
-    assert "".join(text.text for text in texts) == "cadba"
-    assert engine.batches == [(2, 3, 8, 20), (2, 3, 8, 60), (1, 3, 8, 80)]
+    assert "".join(text.text for text in texts) == "cadbac"
+    assert engine.batches == [(2, 3, 8, 60), (1, 3, 8, 60), (1, 3, 8, 20), (1, 3, 8, 40), (1, 3, 8, 16)]
+
+
+def test_lines_narrower_than_the_least_width_go_together():
+    engine = WidthReader()
+    Recognizer(engine, REC)([crop("a", 3), crop("b", 7)])
+    assert engine.batches == [(2, 3, 8, 16)]
 
 
 def test_no_crops_no_texts():

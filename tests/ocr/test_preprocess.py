@@ -1,11 +1,10 @@
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ppedge.errors import PpedgeError
-from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, read_image, rec_width
+from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_width
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 
 
@@ -78,34 +77,6 @@ def test_pictures_of_the_wrong_shape_are_errors(shape):
 def test_no_crops_are_an_error():
     with pytest.raises(PpedgeError, match="no crops"):
         prepare_rec([], RecPreprocess())
-
-
-def test_pictures_are_read_as_bgr_whatever_they_were(tmp_path):
-    colour = np.full((4, 6, 3), (200, 100, 0), np.uint8)
-    for name, image in {
-        "ü 1.png": colour,
-        "grey.png": colour[..., 0],
-        "alpha.png": np.dstack([colour, colour[..., 0]]),
-    }.items():
-        (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
-        assert read_image(tmp_path / name).shape == (4, 6, 3)
-    assert read_image(tmp_path / "ü 1.png")[0, 0].tolist() == [200, 100, 0]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [(None, "cannot be read"), (b"", "the file is empty"), (b"hello", "not a picture")]
-)
-def test_unreadable_pictures_are_one_sentence(tmp_path, content, message):
-    path = tmp_path / "picture.jpg"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(PpedgeError, match=rf"picture\.jpg: {message}"):
-        read_image(path)
-
-
-def test_a_folder_is_not_a_picture(tmp_path):
-    with pytest.raises(PpedgeError, match="cannot be read"):
-        read_image(tmp_path)
 
 
 @pytest.mark.parametrize(("width", "filled"), [(20, 40), (96, 192), (300, 192)])

@@ -54,6 +54,20 @@ def test_every_recipe_that_is_shipped_loads(path):
         assert loaded.name == path.stem
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Global: {use_gpu: true}\nArchitecture: {model_type: det, Backbone: {name: MobileNetV3}}\nTrain: {}\n",
+        "Global: {model_name: PP-OCRv4_mobile_rec}\nPostProcess: {name: CTCLabelDecode}\n",
+    ],
+)
+def test_a_configuration_of_paddleocr_is_recognised(tmp_path, text):
+    path = tmp_path / "theirs.yml"
+    path.write_text(text)
+    with pytest.raises(PpedgeError, match=r"theirs\.yml: a configuration of PaddleOCR, not a recipe.*in recipes/"):
+        load(path)
+
+
 @pytest.mark.parametrize("path", [p for p in RECIPES if "recipes:" not in p.read_text()], ids=lambda path: path.name)
 def test_a_saved_recipe_reads_back_equal(path, tmp_path):
     recipe = load_recipe(path, ["validate.gates.max_difference=1e-5", "seed=3"])

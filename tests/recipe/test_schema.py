@@ -164,5 +164,6 @@ def test_sizes_come_from_the_recipe(tmp_path):
     assert trace_shape(tiny_recipe("det", tmp_path)) == (1, 3, 64, 64)
     wide = tiny_recipe("cls", tmp_path, cls_preprocess={"height": 80, "width": 160})
     assert (trace_shape(wide), count_size(wide)) == ((1, 3, 80, 160), (80, 160))
+    assert exported_shape("rec", 48, free_batch=True) == (-1, 3, 48, -1)
     assert exported_shape("rec", 48) == (1, 3, 48, -1) and exported_shape("det", 0) == (-1, 3, -1, -1)
     assert all(shape[2] == 48 for shape in case_shapes("rec", 48))

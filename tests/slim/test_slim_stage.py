@@ -10,6 +10,7 @@ from ppedge.cost.measured import named
 from ppedge.cost.report import layer_names
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb
+from ppedge.metrics.scores import RecMetric
 from ppedge.models.flops import count_flops
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
@@ -64,12 +65,12 @@ def run_of(trained, tmp_path):
     return copy
 
 
-def slim(run, *overrides, gains=None, **options):
+def slim(run, *overrides, gains=None, reporter=QUIET, **options):
     """Slim a run; ``gains`` gives what a network's layers save in int8."""
     if gains is not None:
         options["price"] = lambda net: Prices({}, gains(net))
     recipe = load_recipe(run.recipe_path, overrides)
-    return run_slim(recipe, run, device="cpu", reporter=QUIET, **options), recipe
+    return run_slim(recipe, run, device="cpu", reporter=reporter, **options), recipe
 
 
 def hashes(run):
@@ -119,12 +120,43 @@ def test_flat_pruning_alone(run_of):
         load_quantized(run, Task(recipe))
 
 
+def test_what_slimming_loses_is_held_against_a_limit_and_the_files_are_kept(run_of, ppedge_here, monkeypatch):
+    """The network reads every line as it was trained, and none once it is slimmed."""
+    run, measured = run_of("rec"), []
+
+    def measure(task, net, samples, **options):
+        metric, alive = RecMetric(), not measured
+        measured.append(net)
+        metric.update([sample.text if alive else "" for sample in samples], [sample.text for sample in samples])
+        return metric
+
+    monkeypatch.setattr(Task, "measure", measure)
+    arguments = [run.path, "--prune", "none", "--quant", "none", "--device", "cpu"]
+    code, out, err = ppedge_here("slim", *arguments)
+    assert code == 1
+    assert (
+        "slimming took exact on data.eval from 1.0000 to 0.0000, 1.0000 where slim.max_metric_drop allows 0.03" in err
+    )
+    assert "the files are kept" in err and "float  exact 1.0000" in out
+    assert run.artifact("slim", "best.pdparams").is_file()
+    drop = run.manifest("slim")["drop"]
+    assert (drop["before"], drop["after"], drop["passed"]) == (1.0, 0.0, False)
+    measured.clear()
+    code, _, err = ppedge_here("slim", *arguments, "--force", "--set", "slim.max_metric_drop=null")
+    assert (code, run.manifest("slim")["drop"]["passed"]) == (0, True), err
+
+
 def test_a_classifiers_sensitivity_is_measured_on_lines_both_ways(run_of):
-    run = run_of("cls")
-    metrics, _ = slim(run, "slim.quant.method=none")
+    run, said = run_of("cls"), []
+    reporter = Reporter(quiet=True)
+    reporter.say = said.append
+    metrics, _ = slim(run, "slim.quant.method=none", reporter=reporter)
     record = json.loads(run.artifact("slim", "sensitivity.json").read_text())
     assert (record["metric"], record["samples"]) == ("accuracy", 4)  # of two lines
     assert set(metrics["finetuned"]) == {"accuracy"}
+    (line,) = [line for line in said if line.startswith("sensitivity: ")]  # says early how long it will take
+    tries = sum(len(group["drops"]) for group in record["groups"])
+    assert f"{len(record['groups'])} groups of channels, {tries} measurements on 4 pictures: about " in line
 
 
 def test_quantizing_alone(run_of):

@@ -86,12 +86,13 @@ def test_three_kills_change_no_byte(recipe, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_reaches_the_workers_too_and_leaves_a_checkpoint(recipe, tmp_path):
-    """A terminal sends SIGINT to the whole group."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_the_workers_too_and_leaves_a_checkpoint(recipe, tmp_path, number):
+    """A terminal sends SIGINT to the whole group, and `timeout` SIGTERM."""
     run = tmp_path / "run"
     process = start(recipe, run)
     wait_for_steps(process, run, 2)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err

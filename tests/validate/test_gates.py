@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from ppedge.data.source import spread
 from ppedge.errors import GateError
 from ppedge.metrics.agreement import BoxAgreement, TextAgreement
 from ppedge.metrics.bootstrap import Difference
+from ppedge.metrics.drop import Drop
 from ppedge.metrics.tensors import TensorParity
 from ppedge.ocr.ctc import Text
 from ppedge.ocr.db import Box
@@ -47,7 +49,7 @@ def check(limits, precision="fp32", task="det", **figures):
     return {row.gate: row.passed for row in rows}
 
 
-NONE = {"max_difference": None, "max_metric_drop": None}
+NONE = {"max_difference": None, "max_metric_drop": None, "min_found": None}
 ALWAYS = {"broken_outputs": True, "repeat_differences": True}
 
 
@@ -70,6 +72,9 @@ ALWAYS = {"broken_outputs": True, "repeat_differences": True}
         ({"max_metric_drop": 0.01}, {"drop": 0.02, "precision": "int8"}, {"max_metric_drop": False}),
         ({"max_metric_drop": 0.005}, {"drop": 0.01}, {"max_metric_drop": True}),  # from 0 to 0.03: it may be chance
         ({"max_metric_drop": 0.005}, {"drop": 0.011}, {"max_metric_drop": False}),
+        ({"min_found": 10}, {"wrong": 10}, {"min_found": True}),  # of the PC alone
+        ({"min_found": 11}, {}, {"min_found": False}),
+        ({"min_found": 11}, {"task": "rec"}, {"min_found": False}),
         ({"min_box_agreement": 0.9}, {"wrong": 1}, {"min_box_agreement": True}),
         ({"min_box_agreement": 0.9}, {"wrong": 2}, {"min_box_agreement": False}),
         ({"min_box_agreement": 1.0}, {"wrong": 2, "task": "rec"}, {}),  # not a recogniser's
@@ -115,6 +120,24 @@ def test_a_drop_that_may_be_chance_passes_and_says_so():
     assert row["by_chance"] and row["passed"]
     note = "95% interval +0.0000 to +0.0300: may be chance"
     assert gates.told(row) == f"max_metric_drop 0.01 > 0.005 (m.onnx on cortex-a53; {note})"
+
+
+def test_two_engines_that_find_nothing_do_not_agree():
+    nothing = parity()
+    nothing.agreement.__init__()
+    (row,) = [r for r in gates.check_parity(Gates(), "m.onnx", "int8", "cortex-a53", nothing) if r.gate == "min_found"]
+    assert not row.passed
+    assert gates.told(row.to_dict()) == "min_found 0 < 1 (m.onnx on cortex-a53; boxes that the PC finds)"
+
+
+def test_what_slimming_lost_is_a_gate_of_the_report():
+    drop = Drop("hmean", 0.7, 0.2, 0.5, 0.4, 0.6, 0.03)
+    (row,) = gates.check_slimming(drop)
+    assert gates.told(row.to_dict()) == (
+        "slim.max_metric_drop 0.5 > 0.03 (slim; hmean 0.7000 as trained, 0.2000 slimmed; "
+        "95% interval +0.4000 to +0.6000)"
+    )
+    assert gates.check_slimming(replace(drop, limit=None)) == gates.check_slimming(None) == []
 
 
 def test_a_row_in_words():

@@ -8,6 +8,7 @@ import pytest
 
 from ppedge.validate.html import CLASSES, PAGE, render, write_page
 from ppedge.validate.markup import tag
+from ppedge.validate.side_by_side import rows as rows_of
 
 EVIL = "<script>alert('&')</script>\""
 PIXEL = b"\xff\xd8\xff\xe0"
@@ -121,6 +122,23 @@ def test_every_gate_has_a_row_and_failures_come_first(report):
         ["max_nb_bytes", "✗ failed", "not finite", "≤ 1e+06", "rec.int8.nb", "any", ""],
         ["broken_outputs", "✓ passed", "0.0179", "≤ 0.005", "rec.int8.nb", "cortex-a53", EVIL],
     ]
+
+
+def test_trained_slimmed_and_shipped_stand_side_by_side(report):
+    slim = {"metrics": {"float": {"exact": 0.75}, "finetuned": {"exact": 0.7}, "quantized": {"exact": 0.69}},
+            "measured_on": "test"}  # fmt: skip
+    report["accuracy"] = rows_of(slim, report["models"], "test")
+    page = page_of(report)
+    start = page.rows.index(["Network", "Precision", "Computed by", "exact", "Pictures"])
+    assert page.rows[start + 1 : start + 6] == [
+        ["trained", "fp32", "training", "0.7500", "data.test, all"],
+        ["pruned", "fp32", "training", "0.7000", "data.test, all"],
+        ["quantized", "int8", "training", "0.6900", "data.test, all"],
+        ["rec.fp32.nb", "fp32", "pc", "0.9697", "data.test, 20"],
+        ["rec.fp32.nb", "fp32", "cortex-a53", "0.9518", "data.test, 20"],
+    ]
+    assert page.rows.count(["rec.fp32.nb", "fp32", "pc", "0.9697", "data.test, 20"]) == 1  # for two cores
+    assert rows_of(None, report["models"], "eval")[0]["network"] == "rec.fp32.nb"
 
 
 def test_cost_of_every_file_and_core(report):

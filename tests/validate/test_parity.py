@@ -69,7 +69,7 @@ def test_the_same_engine_twice(det_samples):
     assert parity.tensors.identical
     assert parity.agreement.to_dict() == {"share": 1.0, "reference": 3, "candidate": 3, "matched": 3}
     assert parity.reference_metrics == parity.candidate_metrics == {"precision": 1.0, "recall": 1.0, "hmean": 1.0}
-    assert parity.drop == parity.max_difference == 0.0
+    assert parity.drop().value == parity.max_difference == 0.0
     assert [shape.name for shape in parity.shapes] == SHAPES
     assert parity.broken_outputs == parity.repeat_differences == 0
 
@@ -156,7 +156,7 @@ def test_a_box_that_is_lost(det_samples):
     assert parity.agreement.to_dict() == {"share": 0.8, "reference": 3, "candidate": 2, "matched": 2}
     assert [different.sample for different in parity.agreement.different] == [2]
     assert parity.candidate_metrics["recall"] == pytest.approx(2 / 3)
-    assert parity.drop == pytest.approx(1 - 0.8)
+    assert parity.drop().value == pytest.approx(1 - 0.8)
     assert parity.differences["hmean"].low < -0.2 < parity.differences["hmean"].high == 0.0
 
 
@@ -226,12 +226,12 @@ def test_a_classifiers_directions_are_compared_as_strings(tmp_path):
     parity = both(CLS, samples, says_by_first_column, says_by_first_column)
     assert parity.metric == "accuracy"
     assert parity.reference_metrics == parity.candidate_metrics == {"accuracy": 1.0}
-    assert parity.agreement.to_dict() == {"share": 1.0, "lines": 2, "equal": 2}
+    assert parity.agreement.to_dict() == {"share": 1.0, "lines": 2, "found": 2, "equal": 2}
     assert [shape.name for shape in parity.shapes] == SHAPES
     assert {shape.input_shape for shape in parity.shapes} == {(1, 3, 16, 64)}
 
     parity = both(CLS, samples, says_by_first_column, lambda x: np.tile(np.float32([0.9, 0.1]), (len(x), 1)))
-    assert (parity.agreement.share, parity.drop) == (0.5, 0.5)
+    assert (parity.agreement.share, parity.drop().value) == (0.5, 0.5)
     (different,) = parity.agreement.different
     assert different.to_dict()["reference"]["text"] == different.label == "180"
     assert different.to_dict()["candidate"] == {"text": "0", "score": pytest.approx(0.9)}

@@ -6,26 +6,36 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ppedge.errors import MissingError
 from ppedge.process import run_child
+from ppedge.runs import swap_in
+from ppedge.scratch import sweep, temporary
+from ppedge.trust import make_own, name_sum, require_own, seal
 
 Progress = Callable[[str], None]
+_HINT = "Make room, or set XDG_CACHE_HOME to a folder you may write to."
+
+
+def cache_base() -> Path:
+    """Return the folder of all of the user's caches: ``$XDG_CACHE_HOME``, by default ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification: a relative path there is to be ignored.
+    return Path(base) if base.startswith("/") else Path.home() / ".cache"
 
 
 def cache_root() -> Path:
-    """Return ppedge's folder in the user's cache: ``$XDG_CACHE_HOME/ppedge``, by default ``~/.cache/ppedge``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: a relative path there is to be ignored.
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "ppedge"
+    """Return ppedge's folder in the user's cache."""
+    return cache_base() / "ppedge"
 
 
 def compiled(source: Path, folder: Path, options: Sequence[str], purpose: str, *, depends: str = "") -> Path:
     """Return a shared library made from a C source, compiling it unless the folder has it.
+
+    The library's name ends in its own sha256: one that has other bytes by now is built anew, and that is said.
 
     Args:
         source: The C file.
@@ -35,74 +45,108 @@ def compiled(source: Path, folder: Path, options: Sequence[str], purpose: str, *
         depends: What else the library depends on, for instance the processor it is made for.
 
     Raises:
-        MissingError: There is no C compiler.
+        UntrustedError: Another user may have written the library, or may write to the folder.
+        MissingError: There is no C compiler, or the folder cannot be written.
         PpedgeError: The compiler failed.
     """
     key = hashlib.sha256("\0".join([source.read_text(encoding="utf-8"), *options, depends]).encode()).hexdigest()[:12]
-    path = folder / f"{source.stem}-{key}.so"
-    if path.is_file():
-        return path
+    require_own(folder, cache_base())
+    damaged = None
+    for path in sorted(folder.glob(f"{source.stem}-{key}-*.so")):
+        require_own(path, path)
+        if path.stem.endswith(f"-{name_sum(path)}"):
+            return path
+        damaged = path
     compiler = shutil.which("cc")
     if compiler is None:
         raise MissingError(f"{purpose} needs the C compiler cc, which is not on this machine.", "Install gcc.")
-    folder.mkdir(parents=True, exist_ok=True)
-    # Renamed into place, so that two processes that start together are safe.
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{source.stem}-") as scratch:
-        built = Path(scratch) / path.name
-        run_child([compiler, *options, "-shared", "-fPIC", "-o", built, source], f"compiling {source.name}")
-        built.rename(path)
+    try:
+        path = _compile(compiler, source, folder, options, key)
+    except OSError as error:
+        raise MissingError(
+            f"{purpose} needs {source.name} compiled into {folder}: {error.strerror or error}.", _HINT
+        ) from error
+    if damaged is not None:
+        if damaged != path:
+            damaged.unlink(missing_ok=True)
+        say(f"{damaged}: was damaged, and has been built anew.")
     return path
 
 
+def _compile(compiler: str, source: Path, folder: Path, options: Sequence[str], key: str) -> Path:
+    make_own(folder)
+    prefix = f".{source.stem}-"
+    sweep(folder, f"{prefix}*")
+    # Renamed into place, so that two processes that start together are safe.
+    with temporary(folder, prefix) as work:
+        built = work / "built.so"
+        run_child([compiler, *options, "-shared", "-fPIC", "-o", built, source], f"compiling {source.name}")
+        built.chmod(0o755)
+        path = folder / f"{source.stem}-{key}-{name_sum(built)}.so"
+        built.replace(path)
+    return path
+
+
+def say(sentence: str) -> None:
+    """Tell a person what became of something in the cache."""
+    from ppedge.progress import Reporter  # only where there is something to say: its library takes a while to import
+
+    Reporter().say(sentence)
+
+
 def built_once(
-    kind: str, name: str, build: Callable[[Path, Progress], None], failed: str, progress: Progress | None = None
+    kind: str,
+    name: str,
+    build: Callable[[Path, Progress], None],
+    failed: str,
+    progress: Progress | None = None,
+    *,
+    anew: bool = False,
 ) -> Path:
     """Return a folder of the cache, building it unless it is there; safe when several processes start together.
 
     Args:
         kind: What the folder's name begins with; folders of one kind are built one at a time.
         name: The folder's name, which should depend on everything it is made from.
-        build: Fills a temporary sibling, which is renamed when it is whole.
+        build: Fills a temporary sibling, which is sealed (see `ppedge.trust`) and renamed when it is whole.
         failed: Begins the error's sentence, before the cache's folder: ``... could not be built in``.
         progress: Told what is being done, one sentence a step.
+        anew: Build it even if it is there.
 
     Raises:
+        UntrustedError: Another user may have written the folder, or may write to it.
         MissingError: There is no room, or the cache folder cannot be written.
     """
     tell = progress or (lambda _: None)
     root = cache_root()
     folder = root / name
-    if folder.is_dir():
+    require_own(folder, cache_base())
+    if folder.is_dir() and not anew:
         return folder
     try:
+        make_own(root)
         with locked(root / f"{kind}.lock", tell):
-            if not folder.is_dir():
-                for leftover in root.glob(f".{kind}-*.partial"):
-                    shutil.rmtree(leftover, ignore_errors=True)
+            if anew or not folder.is_dir():
                 _build(kind, folder, build, tell)
     except OSError as error:
-        raise MissingError(
-            f"{failed} {root}: {error.strerror or error}.",
-            "Make room, or set XDG_CACHE_HOME to a folder you may write to.",
-        ) from error
+        raise MissingError(f"{failed} {root}: {error.strerror or error}.", _HINT) from error
     return folder
 
 
 def _build(kind: str, folder: Path, build: Callable[[Path, Progress], None], tell: Progress) -> None:
-    work = Path(tempfile.mkdtemp(prefix=f".{kind}-", suffix=".partial", dir=folder.parent))
-    try:
+    prefix = f".{kind}-partial-"
+    sweep(folder.parent, f"{prefix}*")
+    with temporary(folder.parent, prefix) as work:
         work.chmod(0o755)
         build(work, tell)
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+        seal(work)
+        swap_in(work, folder, folder.with_name(f".{folder.name}.old"))
 
 
 @contextmanager
 def locked(path: Path, tell: Progress) -> Iterator[None]:
     """Hold a lock file for the time of the block; the kernel lets go of it when a process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_own(path.parent)
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,21 +6,60 @@ The command line prints ``message`` and ``hint`` and ends with ``exit_code``; a 
 
 from __future__ import annotations
 
+import re
+import reprlib
+
+# Control characters, line and paragraph separators, what turns the direction of text, halves of a surrogate pair.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+SHOWN = 80
+"""Characters of a value that a message shows."""
+_BITS = 256
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, for a terminal: what is not to be printed stands as in a Python string.
+
+    Names and values come from files that somebody else wrote; ``ESC`` and its like would be carried out by a terminal.
+    Texts in any script stay as they are.
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class _Shown(reprlib.Repr):
+    def repr_int(self, value: int, level: int) -> str:
+        """Decimal digits take quadratic time, and Python refuses more than 4300 of them."""
+        return str(value) if value.bit_length() <= _BITS else f"a number of {value.bit_length()} bits"
+
+
+_SHOWN = _Shown()
+_SHOWN.maxlevel = 3
+_SHOWN.maxstring = _SHOWN.maxother = SHOWN
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it: as Python writes it, cut to `SHOWN` characters, however large it is."""
+    return cut(_SHOWN.repr(value))
+
+
+def cut(text: str, limit: int = SHOWN) -> str:
+    """Return a text, cut to ``limit`` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
 
 class PpedgeError(Exception):
     """Bad input or usage (exit code 2), and the parent of the other errors.
 
     Args:
-        message: One sentence: what is wrong, and where.
-        hint: One sentence: what to do about it.
+        message: One sentence: what is wrong, and where. It is kept as `printable`.
+        hint: One sentence: what to do about it, likewise.
     """
 
     exit_code = 2
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = printable(hint)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()

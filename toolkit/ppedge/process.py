@@ -10,12 +10,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ppedge.errors import MissingError, PpedgeError
 
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
+# Looked up once, here: between fork and exec of a process with threads, loading anything may wait for ever.
+_PRCTL = ctypes.CDLL(None).prctl
 
 
 def run_child(
@@ -28,6 +30,8 @@ def run_child(
     cwd: Path | None = None,
 ) -> str:
     """Run a command to its end and return what it printed (stdout and stderr together).
+
+    The child ends with this process, however that ends, and at once when this call is interrupted.
 
     Args:
         argv: The command and its arguments; no shell is involved.
@@ -52,6 +56,7 @@ def run_child(
             env={**os.environ, **(env or {})},
             cwd=cwd,
             check=False,
+            preexec_fn=tied_to_this_process(),
         )
     except FileNotFoundError as error:
         raise MissingError(f"{what}: the program {command[0]} was not found.", "Run `ppedge doctor`.") from error
@@ -73,7 +78,22 @@ def run_module(module: str, arguments: Sequence[str | Path], what: str, **option
 
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies, however that happens; Linux only, as all of ppedge."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def tied_to_this_process() -> Callable[[], None]:
+    """Return a ``preexec_fn`` by which a child dies with this process.
+
+    More exactly, with the thread that starts it: that thread must live as long as the child is needed.
+    """
+    parent = os.getpid()
+
+    def tie() -> None:
+        die_with_parent()
+        if os.getppid() != parent:  # it died before the kernel was told
+            os._exit(1)
+
+    return tie
 
 
 def death(returncode: int) -> str:

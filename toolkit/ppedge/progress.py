@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ppedge.errors import printable
+
 LINE_EVERY = 30.0
+MINUTES_FROM = 90.0
 
 
 class Reporter:
@@ -18,14 +21,14 @@ class Reporter:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._said: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print one line."""
         if not self.quiet:
-            self.console.print(text, markup=False)
+            self.console.print(printable(text))
 
     def say_once(self, text: str) -> None:
         """Print one line, unless it was printed before: a command may run several stages."""
@@ -39,13 +42,18 @@ class Reporter:
         if self.quiet or not sys.stderr.isatty():
             yield Step(self, title, total, done)
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                   TextColumn("{task.fields[note]}"))  # fmt: skip
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+                   TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False))  # fmt: skip
         with Progress(*columns, console=self.console, transient=True) as bar:
             step = Step(self, title, total, done)
-            identity = bar.add_task(title, total=total, completed=done, note="")
-            step.show = lambda: bar.update(identity, completed=step.done, note=step.note)
+            identity = bar.add_task(printable(title), total=total, completed=done, note="")
+            step.show = lambda: bar.update(identity, completed=step.done, note=printable(step.note))
             yield step
+
+
+def roughly(seconds: float) -> str:
+    """Return a time as one says it before it has passed: ``about 40 s``, ``about 5 minutes``."""
+    return f"about {seconds:.0f} s" if seconds < MINUTES_FROM else f"about {seconds / 60:.0f} minutes"
 
 
 class Step:

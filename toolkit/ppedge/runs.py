@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -21,14 +22,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppedge import __version__
-from ppedge.errors import PpedgeError
+from ppedge.errors import Interrupted, PpedgeError, cut, shown
+from ppedge.state import Manifest, checked
 
 STAGES = ("train", "slim", "convert", "validate")
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yml"
 SCHEMA = 1
+RESUMED_FROM = {"train": "last.ckpt", "slim": "cut/findings.json"}
+"""By stage: the file in its working folder that says there is something to go on from."""
 LIBRARIES = ("paddlepaddle", "paddlepaddle-gpu", "paddleslim", "paddlelite", "paddle2onnx", "onnxruntime", "numpy",
              "opencv-python-headless")  # fmt: skip
+
+_locked_here: set[Path] = set()
+"""Lock files of the stages that this process is at work on."""
 
 
 @contextmanager
@@ -71,14 +78,32 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        PpedgeError: The file is missing or is not JSON.
+        PpedgeError: The file is missing or is not JSON, or a number in it is not finite.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite)
     except FileNotFoundError as error:
         raise PpedgeError(f"{path}: no such file.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise PpedgeError(f"{path}: not JSON ({error}).", "Repeat the stage that writes it.") from error
+    except (ValueError, RecursionError) as error:
+        raise PpedgeError(f"{path}: not JSON ({cut(str(error))}).", "Repeat the stage that writes it.") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _not_finite(text)
+
+
+def _not_finite(text: str) -> float:
+    raise ValueError(f"the number {shown(text)} is not finite")
+
+
+def read_state(path: Path, kind: Any, what: str, hint: str) -> Any:
+    """Read a JSON file that ppedge wrote, as the type that it is to have; see `state.checked`.
+
+    Raises:
+        PpedgeError: The file is missing or is not JSON, or holds something else.
+    """
+    return checked(kind, read_json(path), path, what, hint)
 
 
 def sha256(path: Path) -> str:
@@ -111,8 +136,8 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         for name in STAGES:
-            if self._old(name).exists() and not self.stage(name).exists():
-                self._put_back(name)
+            if self._old(name).exists() or (self.partial(name).exists() and not self.interrupted(name)):
+                self._clear_up(name)
         self._take_recipe()
 
     def _take_recipe(self) -> None:
@@ -125,11 +150,17 @@ class Run:
             with atomic_write(self.recipe_path) as file:
                 file.write(kept.read_bytes())
 
-    def _put_back(self, name: str) -> None:
-        """Undo the first of the two renames of `writing` if a kill came between them."""
-        with suppress(PpedgeError), self._alone(name):
+    def _clear_up(self, name: str) -> None:
+        """Remove what a killed process left of a stage, unless one is at work on it.
+
+        A kill between the two renames of `writing` has left the earlier result under its other name.
+        """
+        with suppress(PpedgeError, OSError), self._alone(name):  # one is at work, or only reading is allowed here
             if self._old(name).exists() and not self.stage(name).exists():
                 self._old(name).rename(self.stage(name))
+            shutil.rmtree(self._old(name), ignore_errors=True)
+            if not self.interrupted(name):
+                shutil.rmtree(self.partial(name), ignore_errors=True)
 
     @property
     def recipe_path(self) -> Path:
@@ -143,6 +174,10 @@ class Run:
     def partial(self, name: str) -> Path:
         """The folder in which a stage works until it is done."""
         return self.path / f".{name}.partial"
+
+    def interrupted(self, name: str) -> bool:
+        """Whether an interrupted attempt at a stage lies there, with which ``--resume`` goes on."""
+        return name in RESUMED_FROM and (self.partial(name) / RESUMED_FROM[name]).is_file()
 
     def _old(self, name: str) -> Path:
         return self.path / f".{name}.old"
@@ -176,18 +211,16 @@ class Run:
         finished = [name for name in among if self.done(name)]
         return finished[-1] if finished else None
 
-    def manifest(self, name: str) -> dict[str, Any]:
+    def manifest(self, name: str) -> Manifest:
         """Read a stage's manifest.
 
         Raises:
-            PpedgeError: The stage has not been run, or its manifest is damaged.
+            PpedgeError: The stage has not been run, or its manifest is damaged or another version's.
         """
         if not self.done(name):
             raise PpedgeError(f"{self.path}: the stage {name} has not been run.", f"Run `ppedge {name} {self.path}`.")
-        value = read_json(self.stage(name) / MANIFEST)
-        if not _is_manifest(value):
-            raise PpedgeError(f"{self.stage(name) / MANIFEST}: not a manifest.", f"Run `ppedge {name}` with --force.")
-        return value
+        path = self.stage(name) / MANIFEST
+        return Manifest(path, name, read_json(path))
 
     def artifact(self, stage: str, name: str) -> Path:
         """Return an artifact after checking it against its manifest.
@@ -206,39 +239,48 @@ class Run:
         raise PpedgeError(f"{path}: not an artifact of this run.", f"Repeat `ppedge {stage}` and ask for it.")
 
     @contextmanager
-    def writing(self, name: str, *, force: bool = False, keep: str = "", resume: bool = False) -> Iterator[Path]:
+    def writing(self, name: str, *, force: bool = False, resume: bool = False) -> Iterator[Path]:
         """Yield the working folder of a stage and put it in place when the block ends well.
+
+        After an error the folder is kept if there is something in it to go on from, see `RESUMED_FROM`.
 
         Args:
             name: The stage.
             force: Replace an earlier result; without it an earlier result is an error.
-            keep: Name of a file: where it is after an error, the folder is kept, for ``--resume``.
-            resume: Go on with a folder that was kept.
+            resume: Go on with a folder that was kept, and replace an earlier result as its attempt was to.
 
         Raises:
             PpedgeError: There is a result already, and no ``force``; or another process is at work on the stage.
+            Interrupted: Ctrl-C or SIGTERM came.
         """
         with self._alone(name):
-            yield from self._writing(name, force=force, keep=keep, resume=resume)
+            yield from self._writing(name, force=force, resume=resume)
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
         """Hold a stage's lock, which a process loses when it dies and its own children (loader workers) never have."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / f".{name}.lock").open("w") as lock:
+        taken = PpedgeError(f"{self.path}: another process is at work on its {name} stage.", "Wait for it to end.")
+        path = (self.path / f".{name}.lock").resolve()
+        if path in _locked_here:  # opening it again would let go of the lock
+            raise taken
+        with path.open("w") as lock:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise PpedgeError(
-                    f"{self.path}: another process is at work on its {name} stage.", "Wait for it to end."
-                ) from error
-            yield
+                raise taken from error
+            _locked_here.add(path)
+            try:
+                yield
+            finally:
+                _locked_here.discard(path)
 
-    def _writing(self, name: str, *, force: bool, keep: str, resume: bool) -> Iterator[Path]:
+    def _writing(self, name: str, *, force: bool, resume: bool) -> Iterator[Path]:
         target, partial = self.stage(name), self.partial(name)
-        if target.exists() and not force:
+        going_on = resume and self.interrupted(name)  # who began it has allowed it to replace what is there
+        if target.exists() and not (force or going_on):
             raise PpedgeError(f"{target}: there already.", "Use --force to replace it.")
-        if partial.exists() and not (resume and (partial / keep).is_file()):
+        if partial.exists() and not going_on:
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
         for unfinished in partial.glob(".*"):  # what `atomic_write` was at when the earlier attempt was killed
@@ -246,9 +288,12 @@ class Run:
                 unfinished.unlink()
         try:
             yield partial
-        except BaseException:
-            if not (partial / keep).is_file():
+        except BaseException as error:
+            kept = self.interrupted(name)
+            if not kept:
                 shutil.rmtree(partial, ignore_errors=True)
+            if isinstance(error, KeyboardInterrupt):
+                raise _interrupted(name, partial if kept else None) from error
             raise
         swap_in(partial, target, self._old(name))
         self._take_recipe()
@@ -289,12 +334,12 @@ class Run:
         write_json(folder / MANIFEST, manifest)
 
 
-def _is_manifest(value: Any) -> bool:
-    if not isinstance(value, dict) or not {"metrics", "parent"} <= value.keys():
-        return False
-    outputs = value.get("outputs")
-    return isinstance(outputs, list) and all(
-        isinstance(entry, dict) and {"path", "sha256"} <= entry.keys() for entry in outputs
+def _interrupted(name: str, kept: Path | None) -> Interrupted:
+    """Return what is said of a stage that Ctrl-C or SIGTERM ended, where what was at work had nothing to say."""
+    if kept is not None:
+        return Interrupted(f"Interrupted; {kept} keeps what was done.", "Go on with --resume.")
+    return Interrupted(
+        f"Interrupted; of the stage {name} nothing is kept, earlier results are whole.", "Repeat the command."
     )
 
 

@@ -174,7 +174,8 @@ def test_what_cannot_be_a_label_is_not_taken(text, taken, make, add):
 @pytest.mark.parametrize("task", ["det", "rec", "cls"])
 def test_what_is_drawn_depends_on_nothing_but_seed_epoch_and_index(task, make, add, pictures):
     """Nor on workers: each begins with a copy of the data set."""
-    from ppedge.train.batches import Batches, loader
+    from ppedge.train.batches import Batches
+    from ppedge.train.loader import load
 
     def mark(sample, settings, rng, draw_other):
         others = [int(draw_other().image[0, 0, 0]) // 50 for _ in range(3)]
@@ -189,9 +190,11 @@ def test_what_is_drawn_depends_on_nothing_but_seed_epoch_and_index(task, make, a
     assert content(make(task, seed=1)) != first
     batches = Batches(4, 2, 6, seed=0)
     for workers in (0, 2):
-        loaded = loader(make(task), batches, lambda items: [item["image"] for item in items], workers)
+        loaded = load(
+            make(task), batches, lambda items: {str(i): item["image"] for i, item in enumerate(items)}, workers
+        )
         for keys, images in zip(batches, loaded, strict=True):
-            assert [np.asarray(image).tobytes() for image in images] == [first[key]["image"] for key in keys]
+            assert [image.numpy().tobytes() for image in images.values()] == [first[key]["image"] for key in keys]
 
 
 def test_a_classifiers_lines_are_changed_upright_and_turned_afterwards(make, add):

@@ -12,7 +12,6 @@ import lzma
 import re
 import shutil
 import tarfile
-import tempfile
 import zlib
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -23,10 +22,12 @@ import numpy as np
 from ppedge.arm import apt, sysroot
 from ppedge.arm.guest import Guest
 from ppedge.arm.sandbox import Sandbox
-from ppedge.cache import Progress, cache_root, locked
+from ppedge.cache import Progress, cache_base, cache_root, locked
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
-from ppedge.runs import read_json, sha256, write_json
+from ppedge.runs import read_json, sha256, swap_in, write_json
+from ppedge.scratch import scratch, sweep, temporary
+from ppedge.trust import SUMS, damage, require_own, seal
 
 RUNNER_SOURCE = Path(__file__).with_name("lite_runner.cc")
 SELFTEST = Path(__file__).with_name("selftest.nb")
@@ -116,7 +117,9 @@ def registered() -> LiteRuntime:
     """Return the registered runtime.
 
     Raises:
-        MissingError: None is registered, or it was registered by another ppedge whose runner speaks differently.
+        UntrustedError: Another user may have written it, or may write to the cache folder.
+        MissingError: None is registered, it was registered by another ppedge whose runner speaks differently, or it is
+            damaged.
     """
     record = cache_root() / "lite.json"
     if not record.is_file():
@@ -126,8 +129,11 @@ def registered() -> LiteRuntime:
         runtime = LiteRuntime(**{**value, "folder": Path(value["folder"])})
     except (TypeError, KeyError) as error:
         raise MissingError(f"{record}: not a record of Paddle Lite's runtime.", _HINT) from error
-    if not runtime.runner.is_file() or runtime.runner_source != sha256(RUNNER_SOURCE):
+    require_own(runtime.folder, cache_base())
+    if not (runtime.folder / SUMS).is_file() or runtime.runner_source != sha256(RUNNER_SOURCE):
         raise MissingError("The registered runtime of Paddle Lite belongs to another version of ppedge.", _HINT)
+    if (found := damage(runtime.folder)) is not None:
+        raise MissingError(f"Paddle Lite's ARM runtime in {runtime.folder} is damaged: {found}.", _HINT)
     return runtime
 
 
@@ -145,33 +151,37 @@ def register(release: Path, progress: Progress | None = None) -> LiteRuntime:
         MissingError: The sandbox or a compiler cannot be had.
     """
     if release.is_file():
-        with tempfile.TemporaryDirectory(prefix="ppedge-lite-") as folder:
-            return register(_unpack(release, Path(folder)), progress)
-    tell = progress or (lambda _: None)
+        with scratch("lite") as folder:
+            return register(_unpack(release, folder), progress)
     include, library = _find(release)
     sandbox = sysroot.ensure(progress)
     root = cache_root()
     made_from = [library, RUNNER_SOURCE, *sorted(include.glob("*.h"))]
     digest = hashlib.sha256("".join(sha256(path) for path in made_from).encode()).hexdigest()[:12]
     try:
-        with locked(root / "lite.lock", tell), tempfile.TemporaryDirectory(dir=root, prefix=".lite-") as name:
-            work = Path(name) / "runtime"
-            work.mkdir()
-            shutil.copyfile(library, work / library.name)
-            tell("Compiling the runner against the release's headers.")
-            _compile(include, work, library.name, Path(name))
-            tell("Trying it on a model whose answer is known.")
-            version = _self_test(sandbox, work / RUNNER)
-            runtime = LiteRuntime(
-                root / f"lite-{digest}", library.name, version, sha256(library), sha256(RUNNER_SOURCE)
-            )
-            if not runtime.folder.is_dir():  # else the same one is registered again
-                work.rename(runtime.folder)
-            write_json(root / "lite.json", {**asdict(runtime), "folder": str(runtime.folder)})
+        with locked(root / "lite.lock", progress or (lambda _: None)):
+            sweep(root, ".lite-*")
+            with temporary(root, ".lite-") as work:
+                return _keep(include, library, sandbox, work, root / f"lite-{digest}", progress or (lambda _: None))
     except OSError as error:
         raise MissingError(
             f"Paddle Lite's runtime could not be kept in {root}: {error.strerror or error}.", "Make room there."
         ) from error
+
+
+def _keep(include: Path, library: Path, sandbox: Sandbox, work: Path, folder: Path, tell: Progress) -> LiteRuntime:
+    """Make the runner in a working folder, try it, and put it and the library into ``folder``."""
+    made = work / "runtime"
+    made.mkdir(mode=0o755)
+    shutil.copyfile(library, made / library.name)
+    tell("Compiling the runner against the release's headers.")
+    _compile(include, made, library.name, work)
+    tell("Trying it on a model whose answer is known.")
+    version = _self_test(sandbox, made / RUNNER)
+    runtime = LiteRuntime(folder, library.name, version, sha256(library), sha256(RUNNER_SOURCE))
+    seal(made)
+    swap_in(made, folder, folder.with_name(f".{folder.name}.old"))
+    write_json(cache_root() / "lite.json", {**asdict(runtime), "folder": str(folder)})
     return runtime
 
 

@@ -18,9 +18,9 @@ from typing import IO
 from ppedge.arm.cores import CORES, PLAINEST, lacking
 from ppedge.arm.elf import Function
 from ppedge.arm.sandbox import Sandbox
-from ppedge.cache import compiled
-from ppedge.errors import PpedgeError
-from ppedge.process import death, last_words
+from ppedge.cache import cache_root, compiled
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import death, last_words, tied_to_this_process
 
 PLUGIN_SOURCE = Path(__file__).with_name("insn_count.c")
 CLASSES = ("total", "load", "store", "fma", "dot", "simd", "branch", "integer")
@@ -43,8 +43,13 @@ def command(sandbox: Sandbox, cpu: str, program: Sequence[str | Path], options: 
         cpu: QEMU's name of a core: ``cortex-a53``.
         program: The guest's program and its arguments.
         options: Further options of QEMU.
+
+    Raises:
+        MissingError: The sandbox is damaged.
     """
-    loader = next(sandbox.host.glob("lib*/ld-linux*.so.*"))
+    loader = next(sandbox.host.glob("lib*/ld-linux*.so.*"), None)
+    if loader is None:
+        raise MissingError(f"{sandbox.host}: has no dynamic loader.", "Run `ppedge arm setup`.")
     libraries = ":".join(
         str(path)
         for path in sorted(sandbox.host.glob("*/*-linux-gnu")) + sorted(sandbox.host.glob("usr/lib/*-linux-gnu"))
@@ -102,13 +107,13 @@ def check_cpu(sandbox: Sandbox, cpu: str) -> None:
     raise PpedgeError(f"{cpu}: no core that QEMU knows.", hint)
 
 
-def plugin(sandbox: Sandbox) -> Path:
+def plugin() -> Path:
     """Return the counting plugin, compiling it on first use.
 
     Raises:
-        MissingError: There is no C compiler.
+        MissingError: There is no C compiler, or the cache folder cannot be written or trusted.
     """
-    return compiled(PLUGIN_SOURCE, sandbox.folder, ["-O2"], "Counting ARM instructions")
+    return compiled(PLUGIN_SOURCE, cache_root(), ["-O2"], "Counting ARM instructions")
 
 
 def start(
@@ -137,7 +142,7 @@ def start(
         MissingError: The plugin cannot be compiled.
     """
     check_cpu(sandbox, cpu)
-    options = [] if count_to is None else ["-plugin", f"{plugin(sandbox)},fd={count_to}{_watched(watch)}"]
+    options = [] if count_to is None else ["-plugin", f"{plugin()},fd={count_to}{_watched(watch)}"]
     process = subprocess.Popen(
         command(sandbox, cpu, program, options),
         stdin=subprocess.PIPE,
@@ -148,6 +153,7 @@ def start(
         pass_fds=() if count_to is None else (count_to,),
         cwd=sandbox.folder,
         start_new_session=True,  # Ctrl-C is the host's business
+        preexec_fn=tied_to_this_process(),
     )
     with contextlib.suppress(ProcessLookupError):
         resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))  # QEMU would write a core file into the sandbox

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppedge.errors import MissingError
 from ppedge.runs import read_json
 
 
@@ -36,5 +37,12 @@ class Sandbox:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What it was made from: ``python``, ``packages`` (name to version), ``wheels``."""
-        return dict(read_json(self.folder / "sandbox.json"))
+        """What it was made from: ``python``, ``packages`` (name to version), ``wheels``.
+
+        Raises:
+            MissingError: The file that says so is damaged.
+        """
+        found = read_json(self.folder / "sandbox.json")
+        if not isinstance(found, dict):
+            raise MissingError("sandbox.json is damaged")
+        return found

@@ -19,6 +19,7 @@ import json
 import platform
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ from typing import Any
 from ppedge.arm import apt
 from ppedge.arm.cores import CORES
 from ppedge.arm.sandbox import Sandbox
-from ppedge.cache import Progress, built_once, cache_root
+from ppedge.cache import Progress, built_once, cache_base, cache_root, say
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import write_json
+from ppedge.trust import SUMS, damage, require_own, seal
 
 LAYOUT = 1
 LOCK = Path(__file__).with_name("arm64.lock")
@@ -76,29 +78,81 @@ def _distribution() -> str:
     return f"{release.get('ID', '')} {release.get('VERSION_ID', '')}"
 
 
-def ensure(progress: Progress | None = None) -> Sandbox:
+def ensure(progress: Progress | None = None, *, anew: bool = False) -> Sandbox:
     """Return the sandbox, building it first if it is not there (10 to 60 s, about 40 MB to fetch).
 
     Args:
         progress: Told what is being done, one sentence a step.
+        anew: Build it, too, if it is there but damaged.
 
     Raises:
-        MissingError: The machine lacks a program, the network, or space, or the cache folder cannot be written.
+        UntrustedError: Another user may have written the sandbox, or may write to the cache folder.
+        MissingError: The machine lacks a program, the network, or space, the cache folder cannot be written, or the
+            sandbox is damaged.
     """
     name, failed = f"arm64-{key()}", "The ARM emulator could not be built in"
-    return Sandbox(built_once("arm64", name, _build, failed, progress))
+    sandbox = Sandbox(built_once("arm64", name, _build, failed, progress))
+    found = _damage(sandbox)
+    if found is not None and anew:
+        (progress or say)(f"The ARM emulator is damaged ({found}): building it anew.")
+        built_once("arm64", name, _build, failed, progress, anew=True)
+        _damage.cache_clear()
+    elif found is not None:
+        told = f"The ARM emulator in {sandbox.folder} is damaged: {found}."
+        raise MissingError(told, "Run `ppedge arm setup`, which builds it anew.")
+    return sandbox
 
 
 def status() -> dict[str, Any]:
-    """Say what is there, building nothing: ``ready``, ``folder``; if ready, ``bytes`` and what `Sandbox.about` has."""
+    """Say what is there, building nothing.
+
+    Returns:
+        ``ready``, ``folder``; if ready, ``bytes`` and what `Sandbox.about` has; if it is damaged, ``damaged``: what is.
+
+    Raises:
+        UntrustedError: Another user may have written the sandbox, or may write to the cache folder.
+    """
     sandbox = Sandbox(cache_root() / f"arm64-{key()}")
+    require_own(sandbox.folder, cache_base())
     found: dict[str, Any] = {"ready": sandbox.folder.is_dir(), "folder": str(sandbox.folder)}
+    if found["ready"] and (reason := _damage(sandbox)):
+        return found | {"ready": False, "damaged": reason}
     if found["ready"]:
         size = sum(
             path.lstat().st_size for path in sandbox.folder.rglob("*") if path.is_file() and not path.is_symlink()
         )
         found |= {"bytes": size, **sandbox.about}
     return found
+
+
+@functools.cache
+def _damage(sandbox: Sandbox) -> str | None:
+    """Say what of a sandbox is not as it was built; None if all is. One that was not sealed is tried, then sealed."""
+    if (sandbox.folder / SUMS).exists():
+        return damage(sandbox.folder)
+    try:
+        _require_parts(sandbox)
+        _try(sandbox.folder)
+    except (PpedgeError, OSError) as error:
+        return error.message.rstrip(".") if isinstance(error, PpedgeError) else str(error)
+    with suppress(OSError):  # who may only read it has to try it each time
+        seal(sandbox.folder)
+    return None
+
+
+def _require_parts(sandbox: Sandbox) -> None:
+    """Look for what trying one core does not need.
+
+    Raises:
+        MissingError: It is not there, or not what it should be.
+    """
+    about = sandbox.about
+    if not {"python", "wheels", "packages"} <= about.keys() or "qemu-user" not in about["packages"]:
+        raise MissingError("sandbox.json is damaged")
+    for name, core in CORES.items():
+        file = sandbox.folder / "cores" / name / "proc/cpuinfo"
+        if not file.is_file() or file.read_text(encoding="ascii", errors="replace") != core.cpuinfo():
+            raise MissingError(f"cores/{name} is damaged")
 
 
 def _build(work: Path, tell: Progress) -> None:

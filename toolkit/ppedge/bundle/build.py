@@ -54,8 +54,8 @@ def build_bundle(
         ``lines`` (in them), ``golden_engine``, ``bytes`` (of the whole folder).
 
     Raises:
-        PpedgeError: A run is not what it must be, ``out`` may not be replaced, a picture cannot be read, or an engine
-            failed; ``out`` is as before.
+        PpedgeError: A run is not what it must be, ``out`` may not be replaced, a picture cannot be read, no line is
+            found in it, or an engine failed; ``out`` is as before.
     """
     if len(runs) not in (2, 3):
         raise PpedgeError(f"A bundle is made of two or three runs, not {len(runs)}.", "DET_RUN REC_RUN [CLS_RUN].")
@@ -131,10 +131,24 @@ def _add_golden(
     with _networks(sources, precisions, engine) as (detector, recognizer, classifier):
         most = most_lines(recognizer.charset.size)
         chosen = golden_pictures(recipe, pictures, lambda image: [box.quad for box in detector(image)], most, say)
-        return [
-            write_golden(folder, f"{number:02d}", picture.source, picture.image, detector, recognizer, classifier)
-            for number, picture in enumerate(chosen, 1)
-        ]
+        golden = []
+        for number, picture in enumerate(chosen, 1):
+            case = write_golden(
+                folder, f"{number:02d}", picture.source, picture.image, detector, recognizer, classifier
+            )
+            if not case["lines"]:
+                raise PpedgeError(
+                    f"{picture.name}: the detector finds no line in it, so that as a golden case it proves nothing.",
+                    "Name other --pictures.",
+                )
+            golden.append(case)
+    if not golden:
+        raise PpedgeError(
+            f"{sources[0].run.path}: the detector finds no line in any picture that was looked at, so that no golden "
+            "case would prove anything.",
+            "See what it finds with `ppedge eval`, or name --pictures.",
+        )
+    return golden
 
 
 @contextmanager

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
+from typing_extensions import NotRequired, TypedDict
 
 from ppedge import __version__
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, shown
 from ppedge.files.nb import read_nb
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.db import GROWN_SIDE
 from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
 from ppedge.ocr.spec import ModelSpec
 from ppedge.runs import MANIFEST, read_json, sha256
+from ppedge.state import checked
 
 SCHEMA = 1
 TASKS = ("det", "rec", "cls")
 CHARSET = "charset.txt"
 GOLDEN = "golden"
 INPUT = {"layout": "NCHW", "channels": "BGR", "dtype": "float32"}
+_AGAIN = "Build the bundle again."
+_NAME = "Name a folder that `ppedge bundle` made."
 LICENCE = (
     "The networks are under the terms of the data and of the weights that they were trained from (the chain names both "
     "by sha256); the golden pictures are under the terms of the data they come from; ppedge itself is under "
@@ -105,22 +112,22 @@ def model_entry(
 
 
 def write_charset(folder: Path, characters: tuple[str, ...]) -> None:
-    """Write ``charset.txt``: class i on line i, the blank (class 0) is not in it."""
+    """Write ``charset.txt``: what class i reads as on line i, the blank (class 0) is not in it."""
     (folder / CHARSET).write_bytes("".join(f"{character}\n" for character in characters).encode())
 
 
 def read_charset(path: Path) -> Charset:
-    """Read ``charset.txt``; unlike a recipe's file it may hold a character twice.
+    """Read ``charset.txt``, whose lines are the classes of a network that exists: taken as they are.
 
     Raises:
-        PpedgeError: The file is missing or is not one character a line.
+        PpedgeError: The file is missing, or its last line does not end.
     """
     try:
         lines = path.read_bytes().decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise PpedgeError(f"{path}: cannot be read as UTF-8 text.", "Build the bundle again.") from error
-    if lines.pop() or not lines or any(len(line) != 1 for line in lines):
-        raise PpedgeError(f"{path}: not one character a line.", "Build the bundle again.")
+        raise PpedgeError(f"{path}: cannot be read as UTF-8 text.", _AGAIN) from error
+    if lines.pop() or not lines:
+        raise PpedgeError(f"{path}: its last line does not end.", _AGAIN)
     return Charset(lines)
 
 
@@ -186,8 +193,34 @@ def read_unsealed(folder: Path) -> dict[str, Any]:
     """
     value = read_json(folder / MANIFEST)
     if not isinstance(value, dict):
-        raise PpedgeError(f"{folder / MANIFEST}: not a manifest.", "Build the bundle again.")
+        raise PpedgeError(f"{folder / MANIFEST}: not a manifest.", _AGAIN)
     return value
+
+
+class _Entry(TypedDict):
+    file: str
+    sha256: str
+
+
+class _Model(_Entry):
+    preprocess: dict[str, Any]
+    postprocess: NotRequired[dict[str, Any]]
+    onnx: _Entry | None
+
+
+def _both(models: dict[str, Any]) -> dict[str, Any]:
+    if not {"det", "rec"} <= models.keys():
+        raise ValueError("a bundle has a detector and a recogniser")
+    return models
+
+
+class _Bundle(TypedDict):
+    """As much of a manifest as reading pictures by a bundle needs."""
+
+    schema: Literal[1]
+    models: Annotated[dict[Literal["det", "rec", "cls"], _Model], AfterValidator(_both)]
+    charset: _Entry
+    pipeline: dict[str, Any]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -196,12 +229,28 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         PpedgeError: The folder is no bundle, one of another schema, or its manifest has changed.
     """
-    if not is_bundle(folder):
-        raise PpedgeError(f"{folder}: not a bundle.", "Name a folder that `ppedge bundle` made.")
     path = folder / MANIFEST
+    if not path.is_file():
+        raise PpedgeError(f"{folder}: not a bundle.", _NAME)
     value = read_unsealed(folder)
+    if not is_bundle(folder):
+        raise PpedgeError(f"{folder}: not a bundle.", _NAME)
     if value["schema"] != SCHEMA:
-        raise PpedgeError(f"{path}: schema {value['schema']}, this ppedge knows {SCHEMA}.", "Build the bundle again.")
+        raise PpedgeError(f"{path}: schema {shown(value['schema'])}, this ppedge knows {SCHEMA}.", _AGAIN)
     if path.read_bytes() != sealed({key: item for key, item in value.items() if key != "sha256"}):
-        raise PpedgeError(f"{path}: changed since it was written.", "Build the bundle again.")
+        raise PpedgeError(f"{path}: changed since it was written.", _AGAIN)
+    checked(_Bundle, value, path, "a bundle's manifest", _AGAIN)
     return value
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """Return the path of a file that a bundle's manifest names.
+
+    Raises:
+        PpedgeError: It lies outside the bundle, as named or by way of a link.
+    """
+    path = folder / name
+    named_inside = not Path(name).is_absolute() and ".." not in Path(name).parts and "\0" not in name
+    if not named_inside or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise PpedgeError(f"{folder / MANIFEST}: names {shown(name)}, which is not a file of the bundle.", _AGAIN)
+    return path

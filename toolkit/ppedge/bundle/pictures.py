@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from ppedge.data.formats import read_all
 from ppedge.data.scenes import render_scene
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import reading_order
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 from ppedge.recipe.road import Recipe
 
 COUNT = 5
@@ -31,10 +31,17 @@ Find = Callable[[np.ndarray], list[np.ndarray]]
 
 
 class Picture(NamedTuple):
-    """A golden picture: (H, W, 3), uint8, BGR; and where it comes from: ``given``, ``evaluation`` or ``synthetic``."""
+    """A golden picture.
+
+    Attributes:
+        image: (H, W, 3), uint8, BGR.
+        source: Where it comes from: ``given``, ``evaluation`` or ``synthetic``.
+        name: For messages.
+    """
 
     image: np.ndarray
     source: str
+    name: str
 
 
 def golden_pictures(
@@ -47,7 +54,8 @@ def golden_pictures(
     Args:
         recipe: The detector's.
         given: Files; without any, evaluation pictures of the recipe, evenly spread, or drawn ones where those are gone.
-        find: Gives the quads of the lines that the detector finds; pictures that have some are preferred.
+        find: Gives the quads of the lines that the detector finds; unless they are given, only pictures that have some
+            are taken.
         most: Lines to keep of a picture.
         say: Told when pictures have to be drawn.
 
@@ -55,7 +63,7 @@ def golden_pictures(
         PpedgeError: A given file cannot be read.
     """
     if given:
-        yield from (Picture(bounded(read_image(path)), "given") for path in given)
+        yield from (Picture(bounded(read_image(path)), "given", str(path)) for path in given)
         return
     files = _evaluation_files(recipe)
     if not files:
@@ -64,14 +72,13 @@ def golden_pictures(
         if files:
             # Its own stretch of the files, so that the pictures are spread whichever of them has text.
             stretch = files[len(files) * number // COUNT : len(files) * (number + 1) // COUNT]
-            picture = _first_with_text(map(_read, _spread(stretch)), find, most)
-            source = "evaluation"
+            looked_at: Iterable[Picture] = filter(None, map(_read, _spread(stretch)))
         else:
-            drawn = (_drawn(recipe, number, attempt) for attempt in range(_TRIES))
-            picture = _first_with_text(drawn, find, most)
-            source = "synthetic"
-        if picture is not None:
-            yield Picture(picture, source)
+            looked_at = (_drawn(recipe, number, attempt) for attempt in range(_TRIES))
+        for picture in looked_at:
+            if quads := find(picture.image):
+                yield picture._replace(image=cut_off(picture.image, quads, most))
+                break
 
 
 def most_lines(classes: int) -> int:
@@ -112,25 +119,14 @@ def _spread(files: list[Path]) -> list[Path]:
     return [files[len(files) * k // count] for k in range(count)]
 
 
-def _read(path: Path) -> np.ndarray | None:
+def _read(path: Path) -> Picture | None:
     try:
-        return bounded(read_image(path))
+        return Picture(bounded(read_image(path)), "evaluation", str(path))
     except PpedgeError:
         return None  # others will do
 
 
-def _drawn(recipe: Recipe, number: int, attempt: int) -> np.ndarray:
+def _drawn(recipe: Recipe, number: int, attempt: int) -> Picture:
     content = recipe.data.synth.content if recipe.data.synth else "words"
-    return render_scene(content, np.random.default_rng((recipe.seed, number, attempt))).image
-
-
-def _first_with_text(pictures: Iterator[np.ndarray | None], find: Find, most: int) -> np.ndarray | None:
-    """Return the first picture with text, cut off if it has much, else the first one; None if there is none at all."""
-    first = None
-    for picture in pictures:
-        if picture is not None:
-            quads = find(picture)
-            if quads:
-                return cut_off(picture, quads, most)
-            first = picture if first is None else first
-    return first
+    drawn = render_scene(content, np.random.default_rng((recipe.seed, number, attempt))).image
+    return Picture(drawn, "synthetic", f"drawn picture {number + 1}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ppedge.arm import lite
 from ppedge.artifacts import FORMS
-from ppedge.bundle.manifest import CHARSET, read_charset, read_manifest, twin_file
+from ppedge.bundle.manifest import file_of, read_charset, read_manifest, twin_file
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.db import GROWN_SIDE
@@ -83,7 +83,7 @@ def _model_file(folder: Path, task: str, model: dict[str, Any], engine: str) -> 
 
 
 def _unchanged(folder: Path, entry: dict[str, Any]) -> Path:
-    path: Path = folder / entry["file"]
+    path = file_of(folder, entry["file"])
     if not path.is_file() or sha256(path) != entry["sha256"]:
         raise PpedgeError(f"{path}: missing, or changed since the bundle was built.", _AGAIN)
     return path
@@ -98,7 +98,7 @@ def _spec(folder: Path, task: str, value: dict[str, Any]) -> ModelSpec:
         return ModelSpec.from_dict(
             {"task": "cls", "cls_preprocess": model["preprocess"], "cls_postprocess": model["postprocess"]}
         )
-    characters = read_charset(_unchanged(folder, {**value["charset"], "file": CHARSET})).characters
+    characters = read_charset(_unchanged(folder, value["charset"])).characters
     return ModelSpec.from_dict({"task": "rec", "rec_preprocess": model["preprocess"], "characters": characters})
 
 

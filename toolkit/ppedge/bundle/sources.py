@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.artifacts import nb
-from ppedge.bundle.manifest import constants
+from ppedge.data.source import shipped_spec
 from ppedge.errors import PpedgeError
 from ppedge.runs import MANIFEST, Run, open_run, sha256
 
@@ -62,23 +62,14 @@ def open_source(path: Path, task: str) -> Source:
     """
     run = open_run(path)
     run.require_fresh("convert")
-    manifest = run.manifest("convert")
-    try:
-        spec = dict(manifest["model"])
-        found = spec["task"]
-        if found == task:
-            constants(task, spec)
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+    spec = shipped_spec(run)
+    if spec.task != task:
         raise PpedgeError(
-            f"{run.stage('convert') / MANIFEST}: the key model is missing or damaged.",
-            f"Run `ppedge convert {path} --force`.",
-        ) from error
-    if found != task:
-        raise PpedgeError(
-            f"{path}: this run's task is {found}, its place on the command line is that of a {task} run.",
+            f"{path}: this run's task is {spec.task}, its place on the command line is that of a {task} run.",
             "The order is DET_RUN REC_RUN [CLS_RUN].",
         )
-    return Source(task, run, spec, {entry["path"]: entry["sha256"] for entry in manifest["outputs"]})
+    outputs = run.manifest("convert")["outputs"]
+    return Source(task, run, spec.to_dict(), {entry["path"]: entry["sha256"] for entry in outputs})
 
 
 def choose_precision(sources: Sequence[Source], asked: str | None) -> str:

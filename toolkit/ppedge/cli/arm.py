@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ppedge.cli.output import emit, say
+
 app = typer.Typer(add_completion=False, help="The ARM emulator: set it up, see what is there.", no_args_is_help=True)
 
 
 def _tell(sentence: str) -> None:
-    typer.echo(sentence, err=True)
+    say(sentence, err=True)
 
 
 @app.command()
@@ -25,7 +26,10 @@ def setup(
     ] = None,
     arch: Annotated[Literal["armv8", "armv7"], typer.Option(help="armv7 is refused, with what is missing.")] = "armv8",
 ) -> None:
-    """Build the emulator in the cache folder (no root), or register Paddle Lite's own ARM runtime."""
+    """Build the emulator in the cache folder (no root), or register Paddle Lite's own ARM runtime.
+
+    An emulator that is damaged is built anew.
+    """
     from ppedge.errors import MissingError
 
     if arch == "armv7":
@@ -37,13 +41,13 @@ def setup(
     from ppedge.arm import lite as lite_runtime
     from ppedge.arm import sysroot
 
-    sandbox = sysroot.ensure(_tell)
-    typer.echo(f"The ARM emulator is ready: {sandbox.folder}")
+    sandbox = sysroot.ensure(_tell, anew=True)
+    say(f"The ARM emulator is ready: {sandbox.folder}")
     if lite is not None:
         runtime = lite_runtime.register(lite, _tell)
-        typer.echo(f"Paddle Lite's ARM runtime is registered: {runtime.version}, sha256 {runtime.sha256}")
+        say(f"Paddle Lite's ARM runtime is registered: {runtime.version}, sha256 {runtime.sha256}")
         if remark := lite_runtime.age_unknown(runtime):
-            typer.echo(remark)
+            say(remark)
 
 
 @app.command()
@@ -66,15 +70,17 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         found["paddlelite"] = None
         missing, remark = str(error), None
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        emit(found)
         return
     if found["ready"]:
         wheels = ", ".join(f"{name} {version}" for name, version in found["wheels"].items())
         qemu = found["packages"]["qemu-user"]
-        typer.echo(f"The ARM emulator is ready: {found['folder']} ({found['bytes'] / 1e6:.0f} MB)")
-        typer.echo(f"  QEMU {qemu}; Python {found['python']}, {wheels}")
+        say(f"The ARM emulator is ready: {found['folder']} ({found['bytes'] / 1e6:.0f} MB)")
+        say(f"  QEMU {qemu}; Python {found['python']}, {wheels}")
+    elif "damaged" in found:
+        say(f"The ARM emulator in {found['folder']} is damaged: {found['damaged']}. Run `ppedge arm setup`.")
     else:
-        typer.echo(f"The ARM emulator is not built yet ({found['folder']}). Run `ppedge arm setup`.")
-    typer.echo(f"Paddle Lite's ARM runtime: {found['paddlelite']['version']}" if found["paddlelite"] else missing)
+        say(f"The ARM emulator is not built yet ({found['folder']}). Run `ppedge arm setup`.")
+    say(f"Paddle Lite's ARM runtime: {found['paddlelite']['version']}" if found["paddlelite"] else missing)
     if remark:
-        typer.echo(f"  {remark}")
+        say(f"  {remark}")

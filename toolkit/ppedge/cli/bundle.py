@@ -9,8 +9,8 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json
+from ppedge.cli.output import emit, say
 from ppedge.errors import GateError, PpedgeError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def build(
         emit(result)
         return
     for line in _lines(result):
-        typer.echo(line)
+        say(line)
 
 
 @app.command()
@@ -108,10 +108,10 @@ def verify(
     if as_json:
         emit({"bundle": str(folder), "passed": not problems, "problems": problems})
     elif not problems:
-        typer.echo(f"{folder}: {len(list(listed(read_unsealed(folder))))} files and the manifest are as built")
+        say(f"{folder}: {len(list(listed(read_unsealed(folder))))} files and the manifest are as built")
     else:
         for problem in problems:
-            typer.echo(problem)
+            say(problem)
     if problems:
         raise GateError(f"{folder}: {len(problems)} problems.", "Build the bundle again.")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json, Out, Set, run_and_recipe, run_of
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def convert(
     for file, about in files.items():
         difference = about.get("difference_to_paddle")
         note = "" if difference is None else f"  largest difference to Paddle {difference:.2g}"
-        typer.echo(f"{opened.stage('convert') / file}  {about['bytes']:,} bytes{note}")
+        say(f"{opened.stage('convert') / file}  {about['bytes']:,} bytes{note}")
 
 
 def _bring_in(

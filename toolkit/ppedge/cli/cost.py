@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Json
+from ppedge.cli.output import Justify, emit, print_table, say
 from ppedge.errors import PpedgeError
 
 app = typer.Typer(add_completion=False)
@@ -49,7 +49,7 @@ def cost(
     predicted = predict or not runtime_there()
     reports = [
         cost_of(path, core, shape, layers=layers, predicted=predicted, allow_older_runtime=allow_older_runtime,
-                tell=lambda text: typer.echo(text, err=True))
+                tell=lambda text: say(text, err=True))
         for path, layers in files
         for core in cpu or _cores()
     ]  # fmt: skip
@@ -59,7 +59,7 @@ def cost(
     for report in reports:
         _show(report, limit)
     if predicted and not predict:
-        typer.echo("Paddle Lite's runtime is not registered (`ppedge arm setup --lite DIR`): the cost is predicted.")
+        say("Paddle Lite's runtime is not registered (`ppedge arm setup --lite DIR`): the cost is predicted.")
 
 
 def _cores() -> tuple[str, ...]:
@@ -96,29 +96,22 @@ def _shape(size: str, height: int, width: int) -> tuple[int, ...]:
 
 
 def _show(report: dict[str, Any], limit: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console, rows = Console(highlight=False), report["operators"]
+    rows = report["operators"]
     shape = "x".join(map(str, report["input_shape"]))
     how = "by" if report["source"] == "counted" else "by the table of"
-    console.print(
+    say(
         f"{report['file']} on {report['cpu']} at {shape}: {report['instructions'] / 1e6:.2f} M instructions, "
-        f"{report['source']} {how} {report['runtime']}",
-        soft_wrap=True, markup=False,
-    )  # fmt: skip
-    table = Table(box=None)
-    table.add_column("M", justify="right")
-    table.add_column("share", justify="right")
-    for title in ("", "layer", "operator", "kernel", "output"):
-        table.add_column(title, overflow="fold")
+        f"{report['source']} {how} {report['runtime']}"
+    )
     worst = max(rows[0]["instructions"], 1)
+    cells = []
     for row in rows[:limit]:
         output = "" if row["output"] is None else "x".join(map(str, row["output"]))
         bar = "█" * round(_BAR * row["instructions"] / worst)
-        table.add_row(f"{row['instructions'] / 1e6:.3f}", f"{row['share']:.1%}", bar, row["layer"], row["operator"],
-                      row["kernel"], output)  # fmt: skip
-    console.print(table)
+        cells.append([f"{row['instructions'] / 1e6:.3f}", f"{row['share']:.1%}", bar, row["layer"], row["operator"],
+                      row["kernel"], output])  # fmt: skip
+    texts: dict[str, Justify] = dict.fromkeys(("", "layer", "operator", "kernel", "output"), "left")
+    print_table({"M": "right", "share": "right", **texts}, cells, lines=False)
     left = rows[limit:]
     if left:
-        console.print(f"and {len(left)} more, together {sum(row['share'] for row in left):.1%} (--limit {len(rows)})")
+        say(f"and {len(left)} more, together {sum(row['share'] for row in left):.1%} (--limit {len(rows)})")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from click import Choice
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Json, SkipBad
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check(
     from ppedge.data import check as checking
     from ppedge.ocr.charset import Charset
 
-    characters = Charset.from_name_or_file(charset) if charset else None
+    characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
     report = checking.check(_absolute(files), root or files[0].parent, kind, characters)  # type: ignore[arg-type]
     if json:
         emit(report.to_dict())
@@ -56,7 +56,7 @@ def check(
 @app.command()
 def convert(
     folder: Annotated[Path, typer.Argument(metavar="SRC", help="The folder of the data set.")],
-    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "ccpd"]), help="Its kind.")],
+    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "mlt", "ccpd"]), help="Its kind.")],
     out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default SRC.")
@@ -70,9 +70,17 @@ def convert(
     found = converting.convert(source, folder, root or folder)  # type: ignore[arg-type]
     _list(found.problems)
     if found.problems and not skip_bad:
-        raise PpedgeError(f"{folder}: {len(found.problems)} problems, nothing written.", "Use --skip-bad to go on.")
+        raise PpedgeError(
+            f"{folder}: {len(found.problems)} problems, nothing written.",
+            "Use --skip-bad to go on: bad regions become ignored ones, or their picture is left out.",
+        )
     write_lines(out, found.lines)
-    typer.echo(f"{out}: {len(found.lines)} pictures, {len(found.problems)} problems")
+    say(f"{out}: {len(found.lines)} pictures, {len(found.problems)} problems")
+    if found.ignored or found.left_out:
+        say(f"{found.ignored} bad regions are ignored ones, {found.left_out} pictures with others are left out")
+    if found.unlabelled:
+        say(f"{found.unlabelled} pictures are left out: nothing annotates them")
+    _say_changes(found.reversed, found.clipped)
 
 
 @app.command()
@@ -85,13 +93,14 @@ def crops(
     """Cut the text regions of detection labels out of their pictures, for a recogniser."""
     from ppedge.data.check import usable
     from ppedge.data.convert import write_crops
-    from ppedge.data.formats import read_labels
+    from ppedge.data.formats import count_unusable, read_labels
 
     [file] = _absolute([labels])
     samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
-    typer.echo(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
+    say(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
+    _say_left_out(count_unusable(samples))
 
 
 @app.command()
@@ -112,7 +121,7 @@ def synth(
     with _progress("drawing") as progress:
         generate(kind, out, train, evaluation, seed, content, progress, test)  # type: ignore[arg-type]
     aside = f", {test} in test.txt" if test else ""
-    typer.echo(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
+    say(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
 
 
 def _absolute(files: list[Path]) -> list[Path]:
@@ -122,27 +131,43 @@ def _absolute(files: list[Path]) -> list[Path]:
 
 def _show(report: Report) -> None:
     _list(report.problems)
-    typer.echo(
+    say(
         f"{report.samples} labels, {report.pictures} pictures, {report.boxes} boxes of which {report.ignored} ignored, "
         f"{len(report.problems)} problems"
     )
+    _say_changes(report.reversed, report.clipped)
+    _say_left_out(report.left_out)
     if report.outside_charset:
         counts = ", ".join(f"{character!r} {count}" for character, count in report.outside_charset.items())
-        typer.echo(f"outside the character set: {counts}")
+        say(f"outside the character set: {counts}")
+
+
+def _say_changes(turned: int, clipped: int) -> None:
+    if turned:
+        say(f"{turned} boxes run counter-clockwise: they are turned round, to start at the upper left")
+    if clipped:
+        say(f"{clipped} boxes stick out of their picture: they are cut off at its edge")
+
+
+def _say_left_out(reasons: dict[str, int]) -> None:
+    if reasons:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        say(f"regions that give a recogniser no line: {counts}")
 
 
 def _list(problems: list[Problem]) -> None:
     for problem in problems:
-        typer.echo(str(problem))
+        say(str(problem))
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error, on a terminal only."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    from ppedge.progress import Reporter
+
+    console = Reporter().console
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

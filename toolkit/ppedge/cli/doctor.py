@@ -11,11 +11,12 @@ from typing import Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Json
+from ppedge.cli.output import emit, say
 
 app = typer.Typer(add_completion=False)
 LOW_DISK = 2 << 30
+EMULATOR, LITE = "ARM emulator", "Paddle Lite's ARM runtime"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ def doctor(as_json: Json = False) -> None:
     else:
         for finding in findings:
             mark = "missing" if finding.advice else "ok"
-            typer.echo(f"{mark:>8}  {finding.name} ({finding.purpose}): {finding.found}")
+            say(f"{mark:>8}  {finding.name} ({finding.purpose}): {finding.found}")
             if finding.advice:
-                typer.echo(f"{'':>8}  -> {finding.advice}")
-    if any(finding.advice and finding.name != "Paddle Lite's ARM runtime" for finding in findings):
+                say(f"{'':>8}  -> {finding.advice}")
+    if any(finding.advice and finding.name != LITE for finding in findings):
         raise typer.Exit(3)
 
 
@@ -98,15 +99,21 @@ def _emulator() -> list[_Finding]:
     from ppedge.arm import lite, sysroot
     from ppedge.errors import MissingError
 
-    status: dict[str, Any] = sysroot.status()
+    try:
+        status: dict[str, Any] = sysroot.status()
+    except MissingError as error:
+        return [_Finding(name, "validate", error.message, error.hint) for name in (EMULATOR, LITE)]
     tools = [name for name in ("cc", "apt-get", "dpkg-deb") if shutil.which(name) is None]
     if status["ready"]:
-        emulator = _Finding("ARM emulator", "validate", status["folder"])
+        emulator = _Finding(EMULATOR, "validate", status["folder"])
+    elif "damaged" in status:
+        found = f"{status['folder']} is damaged: {status['damaged']}"
+        emulator = _Finding(EMULATOR, "validate", found, "Run `ppedge arm setup`.")
     else:
         lacking = f"; it needs {', '.join(tools)} on this machine" if tools else ""
-        emulator = _Finding("ARM emulator", "validate", f"not built{lacking}", "Run `ppedge arm setup`.")
+        emulator = _Finding(EMULATOR, "validate", f"not built{lacking}", "Run `ppedge arm setup`.")
     try:
-        runtime = _Finding("Paddle Lite's ARM runtime", "validate .nb", lite.registered().version)
+        runtime = _Finding(LITE, "validate .nb", lite.registered().version)
     except MissingError as error:
-        runtime = _Finding("Paddle Lite's ARM runtime", "validate .nb", "none registered", error.hint or error.message)
+        runtime = _Finding(LITE, "validate .nb", error.message, error.hint)
     return [emulator, runtime]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Json, Set, SkipBad, measuring
+from ppedge.cli.output import emit, say
 
 if TYPE_CHECKING:
     from ppedge.models.network import Network
@@ -77,7 +77,7 @@ def evaluate(
     if run is not None and isinstance(recipe.model, Imported) and stage is None and weights is None:
         measure = _imported(recipe, run)
     else:
-        task = Task(recipe)
+        task = Task(recipe, exists=True)
         measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
     split = on.value if on else reporting_split(recipe)
     samples, skipped = read_samples(recipe, split, skip_bad=skip_bad)
@@ -93,7 +93,7 @@ def evaluate(
               "seconds": seconds, "domain": shift})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    typer.echo(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+    say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
 
 
 def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | None:
@@ -154,11 +154,14 @@ def _network(task: Task, run: Run | None, stage: str | None, weights: Path | Non
     """Return the network that is asked for: explicit weights, or a run's newest, quantized if it is."""
     from ppedge.errors import PpedgeError
     from ppedge.models.weights import load_weights, read_pdparams
+    from ppedge.progress import Reporter
     from ppedge.slim.network import is_quantized, load_float, load_quantized
+    from ppedge.train.origin import check_origin
 
     if weights is not None:
-        net = task.build()
-        load_weights(net, read_pdparams(weights), weights)
+        net, state = task.build(), read_pdparams(weights)
+        load_weights(net, state, weights)
+        check_origin(task.recipe, state, weights, "--weights", charset=task.charset, say=Reporter().say)
         net.eval()
         return net
     assert run is not None

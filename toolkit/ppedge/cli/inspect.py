@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from ppedge.cli.output import emit, print_table, say
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import NbFile, Operator, difference, read_nb, summary
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
 app = typer.Typer(add_completion=False)
 
@@ -32,17 +29,14 @@ def inspect(
     nb = read_nb(file)
     second = read_nb(other) if other else None
     if as_json:
-        typer.echo(json.dumps(_as_json(nb, second, verbose), indent=2, ensure_ascii=False))
+        emit(_as_json(nb, second, verbose))
         return
-    from rich.console import Console
-
-    console = Console(highlight=False)
     if second:
-        _show_difference(console, nb, second)
+        _show_difference(nb, second)
         return
-    _show(console, summary(nb))
+    _show(summary(nb))
     if verbose:
-        _show_all(console, nb)
+        _show_all(nb)
 
 
 def _inspect_onnx(file: Path, as_json: bool, *, alone: bool) -> None:
@@ -52,23 +46,15 @@ def _inspect_onnx(file: Path, as_json: bool, *, alone: bool) -> None:
         raise PpedgeError(f"{file}: comparing and --verbose are for .nb files.", "Name the ONNX file alone.")
     value = summary_of_onnx(file)
     if as_json:
-        typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        emit(value)
         return
-    from rich.console import Console
-
-    console = Console(highlight=False)
     layers = ", ".join(f"{count} {precision}" for precision, count in value["layers"].items()) or "none"
     about = f"{value['bytes']} bytes, opset {value['opset']}, by {value['producer'] or 'unknown'}"
-    console.print(f"{value['file']}: {about}", soft_wrap=True, markup=False)
-    console.print(f"convolutions and matrix products: {layers}")
-    table = _table(f"{sum(value['operators'].values())} operators", "operator", "count")
-    for kind, count in value["operators"].items():
-        table.add_row(kind, str(count))
-    console.print(table)
-    table = _table("parameters", "type", "count", "bytes")
-    for kind, entry in value["parameters"].items():
-        table.add_row(kind, str(entry["count"]), str(entry["bytes"]))
-    console.print(table)
+    say(f"{value['file']}: {about}")
+    say(f"convolutions and matrix products: {layers}")
+    operators = ((kind, str(count)) for kind, count in value["operators"].items())
+    _print(f"{sum(value['operators'].values())} operators", ("operator", "count"), operators)
+    _print_parameters("parameters", value["parameters"])
 
 
 def _as_json(nb: NbFile, second: NbFile | None, verbose: bool) -> dict[str, Any]:
@@ -86,46 +72,44 @@ def _as_json(nb: NbFile, second: NbFile | None, verbose: bool) -> dict[str, Any]
     return value
 
 
-def _table(title: str, *columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, overflow="fold", justify="right" if index and column in _NUMBERS else "left")
-    return table
-
-
 _NUMBERS = ("count", "bytes", "first", "second", "change")
 
 
-def _show(console: Console, value: dict[str, Any]) -> None:
+def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Sequence[str]]]) -> None:
+    print_table({name: "right" if name in _NUMBERS else "left" for name in columns}, rows, title=title)
+
+
+def _show(value: dict[str, Any]) -> None:
     convolutions = ", ".join(f"{count} {name}" for name, count in value["convolutions"].items()) or "none"
-    console.print(f"{value['file']}: {value['bytes']} bytes, opt {value['opt_version']}", soft_wrap=True, markup=False)
-    console.print(f"convolutions: {convolutions}; calib operators (borders of int8 or fp16): {value['calib']}")
-    table = _table(f"{value['operators']['count']} operators", "operator", "kernel", "count")
-    for kind, kernels in value["operators"]["by_type"].items():
-        for kernel, count in kernels.items():
-            table.add_row(kind, kernel, str(count))
-    console.print(table)
+    say(f"{value['file']}: {value['bytes']} bytes, opt {value['opt_version']}")
+    say(f"convolutions: {convolutions}; calib operators (borders of int8 or fp16): {value['calib']}")
+    _print(
+        f"{value['operators']['count']} operators",
+        ("operator", "kernel", "count"),
+        (
+            (kind, kernel, str(count))
+            for kind, kernels in value["operators"]["by_type"].items()
+            for kernel, count in kernels.items()
+        ),
+    )
     parameters = value["parameters"]
-    table = _table(f"{parameters['count']} parameters, {parameters['bytes']} bytes", "type", "count", "bytes")
-    for name, entry in parameters["by_type"].items():
-        table.add_row(name, str(entry["count"]), str(entry["bytes"]))
-    console.print(table)
+    _print_parameters(f"{parameters['count']} parameters, {parameters['bytes']} bytes", parameters["by_type"])
 
 
-def _show_all(console: Console, nb: NbFile) -> None:
-    table = _table("operators, in order", "operator", "kernel", "reads", "weights", "writes")
+def _print_parameters(title: str, by_type: dict[str, dict[str, int]]) -> None:
+    rows = ((name, str(entry["count"]), str(entry["bytes"])) for name, entry in by_type.items())
+    _print(title, ("type", "count", "bytes"), rows)
+
+
+def _show_all(nb: NbFile) -> None:
     weights = {p.name for p in nb.parameters}
+    rows = []
     for op in nb.operators:
-        read, own = _split(op, weights)
         written = [name for names in op.outputs.values() for name in names]
-        table.add_row(op.type, str(op.kernel or ""), "\n".join(read), "\n".join(own), "\n".join(written))
-    console.print(table)
-    table = _table("parameters", "name", "type", "shape", "bytes")
-    for p in nb.parameters:
-        table.add_row(p.name, p.dtype, "x".join(map(str, p.shape)), str(p.bytes))
-    console.print(table)
+        rows.append((op.type, str(op.kernel or ""), *_split(op, weights), written))
+    _print("operators, in order", ("operator", "kernel", "reads", "weights", "writes"), rows)
+    parameters = ((p.name, p.dtype, "x".join(map(str, p.shape)), str(p.bytes)) for p in nb.parameters)
+    _print("parameters", ("name", "type", "shape", "bytes"), parameters)
 
 
 def _split(op: Operator, weights: set[str]) -> tuple[list[str], list[str]]:
@@ -133,14 +117,15 @@ def _split(op: Operator, weights: set[str]) -> tuple[list[str], list[str]]:
     return [name for name in names if name not in weights], [name for name in names if name in weights]
 
 
-def _show_difference(console: Console, first: NbFile, second: NbFile) -> None:
+def _show_difference(first: NbFile, second: NbFile) -> None:
     changed = difference(first, second)
     if not changed:
-        console.print("No difference in versions, operators, kernels and parameters.")
+        say("No difference in versions, operators, kernels and parameters.")
         return
-    table = _table("", "what", "first", "second", "change")
+    say(f"first:  {first.path}")
+    say(f"second: {second.path}")
+    rows = []
     for key, (old, new) in changed.items():
         numbers = isinstance(old, int) and isinstance(new, int)
-        table.add_row(key, str(old), str(new), f"{new - old:+d}" if numbers else "")
-    console.print(f"first:  {first.path}\nsecond: {second.path}", soft_wrap=True, markup=False)
-    console.print(table)
+        rows.append((key, str(old), str(new), f"{new - old:+d}" if numbers else ""))
+    _print("", ("what", "first", "second", "change"), rows)

@@ -13,7 +13,10 @@ import typer
 from typer.core import TyperGroup
 
 from ppedge import __version__
-from ppedge.errors import PpedgeError
+from ppedge.cli.output import say
+from ppedge.errors import Interrupted, PpedgeError
+from ppedge.scratch import sweep_scratch
+from ppedge.signals import interrupt_on_signals
 
 # name -> (module with `app`, what `ppedge --help` says); a command's module is imported only when it is called.
 COMMANDS = {
@@ -62,6 +65,13 @@ class LazyGroup(TyperGroup):
         module = import_module(f"ppedge.cli.{COMMANDS[name][0]}")
         return name, typer.main.get_command(module.app), rest
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; say that Ctrl-C or SIGTERM ended it, unless what it was at has said more."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted("Interrupted; what was finished before is kept.", "Repeat the command.") from error
+
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -75,7 +85,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ppedge {__version__}")
+        say(f"ppedge {__version__}")
         raise typer.Exit
 
 
@@ -86,7 +96,7 @@ def _root(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
 ) -> None:
-    pass
+    sweep_scratch()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -99,6 +109,7 @@ def main(argv: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     if not debug:
         warnings.simplefilter("ignore")  # the libraries' remarks to programmers are not the user's business
+    interrupt_on_signals()
     try:
         app(args=[a for a in arguments if a != "--debug"], prog_name="ppedge")
     except Exception as error:
@@ -106,7 +117,7 @@ def main(argv: list[str] | None = None) -> None:
             raise
         sentence, code = explain(error)
         sys.stdout.flush()
-        print(f"ppedge: {sentence}", file=sys.stderr)
+        say(f"ppedge: {sentence}", err=True)
         sys.exit(code)
 
 
@@ -136,10 +147,3 @@ def _explain_os(error: OSError) -> tuple[str, int]:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{place}not allowed to read or write here. Name another folder, or change its permissions.", 2
     return f"{place}{error.strerror or error}.", 2
-
-
-def emit(value: Any) -> None:
-    """Print a command's result as JSON on standard output."""
-    import json
-
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

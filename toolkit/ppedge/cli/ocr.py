@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from ppedge.cli.main import emit
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ppedge.ocr.alone import Outline, Reading
     from ppedge.ocr.pipeline import Line, Pipeline
     from ppedge.ocr.spec import ModelSpec
+
+    Reader = Callable[[np.ndarray], Sequence[Line] | Sequence[Outline] | Sequence[Reading]]
 
 app = typer.Typer(help="Read the text in pictures.", add_completion=False)
 
@@ -29,14 +34,23 @@ def ocr(
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="[BUNDLE] IMAGE...", help="A bundle, unless runs are named; pictures.", show_default=False
+            metavar="[BUNDLE] IMAGE...",
+            help="A bundle, unless runs are named; pictures, and folders of pictures.",
+            show_default=False,
         ),
     ],
     det: Annotated[
-        Path | None, typer.Option("--det", metavar="RUN", help="The detector's run.", show_default=False)
+        Path | None,
+        typer.Option("--det", metavar="RUN", help="The detector's run; alone: boxes only.", show_default=False),
     ] = None,
     rec: Annotated[
-        Path | None, typer.Option("--rec", metavar="RUN", help="The recogniser's run.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--rec",
+            metavar="RUN",
+            help="The recogniser's run; alone: each picture is one line of text.",
+            show_default=False,
+        ),
     ] = None,
     cls: Annotated[
         Path | None,
@@ -63,30 +77,30 @@ def ocr(
 
     A picture that cannot be read is named and left out; the exit code is 2 then.
     """
-    from ppedge.ocr.preprocess import read_image
+    from ppedge.ocr.image_file import read_image
 
     results, failed = [], False
+    reader: Reader
     with ExitStack() as stack:
-        if det is not None and rec is not None:
-            runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
-            pipeline = _open_pipeline(stack, runs, engine or "onnxruntime", precision or "fp32")
-        elif det is None and rec is None and cls is None:
-            pipeline, images = _open_bundle(stack, images, engine, precision)
+        if det is None and rec is None and cls is None:
+            reader, images = _open_bundle(stack, images, engine, precision)
         else:
-            raise PpedgeError(
-                "--det and --rec: one without the other.", "Name both runs, or a bundle before the pictures."
-            )
+            runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
+            _check_asked(runs, draw)
+            reader = _open_runs(stack, runs, engine or "onnxruntime", precision or "fp32")
+        images = [path for named in images for path in _pictures(named)]
         names = _drawing_names(images)
         for path in images:
             try:
                 image = read_image(path)
             except PpedgeError as error:
-                typer.echo(f"ppedge: {error}", err=True)
+                say(f"ppedge: {error}", err=True)
                 failed = True
                 continue
-            lines = pipeline(image)
+            lines = reader(image)
             if draw is not None:
-                _write_drawing(draw / names[path], image, lines)
+                # What has no boxes is refused to be drawn before anything is read.
+                _write_drawing(draw / names[path], image, cast("Sequence[Line | Outline]", lines))
             if as_json:
                 results.append({"image": str(path), "lines": [line.to_dict() for line in lines]})
             else:
@@ -97,20 +111,49 @@ def ocr(
         raise typer.Exit(PpedgeError.exit_code)
 
 
-def _open_pipeline(stack: ExitStack, runs: dict[Task, Path | None], engine: str, precision: str) -> Pipeline:
-    """Open the networks of the runs, by task; there may be no classifier."""
+def _check_asked(runs: dict[Task, Path | None], draw: Path | None) -> None:
+    """Refuse what a network by itself has no use for."""
+    if runs["cls"] is not None and runs["rec"] is None:
+        raise PpedgeError("--cls: turns lines before they are read, and no --rec reads them.", "Name a --rec run.")
+    if runs["det"] is None and draw is not None:
+        raise PpedgeError("--draw: without --det there are no boxes to draw.", "Name a --det run, or leave it out.")
+
+
+def _pictures(path: Path) -> list[Path]:
+    """Return the pictures that a folder holds, by name; a file is itself.
+
+    Raises:
+        PpedgeError: The folder holds none.
+    """
+    from ppedge.data.annotation import PICTURES
+
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES and file.is_file())
+    if not found:
+        raise PpedgeError(
+            f"{path}: a folder without pictures ({', '.join(PICTURES)}).", "Name the folder that they lie in directly."
+        )
+    return found
+
+
+def _open_runs(stack: ExitStack, runs: dict[Task, Path | None], engine: str, precision: str) -> Reader:
+    """Open the networks of the runs, by task, and return what they do with a picture."""
     from ppedge.engines import open_engine
+    from ppedge.ocr.alone import outlines, reading
     from ppedge.ocr.pipeline import Classifier, Detector, Pipeline, Recognizer
 
     # All runs are checked before any engine starts: an emulator takes a while.
     found = {task: _exported(run, task, engine, precision) for task, run in runs.items() if run is not None}
     opened = {task: (stack.enter_context(open_engine(engine, file)), spec) for task, (file, spec) in found.items()}
+    if "rec" not in opened:
+        return partial(outlines, Detector(*opened["det"]))
     # Recognisers are exported for one line at a time.
-    return Pipeline(
-        Detector(*opened["det"]),
-        Recognizer(*opened["rec"], batch_size=1),
-        Classifier(*opened["cls"], batch_size=1) if "cls" in opened else None,
-    )
+    recognizer = Recognizer(*opened["rec"], batch_size=1)
+    classifier = Classifier(*opened["cls"], batch_size=1) if "cls" in opened else None
+    if "det" not in opened:
+        return lambda image: [reading(recognizer, classifier, image)]
+    return Pipeline(Detector(*opened["det"]), recognizer, classifier)
 
 
 def _open_bundle(
@@ -121,7 +164,7 @@ def _open_bundle(
 
     bundle, *images = paths
     if not bundle.is_dir():
-        raise PpedgeError(f"{bundle}: not a bundle.", "Name a bundle before the pictures, or two runs: --det, --rec.")
+        raise PpedgeError(f"{bundle}: not a bundle.", "Name a bundle before the pictures, or runs: --det, --rec.")
     if not images:
         raise PpedgeError(f"{bundle}: no pictures are named after it.", "`ppedge ocr BUNDLE IMAGE...`.")
     if precision is not None:
@@ -132,18 +175,12 @@ def _open_bundle(
 def _exported(path: Path, task: Task, engine: str, precision: str) -> tuple[Path, ModelSpec]:
     """Return the file for an engine in a run, checked against its manifest, and the model's specification."""
     from ppedge.artifacts import needed_by
-    from ppedge.ocr.spec import ModelSpec
+    from ppedge.data.source import shipped_spec
     from ppedge.runs import open_run
 
     run = open_run(path)
     run.require_fresh("convert")
-    try:
-        spec = ModelSpec.from_dict(run.manifest("convert")["model"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise PpedgeError(
-            f"{run.stage('convert') / 'manifest.json'}: the key model is missing or damaged.",
-            f"Run `ppedge convert {path} --force`.",
-        ) from error
+    spec = shipped_spec(run)
     if spec.task != task:
         raise PpedgeError(f"--{task} {path}: this run's task is {spec.task}.", f"Name a {task} run.")
     files = [run.artifact("convert", name) for name in needed_by(engine, task, precision)]
@@ -161,7 +198,7 @@ def _drawing_names(images: list[Path]) -> dict[Path, str]:
     return names
 
 
-def _write_drawing(path: Path, image: np.ndarray, lines: list[Line]) -> None:
+def _write_drawing(path: Path, image: np.ndarray, lines: Sequence[Line | Outline]) -> None:
     import cv2
 
     from ppedge.ocr.draw import draw_lines
@@ -172,7 +209,7 @@ def _write_drawing(path: Path, image: np.ndarray, lines: list[Line]) -> None:
         file.write(data.tobytes())
 
 
-def _tell(path: Path, lines: list[Line]) -> None:
-    typer.echo(f"{path}: {len(lines)} lines")
+def _tell(path: Path, lines: Sequence[Line | Outline | Reading]) -> None:
+    say(f"{path}: {len(lines)} lines")
     for line in lines:
-        typer.echo(f"  {line.score:.2f}  {line.text}")
+        say(f"  {line.told()}")

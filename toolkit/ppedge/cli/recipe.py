@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ppedge.cli.main import emit
+from ppedge.cli.output import emit
 
 app = typer.Typer(add_completion=False, help="Check recipes and print their JSON schema.", no_args_is_help=True)
 

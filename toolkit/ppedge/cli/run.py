@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
-from ppedge.errors import GateError, PpedgeError
-from ppedge.process import die_with_parent
+from ppedge.cli.output import Justify, emit, print_table, say
+from ppedge.errors import GateError, Interrupted, PpedgeError
+from ppedge.process import tied_to_this_process
 
 if TYPE_CHECKING:
     from ppedge.progress import Reporter
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ppedge.runs import Run
 
 app = typer.Typer(add_completion=False)
+AGAIN = "Repeat the command."
 
 
 @app.command()
@@ -81,7 +82,7 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            preexec_fn=die_with_parent,
+            preexec_fn=tied_to_this_process(),
         )
         for command in commands
     ]
@@ -90,11 +91,17 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
         last = ""
         for line in child.stderr or ():
             last = line.strip() or last
-            print(f"{name}: {line.rstrip()}", file=sys.stderr, flush=True)
+            say(f"{name}: {line.rstrip()}", err=True)
         return last
 
     with ThreadPoolExecutor(len(children)) as pool:
-        last_words = list(pool.map(follow, names, children))
+        try:
+            last_words = list(pool.map(follow, names, children))
+        except KeyboardInterrupt as interrupt:
+            for child in children:  # they keep what they have, and end
+                child.terminate()
+            pool.shutdown()
+            raise Interrupted(f"Interrupted; the {len(children)} runs have ended.", AGAIN) from interrupt
     for name, child, last in zip(names, children, last_words, strict=True):
         if child.wait() not in (0, GateError.exit_code):  # a gate that failed is told after the table
             error = PpedgeError(f"{name}: {last.removeprefix('ppedge: ')}")
@@ -112,7 +119,12 @@ def _stages(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: boo
         redo = True
         reporter.say(f"== {recipe.name}: {stage}")
         again = force or run.done(stage)
-        _one_stage(stage, recipe, run, device=device, force=again, skip_bad=skip_bad, reporter=reporter)
+        try:
+            _one_stage(stage, recipe, run, device=device, force=again, skip_bad=skip_bad, reporter=reporter)
+        except Interrupted as error:
+            # Here is no --resume: what has no earlier result goes on by itself.
+            hint = AGAIN if again else "Repeat the command: it goes on from there."
+            raise Interrupted(error.message, hint) from error
 
 
 def _same_settings(stage: str, recipe: Recipe, run: Run) -> bool:
@@ -130,12 +142,12 @@ def _one_stage(
         from ppedge.train.device import set_device
         from ppedge.train.stage import run_train
 
-        used = set_device(device)
+        used, interrupted = set_device(device), run.partial(stage).is_dir() and not force
         if stage == "train":
-            run_train(recipe, run, device=used, resume=not force, force=force, skip_bad=skip_bad, reporter=reporter)
+            run_train(recipe, run, device=used, resume=interrupted, force=force, skip_bad=skip_bad, reporter=reporter)
         else:
             run_slim(
-                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), resume=not force,
+                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), resume=interrupted,
                 force=force, skip_bad=skip_bad, reporter=reporter,
             )  # fmt: skip
     elif stage == "convert":
@@ -154,61 +166,56 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
     Raises:
         PpedgeError: The run was started with another recipe.
     """
+    from ppedge.recipe.compare import require_same
     from ppedge.recipe.io import load_recipe
 
-    if run.recipe_path.is_file() and not force and load_recipe(run.recipe_path) != recipe:
-        raise PpedgeError(
-            f"{run.path}: was started with other settings than this recipe's.",
-            "Use --force to start anew, or --out for another folder.",
-        )
+    if run.recipe_path.is_file() and not force:
+        other_way = "start anew with --force, or name another folder with --out"
+        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started", other_way)
 
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
-    """Return one row for each form of a finished run's network: its .nb bytes, metric and ARM instructions."""
+    """Return one row for each form of a finished run's network: its .nb bytes, metric, and on ARM metric and cost."""
     from ppedge.artifacts import nb, onnx
     from ppedge.metrics.accuracy import MAIN_METRIC
     from ppedge.recipe.networks import Imported
+    from ppedge.validate.report import read_report
+    from ppedge.validate.side_by_side import forms
 
     main = MAIN_METRIC[recipe.task]
     if isinstance(recipe.model, Imported):
         return [_imported_row(recipe, run, main)]
     about = run.manifest("slim")
-    slim, split = about["metrics"], about.get("measured_on", "eval")
-    files = run.manifest("convert")["metrics"]["files"]
-    report = _report(run)
-    counted = [m for m in report["models"] if "instructions" in m and m["cpu"] == report["cpus"][0]]
-    counts = {m["file"]: m["instructions"]["total"] for m in counted}
-    forms = [
-        ("trained", "fp32", slim["float"]),
-        ("pruned", "fp32", slim.get("finetuned") or slim.get("distilled")),
-        ("quantized", "int8", slim.get("quantized")),
-    ]
-    names = {
-        stage: [name(recipe.task, precision, baseline=stage == "trained") for name in (nb, onnx)]
-        for stage, precision, _ in forms
-    }
-    return [
-        {
+    files = run.manifest("convert")["metrics"].get("files", {})
+    report = read_report(run)
+    here = [m for m in report["models"] if m["cpu"] == report["cpus"][0]]
+    found = []
+    for form in forms(about):
+        names = [name(recipe.task, form.precision, baseline=form.stage == "trained") for name in (onnx, nb)]
+        models = [m for name in names for m in here if m["file"] == name]
+        shipped = models[0] if models else {}
+        found.append({
             "network": recipe.name,
-            "stage": stage,
-            "precision": precision,
-            "nb_bytes": files.get(names[stage][0], {}).get("bytes"),
+            "stage": form.stage,
+            "precision": form.precision,
+            "nb_bytes": files.get(names[-1], {}).get("bytes"),
             "metric": main,
-            "value": metrics[main],
-            "measured_on": split,
-            "arm_instructions": counts.get(names[stage][1], counts.get(names[stage][0])),
-        }
-        for stage, precision, metrics in forms
-        if metrics is not None
-    ]
+            "value": _figure(form.metrics, main, run.stage("slim")),
+            "measured_on": about.get("measured_on", "eval"),
+            "arm_instructions": shipped.get("instructions", {}).get("total"),
+            "arm_value": shipped.get("metric", {}).get("candidate", {}).get(main),
+            "arm_samples": shipped.get("samples"),
+        })  # fmt: skip
+    return found
 
 
 def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
     """Return the row of a network that came as an inference model; its metric is that of the pictures validated."""
     from ppedge.artifacts import nb
+    from ppedge.validate.report import read_report
 
-    files = run.manifest("convert")["metrics"]["files"]
-    report = _report(run)
+    files = run.manifest("convert")["metrics"].get("files", {})
+    report = read_report(run)
     model = report["models"][0]
     return {
         "network": recipe.name,
@@ -216,37 +223,40 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "precision": model["precision"],
         "nb_bytes": files.get(nb(recipe.task, model["precision"]), {}).get("bytes"),
         "metric": main,
-        "value": model["metric"]["reference"][main],
+        "value": _figure(model.get("metric", {}).get("reference"), main, run.stage("validate")),
         "measured_on": report.get("pictures", "eval"),
-        "arm_instructions": model["instructions"]["total"],
+        "arm_instructions": model.get("instructions", {}).get("total"),
+        "arm_value": model.get("metric", {}).get("candidate", {}).get(main),
+        "arm_samples": model.get("samples"),
     }
 
 
-def _report(run: Run) -> dict[str, Any]:
-    from ppedge.runs import read_json
-
-    report: dict[str, Any] = read_json(run.artifact("validate", "report.json"))
-    return report
+def _figure(metrics: Any, name: str, where: Path) -> float:
+    if not isinstance(metrics, dict) or name not in metrics:
+        raise PpedgeError(f"{where}: has no {name} of a network.", "Repeat the command with --force.")
+    return float(metrics[name])
 
 
 def _require_gates(run: Run) -> None:
+    from ppedge.validate.report import read_report
     from ppedge.validate.stage import require_passed
 
-    require_passed(_report(run), run.stage("validate"))
+    require_passed(read_report(run), run.stage("validate"))
 
 
 def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("network", "stage", "precision", ".nb bytes", "metric", "ARM instructions")
+    columns: dict[str, Justify] = dict.fromkeys(
+        ("network", "stage", "precision", ".nb bytes", "metric", "on ARM", "instructions"), "left"
+    )
+    cells = []
     for row in rows:
         size = "-" if row["nb_bytes"] is None else f"{row['nb_bytes']:,}"
         count = "-" if row["arm_instructions"] is None else f"{row['arm_instructions'] / 1e6:.1f} M"
-        table.add_row(row["network"], row["stage"], row["precision"], size, _metric(row), count)
-    Console(width=100, highlight=False).print(table)
+        shipped = "-" if row["arm_value"] is None else f"{row['arm_value']:.4f} ({row['arm_samples']})"
+        cells.append([row["network"], row["stage"], row["precision"], size, _metric(row), shipped, count])
+    print_table(columns, cells, width=100)
     for folder in folders:
-        typer.echo(f"run: {folder}")
+        say(f"run: {folder}")
 
 
 def _metric(row: dict[str, Any]) -> str:

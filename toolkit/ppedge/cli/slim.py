@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def slim(
 
     Leaves plan.json (what is kept), sensitivity.json, reduction.json or quantization.json (what that rests on),
     pruned.pdparams (float) and best.pdparams in RUN/slim. Once the network is pruned, an interruption loses nothing:
-    --resume goes on from there.
+    --resume goes on from there. A metric that falls by more than the recipe's slim.max_metric_drop ends in exit code 1;
+    the files are kept.
     """
     overrides = list(set_)
     for key, value in (("prune.method", prune), ("quant.method", quant)):
@@ -81,7 +82,7 @@ def slim(
     from ppedge.cost.network import arm_counter, arm_pricer
     from ppedge.data.source import reporting_split
     from ppedge.progress import Reporter
-    from ppedge.slim.stage import run_slim, slim_frontier
+    from ppedge.slim.stage import require_kept, run_slim, slim_frontier
     from ppedge.train.device import set_device
 
     used, price = set_device(device), arm_pricer(recipe)
@@ -93,12 +94,14 @@ def slim(
         skip_bad=skip_bad, reporter=Reporter(),
     )  # fmt: skip
     if as_json:
-        emit({"task": recipe.task, "metrics": metrics, "measured_on": reporting_split(recipe), "run": str(opened.path)})
-        return
-    typer.echo(f"metrics on {reporting_split(recipe)}:")
-    for step, found in metrics.items():
-        shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
-        typer.echo(f"{step:>10}  {shown}")
+        emit({"task": recipe.task, "metrics": metrics, "measured_on": reporting_split(recipe),
+              "drop": opened.manifest("slim")["drop"], "run": str(opened.path)})  # fmt: skip
+    else:
+        say(f"metrics on {reporting_split(recipe)}:")
+        for step, found in metrics.items():
+            shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
+            say(f"{step:>10}  {shown}")
+    require_kept(opened)
 
 
 def _check_fitting(method: str, target_flops: float | None, max_drop: float | None, *, for_arm: bool) -> None:
@@ -133,4 +136,4 @@ def _show_frontier(points: list[Point], as_json: bool) -> None:
         emit({"frontier": [asdict(point) for point in points]})
         return
     for point in points:
-        typer.echo(f'--budget "{told(point.shares)}"  {point.quality}')
+        say(f'--budget "{told(point.shares)}"  {point.quality}')

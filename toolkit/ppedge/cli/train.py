@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
+from ppedge.cli.output import emit, say
+from ppedge.process import die_with_parent
 
 app = typer.Typer(add_completion=False)
 
@@ -49,6 +50,7 @@ def train(
 
     used = set_device(device)
     if launched():
+        die_with_parent()  # Paddle's launcher does not see to that
         paddle.distributed.init_parallel_env()
     reporter = Reporter(quiet=paddle.distributed.get_rank() > 0)
     metrics = run_train(loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter)
@@ -62,4 +64,4 @@ def train(
         return
     shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     chose = ", ".join(f"{name} {value:.4g}" for name, value in (chosen_by or {}).items())
-    typer.echo(f"{run.stage('train')}: on {split}: {shown}" + (f" (on eval, which chose: {chose})" if chose else ""))
+    say(f"{run.stage('train')}: on {split}: {shown}" + (f" (on eval, which chose: {chose})" if chose else ""))

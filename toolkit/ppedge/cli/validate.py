@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from ppedge.cli.main import emit
 from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, measuring, run_and_recipe
+from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 app = typer.Typer(add_completion=False)
@@ -75,8 +76,8 @@ def validate(
         emit(report)
     else:
         for line in report_lines(report):
-            typer.echo(line)
-        typer.echo(f"page: {opened.stage('validate') / PAGE}")
+            say(line)
+        say(f"page: {opened.stage('validate') / PAGE}")
     require_passed(report, opened.stage("validate"))
 
 
@@ -90,6 +91,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     for model in report["models"]:
         if not model["baseline"]:
             lines += [*_parity_lines(model), ""]
+    lines += [*_accuracy_lines(report), ""]
     failed = [row for row in report["gates"] if not row["passed"]]
     lines += layer_lines(report.get("layers", []))
     lines.append(f"gates: {len(report['gates']) - len(failed)} passed, {len(failed)} failed")
@@ -115,17 +117,30 @@ def _cost_lines(report: dict[str, Any]) -> list[str]:
         total, opening, memory = model["instructions"]["total"], model["load_instructions"], model["memory_bytes"]
         figures = (f"{total / 1e6:.1f}", ratio, f"{opening / 1e6:.1f}", f"{memory / 1e6:.1f}")
         rows.append((model["file"], model["cpu"], f"{model['bytes']:,}", *figures))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     shape = "x".join(map(str, counted[0]["input_shape"]))
+    return [f"ARM cost of one inference at {shape}, {counted[0]['runtime']}", *_aligned(rows, left=2)]
+
+
+def _accuracy_lines(report: dict[str, Any]) -> list[str]:
+    """Return the metric as trained, as slimmed and as it ships, side by side."""
+    from ppedge.validate.side_by_side import measured
+
+    found = report.get("accuracy", [])
+    if not found:
+        return []
+    rows = [(row["network"], row["on"], measured(row), f"{row['value']:.4f}") for row in found]
+    return [f"{found[0]['metric']} from training to ARM", *_aligned(rows, left=3)]
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
+    """Return a table's lines; so many columns are aligned left, the others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        f"ARM cost of one inference at {shape}, {counted[0]['runtime']}",
-        *(
-            "  ".join(
-                word.ljust(width) if k < 2 else word.rjust(width)
-                for k, (word, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ),
+        "  ".join(
+            word.ljust(width) if k < left else word.rjust(width)
+            for k, (word, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
     ]
 
 

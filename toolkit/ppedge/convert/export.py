@@ -6,8 +6,8 @@ that equal networks give equal files.
 
 A detector is exported with free batch, height and width: opt makes the same operators of it as with batch 1. A
 recogniser is exported with batch 1, fixed height and free width: Paddle Lite aborts when it runs an LSTM whose zero
-initial states have a shape that is computed from a free batch. A classifier is exported with free batch and width and
-fixed height; it is only ever given lines of one width.
+initial states have a shape that is computed from a free batch. For ONNX it is exported once more, with a free batch. A
+classifier is exported with free batch and width and fixed height; it is only ever given lines of one width.
 """
 
 from __future__ import annotations
@@ -33,19 +33,23 @@ from ppedge.runs import Run, atomic_write, write_json
 
 Task = Literal["det", "rec", "cls"]
 Case = tuple[np.ndarray, np.ndarray]
+KINDS = ("float", "batched", "quantized", "unquantized")
 
 
-def input_spec(task: Task, height: int = 32) -> InputSpec:
+def input_spec(task: Task, height: int = 32, *, free_batch: bool = False) -> InputSpec:
     """The input of an exported network: ``x``, float32, NCHW.
 
     Args:
         task: ``det``, ``rec`` or ``cls``.
         height: Of the lines that a recogniser or classifier takes, in pixels.
+        free_batch: Leave a recogniser's batch free too.
     """
-    return InputSpec(list(exported_shape(task, height)), "float32", name="x")
+    return InputSpec(list(exported_shape(task, height, free_batch=free_batch)), "float32", name="x")
 
 
-def export_float(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 32) -> InferenceModel:
+def export_float(
+    net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 32, *, free_batch: bool = False
+) -> InferenceModel:
     """Export a float network; layers that its eval mode does not use (DB's threshold head) are not in the files.
 
     Args:
@@ -53,13 +57,14 @@ def export_float(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 3
         prefix: Of the two files.
         task: ``det``, ``rec`` or ``cls``.
         height: Of the lines that a recogniser or classifier takes, in pixels.
+        free_batch: Leave a recogniser's batch free too, which ONNX wants and Paddle Lite does not bear.
 
     Raises:
         PpedgeError: Paddle cannot trace the network.
     """
     net.eval()
     with _writing(prefix) as working:
-        paddle.jit.save(net, str(working), input_spec=[input_spec(task, height)])
+        paddle.jit.save(net, str(working), input_spec=[input_spec(task, height, free_batch=free_batch)])
     return InferenceModel.at(prefix)
 
 
@@ -146,9 +151,10 @@ def save_cases(path: Path, cases: list[Case]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Export a run's networks: the child process of the convert stage, since importing Paddle takes longest.
 
-    Kinds: ``float``; ``quantized``; ``unquantized``, the float network that carries the quantized one's weights. Beside
-    the model it writes, but for the last kind, reference cases as ``PREFIX.npz``, and as ``PREFIX.json`` for
-    ``quantized`` the names of the weights that the recipe keeps in float, for ``unquantized`` the `quantizers`.
+    Kinds: ``float``; ``quantized``; and for ONNX, with a free batch, ``batched``, the float network, and
+    ``unquantized``, the float network that carries the quantized one's weights. Beside the model it writes, for the
+    first two, reference cases as ``PREFIX.npz``; and as ``PREFIX.json`` for ``quantized`` the names of the weights that
+    the recipe keeps in float, for ``unquantized`` the `quantizers`.
     """
     parser = argparse.ArgumentParser(prog="python -m ppedge.convert.export")
     parser.add_argument("run", type=Path)
@@ -157,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     for stage, kind, _ in options.networks:
-        if stage not in ("train", "slim") or kind not in ("float", "quantized", "unquantized"):
+        if stage not in ("train", "slim") or kind not in KINDS:
             parser.error(f"argument --network: no {kind} network of {stage}")
     try:
         for stage, kind, prefix in options.networks:
@@ -181,9 +187,12 @@ def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
     if kind == "unquantized":
         net, scales = load_unquantized(run, training)
         write_json(about, {"quantizers": quantizers(net, scales, recipe.task, height)})
-        export_float(net, prefix, recipe.task, height)
+        export_float(net, prefix, recipe.task, height, free_batch=True)
         return
     net = load_quantized(run, training) if kind == "quantized" else load_float(run, training, stage)
+    if kind == "batched":
+        export_float(net, prefix, recipe.task, height, free_batch=True)
+        return
     save_cases(prefix.with_name(f"{prefix.name}.npz"), reference_cases(net, recipe.task, height))
     if kind == "quantized":
         write_json(about, {"float_weights": float_weights(net)})

@@ -86,7 +86,9 @@ def fixed_height(files: InferenceModel) -> int | None:
     return height if height > 0 else None
 
 
-def require_fit(files: InferenceModel, task: Task, height: int, classes: int) -> None:
+def require_fit(
+    files: InferenceModel, task: Task, height: int, classes: int, use_space_char: bool | None = False
+) -> None:
     """Check that a model is what the recipe says.
 
     Args:
@@ -94,6 +96,8 @@ def require_fit(files: InferenceModel, task: Task, height: int, classes: int) ->
         task: The recipe's.
         height: For a recogniser or classifier, of the recipe's lines in pixels.
         classes: For a recogniser, of the recipe's character set, blank included.
+        use_space_char: For a recogniser, whether its last class is the space that the recipe adds to a dictionary;
+            None: the character set is no dictionary.
 
     Raises:
         PpedgeError: It is for another task, takes pictures of one size only, or has other classes.
@@ -106,7 +110,7 @@ def require_fit(files: InferenceModel, task: Task, height: int, classes: int) ->
     signature = files.signature()
     _require_size(files, signature, task, height)
     if task == "rec":
-        _require_classes(files, signature.outputs[0][2], classes)
+        _require_classes(files, signature.outputs[0][2], classes, use_space_char)
 
 
 def _require_size(files: InferenceModel, signature: Signature, task: Task, height: int) -> None:
@@ -125,12 +129,15 @@ def _require_size(files: InferenceModel, signature: Signature, task: Task, heigh
         )
 
 
-def _require_classes(files: InferenceModel, found: int, classes: int) -> None:
+def _require_classes(files: InferenceModel, found: int, classes: int, use_space_char: bool | None) -> None:
     if found in (classes, -1):
         return
-    hint = "Name the dictionary it was trained with (data.charset, --charset FILE)."
-    if found == classes + 1:
-        hint = "If it was trained with PaddleOCR's use_space_char, use --set data.use_space_char=true."
+    hint = "Name the dictionary it was trained with, unchanged: each line is a class (data.charset, --charset FILE)."
+    # A line too few or too many would shift all classes behind it: the space is no more than one explanation.
+    if found == classes + 1 and use_space_char is False:
+        hint += " If it is this one, the class more is the space of use_space_char: use --set data.use_space_char=true."
+    elif found == classes - 1 and use_space_char:
+        hint += " If it is this one, there was no use_space_char: use --set data.use_space_char=false."
     raise PpedgeError(f"{files.model}: has {found} classes, the character set (with blank) has {classes}.", hint)
 
 

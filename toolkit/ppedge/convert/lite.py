@@ -9,7 +9,6 @@ tail.
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
 from ppedge.process import run_child
 from ppedge.runs import atomic_write
+from ppedge.scratch import scratch
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -59,8 +59,8 @@ def to_nb(model: Path, out: Path, precision: Precision, allowed_float: Collectio
     files = InferenceModel.at(model)
     files.check()
     require_opt()
-    with tempfile.TemporaryDirectory(prefix="ppedge-opt-") as folder:
-        written = Path(folder) / "model.nb"
+    with scratch("opt") as folder:
+        written = folder / "model.nb"
         run_child(
             [sys.executable, "-c", _OPT, files.model, files.params, written.with_suffix(""), precision],
             f"Converting {files.model} to {out.name} with Paddle Lite's opt",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,7 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.process import run_child
 from ppedge.runs import atomic_write
+from ppedge.scratch import scratch
 
 INT8_TOLERANCE, LEAST_OUTPUT = 0.3, 0.01
 
@@ -46,8 +46,8 @@ def to_onnx(model: Path, out: Path, opset: int = 14) -> None:
     missing = [name for name in ("paddle", "paddle2onnx", "onnx") if find_spec(name) is None]
     if missing:
         raise MissingError(f"{missing[0]} is not installed, which writing ONNX needs.", "Run `make setup`.")
-    with tempfile.TemporaryDirectory(prefix="ppedge-onnx-") as folder:
-        written = Path(folder) / "model.onnx"
+    with scratch("onnx") as folder:
+        written = folder / "model.onnx"
         run_child(
             [sys.executable, "-c", _EXPORT, files.model, files.params, written, str(opset)],
             f"Converting {files.model} to {out.name} with Paddle2ONNX",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,20 @@ from typing import Any, get_args
 from ppedge import artifacts
 from ppedge.convert import imported, onnx
 from ppedge.convert.lite import Precision, to_nb
+from ppedge.convert.onnx_file import set_characters
 from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb import summary
+from ppedge.ocr.charset import BUILT_IN
+from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
 from ppedge.recipe.io import save
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run, read_json
+from ppedge.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,15 @@ def run_convert(
     else:
         sources = [_imported(recipe, model, say)]
     files: dict[str, Any] = {}
-    with run.writing("convert", force=force) as folder, tempfile.TemporaryDirectory(prefix="ppedge-qdq-") as temporary:
-        unquantized = Path(temporary) / "unquantized"
+    with run.writing("convert", force=force) as folder, scratch("onnx") as aside:
         if model:
             save(keep or recipe, folder / RECIPE)
             say(f"running {model.model} in Paddle")
             imported.bring_in(model, folder / sources[0].prefix(recipe.task), recipe.task, line_height(recipe))
         else:
-            _export(recipe, run, sources, folder, unquantized, say)
+            _export(recipe, run, sources, folder, aside, say)
         for source in sources:
-            files |= _convert(recipe, source, folder, unquantized, say)
+            files |= _convert(recipe, spec, source, folder, aside, say)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
         run.write_manifest(
             folder,
@@ -128,7 +130,8 @@ def _inference_model(recipe: Recipe, run: Run, classes: int) -> InferenceModel |
             f"{run.path}: holds a network that was trained there.", "Name another folder with --out, or another run."
         )
     files = imported.find(recipe.model.inference)
-    imported.require_fit(files, recipe.task, line_height(recipe), classes)
+    spaced = None if recipe.data.charset in BUILT_IN else recipe.data.use_space_char
+    imported.require_fit(files, recipe.task, line_height(recipe), classes, spaced)
     return files
 
 
@@ -165,15 +168,21 @@ def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) 
 
 
 def _export(
-    recipe: Recipe, run: Run, sources: Sequence[_Source], folder: Path, unquantized: Path, say: Callable[[str], None]
+    recipe: Recipe, run: Run, sources: Sequence[_Source], folder: Path, aside: Path, say: Callable[[str], None]
 ) -> None:
-    """Put an inference model, with reference cases beside it, at the prefix of each source.
+    """Put an inference model, with reference cases beside it, at the prefix of each source in the stage's folder.
 
-    If an int8 ONNX file is to be made, also the float network with the quantized one's weights, at ``unquantized``.
+    What only ONNX files are made of is put ``aside``, at the same prefixes: a recogniser once more with a free batch,
+    and of a quantized network the float one that has its weights.
     """
     networks = [(source.stage, source.kind, folder / source.prefix(recipe.task)) for source in sources]
-    if "onnx" in recipe.convert.formats and any(source.kind == "quantized" for source in sources):
-        networks.append(("slim", "unquantized", unquantized))
+    if "onnx" in recipe.convert.formats:
+        for source in sources:
+            prefix = aside / source.prefix(recipe.task)
+            if source.kind == "quantized":
+                networks.append((source.stage, "unquantized", prefix))
+            elif recipe.task == "rec":
+                networks.append((source.stage, "batched", prefix))
     for _, _, prefix in networks:
         prefix.parent.mkdir(parents=True, exist_ok=True)
     say(f"exporting {', '.join(f'the {kind} network of {stage}' for stage, kind, _ in networks)}")
@@ -182,7 +191,7 @@ def _export(
 
 
 def _convert(
-    recipe: Recipe, source: _Source, folder: Path, unquantized: Path, say: Callable[[str], None]
+    recipe: Recipe, spec: ModelSpec, source: _Source, folder: Path, aside: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     prefix = folder / source.prefix(recipe.task)
     cases, about = prefix.with_name(f"{prefix.name}.npz"), prefix.with_name(f"{prefix.name}.json")
@@ -202,24 +211,41 @@ def _convert(
         name = artifacts.onnx(recipe.task, source.precision, baseline=source.baseline)
         path = folder / name
         say(f"writing {name}")
-        found = _float_onnx(prefix, path, cases) if source.kind == "float" else _int8_onnx(unquantized, path, cases)
+        found = _onnx(source, prefix, aside / source.prefix(recipe.task), path, cases, spec.characters, say)
         files[name] = {"bytes": path.stat().st_size, **found}
     cases.unlink()
     about.unlink(missing_ok=True)
     return files
 
 
-def _float_onnx(prefix: Path, path: Path, cases: Path) -> dict[str, Any]:
-    onnx.to_onnx(prefix, path)
-    return {"difference_to_paddle": onnx.check(path, *onnx.load_cases(cases))}
+def _onnx(
+    source: _Source,
+    prefix: Path,
+    aside: Path,
+    path: Path,
+    cases: Path,
+    characters: Sequence[str],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write a network as ONNX, give it a recogniser's characters, and compare it with Paddle."""
+    layers: dict[str, Any] = {}
+    if source.kind == "quantized":
+        layers = {"quantized_layers": _int8_onnx(aside, path)}
+    else:
+        onnx.to_onnx(aside if InferenceModel.at(aside).model.is_file() else prefix, path)
+    if characters and not set_characters(path, characters):
+        say(f"{path.name} carries no characters: one of them ends a line for those who read them from there")
+    inputs, reference = onnx.load_cases(cases)
+    if source.kind == "quantized":
+        return {**layers, "mean_difference_to_paddle": onnx.check_mean(path, inputs, reference)}
+    return {"difference_to_paddle": onnx.check(path, inputs, reference)}
 
 
-def _int8_onnx(unquantized: Path, path: Path, cases: Path) -> dict[str, Any]:
-    """Write the quantized network as ONNX by way of the float network that has its weights."""
-    exact = unquantized.with_suffix(".onnx")
+def _int8_onnx(unquantized: Path, path: Path) -> int:
+    """Write the quantized network as ONNX by way of the float network that has its weights; return its int8 layers."""
+    exact = unquantized.with_name(f"{unquantized.name}.onnx")
     onnx.to_onnx(unquantized, exact)
     from ppedge.convert.qdq import Quantizer, to_qdq  # needs the onnx package, which to_onnx has asked for
 
-    quantizers = [Quantizer(**entry) for entry in read_json(unquantized.with_suffix(".json"))["quantizers"]]
-    layers = to_qdq(exact, path, quantizers)
-    return {"quantized_layers": layers, "mean_difference_to_paddle": onnx.check_mean(path, *onnx.load_cases(cases))}
+    about = unquantized.with_name(f"{unquantized.name}.json")
+    return to_qdq(exact, path, [Quantizer(**entry) for entry in read_json(about)["quantizers"]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import prod
@@ -24,6 +23,7 @@ from ppedge.files.nb import read_nb
 from ppedge.models.network import Network
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size, line_height
+from ppedge.scratch import scratch
 from ppedge.slim.arm.prices import SIZE, Prices
 from ppedge.slim.int8.pact import QUANTIZED, calibrate, quantize
 
@@ -114,8 +114,8 @@ def _weights(op: Operation) -> int:
 @contextmanager
 def _converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Iterator[Path]:
     """Yield a network's ``.nb`` file for a while, of fp32 but for the layers named."""
-    with tempfile.TemporaryDirectory(prefix="ppedge-count-") as folder:
-        path = Path(folder) / "net.nb"
+    with scratch("count") as folder:
+        path = folder / "net.nb"
         if int8:
             in_float = _export_int8(net, recipe, path.with_suffix(""), int8)
             to_nb(path.with_suffix(""), path, "int8", in_float)

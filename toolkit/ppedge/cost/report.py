@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
 from ppedge.runs import Run, read_json
+from ppedge.scratch import scratch
 
 
 def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:
@@ -56,8 +56,8 @@ def layer_names(run: Run, path: Path) -> dict[str, str]:
     assert file is not None, f"{path} is not a converted file of {run.path}"
     stage = "train" if file.baseline else parent["stage"]
     kind = "quantized" if file.precision == "int8" else "float"
-    with tempfile.TemporaryDirectory(prefix="ppedge-names-") as folder:
-        out = Path(folder) / "names.json"
+    with scratch("names") as folder:
+        out = folder / "names.json"
         run_module("ppedge.cost.names", [run.path, stage, kind, out], f"Naming the layers of {path}")
         return dict(read_json(out))
 

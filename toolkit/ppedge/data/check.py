@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-from PIL import Image, UnidentifiedImageError
-
-from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, read_all
-from ppedge.errors import PpedgeError
+from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, count_unusable, read_all
+from ppedge.data.regions import Region, RegionError, fit_all
+from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.charset import Charset
+from ppedge.ocr.image_file import picture_size, read_image
 
 
 @dataclass
@@ -27,7 +25,10 @@ class Report:
         pictures: Different pictures that can be read.
         samples: Label lines without a problem.
         boxes: Text regions of detection labels.
-        ignored: Those of them that are marked as unreadable.
+        reversed: Those of them that ran counter-clockwise, and are used turned round.
+        clipped: Those of them that stick out of their picture, and are used cut off at its edge.
+        ignored: Those of them that are marked as unreadable, or nobody has read yet.
+        left_out: Regions that no line of text is cut out of, by the reason; the ignored ones are among them.
         outside_charset: How often each character occurs that the charset lacks.
         problems: Bad lines and bad pictures, in the files' order.
     """
@@ -35,7 +36,10 @@ class Report:
     pictures: int = 0
     samples: int = 0
     boxes: int = 0
+    reversed: int = 0
+    clipped: int = 0
     ignored: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     outside_charset: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -59,7 +63,15 @@ def check(files: Sequence[Path], root: Path, kind: Kind, charset: Charset | None
     """
     labels = read_all(files, root, kind)
     good = readable(labels)
-    report = Report(pictures=len({s.image for s in good.samples}), samples=len(good.samples), problems=good.problems)
+    report = Report(
+        pictures=len({s.image for s in good.samples}),
+        samples=len(good.samples),
+        reversed=good.reversed,
+        clipped=good.clipped,
+        problems=good.problems,
+    )
+    if kind == "detection":
+        report.left_out = count_unusable(good.samples)
     texts: list[str] = []
     for sample in good.samples:
         if isinstance(sample, DetSample):
@@ -103,46 +115,71 @@ def usable(labels: Labels[Sample], skip_bad: bool) -> tuple[list[Sample], int]:
 
 
 def readable(labels: Labels[Sample]) -> Labels[Sample]:
-    """Decode every picture once, in threads, and turn the samples of bad ones into problems."""
+    """Decode every picture once, in threads, and hold the regions of detection labels against it.
+
+    Returns:
+        The samples of good pictures, their regions as `ppedge.data.regions.fit` gives them, and the problems.
+    """
     pictures = list(dict.fromkeys(sample.image for sample in labels.samples))
     reasons = dict(zip(pictures, _reasons(pictures), strict=True))
+    samples: list[Any] = []
     problems = list(labels.problems)
+    turned = clipped = 0
     for sample in labels.samples:
         reason = reasons[sample.image]
         if reason is not None:
             problems.append(_problem(sample, reason))
+        elif not isinstance(sample, DetSample):
+            samples.append(sample)
+        else:
+            try:
+                fitted, regions = _fitted(sample)
+            except RegionError as error:
+                problems.append(_problem(sample, str(error)))
+                continue
+            samples.append(fitted)
+            turned += sum(region.reversed for region in regions)
+            clipped += sum(region.clipped for region in regions)
     order = {file: number for number, file in enumerate(dict.fromkeys(p.file for p in problems))}
     problems.sort(key=lambda problem: (order[problem.file], problem.line))
-    return Labels([sample for sample in labels.samples if not reasons[sample.image]], problems)
+    return Labels(samples, problems, turned, clipped)
+
+
+def _fitted(sample: DetSample) -> tuple[DetSample, list[Region]]:
+    """Hold the regions of a picture against it; return the sample with them, and what became of each.
+
+    Raises:
+        RegionError: Names the first region that cannot be used, and the picture's size.
+    """
+    size = picture_size(sample.image)
+    regions: list[Region] = []
+    for number, region in enumerate(fit_all(sample.polygons, size, sample.image.name), start=1):
+        if isinstance(region, RegionError):
+            raise RegionError(f"region {number}: {region}")
+        regions.append(region)
+    return replace(sample, polygons=[region.polygon for region in regions]), regions
 
 
 def _problem(sample: Any, reason: str) -> Problem:
     file, _, line = sample.where.rpartition(":")
-    return Problem(Path(file), int(line), f"{sample.image}: {reason}")
+    return Problem(Path(file), int(line), reason)
 
 
 def _reasons(pictures: Iterable[Path]) -> list[str | None]:
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")  # Pillow warns about large pictures, which are fine
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(unreadable, pictures))
 
 
 def unreadable(path: Path) -> str | None:
-    """Decode a picture; return why it cannot be used, or None.
+    """Decode a picture as training does; return why it cannot be used, beginning with its path, or None.
 
-    Pillow decodes, since OpenCV fills a truncated JPEG up with grey and says nothing.
+    Raises:
+        MissingError: There is not enough memory for it.
     """
     try:
-        if path.stat().st_size == 0:
-            return "the picture has no bytes"
-        with Image.open(path) as image:
-            image.load()
-        return None if cv2.haveImageReader(str(path)) else "OpenCV cannot read this kind of picture"
-    except UnidentifiedImageError:
-        return "not a picture"
-    except Image.DecompressionBombError:
-        return "the picture is too large"
-    except OSError as error:
-        return f"the picture cannot be read ({error.strerror or error})"
-    except Exception as error:  # on damaged files, Pillow's decoders raise whatever they stumble over
-        return f"the picture is damaged ({type(error).__name__}: {error})"
+        read_image(path)
+    except MissingError:
+        raise
+    except PpedgeError as error:
+        return error.message.removesuffix(".")
+    return None

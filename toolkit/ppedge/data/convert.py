@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import cv2
 import numpy as np
 
+from ppedge.data.annotation import Annotation, Row, pictures_below
 from ppedge.data.folders import new_folder
 from ppedge.data.formats import (
     IGNORED_TEXTS,
     DetSample,
-    Polygon,
     Problem,
+    count_unusable,
     detection_line,
     rec_samples_from_detection,
     write_lines,
 )
+from ppedge.data.icdar import read_icdar
+from ppedge.data.pictures import cut_out
+from ppedge.data.regions import Polygon, Region, RegionError, fit_all
 from ppedge.data.texts import LETTERS
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import PROVINCES
-from ppedge.ocr.geometry import crop_quad, polygon_area
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.geometry import polygon_area
+from ppedge.ocr.image_file import picture_size, read_image
 
-Source = Literal["icdar2015", "ccpd"]
+Source = Literal["icdar2015", "mlt", "ccpd"]
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # The tables of CCPD's file names: the plate's first character, its second, and the others; "O" stands for "none".
 _CCPD_PROVINCES = PROVINCES + "警学" + "O"
 _CCPD_LETTERS = LETTERS + "O"
@@ -36,19 +40,37 @@ _CCPD_SERIAL = LETTERS + "0123456789" + "O"
 _CCPD_POINT = re.compile(r"(\d+)&(\d+)")
 
 
-class Converted(NamedTuple):
-    """Lines of a detection label file, and what could not be converted."""
+@dataclass
+class Converted:
+    """Lines of a detection label file, and what could not be converted.
 
-    lines: list[str]
-    problems: list[Problem]
+    Attributes:
+        lines: One a picture.
+        problems: Bad annotations and pictures.
+        ignored: Bad regions that are ignored regions in the lines.
+        left_out: Pictures left out, for a bad region of which nothing can be made, or as they cannot be read.
+        unlabelled: Pictures left out since nothing annotates them.
+        reversed: Regions that were turned to run clockwise.
+        clipped: Regions that were cut off at the picture's edge.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    ignored: int = 0
+    left_out: int = 0
+    unlabelled: int = 0
+    reversed: int = 0
+    clipped: int = 0
 
 
 def convert(source: Source, folder: Path, root: Path) -> Converted:
     """Read a data set's annotations.
 
+    A picture of which a region is bad has that region ignored; if it is not known where it lies, the picture is left
+    out, since the text would be learnt as background.
+
     Args:
-        source: ``icdar2015``: text files ``gt_NAME.txt`` and pictures ``NAME.jpg`` anywhere below the folder; ``ccpd``:
-            pictures whose names are their annotations.
+        source: ``icdar2015`` and ``mlt``: see `ppedge.data.icdar`; ``ccpd``: pictures whose names are annotations.
         folder: Where the data set lies; looked through with all folders below it.
         root: The folder that the label file shall name pictures relative to.
 
@@ -59,76 +81,77 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
         raise PpedgeError(f"{folder}: no such folder.", "Name the folder of the unpacked data set.")
     if not folder.resolve().is_relative_to(root.resolve()):
         raise PpedgeError(f"{folder}: not below the root {root}.", "Choose --root so that it holds the pictures.")
-    read = _icdar2015 if source == "icdar2015" else _ccpd
-    lines: list[str] = []
-    problems: list[Problem] = []
-    for found in read(folder):
+    annotations = _ccpd(folder) if source == "ccpd" else read_icdar(folder, script=source == "mlt")
+    below = folder.resolve().relative_to(root.resolve())  # the pictures themselves may be links to elsewhere
+    result = Converted()
+    annotated: set[Path] = set()
+    for found in annotations:
         if isinstance(found, Problem):
-            problems.append(found)
-            continue
-        picture, polygons, texts = found
-        name = picture.resolve().relative_to(root.resolve()).as_posix()
-        lines.append(detection_line(name, polygons, texts))
-    if not lines and not problems:
-        kind = "gt_*.txt files" if source == "icdar2015" else "pictures"
-        raise PpedgeError(f"{folder}: no {kind} in it or below it.", f"Is it a {source} data set?")
-    return Converted(lines, problems)
+            result.problems.append(found)
+        else:
+            annotated.add(found.picture)
+            _add(found, (below / found.picture.relative_to(folder)).as_posix(), result)
+    if not result.lines and not result.problems:
+        kind = {"icdar2015": "gt_*.txt files", "mlt": "text files", "ccpd": "pictures"}[source]
+        raise PpedgeError(f"{folder}: no {kind} in it or below it.", f"Is this what --from {source} reads?")
+    result.unlabelled = len(set(pictures_below(folder)) - annotated)
+    return result
 
 
-_Annotation = tuple[Path, list[Polygon], list[str]]
+def _add(annotation: Annotation, name: str, result: Converted) -> None:
+    """Hold a picture's regions against it, and add its line and problems.
+
+    Args:
+        annotation: Of the picture.
+        name: That the label file shall give it.
+        result: Added to.
+    """
+    picture, file, rows = annotation
+    reason = _unusable(picture, name)
+    if reason is not None:
+        result.problems.append(Problem(file, 1, reason))
+        result.left_out += 1
+        return
+    known = [np.round(row.polygon, 1) for row in rows if row.polygon is not None]
+    fitted = iter(fit_all(known, picture_size(picture), picture.name))
+    regions = [RegionError(row.reason) if row.polygon is None else next(fitted) for row in rows]
+    reasons = [
+        row.reason or (str(region) if isinstance(region, RegionError) else "")
+        for row, region in zip(rows, regions, strict=True)
+    ]
+    result.problems += [Problem(file, row.line, bad) for row, bad in zip(rows, reasons, strict=True) if bad]
+    polygons = [region.polygon if isinstance(region, Region) else region.cover for region in regions]
+    usable = [polygon for polygon in polygons if polygon is not None]
+    if len(usable) < len(rows):
+        result.left_out += 1
+        return
+    texts = [IGNORED_TEXTS[0] if bad else row.text for row, bad in zip(rows, reasons, strict=True)]
+    result.lines.append(detection_line(name, usable, texts))
+    result.ignored += sum(map(bool, reasons))
+    result.reversed += sum(isinstance(region, Region) and region.reversed for region in regions)
+    result.clipped += sum(isinstance(region, Region) and region.clipped for region in regions)
 
 
-def _icdar2015(folder: Path) -> Iterator[_Annotation | Problem]:
-    pictures: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _PICTURES:
-            pictures.setdefault(path.stem, path)
-    for file in sorted(folder.rglob("gt_*.txt")):
-        picture = pictures.get(file.stem.removeprefix("gt_"))
-        if picture is None:
-            yield Problem(file, 1, f"no picture named {file.stem.removeprefix('gt_')}")
-            continue
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            yield Problem(file, 1, f"not UTF-8 (byte {error.start})")
-            continue
-        polygons, texts = [], []
-        for number, line in enumerate(text.split("\n"), start=1):
-            if not line.strip():
-                continue
-            region = _icdar2015_region(line)
-            if isinstance(region, str):
-                yield Problem(file, number, region)
-                continue
-            polygons.append(region[0])
-            texts.append(region[1])
-        yield picture, polygons, texts
-
-
-def _icdar2015_region(line: str) -> tuple[Polygon, str] | str:
-    """Read ``x1,y1,...,x4,y4,text``, in which the text may hold commas; or return what is wrong with it."""
-    parts = line.split(",", 8)
-    if len(parts) < 9:
-        return "not eight coordinates and a text, separated by commas"
+def _unusable(picture: Path, name: str) -> str | None:
+    """Return why a picture cannot stand in a label file, or None."""
+    if not name.isascii() and name != name.encode(errors="replace").decode():
+        return f"the picture's name is not UTF-8: {name!a}"
+    if set(name) & set("\t\r\n"):
+        return f"the picture's name holds a tab or a line break: {name!a}"
     try:
-        quad = np.array([float(part) for part in parts[:8]], np.float32).reshape(4, 2)
-    except ValueError:
-        return "a coordinate is not a number"
-    if not np.isfinite(quad).all() or polygon_area(quad) == 0:
-        return "the quad has no area"
-    return quad, parts[8]
+        picture_size(picture)
+    except PpedgeError as error:
+        return error.message
+    return None
 
 
-def _ccpd(folder: Path) -> Iterator[_Annotation | Problem]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in _PICTURES:
-            continue
+def _ccpd(folder: Path) -> Iterator[Annotation | Problem]:
+    for path in pictures_below(folder):
         annotation = parse_ccpd_name(path.stem)
         if annotation is None:
             yield Problem(path, 1, "the file's name is not a CCPD annotation")
         else:
-            yield path, [annotation[0]], [annotation[1]]
+            yield Annotation(path, path, [Row(1, *annotation)])
 
 
 def parse_ccpd_name(name: str) -> tuple[Polygon, str] | None:
@@ -170,23 +193,25 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
         The number of crops.
 
     Raises:
-        PpedgeError: ``out`` is there already, a picture cannot be read, or nothing is readable.
+        PpedgeError: ``out`` is there already, a picture cannot be read, a line cannot be cut out of it, or nothing is
+            readable.
     """
     lines: list[str] = []
     with new_folder(out) as folder:
         (folder / "images").mkdir()
         for done, sample in enumerate(samples, start=1):
             regions = rec_samples_from_detection([sample])
-            image = read_image(sample.image) if regions else np.empty(0)
+            if regions:
+                image = read_image(sample.image)
             for region in regions:
                 name = f"images/{len(lines):06d}.png"
-                _, data = cv2.imencode(".png", crop_quad(image, np.asarray(region.quad)))
+                _, data = cv2.imencode(".png", cut_out(image, region))
                 (folder / name).write_bytes(data.tobytes())
                 lines.append(f"{name}\t{region.text}")
             if progress is not None:
                 progress(done, len(samples))
         if not lines:
-            marks = " or ".join(IGNORED_TEXTS)
-            raise PpedgeError("The labels have no region with a text to cut out.", f"Regions of {marks} do not count.")
+            counts = ", ".join(f"{count} {reason}" for reason, count in count_unusable(samples).items())
+            raise PpedgeError("The labels have no region with a text to cut out.", counts and f"There are: {counts}.")
         write_lines(folder / "labels.txt", lines)
     return len(lines)

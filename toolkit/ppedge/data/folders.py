@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
+from ppedge.scratch import sweep, temporary
 
 
 @contextmanager
@@ -25,14 +25,12 @@ def new_folder(out: Path) -> Iterator[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise taken
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial.", dir=out.parent))
-    try:
+    prefix = f".{out.name}.partial."
+    sweep(out.parent, f"{glob.escape(prefix)}*")
+    with temporary(out.parent, prefix) as partial:
         yield partial
         partial.chmod(0o755)
         try:
             partial.rename(out)
         except OSError as error:
             raise taken from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise

@@ -1,32 +1,36 @@
 """Label files in PPOCR format, read strictly.
 
-A detection line is ``path<TAB>JSON``, the JSON being a list of ``{"transcription": text, "points": [[x, y], ...]}``; a
-recognition line is ``path<TAB>text``. Paths are relative to the data's root. A line that is not so becomes a `Problem`,
-never an exception, so that all of them can be told at once.
+A detection line is ``path<TAB>JSON``: a list of ``{"transcription": text, "points": [[x, y], ...]}``, for regions that
+nobody can read also with ``"difficult": true``; a recognition line is ``path<TAB>text``. Paths are relative to the
+data's root. A line that is not so becomes a `Problem`, never an exception, so that all of them can be told at once.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
-from ppedge.errors import PpedgeError
-from ppedge.ocr.geometry import order_quad
+from ppedge.data.lookup import Lookup, read_label_file
+from ppedge.data.regions import Polygon, RegionError, can_be_cut_out, polygon_of, quad_of
 from ppedge.runs import atomic_write
 
+_MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
+"""Byte-order marks: files that are put together have them at the beginning of a line within."""
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_REGIONS = re.compile(r"\s*\[\s*\{")
+
 Kind = Literal["detection", "recognition"]
-Polygon = npt.NDArray[np.float32]
 
 IGNORED_TEXTS = ("###", "*")
 """Transcriptions that mark a region nobody could read: neither text nor background."""
-_MIN_AREA = 1e-2  # square pixels: below it a polygon is a line or a point
+UNREAD_TEXTS = ("待识别", "TEMPORARY")
+"""What PPOCRLabel, in Chinese and in English, gives a region until somebody types its text; ignored likewise."""
 
 
 @dataclass(frozen=True)
@@ -99,20 +103,27 @@ Sample = TypeVar("Sample", DetSample, RecSample)
 
 @dataclass(frozen=True)
 class Labels(Generic[Sample]):
-    """What label files hold: the samples of the good lines, and the problems of the others."""
+    """What label files hold: the samples of the good lines, and the problems of the others.
+
+    Attributes:
+        samples: Of the good lines.
+        problems: Of the others.
+        reversed: Regions of the samples that were turned to run clockwise.
+        clipped: Regions of the samples that were cut off at the picture's edge.
+    """
 
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    reversed: int = 0
+    clipped: int = 0
 
 
 class _BadLineError(Exception):
     """The reason why a line is not a label; it does not leave this module."""
 
 
-def label_path(file: Path, root: Path) -> Path:
-    """Return where a label file lies: below ``root``; where there is none, below the current folder."""
-    path = root / file
-    return file if not path.is_file() and file.is_file() else path
+class _OtherKindError(_BadLineError):
+    """The line looks like a label of the other format."""
 
 
 def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
@@ -125,23 +136,34 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
 
     Returns:
         The samples in the file's order (`DetSample` or `RecSample`) and the problems. Empty lines are passed over. A
-        picture must be there, but is not opened.
+        picture must be there, but is not opened: regions are held against it by `ppedge.data.check.readable`.
 
     Raises:
         PpedgeError: The root folder or the file is not there or cannot be read.
     """
-    data, path = _read_bytes(file, root)
+    data, path = read_label_file(file, root)
+    if data.startswith(_UTF_16):
+        return Labels([], [Problem(path, 1, "the file is UTF-16, not UTF-8: save it as UTF-8")])
     parse = _detection if kind == "detection" else _recognition
+    pictures = Lookup(root)
     samples: list[Any] = []
     problems: list[Problem] = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        line = line.removesuffix(b"\r")
+    of_other_kind: list[int] = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        line = _MARKS.sub(b"", line).removesuffix(b"\r")
         if not line:
             continue
         try:
-            samples.append(parse(line, root, f"{path}:{number}"))
+            samples.append(parse(line, pictures, f"{path}:{number}"))
         except _BadLineError as error:
             problems.append(Problem(path, number, str(error)))
+            if isinstance(error, _OtherKindError):
+                of_other_kind.append(number)
+    if len(of_other_kind) > len(samples):
+        other = "recognition" if kind == "detection" else "detection"
+        count = f"{len(of_other_kind)} of {len(samples) + len(problems)} lines"
+        reason = f"{count} look like {other} labels, not {kind} labels: check --kind, or data.labels of a recipe"
+        return Labels([], [Problem(path, of_other_kind[0], reason)])
     return Labels(samples, problems)
 
 
@@ -157,26 +179,45 @@ def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
     Left out are regions that are ignored, have no transcription, or are too thin to be cut out. A region of four points
     keeps their order, which tells where the text starts; one of more points becomes its minimum-area rectangle.
     """
-    lines = (
-        RecSample(sample.image, text, sample.where, _quad(polygon))
+    return [
+        RecSample(sample.image, text, sample.where, quad_of(polygon))
         for sample in samples
         for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
-        if text.strip() and not ignored
+        if _unusable(polygon, text, ignored) is None
+    ]
+
+
+def count_ignored(samples: Iterable[DetSample]) -> dict[str, int]:
+    """Count the ignored regions by what marks them as such."""
+    return dict(Counter(ignored_as(t) for s in samples for t, i in zip(s.texts, s.ignore, strict=True) if i))
+
+
+def count_unusable(samples: Iterable[DetSample]) -> dict[str, int]:
+    """Count the regions that `rec_samples_from_detection` leaves out, by the reason."""
+    reasons = (
+        _unusable(polygon, text, ignored)
+        for sample in samples
+        for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
     )
-    return [line for line in lines if line.quad is not None and _can_be_cut_out(line.quad)]
+    return dict(Counter(reason for reason in reasons if reason is not None))
 
 
-def _quad(polygon: Polygon) -> Polygon:
-    if len(polygon) == 4:
-        return polygon
-    quad: Polygon = order_quad(cv2.boxPoints(cv2.minAreaRect(polygon)))
-    return quad
+def _unusable(polygon: Polygon, text: str, ignored: bool) -> str | None:
+    """Return why a region is no line of text to learn, or None."""
+    if ignored:
+        return ignored_as(text)
+    if not text.strip():
+        return "without a text"
+    if set(text) & set("\t\r\n"):
+        return "with a tab or a line break in the text"
+    return None if can_be_cut_out(quad_of(polygon)) else "too thin to be cut out"
 
 
-def _can_be_cut_out(quad: Polygon) -> bool:
-    """Whether `crop_quad` gets at least a pixel each way."""
-    top, right, bottom, left = np.hypot(*(np.roll(quad, -1, axis=0) - quad).T)
-    return bool(max(top, bottom) >= 1 and max(right, left) >= 1)
+def ignored_as(text: str) -> str:
+    """Return what marks an ignored region with this text as such."""
+    if text.strip() in IGNORED_TEXTS:
+        return f"marked {' or '.join(IGNORED_TEXTS)}"
+    return "not read yet" if text.strip() in UNREAD_TEXTS else "marked difficult"
 
 
 def detection_line(image: str, polygons: Sequence[Polygon], texts: Sequence[str]) -> str:
@@ -194,19 +235,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n".encode() for line in lines)
 
 
-def _read_bytes(file: Path, root: Path) -> tuple[bytes, Path]:
-    if not root.is_dir():
-        raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
-    path = label_path(file, root)
-    try:
-        return path.read_bytes(), path
-    except FileNotFoundError as error:
-        raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
-    except OSError as error:
-        raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
-
-
-def _split(line: bytes, root: Path) -> tuple[Path, str]:
+def _split(line: bytes, pictures: Lookup) -> tuple[Path, str]:
     """Split a line into the picture's path and the rest."""
     try:
         text = line.decode("utf-8")
@@ -217,45 +246,46 @@ def _split(line: bytes, root: Path) -> tuple[Path, str]:
         raise _BadLineError("no tab between path and label")
     if not name.strip():
         raise _BadLineError("no path before the tab")
-    image = root / name
-    try:
-        there = image.is_file()
-    except OSError:  # a name too long for the file system, for instance
-        there = False
-    if not there:
-        raise _BadLineError(f"no such picture: {name[:200]}")
+    image = pictures.find(name)
+    if image is None:
+        raise _BadLineError(f"no such picture: {name[:200]}{pictures.hint(name)}")
     return image, rest
 
 
-def _recognition(line: bytes, root: Path, where: str) -> RecSample:
-    image, text = _split(line, root)
+def _recognition(line: bytes, pictures: Lookup, where: str) -> RecSample:
+    image, text = _split(line, pictures)
     if not text.strip():
         raise _BadLineError("the text is empty")
     if "\t" in text:
         raise _BadLineError("more than one tab")
+    if _REGIONS.match(text) and '"points"' in text:
+        raise _OtherKindError("the text is a list of regions, as in detection labels")
     return RecSample(image, text, where)
 
 
-def _detection(line: bytes, root: Path, where: str) -> DetSample:
-    image, rest = _split(line, root)
+def _detection(line: bytes, pictures: Lookup, where: str) -> DetSample:
+    image, rest = _split(line, pictures)
     try:
         regions = json.loads(rest)
     except (ValueError, RecursionError) as error:
-        raise _BadLineError(f"not JSON ({error})") from error
+        a_text = rest.strip() and not rest.startswith(("[", "{"))
+        raise (_OtherKindError if a_text else _BadLineError)(f"not JSON ({error})") from error
     if not isinstance(regions, list):
         raise _BadLineError("the JSON is not a list of regions")
-    polygons, texts = [], []
+    polygons, texts, ignore = [], [], []
     for number, region in enumerate(regions, start=1):
         try:
-            polygon, text = _region(region)
-        except _BadLineError as error:
+            polygon, text, difficult = _region(region)
+        except (_BadLineError, RegionError) as error:
             raise _BadLineError(f"region {number}: {error}") from error
         polygons.append(polygon)
         texts.append(text)
-    return DetSample(image, polygons, texts, [text in IGNORED_TEXTS for text in texts], where)
+        ignore.append(difficult or text.strip() in (*IGNORED_TEXTS, *UNREAD_TEXTS))
+    return DetSample(image, polygons, texts, ignore, where)
 
 
-def _region(region: Any) -> tuple[Polygon, str]:
+def _region(region: Any) -> tuple[Polygon, str, bool]:
+    """Return a region's polygon, its text, and whether it is marked difficult."""
     if not isinstance(region, dict) or "transcription" not in region or "points" not in region:
         raise _BadLineError('not an object with "transcription" and "points"')
     text = region["transcription"]
@@ -265,22 +295,7 @@ def _region(region: Any) -> tuple[Polygon, str]:
         text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair, escaped in the JSON
         raise _BadLineError("the transcription is not Unicode text") from error
-    return _polygon(region["points"]), text
-
-
-def _polygon(points: Any) -> Polygon:
-    # Plain Python: for four points it is five times as fast as NumPy, and a receipt has a hundred regions.
-    pairs = isinstance(points, list) and all(isinstance(point, list) and len(point) == 2 for point in points)
-    if not pairs or not all(type(value) in (int, float) for point in points for value in point):
-        raise _BadLineError("points is not a list of [x, y] pairs of numbers")
-    if len(points) < 4:
-        raise _BadLineError(f"{len(points)} points, at least 4 are needed")
-    if not all(-1e6 < value < 1e6 for point in points for value in point):  # False for NaN too
-        raise _BadLineError("a coordinate is not finite or absurdly large")
-    x0, y0 = points[0]
-    corners = [(x - x0, y - y0) for x, y in points]
-    following = [*corners[1:], corners[0]]
-    twice_area = sum(x * v - y * u for (x, y), (u, v) in zip(corners, following, strict=True))
-    if abs(twice_area) / 2 < _MIN_AREA:
-        raise _BadLineError("the polygon has no area")
-    return np.array(points, np.float32)
+    difficult = region.get("difficult", False)
+    if difficult not in (True, False, None):  # 0 and 1 are equal to them
+        raise _BadLineError('"difficult" is neither true nor false')
+    return polygon_of(region["points"]), text, bool(difficult)

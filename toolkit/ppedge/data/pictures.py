@@ -1,4 +1,4 @@
-"""Samples' pictures, and the lines that are cut out of them."""
+"""Samples' pictures and their sizes, and the lines that are cut out of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ppedge.data.formats import RecSample
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import picture_size, read_image
 
 
 def line_size(sample: RecSample) -> tuple[float, float]:
@@ -23,10 +22,24 @@ def line_size(sample: RecSample) -> tuple[float, float]:
         width, height = float(max(top, bottom)), float(max(left, right))
         return (height, width) if height >= UPRIGHT_RATIO * width else (width, height)
     try:
-        with Image.open(sample.image) as picture:
-            return picture.size
-    except OSError:  # whoever decodes it says what is wrong
+        size = picture_size(sample.image)
+        return size.width, size.height
+    except PpedgeError:  # whoever decodes it says what is wrong
         return 0.0, 0.0
+
+
+def cut_out(image: npt.NDArray[np.uint8], sample: RecSample) -> npt.NDArray[np.uint8]:
+    """Return a sample's line (h, w, 3), uint8, of its decoded picture (H, W, 3).
+
+    Raises:
+        PpedgeError: It cannot be cut out; the error names the label.
+    """
+    if sample.quad is None:  # the file is the line and nothing else is cut out of it
+        return image
+    try:
+        return crop_quad(image, sample.quad)
+    except PpedgeError as error:
+        raise PpedgeError(f"{sample.where}: {error.message}", error.hint) from error
 
 
 class Pictures:
@@ -60,12 +73,9 @@ class Pictures:
         Raises:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
         """
-        if sample.quad is None:  # the file is the line and nothing else is cut out of it
+        if sample.quad is None:  # read once, and not to take the place of one that is cut into many
             return _read_only(read_image(sample.image))
-        try:
-            return _read_only(crop_quad(self.read(sample.image), sample.quad))
-        except PpedgeError as error:
-            raise PpedgeError(f"{sample.where}: {error.message}", error.hint) from error
+        return _read_only(cut_out(self.read(sample.image), sample))
 
     def __getstate__(self) -> dict[str, Any]:
         """A worker starts with nothing held."""

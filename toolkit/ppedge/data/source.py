@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
-from ppedge.data.formats import ClsSample, RecSample, label_path, read_all, rec_samples_from_detection
+from ppedge.data.formats import (
+    ClsSample,
+    RecSample,
+    count_ignored,
+    count_unusable,
+    read_all,
+    rec_samples_from_detection,
+)
+from ppedge.data.lookup import label_path
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -15,6 +23,7 @@ from ppedge.ocr.direction import TURNED, UPRIGHT
 from ppedge.ocr.spec import ModelSpec
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
+from ppedge.runs import Run
 
 T = TypeVar("T")
 Split = Literal["train", "eval", "test"]
@@ -22,10 +31,21 @@ CHOSE_TOO = "note: no data.test: figures are measured on data.eval, which also c
 """Said once where `choosing_reports`."""
 
 
-def read_charset(recipe: Recipe) -> Charset:
-    """Return a recogniser's character set: a built-in one, or a file below ``data.root`` or the current folder."""
+def read_charset(recipe: Recipe, *, exists: bool | None = None) -> Charset:
+    """Return a recogniser's character set: a built-in one, or a file below ``data.root`` or the current folder.
+
+    Args:
+        recipe: The recipe.
+        exists: The network with these classes exists, so that every line of the file is one of them, whatever it holds;
+            by default that is so for a network that is brought in or starts from weights.
+
+    Raises:
+        PpedgeError: There is no such character set, or for a new network the file breaks its rules.
+    """
+    if exists is None:
+        exists = isinstance(recipe.model, Imported) or recipe.train.weights is not None
     beside = recipe.data.root / recipe.data.charset
-    charset = Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset)
+    charset = Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset, as_is=exists)
     return Charset((*charset.characters, " ")) if recipe.data.use_space_char else charset
 
 
@@ -46,6 +66,21 @@ def declared_spec(recipe: Recipe) -> ModelSpec:
         PpedgeError: There is no such character set.
     """
     return model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+
+
+def shipped_spec(run: Run) -> ModelSpec:
+    """Return the specification that a run's convert stage left beside its models.
+
+    Raises:
+        PpedgeError: The stage has not been run, or its manifest is damaged.
+    """
+    manifest = run.manifest("convert")
+    try:
+        return ModelSpec.from_dict(manifest["model"])
+    except ValueError as error:
+        raise PpedgeError(
+            f"{manifest.path}: the key model is missing or damaged.", f"Run `ppedge convert {run.path} --force`."
+        ) from error
 
 
 def reporting_split(recipe: Recipe) -> Literal["eval", "test"]:
@@ -77,8 +112,16 @@ def label_files(recipe: Recipe, split: Split) -> list[Path]:
     return [path for file in named if (path := label_path(file, recipe.data.root)).is_file()]
 
 
-def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:
+def read_samples(
+    recipe: Recipe, split: Split, *, skip_bad: bool = False, say: Callable[[str], None] = lambda text: None
+) -> tuple[list[Any], int]:
     """Read and check a split of a recipe's data, making it first if the recipe says how.
+
+    Args:
+        recipe: The recipe.
+        split: Which part of its data.
+        skip_bad: Leave bad labels and pictures out instead of refusing.
+        say: Told how many regions of detection labels a detector ignores, or give the others no line, and why.
 
     Returns:
         The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
@@ -92,8 +135,15 @@ def read_samples(recipe: Recipe, split: Split, *, skip_bad: bool = False) -> tup
         raise PpedgeError(f"{recipe.name}: data.{split} names no label files.", f"Set data.{split} in the recipe.")
     labels = read_all(files, recipe.data.root, recipe.labels)
     samples, skipped = usable(labels, skip_bad)
-    if recipe.task != "det" and recipe.labels == "detection":
+    reasons: dict[str, int] = {}
+    if recipe.task == "det":
+        reasons = count_ignored(samples)
+    elif recipe.labels == "detection":
+        reasons = count_unusable(samples)
         samples = rec_samples_from_detection(samples)
+    if reasons:
+        what = "are ignored" if recipe.task == "det" else "give no line"
+        say(f"data.{split}: regions that {what}: " + ", ".join(f"{n} {why}" for why, n in reasons.items()))
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")
     return samples if split == "train" else measurable(recipe, samples), skipped

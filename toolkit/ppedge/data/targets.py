@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ppedge.data.formats import Polygon
+from ppedge.data.regions import Polygon
 from ppedge.ocr.geometry import offset_polygon
 
 Map = npt.NDArray[np.float32]

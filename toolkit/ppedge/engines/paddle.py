@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from paddle import inference
 
 from ppedge.engines.base import LocalEngine
 from ppedge.files.inference_model import InferenceModel
+from ppedge.signals import import_paddle
+
+import_paddle()
+
+from paddle import inference  # noqa: E402 - after its handler of SIGTERM has been kept out
 
 _PADDLE_ERRORS = (RuntimeError, ValueError, LookupError, OSError)
 

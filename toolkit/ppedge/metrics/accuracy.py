@@ -9,35 +9,23 @@ from typing import Any
 import numpy as np
 
 from ppedge.data.formats import ClsSample, DetSample, RecSample
-from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
+from ppedge.data.pictures import cut_out
+from ppedge.metrics.scores import ClsMetric, DetMetric, Metric, RecMetric
 from ppedge.ocr.direction import turn
-from ppedge.ocr.geometry import crop_quad
+from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
-from ppedge.ocr.preprocess import read_image
 from ppedge.ocr.spec import ModelSpec
 
-MAIN_METRIC = {"det": "hmean", "rec": "exact", "cls": "accuracy"}
+RANKING = {"det": ("hmean",), "rec": ("exact", "ned"), "cls": ("accuracy",)}
+"""The metrics that order networks, the first one first; each next one breaks ties."""
+MAIN_METRIC = {task: names[0] for task, names in RANKING.items()}
 CROPS_AT_ONCE = 256
 
 
 def evaluate(
-    engine: Network,
-    spec: ModelSpec,
-    samples: Sequence[Any],
-    normalise: str = "strict",
-    *,
-    batch_size: int = 16,
-    advance: Callable[[int], None] = lambda steps: None,
+    engine: Network, spec: ModelSpec, samples: Sequence[Any], normalise: str = "strict", **options: Any
 ) -> dict[str, float]:
-    """Run the samples through an engine and compare with their labels.
-
-    Args:
-        engine: The network.
-        spec: Its pre- and post-processing.
-        samples: `DetSample` for a detector, `RecSample` for a recogniser, `ClsSample` for a classifier.
-        normalise: For a recogniser, how texts are compared.
-        batch_size: For a recogniser or classifier, lines in one call of the engine; 1 for engines that take no more.
-        advance: Called with the number of samples done since the last call.
+    """Run the samples through an engine and compare with their labels; the arguments are those of `measure`.
 
     Returns:
         ``precision``, ``recall``, ``hmean``; or ``exact`` and ``ned``; or ``accuracy``.
@@ -45,43 +33,71 @@ def evaluate(
     Raises:
         PpedgeError: A picture cannot be read, or there are no samples.
     """
+    return measure(engine, spec, samples, normalise, **options).summary()
+
+
+def measure(
+    engine: Network,
+    spec: ModelSpec,
+    samples: Sequence[Any],
+    normalise: str = "strict",
+    *,
+    batch_size: int = 16,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> Metric:
+    """Run the samples through an engine and return the metric, which has taken them in one by one, in their order.
+
+    The network computes what it computes on a phone: lines of text share a call only where they are equally wide.
+
+    Args:
+        engine: The network.
+        spec: Its pre- and post-processing.
+        samples: `DetSample` for a detector, `RecSample` for a recogniser, `ClsSample` for a classifier.
+        normalise: For a recogniser, how texts are compared.
+        batch_size: For a recogniser or classifier, most lines in one call of the engine; 1 for engines that take no
+            more.
+        advance: Called with the number of samples done since the last call.
+
+    Raises:
+        PpedgeError: A picture cannot be read.
+    """
     if spec.task == "det":
-        return _evaluate_det(engine, spec, samples, advance)
+        return _measure_det(engine, spec, samples, advance)
     if spec.task == "rec":
-        return _evaluate_lines(Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise), samples, advance)
-    return _evaluate_lines(Classifier(engine, spec, batch_size=batch_size), ClsMetric(), samples, advance)
+        return _measure_lines(Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise), samples, advance)
+    return _measure_lines(Classifier(engine, spec, batch_size=batch_size), ClsMetric(), samples, advance)
 
 
-def _evaluate_det(
+def _measure_det(
     engine: Network, spec: ModelSpec, samples: Sequence[DetSample], advance: Callable[[int], None]
-) -> dict[str, float]:
+) -> DetMetric:
     detector, metric = Detector(engine, spec), DetMetric()
     for sample in samples:
         boxes = detector(read_image(sample.image))
         metric.update([box.quad for box in boxes], sample.polygons, sample.ignore)
         advance(1)
-    return metric.summary()
+    return metric
 
 
-def _evaluate_lines(
+def _measure_lines(
     reader: Recognizer | Classifier,
     metric: RecMetric | ClsMetric,
     samples: Sequence[RecSample],
     advance: Callable[[int], None],
-) -> dict[str, float]:
+) -> RecMetric | ClsMetric:
     for begin in range(0, len(samples), CROPS_AT_ONCE):
         part = samples[begin : begin + CROPS_AT_ONCE]
         texts = reader(read_crops(part))
         metric.update([text.text for text in texts], [sample.text for sample in part])
         advance(len(part))
-    return metric.summary()
+    return metric
 
 
 def read_crops(samples: Sequence[RecSample]) -> list[np.ndarray]:
     """Read the samples' pictures (each file once in a row), cut their quads out and turn what is to be upside down.
 
     Raises:
-        PpedgeError: A picture cannot be read.
+        PpedgeError: A picture cannot be read, or a line cannot be cut out of it.
     """
     crops: list[np.ndarray] = []
     for path, group in groupby(samples, key=lambda sample: sample.image):
@@ -91,5 +107,5 @@ def read_crops(samples: Sequence[RecSample]) -> list[np.ndarray]:
 
 
 def _crop(image: np.ndarray, sample: RecSample) -> np.ndarray:
-    crop = image if sample.quad is None else crop_quad(image, sample.quad)
+    crop = cut_out(image, sample)
     return turn(crop) if isinstance(sample, ClsSample) and sample.turned else crop

@@ -107,10 +107,14 @@ class BoxAgreement:
         self._pictures += 1
 
     @property
+    def found(self) -> int:
+        """Boxes of the reference, in all pictures."""
+        return self.reference
+
+    @property
     def share(self) -> float:
-        """2 matched / (reference + candidate), 0 to 1; 1 if neither found any."""
-        found = self.reference + self.candidate
-        return 2 * self.matched / found if found else 1.0
+        """2 matched / (reference + candidate), 0 to 1; 0 if neither found any: that shows no agreement."""
+        return 2 * self.matched / max(self.reference + self.candidate, 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures, without the pictures."""
@@ -154,11 +158,12 @@ class TextAgreement:
 
     Attributes:
         lines: How many.
+        found: Those in which the reference reads any text.
         different: Those read differently.
     """
 
     def __init__(self) -> None:
-        self.lines = 0
+        self.lines = self.found = 0
         self.different: list[TextDifference] = []
 
     def add(self, label: str, reference: Text, candidate: Text) -> None:
@@ -166,12 +171,14 @@ class TextAgreement:
         if reference.text != candidate.text:
             self.different.append(TextDifference(self.lines, label, reference, candidate))
         self.lines += 1
+        self.found += bool(reference.text)
 
     @property
     def share(self) -> float:
-        """Lines that are equal / lines, 0 to 1; 1 if there are none."""
-        return 1 - len(self.different) / self.lines if self.lines else 1.0
+        """Lines that are equal / lines, 0 to 1; 0 if there are none."""
+        return (self.lines - len(self.different)) / max(self.lines, 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures, without the lines."""
-        return {"share": self.share, "lines": self.lines, "equal": self.lines - len(self.different)}
+        equal = self.lines - len(self.different)
+        return {"share": self.share, "lines": self.lines, "found": self.found, "equal": equal}

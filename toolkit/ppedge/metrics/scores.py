@@ -237,3 +237,6 @@ class ClsMetric:
         if not self._right:
             raise PpedgeError("There are no lines to measure directions on.", "Check the evaluation labels.")
         return {name: float(value) for name, value in self.figures(self.rows().sum(axis=0)).items()}
+
+
+Metric = DetMetric | RecMetric | ClsMetric

@@ -9,22 +9,29 @@ from pathlib import Path
 
 import paddle
 
-from ppedge.cache import cache_root, compiled
+from ppedge.cache import cache_root, compiled, say
 from ppedge.errors import PpedgeError
+from ppedge.trust import UntrustedError
 
 
 def load(source: Path, *options: str) -> ctypes.CDLL | None:
-    """Return a C source as a library compiled for this processor, or None where that cannot be had.
+    """Return a C source as a library compiled for this processor, or None where that cannot be had, which is said.
 
     Args:
         source: The C file.
         options: Of the compiler, beside ``-O3 -march=native``.
+
+    Raises:
+        UntrustedError: Another user may have written the library in the cache, or may write to it.
     """
     # No -ffast-math: the order of additions is the source's, so that a resumed training repeats an uninterrupted one.
     every = ("-O3", "-march=native", *options)
     try:
         return ctypes.CDLL(str(compiled(source, cache_root(), every, "Fast training", depends=_processor())))
-    except (PpedgeError, OSError):  # no compiler, or no room: a slower way remains
+    except UntrustedError:
+        raise
+    except (PpedgeError, OSError) as error:
+        say(f"Training goes Paddle's own way, which takes several times as long and rounds otherwise: {error}")
         return None
 
 

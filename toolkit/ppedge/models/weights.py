@@ -1,22 +1,20 @@
 """``.pdparams`` files: read without running what is in them, written reproducibly, every name and shape checked.
 
 A ``.pdparams`` file is a pickle, and unpickling runs whatever the file asks for. `read_pdparams` therefore runs
-nothing: it knows the handful of names that a saved array consists of, puts inert stand-ins in their place, and builds
-the arrays itself afterwards.
+nothing: `models.pickled` knows the handful of instructions and names that a saved array consists of.
 """
 
 from __future__ import annotations
 
-import io
 import pickle
-import pickletools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, cut, shown
+from ppedge.models import pickled
 from ppedge.runs import atomic_write
 
 if TYPE_CHECKING:
@@ -26,109 +24,8 @@ State = dict[str, np.ndarray]
 
 # Paddle's table from structured names to parameter names; it carries no weights.
 NAME_TABLE = "StructuredToParameterName@@"
-DTYPES = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
 PROTOCOL = 4
 LISTED = 5
-# The opcodes of plain containers, numbers, strings, arrays; the others are refused before anything is loaded.
-OPCODES = frozenset(
-    "PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE "
-    "SHORT_BINUNICODE BINUNICODE8 SHORT_BINSTRING BINSTRING SHORT_BINBYTES BINBYTES BINBYTES8 EMPTY_DICT SETITEM "
-    "SETITEMS EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 BINPUT LONG_BINPUT MEMOIZE BINGET "
-    "LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD".split()
-)
-# What a pickle that was cut or altered makes the unpickler raise, beside `UnpicklingError`.
-DAMAGE = (EOFError, LookupError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
-
-
-class _RefusedError(Exception):
-    """The pickle asks for something that no array needs."""
-
-
-class _Dtype:
-    """Stand-in for ``numpy.dtype``: remembers a type code, and the byte order that the pickle sets afterwards."""
-
-    __slots__ = ("code",)
-
-    def __init__(self, code: str, *_: object) -> None:
-        if code not in DTYPES:
-            raise ValueError(f"arrays of type {code!r}")
-        self.code = code
-
-    def __setstate__(self, state: tuple) -> None:
-        order = state[1]
-        if order not in ("<", ">", "=", "|"):
-            raise ValueError(f"byte order {order!r}")
-        self.code = order + self.code[-2:]
-
-
-class _Array:
-    """Stand-in for an array: the pickle sets its shape, type and bytes, which must fit each other."""
-
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value: np.ndarray | None = None
-
-    def __setstate__(self, state: tuple) -> None:
-        _version, shape, dtype, fortran, data = state
-        if not isinstance(dtype, _Dtype):
-            raise TypeError("an array without a type")
-        kind = np.dtype(dtype.code)
-        flat = np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, kind)
-        array = flat.reshape(shape, order="F" if fortran else "C")
-        self.value = np.array(array, dtype=kind.newbyteorder("="), order="C")
-
-
-class _Call:
-    """A name the pickle may call; an instance, since a pickle can set attributes of a plain function."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Any) -> None:
-        self._make = make
-
-    def __call__(self, *arguments: object) -> object:
-        return self._make(*arguments)
-
-    def __setstate__(self, state: object) -> None:
-        raise _RefusedError("to alter a function")
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise _RefusedError(f"the codec {encoding!r}")
-    return text.encode("latin1")
-
-
-_ADMITTED = {
-    ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
-    ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
-    ("numpy", "ndarray"): lambda *_: _Array(),
-    ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
-    ("collections", "OrderedDict"): dict,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows the names in `_ADMITTED` and refuses all others."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        make = _ADMITTED.get((module, name))
-        if make is None:
-            raise _RefusedError(f"{module}.{name}")
-        return _Call(make)
-
-
-def _check_opcodes(data: bytes) -> None:
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name == "GLOBAL" and tuple(str(argument).split(" ")) not in _ADMITTED:
-            raise _RefusedError(str(argument).replace(" ", "."))
-        if opcode.name not in OPCODES:
-            raise _RefusedError(f"the instruction {opcode.name}")
-        # The unpickler reserves memory up to the number named here; a whole file numbers its objects from 0.
-        if opcode.name == "LONG_BINPUT" and argument is not None and argument > len(data):
-            raise ValueError(f"object number {argument}")
 
 
 def read_pdparams(path: Path) -> State:
@@ -154,14 +51,13 @@ def read_pdparams(path: Path) -> State:
     except OSError as error:
         raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Name a .pdparams file.") from error
     try:
-        _check_opcodes(data)
-        content = _Unpickler(io.BytesIO(data), encoding="latin1").load()
-    except _RefusedError as error:
+        content = pickled.load(data)
+    except pickled.RefusedError as error:
         raise PpedgeError(
             f"{path}: refused, since it asks for {error} and weights need only arrays.",
             "Get the file from a source you trust, as a state_dict saved by Paddle.",
         ) from error
-    except (pickle.UnpicklingError, *DAMAGE) as error:
+    except pickled.DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise PpedgeError(f"{path}: not a whole .pdparams file ({reason}).", "Copy or download it again.") from error
     if not isinstance(content, dict):
@@ -172,9 +68,9 @@ def read_pdparams(path: Path) -> State:
 def _array(path: Path, key: object, value: object) -> np.ndarray:
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
         value = value[1]
-    if not isinstance(key, str) or not isinstance(value, _Array) or value.value is None:
+    if not isinstance(key, str) or not isinstance(value, pickled.Array) or value.value is None:
         raise PpedgeError(
-            f"{path}: the entry {key!r} is not an array.", "Save a network's state_dict and nothing else."
+            f"{path}: the entry {shown(key)} is not an array.", "Save a network's state_dict and nothing else."
         )
     return value.value
 
@@ -197,7 +93,9 @@ def state_of(net: nn.Layer) -> State:
     return {name: np.array(tensor.numpy()) for name, tensor in net.state_dict().items()}
 
 
-def load_weights(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path) -> None:
+def load_weights(
+    net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path, fresh: Collection[str] = ()
+) -> None:
     """Set all parameters and buffers of a network; every name and shape must match.
 
     An LSTM's parameters have two names each (``lstm.weight_ih_l0`` and ``lstm.0.cell_fw.weight_ih``): either or both
@@ -207,14 +105,15 @@ def load_weights(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Pa
         net: The network.
         state: Arrays by structured name.
         where: The file they come from, for the error.
+        fresh: Names in the network that keep their values, whatever the state has for them.
 
     Raises:
         PpedgeError: Names are missing or unexpected, shapes differ, or the two names of one parameter carry different
-        values. The
-            network is unchanged then.
+            values. The network is unchanged then.
     """
     target: dict[str, Tensor] = net.state_dict()
-    _set(target, state, where, unexpected=[key for key in state if key not in target])
+    unexpected = [key for key in state if key not in target]
+    _set({name: tensor for name, tensor in target.items() if name not in fresh}, state, where, unexpected)
 
 
 def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path) -> list[str]:
@@ -237,7 +136,7 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     prefixed = any(key.startswith(prefix) for key in state)
     found = {key[len(prefix) :] if prefixed else key: key for key in state if key.startswith(prefix) or not prefixed}
     used = {name: key for name, key in found.items() if name in target}
-    _set(target, {name: state[key] for name, key in used.items()}, where, unexpected=[])
+    _set(target, {name: state[key] for name, key in used.items()}, where, [])
     taken = set(used.values())
     return [key for key in state if key not in taken]
 
@@ -250,14 +149,14 @@ def _set(
         groups.setdefault(id(tensor), []).append(name)
     missing = [names[0] for names in groups.values() if not any(name in state for name in names)]
     shapes = [
-        f"{name} {list(state[name].shape)} instead of {list(tensor.shape)}"
+        f"{cut(name)} {list(state[name].shape)} instead of {list(tensor.shape)}"
         for name, tensor in target.items()
         if name in state and list(state[name].shape) != list(tensor.shape)
     ]
     torn = [names[0] for names in groups.values() if not _agree([state[name] for name in names if name in state])]
     problems = [
         _list(missing, "missing"),
-        _list(unexpected, "unexpected"),
+        _list([cut(name) for name in unexpected], "unexpected"),
         _list(shapes, "of another shape"),
         _list(torn, "given twice with different values"),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
@@ -27,43 +27,53 @@ BUILT_IN: dict[str, str] = {
 }
 """Character sets that are known by name."""
 
+_EXISTING = (
+    "The dictionary of a network that exists stays as it is: bring the network in by --from-inference or train.weights."
+)
+
 
 class Charset:
     """The classes of a recogniser: CTC's blank (class 0, implied), then ``characters`` from class 1 on.
 
     Args:
-        characters: One string of one character per class. A character may occur twice (``en_number`` has two spaces):
-            both classes decode to it, and `encode` uses the first.
+        characters: One entry per class, or one string of one character per class. An entry is what its class reads as:
+            mostly one character; in dictionaries of others it may be several, or none. An entry may occur twice
+            (``en_number`` has two spaces): both classes decode to it, and `encode` uses the first.
 
     Raises:
-        PpedgeError: There are no characters, or an entry is not exactly one character.
+        PpedgeError: There are no characters, or an entry holds a line break.
     """
 
     def __init__(self, characters: Iterable[str]) -> None:
         self.characters: tuple[str, ...] = tuple(characters)
         if not self.characters:
             raise PpedgeError("A character set has no characters.", "List at least one.")
-        for number, character in enumerate(self.characters, 1):
-            if len(character) != 1:
-                raise PpedgeError(f"Character set: class {number} is {character!r}, not one character.")
         self._classes: dict[str, int] = {}
         for number, character in enumerate(self.characters, 1):
+            if "\n" in character:
+                raise PpedgeError(f"Character set: class {number} is {character!r}, which holds a line break.")
             self._classes.setdefault(character, number)
+        longer = {len(character) for character in self.characters} - {0, 1}
+        self._lengths = (1, *sorted(longer, reverse=True))
 
     @classmethod
-    def from_name_or_file(cls, source: str | Path) -> Charset:
+    def from_name_or_file(cls, source: str | Path, *, as_is: bool = False) -> Charset:
         """Return the built-in character set of that name, or read a UTF-8 file with one character a line.
 
         Args:
             source: A key of `BUILT_IN`, or a path. A space is written as a line that holds one space.
+            as_is: The file is the dictionary of a network that exists: each line is a class, whatever it holds.
 
         Raises:
-            PpedgeError: Neither a name nor a readable file; or a line is empty, holds several characters or repeats an
-                earlier one.
+            PpedgeError: Neither a name nor a readable file; or, without ``as_is``, a line is empty, holds several
+                characters or repeats an earlier one.
         """
         if str(source) in BUILT_IN:
             return cls(BUILT_IN[str(source)])
-        return cls(_read_characters(Path(source)))
+        lines = _read_lines(Path(source))
+        if not as_is:
+            _require_new(Path(source), lines)
+        return cls(lines)
 
     @property
     def size(self) -> int:
@@ -92,11 +102,24 @@ class Charset:
                 f"Text {text!r}: not in the character set: {missing!r}.",
                 "Choose another character set, or add them to it.",
             )
-        return [self._classes[character] for character in text]
+        return [self._classes[entry] for entry in self._entries(text)]
 
     def missing(self, text: str) -> str:
         """Return the characters of a text that are not in the set, each once, in order of appearance."""
-        return "".join(character for character in dict.fromkeys(text) if character not in self._classes)
+        return "".join(entry for entry in dict.fromkeys(self._entries(text)) if entry not in self._classes)
+
+    def _entries(self, text: str) -> Iterator[str]:
+        """Split a text into entries; a character that begins none comes alone.
+
+        A character that has a class of its own is read by that one, as networks whose dictionaries have longer entries
+        too have learned it; else the longest entry is taken.
+        """
+        begin = 0
+        while begin < len(text):
+            parts = (text[begin : begin + length] for length in self._lengths)
+            entry = next((part for part in parts if part in self._classes), text[begin])
+            yield entry
+            begin += len(entry)
 
     def decode(self, indices: Sequence[int]) -> str:
         """Return the text of classes from which blanks and repeats have been removed.
@@ -113,27 +136,31 @@ class Charset:
         return "".join(self.characters[index - 1] for index in indices)
 
 
-def _read_characters(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PpedgeError(
             f"{path}: neither a readable UTF-8 file nor a built-in character set.",
             f"Built in are {', '.join(BUILT_IN)}.",
         ) from error
-    # Not splitlines(): it also splits at characters that a set may list, such as U+2028. Python has already turned \r\n
-    # into \n.
+    # Not splitlines(): it also splits at characters that a set may list, such as U+2028.
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
+    return [line.strip("\r") for line in lines]
+
+
+def _require_new(path: Path, lines: Sequence[str]) -> None:
+    """Check that a network which is yet to be trained can tell the lines of a file apart."""
     first_line: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if len(line) != 1:
             problem = "an empty line" if not line else f"{line!r} is more than one character"
-            raise PpedgeError(f"{path}, line {number}: {problem}.", "Write one character a line.")
+            raise PpedgeError(f"{path}, line {number}: {problem}.", f"Write one character a line. {_EXISTING}")
         if line in first_line:
             raise PpedgeError(
-                f"{path}, line {number}: {line!r} is on line {first_line[line]} already.", "Remove one of them."
+                f"{path}, line {number}: {line!r} is on line {first_line[line]} already.",
+                f"For a new network remove one of them. {_EXISTING}",
             )
         first_line[line] = number
-    return lines

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ppedge.ocr.alone import Outline
 from ppedge.ocr.pipeline import Line
 
 LATIN_FONT = "NotoSans-Regular.ttf"
@@ -22,12 +23,12 @@ _LINE, _LETTERS, _MARGIN = 48, 20, 110  # pixels: a crop's height, letters under
 _SMALLEST = 6  # pixels: a smaller font cannot be read anyway
 
 
-def draw_lines(image: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
+def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline]) -> np.ndarray:
     """Draw the quads of lines into a copy of a picture, and their texts on a white page of the same size to its right.
 
     Args:
         image: (H, W, 3), uint8, BGR.
-        lines: What was read in it.
+        lines: What was found in it, and read.
 
     Returns:
         (H, 2 W, 3), uint8, BGR.

@@ -20,6 +20,9 @@ CLIPPER_SCALE = 1024
 UPRIGHT_RATIO = 1.5
 """A crop at least this many times as high as wide holds a line that runs downwards: it is turned by 90 degrees."""
 
+MAX_SIDE = (1 << 15) - 2
+"""Pixels of the longest side of a picture, and of a crop, that OpenCV can straighten."""
+
 SAME_LINE = 10.0
 """Quads whose top-left corners differ by less than this many pixels in y stand in one line of text."""
 
@@ -93,7 +96,7 @@ def crop_quad(image: np.ndarray, quad: npt.ArrayLike) -> np.ndarray:
         The crop (h, w, 3), uint8; turned by 90 degrees counter-clockwise if h / w is at least `UPRIGHT_RATIO`.
 
     Raises:
-        PpedgeError: The quad is less than a pixel wide or high.
+        PpedgeError: The quad is less than a pixel wide or high, or more than `MAX_SIDE`.
     """
     corners = np.asarray(quad, dtype=np.float32)
     top, right, bottom, left = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
@@ -101,6 +104,10 @@ def crop_quad(image: np.ndarray, quad: npt.ArrayLike) -> np.ndarray:
     if width < 1 or height < 1:
         raise PpedgeError(
             f"The quad {corners.tolist()} is less than one pixel wide or high.", "Remove it from the labels."
+        )
+    if max(width, height) > MAX_SIDE:
+        raise PpedgeError(
+            f"The quad {corners.tolist()} is more than {MAX_SIDE} pixels wide or high.", "Correct the labels."
         )
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     transform = cv2.getPerspectiveTransform(corners, target)

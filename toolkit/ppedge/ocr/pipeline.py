@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -54,10 +55,19 @@ class Line:
         return {
             "text": self.text,
             "score": round(self.score, 4),
-            "box": [[round(x, 1), round(y, 1)] for x, y in self.quad.tolist()],
+            "box": corners(self.quad),
             "box_score": round(self.box_score, 4),
             "turned": self.turned,
         }
+
+    def told(self) -> str:
+        """Return score and text for a person."""
+        return f"{self.score:.2f}  {self.text}"
+
+
+def corners(quad: np.ndarray) -> list[list[float]]:
+    """Return a quad (4, 2) as four [x, y], sensibly rounded."""
+    return [[round(x, 1), round(y, 1)] for x, y in quad.tolist()]
 
 
 class Detector:
@@ -111,8 +121,8 @@ class Recognizer:
     Args:
         engine: Runs the network: (N, 3, h, W) in, probabilities (N, T, C) out.
         spec: The recogniser's pre-processing and characters.
-        batch_size: Lines in one call of the engine. Lines are batched by width, and padding can change what a network
-            with a bidirectional LSTM reads: only with 1 is a line's text sure to be independent of the other lines.
+        batch_size: Most lines in one call of the engine. Lines go together only if they are equally wide, as a phone
+            sees each by itself: padding to a common width changes what a network with context over the line reads.
 
     Raises:
         PpedgeError: The specification is not a recogniser's.
@@ -134,13 +144,15 @@ class Recognizer:
         Raises:
             PpedgeError: A crop has no pixels, the engine failed, or its probabilities do not fit the characters.
         """
-        widths = [rec_width(crop, self.preprocess) for crop in crops]
-        by_width = sorted(range(len(crops)), key=widths.__getitem__)
+        by_width: dict[int, list[int]] = defaultdict(list)
+        for index, crop in enumerate(crops):
+            by_width[max(rec_width(crop, self.preprocess), self.preprocess.min_width)].append(index)
         texts: dict[int, Text] = {}
-        for begin in range(0, len(crops), self.batch_size):
-            chosen = by_width[begin : begin + self.batch_size]
-            part = [crops[i] for i in chosen]
-            texts.update(zip(chosen, self.read(self.engine.run([self.prepare(part)])[0], part), strict=True))
+        for alike in by_width.values():
+            for begin in range(0, len(alike), self.batch_size):
+                chosen = alike[begin : begin + self.batch_size]
+                part = [crops[i] for i in chosen]
+                texts.update(zip(chosen, self.read(self.engine.run([self.prepare(part)])[0], part), strict=True))
         return [texts[index] for index in range(len(crops))]
 
     def prepare(self, crops: Sequence[np.ndarray]) -> np.ndarray:

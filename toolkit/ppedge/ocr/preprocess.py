@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
-
-
-def read_image(path: Path | str) -> np.ndarray:
-    """Read a picture, turned as its EXIF data says.
-
-    Returns:
-        (H, W, 3), uint8, BGR; grey pictures are given three channels, transparency is dropped.
-
-    Raises:
-        PpedgeError: The file is missing, empty, or not a picture that OpenCV can decode.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Check the path.") from error
-    if not data:
-        raise PpedgeError(f"{path}: the file is empty.", "Copy the picture again, or leave it out.")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise PpedgeError(f"{path}: OpenCV cannot decode it ({error.err}).", "Convert it to PNG or JPEG.") from error
-    if image is None:
-        raise PpedgeError(f"{path}: not a picture, or damaged.", "Convert it to PNG or JPEG, or leave it out.")
-    return image
 
 
 def det_size(height: int, width: int, spec: DetPreprocess) -> tuple[int, int]:

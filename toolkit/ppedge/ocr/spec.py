@@ -11,8 +11,15 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 # Read by pydantic, which recipes are made of: an unknown key in one of these sections is an error.
 _STRICT = {"extra": "forbid"}
+_NEEDED = {
+    "det": ("det_preprocess", "det_postprocess"),
+    "rec": ("rec_preprocess", "characters"),
+    "cls": ("cls_preprocess", "cls_postprocess"),
+}
 
 
 def _positive(section: Any, *names: str) -> None:
@@ -173,6 +180,8 @@ class ModelSpec:
         cls_postprocess: Set for a direction classifier.
     """
 
+    __pydantic_config__ = _STRICT
+
     task: Literal["det", "rec", "cls"]
     det_preprocess: DetPreprocess | None = None
     det_postprocess: DbPostprocess | None = None
@@ -190,20 +199,10 @@ class ModelSpec:
         """Build the specification from what `to_dict` gave.
 
         Raises:
-            KeyError: ``task`` is missing.
-            TypeError: A key is unknown.
+            ValueError: It is something else: a key is unknown or missing, or a value is none that it may have.
         """
-        sections = {
-            "det_preprocess": DetPreprocess,
-            "det_postprocess": DbPostprocess,
-            "rec_preprocess": RecPreprocess,
-            "cls_preprocess": ClsPreprocess,
-            "cls_postprocess": ClsPostprocess,
-        }
-        parts: dict[str, Any] = dict(value)
-        for key, kind in sections.items():
-            if key in parts:
-                lists_as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in parts[key].items()}
-                parts[key] = kind(**lists_as_tuples)
-        parts["characters"] = tuple(parts.get("characters", ()))
-        return cls(**parts)
+        spec: ModelSpec = TypeAdapter(cls).validate_python(value)
+        missing = [key for key in _NEEDED[spec.task] if not getattr(spec, key)]
+        if missing:
+            raise ValueError(f"the key {missing[0]} is missing")
+        return spec

@@ -12,15 +12,18 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, cut, shown
 from ppedge.recipe.base import foreign_keys, leave_out_foreign
 from ppedge.recipe.road import Recipe, Suite
+from ppedge.recipe.text import MAX_BYTES, MistakeError, parse
 from ppedge.recipe.upgrade import MOVED, upgraded
 from ppedge.runs import atomic_write
 
 Model = TypeVar("Model", bound=BaseModel)
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 """Types of pydantic's errors about keys that are not known."""
+PADDLEOCR = frozenset({"Architecture", "Optimizer", "Loss", "PreProcess", "PostProcess", "Train", "Eval"})
+"""Sections of which a configuration of PaddleOCR has some beside Global."""
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe | Suite:
@@ -86,7 +89,8 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1).decode()
     except FileNotFoundError as error:
         raise PpedgeError(f"{path}: no such recipe.", "Recipes to start from lie in recipes/.") from error
     except IsADirectoryError as error:
@@ -100,16 +104,17 @@ def _read(path: Path) -> str:
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
     """Return the YAML's value and, for each key's path, where it stands."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise PpedgeError(
-            f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}.", "Mend that line."
-        ) from error
+        value, node = parse(text)
+    except MistakeError as error:
+        line = f":{error.line}" if error.line else ""
+        raise PpedgeError(f"{path}{line}: not YAML: {error.reason}.", "Mend that line.") from error
     if not isinstance(value, dict):
         raise PpedgeError(f"{path}: not a recipe: it holds no keys.", "Start from one of recipes/.")
+    if "Global" in value and PADDLEOCR & value.keys():
+        raise PpedgeError(
+            f"{path}: a configuration of PaddleOCR, not a recipe of ppedge.",
+            "Start from the recipe of the same task in recipes/; set data and model as Train, Eval and Architecture say.",
+        )
     lines: dict[tuple[str, ...], str] = {}
 
     def walk(node: yaml.Node, at: tuple[str, ...]) -> None:
@@ -118,7 +123,7 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
                 name, place = (*at, key.value), f"{path}:{key.start_mark.line + 1}"
                 if name in lines:
                     raise PpedgeError(
-                        f"{place}: the key {'.'.join(name)} is there already ({lines[name]}).", "Keep one."
+                        f"{place}: the key {cut('.'.join(name))} is there already ({lines[name]}).", "Keep one."
                     )
                 lines[name] = place
                 if child.start_mark.index >= key.start_mark.index:  # an alias stands for what came before
@@ -135,8 +140,8 @@ def _resolve(path: Path, value: dict[str, Any], lines: dict[tuple[str, ...], str
         _override(value, override)
         keys = tuple(override.partition("=")[0].split("."))
         for length in range(1, len(keys)):  # sections that the file has not
-            lines.setdefault(keys[:length], f"--set {override}")
-        lines[keys] = f"--set {override}"
+            lines.setdefault(keys[:length], f"--set {cut(override)}")
+        lines[keys] = f"--set {cut(override)}"
     recipe = _validate(Recipe, path, value, lines)
     for foreign, tasks in foreign_keys(recipe, recipe.task, given=True):
         keys = tuple(map(str, foreign))
@@ -150,19 +155,20 @@ def _resolve(path: Path, value: dict[str, Any], lines: dict[tuple[str, ...], str
 
 def _override(value: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
+    where = f"--set {cut(override)}"
     if not equals or not all(key.split(".")):
-        raise PpedgeError(f"--set {override}: not of the form key=value.", "For example: --set train.epochs=2")
+        raise PpedgeError(f"{where}: not of the form key=value.", "For example: --set train.epochs=2")
     *parents, last = key.split(".")
     for parent in parents:
         inner = value.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise PpedgeError(f"--set {override}: {parent} holds a value, not keys.", "See `ppedge recipe schema`.")
+            raise PpedgeError(f"{where}: {cut(parent)} holds a value, not keys.", "See `ppedge recipe schema`.")
         value = inner
     try:
-        value[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value[last], _ = parse(text)
+    except MistakeError as error:
         raise PpedgeError(
-            f"--set {override}: the value is not YAML.", "Quote it, or write it in the recipe."
+            f"{where}: the value is not YAML.", f"Quote it, or write it in the recipe ({error.reason})."
         ) from error
 
 
@@ -175,7 +181,7 @@ def _validate(model: type[Model], path: Path, value: dict[str, Any], lines: dict
         first = next((one for one in errors if one["type"] in UNKNOWN), errors[0])
         keys = _keys_of(first["loc"], value, named=first["type"] in (*UNKNOWN, "missing"))
         place = _place(path, keys, lines)
-        name = ".".join(keys)
+        name = cut(".".join(keys))
         more = f" ({len(errors) - 1} more after it)" if len(errors) > 1 else ""
         raise PpedgeError(*_sentence(model, first, place, name, keys, more)) from error
 
@@ -190,14 +196,15 @@ def _sentence(
 ) -> tuple[str, str]:
     if error["type"] in UNKNOWN:
         known = known_keys(model, error["loc"][:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(cut(keys[-1]), known, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
         hint = f"Write {MOVED[name]}." if name in MOVED else hint
         return f"{place}: unknown key {name}{more}.", hint
     if error["type"] == "missing":
         return f"{place}: the key {name} is missing{more}.", "See `ppedge recipe schema`."
-    message = error["msg"].removeprefix("Value error, ")
-    got = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
+    tag = str(error.get("ctx", {}).get("tag", ""))
+    message = error["msg"].replace(tag, cut(tag)).removeprefix("Value error, ")
+    got = "" if isinstance(error["input"], dict) else f", not {shown(error['input'])}"
     return f"{place}: {name + ': ' if name else ''}{message}{got}{more}.", "See `ppedge recipe schema`."
 
 

@@ -39,6 +39,9 @@ class Gates(Section):
     max_metric_drop: float | None = Field(0.005, ge=0)
     """Drop of the metric from PC to ARM, as measured on the pictures; one whose confidence interval reaches 0 may be
     chance, and passes."""
+    min_found: int | None = Field(1, ge=1)
+    """Boxes that the PC must find in all pictures together or, for a recogniser, lines in which it must read any text:
+    two engines that find nothing show no agreement."""
     min_box_agreement: Annotated[float | None, For("det")] = Field(None, ge=0, le=1)
     """For a detector: share of boxes that PC and ARM both find, matched one to one at IoU 0.9."""
     min_string_agreement: Annotated[float | None, For("rec", "cls")] = Field(None, ge=0, le=1)

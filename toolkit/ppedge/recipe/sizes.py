@@ -24,23 +24,24 @@ def trace_shape(recipe: Recipe) -> Shape:
     return (1, 3, *_sized(recipe, TRACE_SIDE))
 
 
-def exported_shape(task: str, height: int) -> Shape:
+def exported_shape(task: str, height: int, *, free_batch: bool = False) -> Shape:
     """Return the (N, C, H, W) of an exported network's input, -1 for what is free.
 
-    A recogniser's batch is fixed to 1: Paddle Lite aborts when it runs an LSTM whose zero initial states have a shape
-    that is computed from a free batch.
+    A recogniser's batch is fixed to 1 for Paddle Lite, which aborts when it runs an LSTM whose zero initial states have
+    a shape that is computed from a free batch.
 
     Args:
         task: ``det``, ``rec`` or ``cls``.
         height: Of the lines that a recogniser or classifier takes, in pixels.
+        free_batch: Leave a recogniser's batch free too.
     """
     if task == "det":
         return -1, 3, -1, -1
-    return 1 if task == "rec" else -1, 3, height, -1
+    return 1 if task == "rec" and not free_batch else -1, 3, height, -1
 
 
 def case_shapes(task: str, height: int) -> list[Shape]:
-    """Return the (N, C, H, W) of two inputs of different free sizes, to hold a converted file against the network.
+    """Return the (N, C, H, W) of two inputs of different free sizes, to hold an ONNX file against the network.
 
     Args:
         task: ``det``, ``rec`` or ``cls``.
@@ -48,7 +49,7 @@ def case_shapes(task: str, height: int) -> list[Shape]:
     """
     if task == "det":
         return [(1, 3, 64, 96), (2, 3, 96, 32)]
-    return [(1, 3, height, 160), (1, 3, height, 64)]
+    return [(1, 3, height, 160), (2, 3, height, 64)]
 
 
 def _sized(recipe: Recipe, free: int) -> tuple[int, int]:

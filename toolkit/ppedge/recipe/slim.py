@@ -164,5 +164,9 @@ class Quant(Section):
 class Slim(Section):
     """The slim stage: pruning first, then quantization."""
 
+    max_metric_drop: float | None = Field(0.03, ge=0)
+    """Largest drop of the metric from the network as trained to the slimmed one, measured on ``data.test`` where there
+    is one, else on ``data.eval``; one whose confidence interval reaches 0 may be chance, and passes, unless the metric
+    falls to 0. Beyond it the stage ends with exit code 1; its files are kept. null: not checked."""
     prune: Prune = Prune()
     quant: Quant = Quant()

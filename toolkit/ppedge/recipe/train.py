@@ -89,7 +89,11 @@ class Train(Schedule):
     """The train stage."""
 
     weights: Path | None = None
-    """A .pdparams file to start from: the whole network's, every name and shape."""
+    """A .pdparams file to start from: the whole network's, every name and shape. Two things may be otherwise and start
+    fresh: a recogniser's head for another character set, and a threshold head that the file has not."""
+    weights_check: Literal["refuse", "warn"] = "refuse"
+    """What to do where weights fit by name and shape, but are known to have been trained with other settings than the
+    recipe's (strides, normalisation, dictionary). Known are official weights, and those that lie in a run."""
     backbone_weights: Path | None = None
     """A .pdparams file to start the backbone from; its classifier's layers, which a detector or recogniser has not,
     are left out."""

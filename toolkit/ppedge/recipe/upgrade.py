@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, shown
 from ppedge.recipe.base import leave_out_foreign
 from ppedge.recipe.road import SCHEMA, Recipe
 
@@ -37,7 +37,7 @@ def upgraded(value: dict[str, Any], where: str) -> dict[str, Any]:
     schema = value.get("schema", 1)
     if isinstance(schema, int) and schema > SCHEMA:
         raise PpedgeError(
-            f"{where}: the recipe is of schema {schema}, and this ppedge knows {SCHEMA}.", "Update ppedge."
+            f"{where}: the recipe is of schema {shown(schema)}, and this ppedge knows {SCHEMA}.", "Update ppedge."
         )
     if schema != 1:
         return value

@@ -11,6 +11,7 @@ from typing import Any
 import paddle
 
 from ppedge.data.source import spread
+from ppedge.metrics.scores import Metric
 from ppedge.models.network import Network
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
@@ -22,6 +23,8 @@ from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 
 Metrics = dict[str, float]
+# Read by pydantic where an interrupted stage goes on: a key that is not known is of another version of ppedge.
+_STRICT = {"extra": "forbid"}
 
 
 @dataclass
@@ -36,9 +39,11 @@ class Findings:
         domain: How training and evaluation pictures differ; None where that was not looked at or cannot be told.
     """
 
-    metrics: dict[str, Any] = field(default_factory=dict)
+    __pydantic_config__ = _STRICT
+
+    metrics: dict[str, Metrics | float] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
-    chosen_by: dict[str, Any] = field(default_factory=dict)
+    chosen_by: dict[str, Metrics] = field(default_factory=dict)
     int8: Sequence[str] | None = None
     domain: dict[str, Any] | None = None
 
@@ -77,9 +82,13 @@ class Stage:
     test: Sequence[Any] | None = None
     found: Findings = field(default_factory=Findings)
 
+    def report(self, net: Network) -> Metric:
+        """Measure a network on the samples that report: those that only report, or where there are none, on `eval`."""
+        return self.task.measure(net, self.eval if self.test is None else self.test)
+
     def tested(self, net: Network) -> Metrics | None:
         """Return a network's metrics on the samples that only report; None where there are none."""
-        return None if self.test is None else self.task.evaluate(net, self.test)
+        return None if self.test is None else self.report(net).summary()
 
     def note(self, step: str, chose: Metrics, reported: Metrics | None) -> None:
         """Note a step's metrics: those on test data where there are any, and beside them what chose.
@@ -90,7 +99,7 @@ class Stage:
             reported: On test data, as `tested` gives them.
         """
         self.found.metrics[step] = chose if reported is None else reported
-        if reported is not None:
+        if self.test is not None:
             self.found.chosen_by[step] = chose
 
 

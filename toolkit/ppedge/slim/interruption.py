@@ -9,22 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.models.weights import state_of, write_pdparams
+from ppedge.recipe.compare import require_same
+from ppedge.recipe.io import load_recipe, save
 from ppedge.recipe.road import Recipe
-from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
+from ppedge.runs import MANIFEST, RECIPE, RESUMED_FROM, Run, read_state, sha256, write_json
 from ppedge.slim.context import Findings, Stage
 from ppedge.slim.network import rebuilt
 from ppedge.slim.plan import Plan
 from ppedge.train.stage import stage_inputs
 
 CUT = "cut"
-STATE = f"{CUT}/findings.json"
+STATE = RESUMED_FROM["slim"]
 """Written last: where it is, the rest is whole."""
+
+
+@dataclass(kw_only=True)
+class _Kept(Findings):
+    of: str
 
 
 def keep(stage: Stage, plan: Plan, net: Network) -> None:
@@ -33,6 +40,7 @@ def keep(stage: Stage, plan: Plan, net: Network) -> None:
     folder.mkdir(exist_ok=True)
     plan.save(folder / "plan.json")
     write_pdparams(folder / "weights.pdparams", state_of(net))
+    save(stage.recipe, folder / RECIPE)
     write_json(stage.folder / STATE, {"of": _fingerprint(stage.recipe, stage.run), **asdict(stage.found)})
 
 
@@ -45,12 +53,15 @@ def kept_plan(stage: Stage) -> Plan | None:
     path = stage.folder / STATE
     if not path.is_file():
         return None
-    state = read_json(path)
-    if state.pop("of") != _fingerprint(stage.recipe, stage.run):
+    state = read_state(path, _Kept, "what an interrupted slimming leaves", "Start anew with --force.")
+    if state.of != _fingerprint(stage.recipe, stage.run):
+        then = load_recipe(path.parent / RECIPE)
+        require_same(stage.recipe, then, str(path), "was written", "start anew with --force", ("convert", "validate"))
         raise PpedgeError(
-            f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
+            f"{path}: was written for another training, other label files or another character set.",
+            "Restore them, or start anew with --force.",
         )
-    stage.found = Findings(**state)
+    stage.found = Findings(**{one.name: getattr(state, one.name) for one in fields(Findings)})
     stage.reporter.say("going on with the network that the interrupted slimming had ready")
     return Plan.load(stage.folder / CUT / "plan.json")
 

@@ -6,19 +6,63 @@ It says which channels are kept, which layers are dropped, which parts are rewri
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
 import paddle
+from pydantic import AfterValidator, Field
+from typing_extensions import TypedDict
 
 from ppedge.errors import PpedgeError
-from ppedge.runs import read_json, write_json
+from ppedge.runs import read_state, write_json
 from ppedge.slim.channels.groups import Group
 from ppedge.slim.rewrites import HINT, KINDS, Rewrite, apply_rewrite, layer_at, put_at
 
 SCHEMA = 2
+_Side = Annotated[int, Field(ge=0, le=1 << 20)]
+
+
+def _ascending(kept: list[int]) -> list[int]:
+    if any(a >= b for a, b in pairwise(kept)):
+        raise ValueError("channels should ascend")
+    return kept
+
+
+class _Parameter(TypedDict):
+    shape: list[_Side]
+    keep: dict[_Side, Annotated[list[_Side], AfterValidator(_ascending)]]
+
+
+class _Rewrite(TypedDict):
+    kind: str
+    layer: str
+    options: dict[str, _Side | list[_Side]]
+
+
+class _Cut(TypedDict):
+    """Schema 1 could cut channels alone."""
+
+    schema: Literal[1]
+    method: str
+    parameters: dict[str, _Parameter]
+
+
+class _Whole(TypedDict):
+    """What `Plan.save` writes."""
+
+    schema: Literal[2]
+    method: str
+    parameters: dict[str, _Parameter]
+    dropped: list[str]
+    rewrites: list[_Rewrite]
+    precision: dict[str, Literal["fp32", "int8"]]
+    made: dict[str, list[_Side]]
+
+
+_File = Annotated[_Cut | _Whole, Field(discriminator="schema")]
 
 
 @dataclass(frozen=True)
@@ -96,24 +140,17 @@ class Plan:
         Raises:
             PpedgeError: The file is missing, or is not a plan.
         """
-        value: Any = read_json(path)
-        try:
-            if value["schema"] not in (1, SCHEMA):
-                raise ValueError(f"schema {value['schema']}")
-            entries = value["parameters"].items()
-            keep = {name: {int(axis): list(map(int, kept)) for axis, kept in e["keep"].items()} for name, e in entries}
-            plan = cls(value["method"], {name: list(map(int, e["shape"])) for name, e in entries}, keep)
-            if value["schema"] == 1:
-                return plan
-            return replace(
-                plan,
-                dropped=tuple(map(str, value["dropped"])),
-                rewrites=tuple(Rewrite(str(e["kind"]), str(e["layer"]), dict(e["options"])) for e in value["rewrites"]),
-                precision={name: _precision(kind) for name, kind in value["precision"].items()},
-                made={name: list(map(int, shape)) for name, shape in value["made"].items()},
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PpedgeError(f"{path}: not a pruning plan ({error}).", "Repeat `ppedge slim --force`.") from error
+        value = read_state(path, _File, "a pruning plan", "Repeat `ppedge slim --force`.")
+        parameters = value["parameters"].items()
+        return cls(
+            value["method"],
+            {name: entry["shape"] for name, entry in parameters},
+            {name: entry["keep"] for name, entry in parameters},
+            tuple(value.get("dropped", ())),
+            tuple(Rewrite(**rewrite) for rewrite in value.get("rewrites", ())),
+            value.get("precision", {}),
+            value.get("made", {}),
+        )
 
     def select(self, name: str, value: np.ndarray) -> np.ndarray:
         """Return what the plan keeps of one parameter."""
@@ -180,9 +217,3 @@ def _check(net: paddle.nn.Layer, plan: Plan) -> None:
     unknown = [rewrite.kind for rewrite in plan.rewrites if rewrite.kind not in KINDS]
     if unknown:
         raise PpedgeError(f"The plan has an unknown rewrite, {unknown[0]}.", "Update ppedge, or slim again.")
-
-
-def _precision(kind: str) -> str:
-    if kind not in ("fp32", "int8"):
-        raise ValueError(f"precision {kind}")
-    return kind

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ppedge.data.source import spread
 from ppedge.models.flops import count_flops
 from ppedge.models.network import Network, copy_of
 from ppedge.models.weights import state_of
+from ppedge.progress import roughly
 from ppedge.recipe.sizes import trace_shape
 from ppedge.runs import write_json
 from ppedge.slim import domain
@@ -23,6 +25,8 @@ from ppedge.train.trainees.base import Trainee
 
 SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
 BATCH = 4
+TELLING = 3
+"""So many measurements tell how long all of them will take."""
 
 
 def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation | None]:
@@ -88,10 +92,22 @@ def _by_sensitivity(
     settings, task = stage.recipe.slim.prune, stage.task
     samples = task.measurable(spread(stage.train, settings.samples))
     tries = sum(len(trial_counts(group, settings.ratios, settings.multiple)) for group in groups)
+    began = time.monotonic()
     with stage.reporter.task("sensitivity", tries) as bar:
+
+        def advance() -> None:
+            bar.advance()
+            if bar.done == min(tries, TELLING):
+                # The network as it came was measured too.
+                left = (time.monotonic() - began) / (bar.done + 1) * (tries - bar.done)
+                stage.reporter.say(
+                    f"sensitivity: {len(groups)} groups of channels, {tries} measurements on {len(samples)} pictures: "
+                    f"{roughly(left)}; fewer slim.prune.samples or ratios take less, slim.prune.mode=flat takes none"
+                )
+
         found = measure(
             net, groups, settings.ratios, settings.multiple,
-            lambda: task.evaluate(net, samples)[task.main_metric], bar.advance,
+            lambda: task.evaluate(net, samples)[task.main_metric], advance,
         )  # fmt: skip
     kept, predicted = choose(
         groups, found, macs, shapes,

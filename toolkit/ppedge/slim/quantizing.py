@@ -11,6 +11,7 @@ import paddle
 
 from ppedge.data.source import spread
 from ppedge.errors import PpedgeError
+from ppedge.metrics.scores import Metric
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.runs import write_json
@@ -93,8 +94,8 @@ def told(choice: Choice) -> Iterator[str]:
 
 def quantize_and_train(
     stage: Stage, net: Network, plan: Plan, calibration: Calibration, loss: Distillation | None
-) -> None:
-    """Quantize ``net`` in place, train it and write its state.
+) -> Metric:
+    """Quantize ``net`` in place, train it, write its state and return its metric in the form that will be exported.
 
     The stage's metrics get those after calibration alone, and those of the trained network in the form that will be
     exported.
@@ -123,4 +124,7 @@ def quantize_and_train(
     apply_plan(exported, plan)
     pact.quantize(exported, float_names=plan.float_layers)
     load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)
-    stage.note("quantized", task.evaluate(exported, stage.eval), stage.tested(exported))
+    slimmed = stage.report(exported)
+    reported = slimmed.summary()
+    stage.note("quantized", reported if stage.test is None else task.evaluate(exported, stage.eval), reported)
+    return slimmed

@@ -78,7 +78,7 @@ def apply_rewrite(net: nn.Layer, rewrite: Rewrite) -> None:
     with unique_name.guard(f"{rewrite.kind}_{rewrite.layer}_"):
         try:
             make(net, rewrite.layer, **rewrite.options)
-        except TypeError as error:
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise PpedgeError(
                 f"The plan's rewrite {rewrite.kind} of {rewrite.layer} does not fit ({error})."
             ) from error

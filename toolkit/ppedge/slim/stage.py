@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from ppedge.data.source import say_what_chose
-from ppedge.errors import PpedgeError
+from ppedge.errors import GateError, PpedgeError
+from ppedge.metrics.drop import drop_between, drop_of
+from ppedge.metrics.scores import Metric
 from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.progress import Reporter
@@ -41,6 +43,8 @@ def run_slim(
 ) -> dict[str, Any]:
     """Slim the network that the run's train stage left, and return the stage's metrics.
 
+    What it lost is held against the recipe's ``slim.max_metric_drop`` by `require_kept`, once the files are in place.
+
     Args:
         recipe: The run's recipe, with what the command line changed in its ``slim`` section.
         run: The run.
@@ -60,21 +64,24 @@ def run_slim(
         GateError: The recipe's budget cannot be met, or its largest drop not kept.
     """
     began = time.monotonic()
-    attempt = run.partial("slim") / STATE
-    if attempt.is_file() and not (resume or force):
+    if run.interrupted("slim") and not (resume or force):
         raise PpedgeError(
-            f"{attempt}: an interrupted slimming lies there.", "Go on with --resume, or start anew with --force."
+            f"{run.partial('slim') / STATE}: an interrupted slimming lies there.",
+            "Go on with --resume, or start anew with --force.",
         )
     task = Task(recipe)
     run.manifest("train")
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
     aside = read_test(task, reporter, skip_bad=skip_bad)
-    with run.writing("slim", force=force, keep=STATE, resume=resume) as folder:
+    with run.writing("slim", force=force, resume=resume) as folder:
         stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume,
                       aside)  # fmt: skip
-        _note_trained(stage)
-        plan, float_layers = _steps(stage)
+        if resume and not (folder / STATE).is_file():
+            reporter.say(f"{run.path}: no interrupted slimming got as far as the pruned network: it starts anew")
+        trained = _note_trained(stage)
+        plan, float_layers, slimmed = _steps(stage)
+        drop = drop_between(task.main_metric, trained, slimmed, recipe.slim.max_metric_drop, seed=recipe.seed)
         say_what_chose(reporter.say_once, recipe)
         clear(folder)
         run.write_manifest(
@@ -91,6 +98,7 @@ def run_slim(
             quant=recipe.slim.quant.method if "int8" in plan.precision.values() else "none",
             float_layers=float_layers,
             domain=stage.found.domain,
+            drop=drop.to_dict(),
             **measured_on(recipe, stage.found.chosen_by),
             skipped=skipped,
             seconds=round(time.monotonic() - began, 1),
@@ -98,18 +106,39 @@ def run_slim(
     return stage.found.metrics
 
 
-def _note_trained(stage: Stage) -> None:
-    """Note the metrics of the network as trained, those on test data measured anew: they may be others than before."""
+def require_kept(run: Run) -> None:
+    """Raise if a finished slimming lost more of the metric than its recipe allowed.
+
+    Raises:
+        GateError: Names the metric before and after, the limit and the interval.
+    """
+    about = run.manifest("slim")
+    drop = drop_of(about)
+    if drop is None or drop.passed:
+        return
+    raise GateError(
+        f"{run.stage('slim')}: slimming took {drop.metric} on data.{about['measured_on']} from {drop.before:.4f} to "
+        f"{drop.after:.4f}, {drop.value:.4f} where slim.max_metric_drop allows {drop.limit:g} ({drop.note}); the files "
+        "are kept.",
+        "Slim less (--target-flops, --budget), train longer, or set slim.max_metric_drop.",
+    )
+
+
+def _note_trained(stage: Stage) -> Metric:
+    """Measure the network as trained, and note its metrics beside those that chose it."""
     about = stage.run.manifest("train")
     trained = {name: value for name, value in about["metrics"].items() if name != "parameters"}
-    reported = None
-    if stage.test is not None:
-        reported = stage.tested(load_float(stage.run, stage.task, "train"))
-    stage.note("float", about.get("chosen_by", trained), reported)
+    metric = stage.report(load_float(stage.run, stage.task, "train"))
+    stage.note("float", about.get("chosen_by", trained), metric.summary())
+    return metric
 
 
-def _steps(stage: Stage) -> tuple[Plan, list[str]]:
-    """Prune and quantize; return the plan, and the names of the layers that a quantized network has in float."""
+def _steps(stage: Stage) -> tuple[Plan, list[str], Metric]:
+    """Prune and quantize.
+
+    Returns:
+        The plan, the names of the layers that a quantized network has in float, and the metric of what came out.
+    """
     plan, net, distillation = pruned(stage, load_float(stage.run, stage.task, "train"))
     if stage.recipe.slim.quant.method != "none":
         calibration = calibration_of(stage, net)
@@ -119,11 +148,10 @@ def _steps(stage: Stage) -> tuple[Plan, list[str]]:
     stage.found.outputs += [PLAN, PRUNED, BEST]
     if "int8" not in plan.precision.values():
         write_pdparams(stage.folder / BEST, state_of(net))
-        return plan, []
+        return plan, [], stage.report(net)
     float_layers = pact.left_in_float(net, plan.precision)
     stage.reporter.say(f"left in float: {', '.join(float_layers) or 'nothing'}")
-    quantize_and_train(stage, net, plan, calibration, distillation)
-    return plan, float_layers
+    return plan, float_layers, quantize_and_train(stage, net, plan, calibration, distillation)
 
 
 def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = False, reporter: Reporter) -> list[Point]:

@@ -1,17 +1,11 @@
-"""The order of samples, as a pure function of (seed, epoch), and the loader over it."""
+"""The order of samples, as a pure function of (seed, epoch)."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-import paddle
-
-from ppedge.process import die_with_parent
 
 STRETCH = 16
 """Batches that are sorted by width together."""
@@ -83,23 +77,3 @@ class Batches:
 def steps_per_epoch(samples: int, batch_size: int, world: int = 1) -> int:
     """Return how many steps an epoch has, at least one."""
     return max(samples // (batch_size * world), 1)
-
-
-def loader(dataset: Any, batches: Batches, collate: Callable[[list[Any]], Any], workers: int) -> paddle.io.DataLoader:
-    """Return a loader that prepares the batches in ``workers`` processes, in order."""
-    return paddle.io.DataLoader(
-        dataset,
-        batch_sampler=batches,
-        collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=_begin_worker,
-        return_list=True,
-    )
-
-
-def _begin_worker(worker: int) -> None:
-    cv2.setNumThreads(0)
-    # Ctrl-C reaches the whole process group; the training process alone decides what follows from it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Paddle's workers wait for work for ever: without this they would outlive a training process that was killed.
-    die_with_parent()

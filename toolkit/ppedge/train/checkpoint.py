@@ -7,15 +7,22 @@ saving: the order of samples, their augmentation and the network's own noise are
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import paddle
+from pydantic import Field
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, cut
 from ppedge.models.weights import load_weights, read_pdparams, write_pdparams
+from ppedge.state import checked
+from ppedge.train.log import ANEW
+
+_MOMENTS = {"moment1_0": None, "moment2_0": None, "beta1_pow_acc_0": [1], "beta2_pow_acc_0": [1]}
+"""What Adam keeps of a parameter, and its shape; None is the parameter's own."""
+_WHAT = "a checkpoint of this ppedge"
 
 
 @dataclass
@@ -30,10 +37,12 @@ class Position:
         fingerprint: Of the data and settings that the steps depend on.
     """
 
-    step: int = 0
-    best: float = -1.0
-    best_step: int = 0
-    metrics_bytes: int = 0
+    __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012 - pydantic's, not a field
+
+    step: Annotated[int, Field(ge=0)] = 0
+    best: Annotated[float, Field(ge=-1)] = -1.0
+    best_step: Annotated[int, Field(ge=0)] = 0
+    metrics_bytes: Annotated[int, Field(ge=0)] = 0
     fingerprint: str = ""
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -43,10 +52,23 @@ class Position:
         return {name: np.array(value) for name, value in fields.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Position:
-        """Undo `to_arrays`."""
-        fields: dict[str, Any] = {name: value.item() for name, value in arrays.items() if name != "fingerprint"}
-        return cls(**fields, fingerprint=arrays["fingerprint"].tobytes().decode())
+    def from_arrays(cls, arrays: dict[str, np.ndarray], where: str | Path = "The position") -> Position:
+        """Undo `to_arrays`.
+
+        Args:
+            arrays: What it gave.
+            where: The file they come from, for the error.
+
+        Raises:
+            PpedgeError: They are something else.
+        """
+        found: dict[str, Any] = {name: value.tolist() for name, value in arrays.items()}
+        found["fingerprint"] = arrays.get("fingerprint", np.array([], np.uint8)).tobytes().decode("ascii", "replace")
+        missing = [one.name for one in fields(cls) if one.name not in arrays]
+        if missing:
+            raise PpedgeError(f"{where}: not {_WHAT} (it has no {missing[0]}).", ANEW)
+        position: Position = checked(cls, found, where, _WHAT, ANEW)
+        return position
 
 
 def save(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, position: Position) -> None:
@@ -81,16 +103,24 @@ class Checkpoint:
         """Put the state into what is trained and its optimizer.
 
         Raises:
-            PpedgeError: The checkpoint belongs to another network.
+            PpedgeError: The checkpoint belongs to another network, or lacks a part of the optimizer's state.
         """
         load_weights(net, self.net, self.path)
-        own = {name: parameter.name for name, parameter in net.named_parameters()}
-        moments = {}
+        own = dict(net.named_parameters())
+        found: dict[str, dict[str, np.ndarray]] = {name: {} for name, one in own.items() if not one.stop_gradient}
         for key, value in self.moments.items():
             name, _, moment = key.rpartition("/")
             if name not in own:
-                raise PpedgeError(f"{self.path}: has the optimizer's state of {key}, which this network lacks.")
-            moments[f"{own[name]}_{moment}"] = paddle.to_tensor(value)
+                raise PpedgeError(
+                    f"{self.path}: has the optimizer's state of {cut(key)}, which this network lacks.", ANEW
+                )
+            found.setdefault(name, {})[moment] = value
+        moments: dict[str, paddle.Tensor] = {}
+        for name, state in found.items() if self.moments else ():
+            shapes = {moment: (value.dtype, list(value.shape)) for moment, value in state.items()}
+            if shapes != {moment: (np.float32, shape or own[name].shape) for moment, shape in _MOMENTS.items()}:
+                raise PpedgeError(f"{self.path}: the optimizer's state of {name} does not fit it.", ANEW)
+            moments |= {f"{own[name].name}_{moment}": paddle.to_tensor(value) for moment, value in state.items()}
         if moments:
             optimizer.set_state_dict(moments)
 
@@ -105,8 +135,4 @@ def read(path: Path) -> Checkpoint:
     for name, value in read_pdparams(path).items():
         part, _, rest = name.partition("/")
         parts.setdefault(part, {})[rest] = value
-    try:
-        position = Position.from_arrays(parts["position"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise PpedgeError(f"{path}: not a checkpoint ({error}).", "Start anew with --force.") from error
-    return Checkpoint(path, position, parts["net"], parts["optimizer"])
+    return Checkpoint(path, Position.from_arrays(parts["position"], path), parts["net"], parts["optimizer"])

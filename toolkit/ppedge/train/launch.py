@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ppedge.errors import Interrupted, PpedgeError
-from ppedge.process import death
+from ppedge.process import death, tied_to_this_process
 
 
 def launched() -> bool:
@@ -34,7 +34,7 @@ def launch(arguments: Sequence[str], processes: int, logs: Path) -> None:
     script = str(files("ppedge") / "__main__.py")
     command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(processes)]
     command += ["--log_dir", str(logs), script, *arguments]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, preexec_fn=tied_to_this_process())
     stopped: list[int] = []
 
     def stop(number: int, frame: object) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,18 @@ from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter, Step
 from ppedge.recipe.train import Schedule
+from ppedge.runs import RESUMED_FROM
 from ppedge.train import checkpoint
-from ppedge.train.batches import Batches, loader, steps_per_epoch
+from ppedge.train.batches import Batches, steps_per_epoch
 from ppedge.train.checkpoint import Position
+from ppedge.train.loader import load
+from ppedge.train.log import ANEW, evaluations
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 
-BEST, LAST, METRICS = "best.pdparams", "last.ckpt", "metrics.jsonl"
+BEST, LAST, METRICS = "best.pdparams", RESUMED_FROM["train"], "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Course:
         workers: Processes that prepare batches.
         amp: Mixed precision.
         resume: Go on from ``folder``'s last.ckpt if there is one.
-        evaluate_first: Measure the network as it came; if no later evaluation is better, it stays as it came.
+        evaluate_first: Measure the network as it came; if every later evaluation is worse, it stays as it came.
         reporter: Progress.
     """
 
@@ -151,21 +155,42 @@ class _Fit:
             return Result({}, {}, self.position.step, time.monotonic() - began)
         best = read_pdparams(course.folder / BEST)
         load_weights(self.trainee.net, best, course.folder / BEST)
-        evaluations = self._evaluations()
-        return Result(
-            next(iter(evaluations.values())),
-            evaluations[self.position.best_step],
+        metrics = evaluations(course.folder / METRICS)
+        if self.position.best_step not in metrics:
+            raise PpedgeError(
+                f"{course.folder / METRICS}: lacks the evaluation after step {self.position.best_step}.", ANEW
+            )
+        result = Result(
+            next(iter(metrics.values())),
+            metrics[self.position.best_step],
             self.position.step,
             time.monotonic() - began,
         )
+        self._say_if_in_vain(result)
+        return result
+
+    def _say_if_in_vain(self, result: Result) -> None:
+        """Say so where the course brought nothing: nothing over its start, or nothing at all."""
+        course, main = self.course, self.course.task.main_metric
+        first, best = result.first[main], result.best[main]
+        if best == 0:
+            course.reporter.say(f"{course.title}: {main} is 0 at every evaluation")
+        elif course.evaluate_first and self.total and best <= first:
+            course.reporter.say(
+                f"{course.title}: no better than its start: {main} {first:.4f} before, {best:.4f} after"
+            )
 
     def _steps(self) -> None:
         course, schedule = self.course, self.course.schedule
         trainee = paddle.DataParallel(self.trainee) if self.world > 1 else self.trainee
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
                           self.rank, self.world, self.dataset.widths())  # fmt: skip
-        with stop_requests() as stop, course.reporter.task(course.title, self.total, self.position.step) as bar:
-            for batch in loader(self.dataset, batches, course.task.collate, course.workers):
+        with (
+            stop_requests() as stop,
+            course.reporter.task(course.title, self.total, self.position.step) as bar,
+            closing(load(self.dataset, batches, course.task.collate, course.workers)) as loaded,
+        ):
+            for batch in loaded:
                 began = time.monotonic()
                 loss, parts = self._step(trainee, batch)
                 self._log_step(bar, loss, parts, began, len(batch["image"]))
@@ -174,13 +199,13 @@ class _Fit:
                     self._evaluate()
                 if stop or self._checkpoint_due():
                     self._save()
-                if evaluated and self._no_better():
-                    break
-                if stop and self.position.step < self.total:
+                if stop:  # after the last step too: what follows may be another course
                     raise Interrupted(
                         f"Interrupted at step {self.position.step} of {self.total}; {course.folder / LAST} is written.",
                         "Go on with --resume.",
                     )
+                if evaluated and self._no_better():
+                    break
 
     def _step(self, trainee: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
         course, schedule, step = self.course, self.course.schedule, self.position.step
@@ -219,18 +244,27 @@ class _Fit:
         patience = self.course.schedule.patience
         if patience is None:
             return False
-        since = 0 if self.rank else sum(step > self.position.best_step for step in self._evaluations())
+        since = 0 if self.rank else self._since_better()
         if self.world > 1:  # the first process alone evaluates
             told = paddle.to_tensor([since])
             paddle.distributed.broadcast(told, src=0)
             since = int(told.item())
         return since >= patience
 
+    def _since_better(self) -> int:
+        """Return how many evaluations in a row, up to the last, were no better than the best before them."""
+        best, since = None, 0
+        for metrics in evaluations(self.course.folder / METRICS).values():
+            rank = self.course.task.rank(metrics)
+            better = best is None or rank > best
+            best, since = (rank, 0) if better else (best, since + 1)
+        return since
+
     def _checkpoint_due(self) -> bool:
         return self.position.step % self.course.schedule.checkpoint_every == 0 or self._epoch_ends(1)
 
     def _evaluate(self) -> None:
-        """Measure the network; keep its weights if they are the best so far. Only the first process does."""
+        """Measure the network; keep its weights if none before were better. Only the first process does."""
         course, position = self.course, self.position
         if self.rank:
             return
@@ -238,9 +272,9 @@ class _Fit:
         self._require_finite()
         metrics = course.task.evaluate(self.trainee.net, course.eval)
         self.trainee.train()
-        value = metrics[course.task.main_metric]
-        if value > position.best:
-            position.best, position.best_step = value, position.step
+        best = evaluations(course.folder / METRICS).get(position.best_step)
+        if best is None or course.task.rank(metrics) >= course.task.rank(best):
+            position.best, position.best_step = metrics[course.task.main_metric], position.step
             write_pdparams(course.folder / BEST, state_of(self.trainee.net))
         seconds = round(time.monotonic() - began, 2)
         self._log({"step": position.step, "eval": metrics, "seconds": seconds, **self.trainee.log()})
@@ -268,12 +302,6 @@ class _Fit:
         with (self.course.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
-    def _evaluations(self) -> dict[int, dict[str, float]]:
-        """Return the metrics of each evaluation by its step, as the log has them."""
-        path = self.course.folder / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return {entry["step"]: entry["eval"] for entry in map(json.loads, lines) if "eval" in entry}
-
     def _save(self) -> None:
         if self.rank:
             return
@@ -288,11 +316,15 @@ class _Fit:
         position = kept.position
         if position.fingerprint != self.position.fingerprint:
             raise PpedgeError(
-                f"{path}: was written with other data or settings.", "Restore them, or start anew with --force."
+                f"{path}: was written with other data (label files, character set), settings or number of processes.",
+                "Restore them, or start anew with --force.",
             )
+        metrics = self.course.folder / METRICS
+        written = metrics.stat().st_size if metrics.is_file() else 0
+        if position.step > self.total or position.best_step > position.step or position.metrics_bytes > written:
+            raise PpedgeError(f"{path}: stands beyond its course or its log.", ANEW)
         kept.restore(self.trainee, self.optimizer)
         self.position = position
-        metrics = self.course.folder / METRICS
         if metrics.is_file() and not self.rank:
             os.truncate(metrics, position.metrics_bytes)
         self.course.reporter.say(f"{self.course.title}: going on after step {position.step} of {self.total}")
@@ -303,7 +335,7 @@ class _Fit:
         elsewhere = {"slim", "convert", "validate_", "train"}  # this course's own part is its schedule
         everything = [
             course.title,
-            course.schedule.model_dump(mode="json", exclude={"checkpoint_every", "workers"}),
+            course.schedule.model_dump(mode="json", exclude={"checkpoint_every", "workers", "weights_check"}),
             recipe.model_dump(mode="json", exclude=elsewhere),
             course.task.spec.to_dict(),
             [(s.where, s.text if isinstance(s, RecSample) else s.texts) for s in self.dataset.samples],

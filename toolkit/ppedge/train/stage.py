@@ -10,17 +10,22 @@ from typing import Any, get_args
 
 import paddle
 
+from ppedge.data.dataset import RecDataset
 from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
-from ppedge.models.network import Network
-from ppedge.models.weights import load_backbone, load_weights, read_pdparams
 from ppedge.progress import Reporter
-from ppedge.recipe.io import save
+from ppedge.recipe.compare import require_same
+from ppedge.recipe.io import load_recipe, save
 from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
+from ppedge.train.columns import require_columns
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.start import start_weights
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
+
+NOT_THE_COURSE = ("slim", "convert", "validate", "train.workers", "train.checkpoint_every", "train.weights_check")
+"""Keys of a recipe on which the steps of a training do not depend."""
 
 
 def run_train(
@@ -47,31 +52,40 @@ def run_train(
         reporter: Progress.
 
     Raises:
-        PpedgeError: Bad data or weights, an earlier result without ``force``, or an interruption.
+        PpedgeError: Bad data or weights, an earlier result without ``force``, a checkpoint of other settings, or an
+            interruption.
     """
-    began = time.monotonic()
-    checkpoint = run.partial("train") / LAST
-    if checkpoint.is_file() and not (resume or force):
+    began, checkpoint = time.monotonic(), run.partial("train") / LAST
+    if run.interrupted("train") and not (resume or force):
         raise PpedgeError(
             f"{checkpoint}: an interrupted training lies there.", "Go on with --resume, or start anew with --force."
         )
+    if resume and checkpoint.is_file() and (checkpoint.parent / RECIPE).is_file():
+        then = load_recipe(checkpoint.parent / RECIPE)
+        require_same(recipe, then, str(checkpoint), "was written", "start anew with --force", NOT_THE_COURSE)
     check_files(recipe)
     task = Task(recipe)
-    train, skipped = task.samples("train", skip_bad=skip_bad)
-    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad)
+    train, skipped = task.samples("train", skip_bad=skip_bad, say=reporter.say)
+    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad, say=reporter.say)
     aside = read_test(task, reporter, skip_bad=skip_bad)
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
     net = task.build()
-    _start_weights(net, recipe, reporter)
+    start_weights(net, task, reporter)
     first = paddle.distributed.get_rank() == 0
     # Of several processes, the first alone puts results in place.
-    place = run.writing("train", force=force, keep=LAST, resume=resume) if first else nullcontext(run.partial("train"))
+    place = run.writing("train", force=force, resume=resume) if first else nullcontext(run.partial("train"))
     with place as folder:
+        if resume and not (folder / LAST).is_file():
+            reporter.say(f"{run.path}: no checkpoint of an interrupted training to go on from: it starts anew")
         if first:
             save(recipe, folder / RECIPE)
+        trainee = build_trainee(task, net, reporter.say)
+        dataset = task.dataset(train)
+        if isinstance(dataset, RecDataset):
+            require_columns(task, trainee, dataset, reporter.say)
         course = Course(
-            "train", build_trainee(task, net), task, recipe.train, train, evaluation, folder,
+            "train", trainee, task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
             evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
@@ -106,7 +120,7 @@ def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | 
     """
     if reporting_split(task.recipe) != "test":
         return None
-    samples, skipped = task.samples("test", skip_bad=skip_bad)
+    samples, skipped = task.samples("test", skip_bad=skip_bad, say=reporter.say)
     if skipped:
         reporter.say(f"left out {skipped} bad test samples")
     return samples
@@ -149,12 +163,3 @@ def stage_inputs(recipe: Recipe) -> list[Path]:
     labels = [path for split in get_args(Split) for path in label_files(recipe, split)]
     charset = recipe.data.root / recipe.data.charset
     return [*labels, *([charset] if charset.is_file() else []), *weight_files(recipe).values()]
-
-
-def _start_weights(net: Network, recipe: Recipe, reporter: Reporter) -> None:
-    if recipe.train.weights is not None:
-        load_weights(net, read_pdparams(recipe.train.weights), recipe.train.weights)
-    if recipe.train.backbone_weights is not None:
-        path = recipe.train.backbone_weights
-        left_out = load_backbone(net, read_pdparams(path), path)
-        reporter.say(f"backbone from {path}; {len(left_out)} of its entries have no place in this network")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ppedge.signals import ignore_sigterm
+
 
 @contextmanager
 def stop_requests() -> Iterator[list[int]]:
@@ -26,3 +28,5 @@ def stop_requests() -> Iterator[list[int]]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+        if caught:
+            ignore_sigterm()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import paddle
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
 from ppedge.data.source import Split, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
-from ppedge.metrics.accuracy import MAIN_METRIC, evaluate
+from ppedge.metrics.accuracy import MAIN_METRIC, RANKING, measure
+from ppedge.metrics.scores import Metric
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
 from ppedge.models.network import Network
@@ -30,16 +31,17 @@ class Task:
 
     Args:
         recipe: The recipe.
+        exists: Whether a recogniser's classes are those of a network that exists; by default as the recipe says.
 
     Raises:
         PpedgeError: Its network comes as an inference model, or its character set cannot be read.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, *, exists: bool | None = None) -> None:
         self.recipe = recipe
         self._model = _parts(recipe)
         self.main_metric = MAIN_METRIC[recipe.task]
-        self.charset = read_charset(recipe) if recipe.task == "rec" else None
+        self.charset = read_charset(recipe, exists=exists) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
         self.loss = build_loss(recipe.train.losses, recipe.task, self.charset, [NET], [NET])
         self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
@@ -63,8 +65,10 @@ class Task:
         """Of a recogniser's or classifier's head."""
         return self.charset.size if self.charset else len(DIRECTIONS)
 
-    def samples(self, split: Split, *, skip_bad: bool = False) -> tuple[list[Any], int]:
-        """Read the labels of a split of the recipe's data.
+    def samples(
+        self, split: Split, *, skip_bad: bool = False, say: Callable[[str], None] = lambda text: None
+    ) -> tuple[list[Any], int]:
+        """Read the labels of a split of the recipe's data; see `ppedge.data.source.read_samples`.
 
         Returns:
             The samples, and how many bad ones were left out.
@@ -72,7 +76,7 @@ class Task:
         Raises:
             PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
         """
-        return read_samples(self.recipe, split, skip_bad=skip_bad)
+        return read_samples(self.recipe, split, skip_bad=skip_bad, say=say)
 
     def measurable(self, samples: Sequence[Any]) -> list[Any]:
         """Return training samples as evaluation samples are: a classifier's lines both ways."""
@@ -88,9 +92,17 @@ class Task:
             return ClsDataset(samples, recipe.cls_preprocess, changes, seed)
         return RecDataset(samples, recipe.rec_preprocess, changes, self.charset, recipe.data.max_text_length, seed)
 
+    def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
+        """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""
+        return measure(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+
+    def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return what orders evaluations: the main metric, then what breaks its ties; larger is better."""
+        return tuple(metrics[name] for name in RANKING[self.recipe.task])
+
     def evaluate(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> dict[str, float]:
-        """Measure the network in eval mode; its mode is the same afterwards."""
-        return evaluate(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+        """Return the metrics of `measure`."""
+        return self.measure(net, samples, **options).summary()
 
 
 def _parts(recipe: Recipe) -> Model:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ppedge.process import last_words, run_child
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run
+from ppedge.scratch import scratch
 from ppedge.validate import adb_app
 
 REMOTE = "/data/local/tmp"
@@ -185,8 +185,8 @@ class Phone:
         if RESULT not in told.split():
             said = re.sub(r"^exit code 0$", "", told, flags=re.MULTILINE)
             return {"error": f"{path.name}: no results: {last_words(said)}"}
-        with tempfile.TemporaryDirectory(prefix="ppedge-adb-") as local:
-            result = Path(local) / RESULT
+        with scratch("adb") as local:
+            result = local / RESULT
             self.pull(f"{folder}/{RESULT}", result, "Fetching the results")
             text = result.read_text(errors="replace")
         times = {key: float(value) for key, value in _TIME.findall(text)}

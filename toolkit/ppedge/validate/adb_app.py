@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
+from ppedge.scratch import scratch
 
 PACKAGE = "dev.ppedge.demo"
 FOLDER = f"/sdcard/Android/data/{PACKAGE}/files"
@@ -97,8 +97,8 @@ def _wait(phone: Adb, identity: str) -> str:
     while True:
         told = phone.shell(script, "Waiting for the app")
         if "ppedge-file" in told.split():
-            with suppress(PpedgeError), tempfile.TemporaryDirectory(prefix="ppedge-adb-") as folder:
-                report = Path(folder) / "report.json"
+            with suppress(PpedgeError), scratch("adb") as folder:
+                report = folder / "report.json"
                 phone.pull(_path(identity), report, "Fetching the report")
                 return report.read_text(encoding="utf-8", errors="replace")
         logged = _joined(told, identity)

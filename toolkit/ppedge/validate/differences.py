@@ -13,7 +13,7 @@ from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import read_crops
 from ppedge.metrics.agreement import BoxDifference, TextDifference
 from ppedge.ocr.draw import draw_boxes, draw_readings
-from ppedge.ocr.preprocess import read_image
+from ppedge.ocr.image_file import read_image
 
 FOLDER = "differences"
 MOST_DRAWN = 20

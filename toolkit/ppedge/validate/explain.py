@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,14 @@ from ppedge.data.source import declared_spec
 from ppedge.engines.base import Engine
 from ppedge.errors import MissingError
 from ppedge.metrics.accuracy import read_crops
-from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
+from ppedge.ocr.image_file import read_image
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run, read_json
+from ppedge.scratch import scratch
 from ppedge.validate.blame import Road, blame
 
 BLAME_SAMPLES = {"det": 4, "rec": 16, "cls": 16}
@@ -98,8 +98,8 @@ def layer_table(recipe: Recipe, run: Run, samples: Sequence[Any], say: Callable[
     say(f"comparing the layers of {run.stage('slim')} with and without quantizers")
     pictures = pictures_of(recipe, samples[: LAYER_SAMPLES[recipe.task]])
     inputs = [_prepare(recipe, picture) for picture in pictures]
-    with tempfile.TemporaryDirectory(prefix="ppedge-layers-") as folder:
-        given, table = Path(folder) / "inputs.npz", Path(folder) / "layers.json"
+    with scratch("layers") as folder:
+        given, table = folder / "inputs.npz", folder / "layers.json"
         np.savez(given, *inputs)
         run_module("ppedge.validate.layers", [run.path, given, table], f"Comparing the layers of {run.stage('slim')}")
         found: list[dict[str, Any]] = read_json(table)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ppedge.metrics.agreement import BoxAgreement
-from ppedge.metrics.bootstrap import CONFIDENCE
+from ppedge.metrics.drop import Drop
 from ppedge.metrics.tensors import finite
 from ppedge.recipe.road import Gates
 from ppedge.validate.parity import Parity
@@ -19,8 +19,8 @@ class Row:
     """One limit.
 
     Attributes:
-        gate: The recipe's key, or ``broken_outputs``, ``repeat_differences`` or ``changed_keys``, which are always 0 at
-            most.
+        gate: The key of the recipe's ``validate.gates``, or ``slim.max_metric_drop``, or ``broken_outputs``,
+            ``repeat_differences`` or ``changed_keys``, which are always 0 at most.
         model: The file it was checked on.
         cpu: The core; None where no core matters.
         value: What was found; not a number where it could not be.
@@ -56,7 +56,7 @@ def shown(value: float | None, digits: int = 6) -> str:
 
 def told(row: dict[str, Any]) -> str:
     """Return a row of the report as one line: ``max_metric_drop 0.0012 <= 0.005 (det.onnx on cortex-a53)``."""
-    wanted = "<= >=" if row["passed"] and not row["by_chance"] else "> <"
+    wanted = "<= >=" if row["passed"] and not row.get("by_chance") else "> <"
     sign = wanted.split()[row["gate"].startswith("min")]
     where = row["model"] + (f" on {row['cpu']}" if row["cpu"] else "")
     note = f"; {row['note']}" if row["note"] else ""
@@ -66,8 +66,9 @@ def told(row: dict[str, Any]) -> str:
 def check_parity(gates: Gates, model: str, precision: str, cpu: str, parity: Parity) -> list[Row]:
     """Hold one model's parity against the limits that are set, and against those that always are.
 
-    A drop of the metric beyond its limit passes where its confidence interval reaches 0: two pictures of a quantized
-    network, whose roundings fall otherwise on every runtime, would fail at random. More samples narrow the interval.
+    A drop of the metric beyond its limit passes where its confidence interval reaches 0, unless nothing is left of the
+    metric: two pictures of a quantized network, whose roundings fall otherwise on every runtime, would fail at random.
+    More samples narrow the interval.
     The largest difference of single values is asked of fp32 models only: a quantized network may turn one rounding
     into a whole step, and half precision has three digits.
 
@@ -79,27 +80,37 @@ def check_parity(gates: Gates, model: str, precision: str, cpu: str, parity: Par
         parity: Differences and metrics.
     """
     boxes = isinstance(parity.agreement, BoxAgreement)
-    main = parity.differences[parity.metric]
-    by_chance = False
-    if main.low is None or main.high is None:
-        note = "one sample: no confidence interval"
-    else:
-        note = f"{CONFIDENCE:.0%} interval {0.0 - main.high:+.4f} to {0.0 - main.low:+.4f}"
-        by_chance = gates.max_metric_drop is not None and parity.drop > gates.max_metric_drop and main.high >= 0
-        note += ": may be chance" if by_chance else ""
+    drop = parity.drop(gates.max_metric_drop)
     rows = [
         (0.0, "broken_outputs", parity.broken_outputs, ""),
         (0.0, "repeat_differences", parity.repeat_differences, ""),
+        (gates.min_found, "min_found", parity.agreement.found, _found_words(boxes)),
         (gates.max_difference if precision == "fp32" else None, "max_difference", parity.max_difference, ""),
-        (gates.max_metric_drop, "max_metric_drop", parity.drop, note),
+        (gates.max_metric_drop, "max_metric_drop", drop.value, drop.note),
         (gates.min_box_agreement if boxes else None, "min_box_agreement", parity.agreement.share, ""),
         (None if boxes else gates.min_string_agreement, "min_string_agreement", parity.agreement.share, ""),
     ]
     return [
-        Row(gate, model, cpu, float(value), limit, note, by_chance and gate == "max_metric_drop")
+        Row(gate, model, cpu, float(value), float(limit), note, drop.by_chance and gate == "max_metric_drop")
         for limit, gate, value, note in rows
         if limit is not None
     ]
+
+
+def _found_words(boxes: bool) -> str:
+    return f"{'boxes' if boxes else 'lines with text'} that the PC finds"
+
+
+def check_slimming(drop: Drop | None) -> list[Row]:
+    """Return what the slim stage lost, from the network as trained, as a row; none where it was not held to a limit.
+
+    Args:
+        drop: As the slim stage measured it.
+    """
+    if drop is None or drop.limit is None:
+        return []
+    note = f"{drop.metric} {drop.before:.4f} as trained, {drop.after:.4f} slimmed; {drop.note}"
+    return [Row("slim.max_metric_drop", "slim", None, drop.value, drop.limit, note, drop.by_chance)]
 
 
 def check_spec(changed: Sequence[Change]) -> Row:

@@ -15,6 +15,7 @@ from ppedge.validate.charts import Bar, Point, bar_chart, scatter
 from ppedge.validate.gates import shown
 from ppedge.validate.html_models import drawings_of, model_part, model_title, precision_words
 from ppedge.validate.markup import Html, join, table, tag
+from ppedge.validate.side_by_side import measured
 
 PAGE = "report.html"
 STYLE = Path(__file__).with_name("report.css")
@@ -60,7 +61,7 @@ def render(report: Mapping[str, Any], drawings: Mapping[str, bytes]) -> str:
         tag("style", Html(STYLE.read_text(encoding="utf-8"))),
     )
     compared = [model for model in report["models"] if not model["baseline"]]
-    parts = [_head(report, title), _gates(report["gates"]), _cost(report), _latency(report["models"])]
+    parts = [_head(report, title), _gates(report["gates"]), _road(report), _cost(report), _latency(report["models"])]
     parts += [model_part(model, drawings) for model in compared]
     parts += [_layers(report.get("layers", [])), _phone(report.get("device")), _footer()]
     return f"<!DOCTYPE html>\n{tag('html', head, tag('body', tag('main', *parts)), lang='en')}\n"
@@ -114,6 +115,17 @@ def _gates(rows: Sequence[Mapping[str, Any]]) -> Html:
     ]  # fmt: skip
     head = ("Gate", "Result", "Found", "Limit", "File", "Core", "Note")
     return _section("Gates", table("Limits, those that do not hold first", head, lines, numeric={2, 3}))
+
+
+def _road(report: Mapping[str, Any]) -> Html | None:
+    rows = report.get("accuracy", [])
+    if not rows:
+        return None
+    lines = [[row["network"], row["precision"], row["on"], f"{row['value']:.4f}", measured(row)] for row in rows]
+    head = ("Network", "Precision", "Computed by", rows[0]["metric"], "Pictures")
+    return _section(
+        "Accuracy from training to ARM", table("Trained, slimmed and shipped, side by side", head, lines, numeric={3})
+    )
 
 
 def _cost(report: Mapping[str, Any]) -> Html | None:

@@ -12,10 +12,12 @@ from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import MAIN_METRIC, read_crops
 from ppedge.metrics.agreement import BoxAgreement, TextAgreement
 from ppedge.metrics.bootstrap import CONFIDENCE, RESAMPLES, Difference, paired_differences
+from ppedge.metrics.drop import Drop
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
 from ppedge.metrics.tensors import TensorParity, TensorStatistics, tensor_parity
+from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
-from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec, read_image
+from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec
 from ppedge.ocr.spec import ModelSpec
 from ppedge.validate.shapes import FIRST, cls_shapes, det_shapes, rec_shapes
 from ppedge.validate.workers import Series, Workers
@@ -74,10 +76,11 @@ class Parity:
     repeat_differences: int
     broken_outputs: int
 
-    @property
-    def drop(self) -> float:
-        """Of the main metric, from reference to candidate."""
-        return 0.0 - self.differences[self.metric].value  # 0.0 first: no drop is not -0.0
+    def drop(self, limit: float | None = None) -> Drop:
+        """Return the main metric's drop from reference to candidate, held against a limit."""
+        name = self.metric
+        values = self.reference_metrics[name], self.candidate_metrics[name]
+        return Drop.of(name, *values, self.differences[name], limit)
 
     @property
     def max_difference(self) -> float:

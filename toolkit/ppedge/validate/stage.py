@@ -19,28 +19,29 @@ from ppedge.data.source import (
     label_files,
     read_samples,
     reporting_split,
+    shipped_spec,
     spread,
 )
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
-from ppedge.ocr.spec import ModelSpec
+from ppedge.metrics.drop import drop_of
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run, versions, write_json
-from ppedge.validate import gates, latency
+from ppedge.validate import gates, latency, side_by_side
 from ppedge.validate.adb import Phone
 from ppedge.validate.differences import MOST_DRAWN, report_differences
 from ppedge.validate.explain import explain_model, layer_table
 from ppedge.validate.html import PAGE, write_page
 from ppedge.validate.jobs import PC, Model, models_of, require_possible
 from ppedge.validate.parity import Parity, compare
+from ppedge.validate.report import REPORT
 from ppedge.validate.spec_changes import changes
 from ppedge.validate.workers import Candidate, Workers, cores
 
-REPORT = "report.json"
 SCHEMA = 2
 
 
@@ -138,7 +139,7 @@ class _Stage:
         self.cpus = list(dict.fromkeys(self.settings.cpu))
         self.allow_older_runtime = allow_older_runtime
         self.workers = self.settings.workers or cores()
-        self.spec = ModelSpec.from_dict(run.manifest("convert")["model"])
+        self.spec = shipped_spec(run)
 
     def report(self, models: Sequence[Model]) -> dict[str, Any]:
         """Return the whole report."""
@@ -171,7 +172,9 @@ class _Stage:
                 before = None if baseline is None else baseline["total"]
                 rows += gates.check_cost(self.settings.gates, model.file, cpu, cost.instructions["total"], before)
             entries.append(entry)
+        slim = self._slimming()
         rows += [gates.check_spec(changes(declared_spec(self.recipe), self.spec)), *self._nb_bytes()]
+        rows += gates.check_slimming(None if slim is None else drop_of(slim))
         return {
             "schema": SCHEMA,
             "name": self.recipe.name,
@@ -183,10 +186,16 @@ class _Stage:
             "cpus": emulated,
             "features": {cpu: features(cpu) for cpu in emulated},
             "models": entries,
+            "accuracy": side_by_side.rows(slim, entries, reporting_split(self.recipe)),
             "not_run": [{"file": m.file, "cpu": cpu, "reason": reason} for (m, cpu), reason in not_run.items()],
             "gates": [row.to_dict() for row in rows],
             "passed": all(row.passed for row in rows),
         }
+
+    def _slimming(self) -> dict[str, Any] | None:
+        """Return the manifest of the slim stage that the models come from; None where they come from none."""
+        parent = self.run.manifest("convert")["parent"]
+        return self.run.manifest("slim") if parent is not None and parent["stage"] == "slim" else None
 
     def _unable(self, model: Model, cpu: str) -> str | None:
         """Return why a file cannot be compared here: few cores and builds of Paddle Lite compute in half precision."""
@@ -212,14 +221,23 @@ class _Stage:
             self.reporter.task(f"counting instructions on {', '.join(cpus)}", len(jobs)) as bar,
             ThreadPoolExecutor(self.workers) as pool,
         ):
+            opened: list[Candidate] = []
+
+            def opening(model: Model, cpu: str) -> Engine:
+                opened.append(cast(Candidate, self._open(model, cpu, count=True)))
+                return opened[-1]
 
             def one(job: tuple[Model, str]) -> Cost:
-                model, cpu = job
-                cost = measure(lambda: self._open(model, cpu, count=True), size)
+                cost = measure(lambda: opening(*job), size)
                 bar.advance()
                 return cost
 
-            return dict(zip(jobs, pool.map(one, jobs), strict=True))
+            try:
+                return dict(zip(jobs, pool.map(one, jobs), strict=True))
+            except BaseException:
+                for engine in opened:
+                    engine.kill()  # nobody waits for what is under way
+                raise
 
     def _entry(self, model: Model, cpu: str, cost: Cost | None, baseline: dict[str, int] | None) -> dict[str, Any]:
         size = (self.run.stage("convert") / model.file).stat().st_size

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random.bit_generator import ISeedSequence
 
-from ppedge.data.formats import Polygon
+from ppedge.data.regions import Polygon
 
 Picture = npt.NDArray[np.uint8]
 Key = tuple[int, int, int]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppedge.data.augment.base import Augmentation, Picture, Scene
-from ppedge.data.formats import Polygon
+from ppedge.data.regions import Polygon
 from ppedge.recipe.train import DetAugment
 
 Matrix = npt.NDArray[np.float64]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import paddle
@@ -43,14 +44,31 @@ class CTCLoss(nn.Layer):
         """
         return {"loss": self._ctc(output, batch)}
 
+    def columns_needed(self, label: Any, length: Any) -> Tensor:
+        """Return how many columns labels need: one a class, and one more between neighbours that read the same.
+
+        Args:
+            label: (N, L) class numbers, padded with 0.
+            length: (N,), how many of them count.
+
+        Returns:
+            (N,), int64.
+        """
+        labels = self._merged(paddle.to_tensor(label).astype("int32"))
+        return _columns_needed(labels, paddle.to_tensor(length).astype("int64"))
+
+    def _merged(self, labels: Tensor) -> Tensor:
+        if self.canonical is None:
+            return labels
+        return paddle.to_tensor(self.canonical)[labels.flatten()].reshape(labels.shape)
+
     def _ctc(self, output: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
         logits = output["logits"].astype("float32").transpose([1, 0, 2])
         columns, samples = logits.shape[0], logits.shape[1]
-        labels, lengths = batch["label"].astype("int32"), batch["length"].astype("int64")
+        labels, lengths = self._merged(batch["label"].astype("int32")), batch["length"].astype("int64")
         if self.canonical is not None:
             merge = np.eye(len(self.canonical), dtype=np.float32)[self.canonical]
             logits = paddle.log(F.softmax(logits, axis=-1) @ paddle.to_tensor(merge) + LEAST)
-            labels = paddle.to_tensor(self.canonical)[labels.flatten()].reshape(labels.shape)
         possible = _columns_needed(labels, lengths) <= columns
         # One character always fits when any column exists: the stand-in's loss is finite, and multiplied by 0.
         safe = paddle.where(possible, lengths, paddle.ones_like(lengths))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import paddle
 
 from ppedge.models import zoo
@@ -11,27 +13,29 @@ from ppedge.models.weights import load_weights, read_pdparams
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import LinearGuide, Model
 from ppedge.train.losses.table import build_loss
+from ppedge.train.origin import check_origin
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Guide, Trainee
 from ppedge.train.trainees.flat_start import FlatStart
 
 
-def build_trainee(task: Task, net: Network) -> Trainee:
+def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda text: None) -> Trainee:
     """Put around a network what the recipe gives it while it trains: peers, guides, or a flat start.
 
     Args:
         task: Of the recipe.
         net: The network that ships.
+        say: Told what is odd about a peer's weights.
 
     Raises:
-        PpedgeError: A peer's weights do not fit.
+        PpedgeError: A peer's weights do not fit, or were trained with other settings.
     """
     train = task.recipe.train
     if train.flat_start:
         paddle.seed(task.recipe.seed + 1)
         guide = _guide(task, LinearGuide(name="LinearGuide"), NET, net)
         return FlatStart(net, task.loss, guide, train.flat_start)
-    peers = {name: _peer(task, name, number) for number, name in enumerate(train.peers, start=1)}
+    peers = {name: _peer(task, name, number, say) for number, name in enumerate(train.peers, start=1)}
     trained = {NET: net, **{name: peer for name, peer in peers.items() if not train.peers[name].frozen}}
     guides = {
         f"{name}.{guide.name}": _guide(task, guide, name, network)
@@ -47,7 +51,7 @@ def _guide(task: Task, section: LinearGuide, name: str, network: Network) -> Gui
     return Guide(name, section.at, head)
 
 
-def _peer(task: Task, name: str, number: int) -> Network:
+def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Network:
     """Build a peer, its weights drawn from a seed of its own or read from the recipe's file.
 
     A frozen one keeps its weights and BatchNorm's running statistics; like the others it runs in training mode, in
@@ -57,7 +61,12 @@ def _peer(task: Task, name: str, number: int) -> Network:
     paddle.seed(task.recipe.seed + number)
     net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
     if peer.weights is not None:
-        load_weights(net, read_pdparams(peer.weights), peer.weights)
+        state = read_pdparams(peer.weights)
+        load_weights(net, state, peer.weights)
+        model = peer.model if isinstance(peer.model, Model) else task.recipe.model
+        recipe = task.recipe.model_copy(update={"model": model})
+        key = f"train.peers.{name}.weights"
+        check_origin(recipe, state, peer.weights, key, charset=task.charset, say=say)
     if peer.frozen:
         freeze_batch_norm(net)
         for parameter in net.parameters():

@@ -7,7 +7,7 @@ import java.nio.charset.CodingErrorAction;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The classes of a recogniser: CTC's blank (class 0), then one character a class. */
+/** The classes of a recogniser: CTC's blank (class 0), then for each class what it reads as. */
 public final class CharacterSet {
     /** More classes than any recogniser has. */
     public static final int MAX_SIZE = 1 << 17;
@@ -22,9 +22,9 @@ public final class CharacterSet {
     }
 
     /**
-     * Reads a bundle's {@code charset.txt}: UTF-8, one character a line, line i is class i.
+     * Reads a bundle's {@code charset.txt}: UTF-8, line i is what class i reads as, mostly one character.
      *
-     * @throws BundleException if it is not UTF-8, or a line has not exactly one character
+     * @throws BundleException if it is not UTF-8, or has no line or too many
      */
     public static CharacterSet read(byte[] utf8) throws BundleException {
         String text = decode(utf8, FILE, HINT);
@@ -33,11 +33,6 @@ public final class CharacterSet {
         while (begin < text.length()) {
             int end = text.indexOf('\n', begin);
             end = end < 0 ? text.length() : end;
-            if (end == begin || text.offsetByCodePoints(begin, 1) != end) {
-                throw new BundleException(
-                        Fault.CONTENT, FILE,
-                        FILE + ", line " + (characters.size() + 1) + ": not exactly one character.", HINT);
-            }
             characters.add(text.substring(begin, end));
             begin = end + 1;
         }
@@ -70,7 +65,7 @@ public final class CharacterSet {
         return characters.size() + 1;
     }
 
-    /** Returns the character of a class, 1 to size - 1; one that Java writes as a surrogate pair has length 2. */
+    /** Returns what a class, 1 to size - 1, reads as: mostly one character, but it may be several, or none. */
     public String character(int index) {
         return characters.get(index - 1);
     }

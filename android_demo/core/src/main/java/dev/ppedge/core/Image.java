@@ -35,7 +35,7 @@ public final class Image {
     }
 
     /**
-     * Takes the pixels of an Android bitmap; transparency is dropped.
+     * Takes the pixels of an Android bitmap and lays them on white; see {@link #putOnWhite}.
      *
      * @param width in pixels
      * @param height in pixels
@@ -51,13 +51,27 @@ public final class Image {
                     "Give one colour a pixel.");
         }
         byte[] bgr = new byte[argb.length * 3];
-        for (int i = 0, o = 0; i < argb.length; i++, o += 3) {
-            int colour = argb[i];
-            bgr[o] = (byte) colour;
-            bgr[o + 1] = (byte) (colour >> 8);
-            bgr[o + 2] = (byte) (colour >> 16);
-        }
+        putOnWhite(argb, argb.length, bgr, 0);
         return new Image(width, height, bgr);
+    }
+
+    /**
+     * Lays colours on white, rounded to the nearest as Python's {@code on_white} does.
+     *
+     * @param argb colours, 0xAARRGGBB, not premultiplied
+     * @param count how many of them
+     * @param bgr where to write B, G, R of each
+     * @param at the first value to write
+     */
+    public static void putOnWhite(int[] argb, int count, byte[] bgr, int at) {
+        for (int i = 0, o = at; i < count; i++, o += 3) {
+            int colour = argb[i];
+            int alpha = colour >>> 24;
+            int white = 255 * (255 - alpha) + 127; // and half of the divisor
+            bgr[o] = (byte) (((colour & 255) * alpha + white) / 255);
+            bgr[o + 1] = (byte) (((colour >> 8 & 255) * alpha + white) / 255);
+            bgr[o + 2] = (byte) (((colour >> 16 & 255) * alpha + white) / 255);
+        }
     }
 
     /** Returns width x height opaque colours, 0xFFRRGGBB, row by row, for an Android bitmap. */

@@ -103,7 +103,7 @@ public final class FuzzTest {
                 NbHeader header = NbHeader.read(head, model.length);
                 header.ageOf("v2." + random.nextInt(20));
             }
-        }.repeat(4000, 1500);
+        }.repeat(4000, 1000);
     }
 
     @Test
@@ -129,7 +129,7 @@ public final class FuzzTest {
             void run(Random random) throws Exception {
                 CharacterSet.read(mutated(file, random));
             }
-        }.repeat(4000, 1500);
+        }.repeat(4000, 1000);
     }
 
     @Test

@@ -24,6 +24,33 @@ public final class OracleTest {
     }
 
     @Test
+    public void coloursAreLaidOnWhiteAsInPython() throws Exception {
+        try (Oracle oracle = Oracle.of("colours")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                int[] size = oracle.wholes(2);
+                Image image = Image.fromArgb(size[1], size[0], oracle.wholes(size[0] * size[1]));
+                assertArrayEquals("case " + i, oracle.bytes(size[0] * size[1] * 3), image.bgr);
+            }
+        }
+    }
+
+    @Test
+    public void transparentFilesAreReadAsInPython() throws Exception {
+        File file = File.createTempFile("transparent", ".png");
+        try (Oracle oracle = Oracle.of("transparent_files")) {
+            for (int i = 0; i < oracle.cases; i++) {
+                java.nio.file.Files.write(file.toPath(), oracle.bytes(oracle.whole()));
+                int[] size = oracle.wholes(2);
+                Image image = new ImageIoReader().read(file);
+                assertEquals("case " + i, size[0], image.height);
+                assertArrayEquals("case " + i, oracle.bytes(size[0] * size[1] * 3), image.bgr);
+            }
+        } finally {
+            assertTrue(file.delete());
+        }
+    }
+
+    @Test
     public void cropIsOpenCvs() throws Exception {
         int different = 0;
         try (Oracle oracle = Oracle.of("crops")) {

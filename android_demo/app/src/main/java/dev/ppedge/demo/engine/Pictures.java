@@ -62,7 +62,7 @@ public final class Pictures implements PictureReader {
     }
 
     /**
-     * Returns a bitmap's colours for the networks.
+     * Returns a bitmap's colours for the networks, on white where it is transparent.
      *
      * @throws BundleException if it has too many pixels
      */
@@ -71,16 +71,10 @@ public final class Pictures implements PictureReader {
         int height = bitmap.getHeight();
         byte[] bgr = new byte[width * height * 3];
         int[] strip = new int[width * Math.min(ROWS, height)];
-        int at = 0;
         for (int y = 0; y < height; y += ROWS) {
             int rows = Math.min(ROWS, height - y);
             bitmap.getPixels(strip, 0, width, 0, y, width, rows);
-            for (int i = 0; i < width * rows; i++) {
-                int colour = strip[i];
-                bgr[at++] = (byte) colour;
-                bgr[at++] = (byte) (colour >> 8);
-                bgr[at++] = (byte) (colour >> 16);
-            }
+            Image.putOnWhite(strip, width * rows, bgr, y * width * 3);
         }
         return new Image(width, height, bgr);
     }

@@ -1,0 +1,237 @@
+"""What a training starts from, and that weights which only seem to fit are told from those that do."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from ppedge.errors import PpedgeError
+from ppedge.models import known
+from ppedge.models.weights import read_pdparams, state_of, write_pdparams
+from ppedge.progress import Reporter
+from ppedge.runs import Run
+from ppedge.train.stage import run_train
+from ppedge.train.start import start_weights
+from ppedge.train.task import Task
+from small import MODEL, tiny_recipe
+
+STRIDES = "model.backbone.small_stride"
+OFFICIAL = {
+    "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": [1, 2, 2, 2]},
+    "neck": {"name": "SequenceEncoder", "hidden_size": 48},
+    "head": {"name": "CTCHead"},
+}
+
+
+class Said(Reporter):
+    """Keeps what was said."""
+
+    def __init__(self):
+        super().__init__(quiet=True)
+        self.lines = []
+
+    def say(self, text):
+        self.lines.append(text)
+
+
+def started(recipe):
+    """Return a recipe's network with the weights that it starts from, those before, and what was said."""
+    task, reporter = Task(recipe), Said()
+    net = task.build()
+    before = state_of(net)
+    start_weights(net, task, reporter)
+    return state_of(net), before, reporter.lines
+
+
+def with_strides(strides, model=MODEL["rec"]):
+    return {**model, "backbone": {**model["backbone"], "small_stride": strides}}
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """A recogniser's weights for the 97 classes of en_number."""
+    path = tmp_path / "theirs.pdparams"
+    write_pdparams(path, state_of(Task(tiny_recipe("rec", tmp_path, seed=1)).build()))
+    return path
+
+
+@pytest.fixture
+def published(theirs, monkeypatch):
+    """The same, as if they were official."""
+    state, tensor = read_pdparams(theirs), "conv1.conv.weight"
+    entry = known.Known(
+        "theirs_rec",
+        tensor,
+        hashlib.sha256(state[f"backbone.{tensor}"].tobytes()).hexdigest(),
+        known.form_of(state),
+        {STRIDES: [1, 2, 2, 2], "rec_preprocess.mean": 0.5},
+        "en_number",
+    )
+    monkeypatch.setattr(known, "KNOWN", (entry,))
+    return theirs
+
+
+def test_another_character_set_gets_a_fresh_head_and_keeps_the_rest(theirs, tmp_path):
+    after, before, said = started(
+        tiny_recipe("rec", tmp_path, data={"charset": "plates"}, train={"weights": str(theirs)})
+    )
+    official = read_pdparams(theirs)
+    for name, value in after.items():
+        assert np.array_equal(value, (before if name.startswith("head.") else official)[name]), name
+    assert said == [
+        f"train.weights {theirs}: its head has 97 classes and data.charset has 68: the head starts fresh; "
+        "everything else is taken"
+    ]
+
+
+def test_a_space_that_was_forgotten_is_named(theirs, tmp_path):
+    dictionary = tmp_path / "dict.txt"
+    dictionary.write_text("".join(f"{chr(0x4E00 + k)}\n" for k in range(95)), encoding="utf-8")
+    recipe = tiny_recipe("rec", tmp_path, data={"charset": str(dictionary)}, train={"weights": str(theirs)})
+    assert "data.use_space_char=true keeps the head" in started(recipe)[2][0]
+
+
+def test_a_fresh_head_wants_a_dictionary_of_a_new_network(theirs, tmp_path):
+    dictionary = tmp_path / "dict.txt"
+    dictionary.write_text("a\nb\na\n")
+    recipe = tiny_recipe("rec", tmp_path, data={"charset": str(dictionary)}, train={"weights": str(theirs)})
+    with pytest.raises(PpedgeError, match=r"dict.txt, line 3: 'a' is on line 1 already"):
+        started(recipe)
+
+
+def test_a_threshold_head_that_is_missing_starts_fresh(tmp_path):
+    path = tmp_path / "exported.pdparams"
+    whole = state_of(Task(tiny_recipe("det", tmp_path, seed=1)).build())
+    write_pdparams(path, {name: value for name, value in whole.items() if not name.startswith("head.thresh.")})
+    after, before, said = started(tiny_recipe("det", tmp_path, train={"weights": str(path)}))
+    for name, value in after.items():
+        assert np.array_equal(value, (before if name.startswith("head.thresh.") else whole)[name]), name
+    assert len(said) == 1 and "it has no threshold head" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "left", "told"),
+    [
+        ("det", "head.thresh.conv1", "1 missing (head.thresh.conv1.weight)"),
+        ("det", "head.", "13 missing (head.binarize"),
+        ("rec", "head.", "2 missing (head.fc.weight"),
+        ("rec", "neck.", "missing (neck."),
+    ],
+)
+def test_a_file_of_which_little_fits_is_refused(tmp_path, task, left, told):
+    path = tmp_path / "part.pdparams"
+    whole = state_of(Task(tiny_recipe(task, tmp_path)).build())
+    write_pdparams(path, {name: value for name, value in whole.items() if not name.startswith(left)})
+    with pytest.raises(PpedgeError) as error:
+        started(tiny_recipe(task, tmp_path, train={"weights": str(path)}))
+    assert told in error.value.message
+
+
+def test_official_weights_are_known_in_any_file_and_refused_with_other_settings(published, tmp_path):
+    again = tmp_path / "again.pdparams"  # in another order, as float64, without a part of the head
+    state = read_pdparams(published)
+    write_pdparams(again, {name: value.astype(np.float64) for name, value in reversed(state.items())})
+    for path in (published, again):
+        with pytest.raises(PpedgeError) as error:
+            started(tiny_recipe("rec", tmp_path, model=with_strides([2, 2, 2, 2]), train={"weights": str(path)}))
+        assert error.value.message == (
+            f"train.weights {path}: names and shapes fit, but theirs_rec was trained with {STRIDES} [1,2,2,2], and the "
+            "recipe has [2,2,2,2]."
+        )
+        assert f"Use --set '{STRIDES}=[1,2,2,2]', or" in error.value.hint
+
+
+def test_all_that_differs_is_named_and_it_can_be_meant(published, tmp_path):
+    dictionary = tmp_path / "dict.txt"
+    dictionary.write_text("".join(f"{chr(0x4E00 + k)}\n" for k in range(96)), encoding="utf-8")
+    sections = {
+        "model": with_strides([2, 2, 2, 2]),
+        "rec_preprocess": {"mean": 0.4},
+        "data": {"charset": str(dictionary)},
+    }
+    with pytest.raises(PpedgeError) as error:
+        started(tiny_recipe("rec", tmp_path, train={"weights": str(published)}, **sections))
+    for told in ("small_stride [1,2,2,2]", "rec_preprocess.mean 0.5", "another data.charset with as many classes"):
+        assert told in error.value.message
+    meant = {"weights": str(published), "weights_check": "warn"}
+    after, _, said = started(tiny_recipe("rec", tmp_path, train=meant, **sections))
+    assert said == [f"note: {error.value.message}"]
+    assert np.array_equal(after["head.fc.weight"], read_pdparams(published)["head.fc.weight"])
+
+
+def test_with_their_own_settings_official_weights_load_without_a_word(published, tmp_path):
+    assert started(tiny_recipe("rec", tmp_path, train={"weights": str(published)}))[2] == []
+
+
+def test_a_backbone_alone_has_strides_but_no_dictionary(published, tmp_path):
+    recipe = tiny_recipe("rec", tmp_path, data={"charset": "plates"}, train={"backbone_weights": str(published)})
+    started(recipe)
+    other = recipe.model_copy(update={"model": tiny_recipe("rec", tmp_path, model=with_strides([2, 2, 2, 2])).model})
+    with pytest.raises(PpedgeError, match=r"^train.backbone_weights .* trained with model.backbone.small_stride"):
+        started(other)
+
+
+def test_of_a_descendant_it_is_said_what_its_like_was_trained_with(published, tmp_path):
+    tuned = tmp_path / "tuned.pdparams"
+    write_pdparams(tuned, {name: value * 1.01 for name, value in read_pdparams(published).items()})
+    other = tiny_recipe("rec", tmp_path, model=with_strides([2, 2, 2, 2]), train={"weights": str(tuned)})
+    (line,) = started(other)[2]
+    assert line.startswith(f"note: train.weights {tuned}: ") and "theirs_rec has the same layers" in line
+    assert started(tiny_recipe("rec", tmp_path, train={"weights": str(tuned)}))[2] == []
+
+
+def test_a_run_says_what_its_weights_were_trained_with(rec_data, tmp_path):
+    run = Run(tmp_path / "run")
+    once = {"epochs": 1, "max_steps": 1}
+    run_train(tiny_recipe("rec", rec_data, train=once), run, device="cpu", reporter=Said())
+    best = run.stage("train") / "best.pdparams"
+    other = tiny_recipe("rec", rec_data, rec_preprocess={"std": 0.25}, train={"weights": str(best)})
+    with pytest.raises(PpedgeError, match=r"the network of .*run was trained with rec_preprocess.std 0.5, and the"):
+        started(other)
+    assert started(tiny_recipe("rec", rec_data, train={"weights": str(best)}))[2] == []
+
+
+def test_resume_names_the_key_that_differs_and_says_when_it_starts_anew(rec_data, tmp_path, monkeypatch):
+    run, short = Run(tmp_path / "run"), {"epochs": 2, "checkpoint_every": 1, "eval_every": 9}
+    recipe = tiny_recipe("rec", rec_data, train=short)
+
+    class BoomError(Exception):
+        """Stands for whatever ends a process."""
+
+    with monkeypatch.context() as patch, pytest.raises(BoomError):
+        patch.setattr(Task, "evaluate", lambda *_: (_ for _ in ()).throw(BoomError))
+        run_train(recipe, run, device="cpu", reporter=Said())
+    kept = run.partial("train") / "recipe.yml"
+    before = kept.read_bytes()
+    changed = tiny_recipe("rec", rec_data, train={**short, "learning_rate": 0.5, "workers": 1})
+    with pytest.raises(
+        PpedgeError, match=r"last.ckpt: was written with other settings: train.learning_rate was 0.001 "
+    ):
+        run_train(changed, run, device="cpu", resume=True, reporter=Said())
+    assert kept.read_bytes() == before
+    reporter = Said()
+    run_train(recipe, run, device="cpu", resume=True, reporter=reporter)
+    assert any("going on after step" in line for line in reporter.lines)
+    fresh = Said()
+    run_train(recipe, Run(tmp_path / "none"), device="cpu", resume=True, reporter=fresh)
+    assert fresh.lines[0].endswith("no checkpoint of an interrupted training to go on from: it starts anew")
+
+
+def test_the_official_recogniser_is_known(shared_data, tmp_path):
+    weights = {"weights": str(shared_data / "weights/en_number_mobile_v2.0_rec_train.pdparams")}
+    assert started(tiny_recipe("rec", tmp_path, model=OFFICIAL, train=weights))[2] == []
+    with pytest.raises(PpedgeError, match=r"en_number_mobile_v2.0_rec was trained with .*small_stride \[1,2,2,2\]"):
+        started(tiny_recipe("rec", tmp_path, model=with_strides([2, 2, 2, 2], OFFICIAL), train=weights))
+
+
+@pytest.mark.parametrize("file", ["ch_ppocr_mobile_v2.0_det_train", "ch_PP-OCRv2_det_student"])
+def test_official_detectors_are_known(shared_data, tmp_path, file):
+    model = {
+        "backbone": {"name": "MobileNetV3"}, "neck": {"name": "DBFPN"}, "head": {"name": "DBHead"},
+    }  # fmt: skip
+    weights = {"weights": str(shared_data / f"weights/{file}.pdparams")}
+    said = started(tiny_recipe("det", tmp_path, model=model, train=weights))[2]
+    assert said == [] or "no threshold head" in said[0]
+    normal = {"mean": [0.5, 0.5, 0.5]}
+    with pytest.raises(PpedgeError, match="det_preprocess.mean .0.485,0.456,0.406., and the recipe has .0.5,0.5,0.5"):
+        started(tiny_recipe("det", tmp_path, model=model, train=weights, det_preprocess=normal))

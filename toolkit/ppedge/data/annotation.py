@@ -1,0 +1,46 @@
+"""What is read of another data set's annotations, before it is held against the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ppedge.data.regions import Polygon
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+"""How the names of pictures end."""
+
+
+class Row(NamedTuple):
+    """One region as it is annotated.
+
+    Attributes:
+        line: Of the annotation file, counted from 1.
+        polygon: (N, 2) in pixels; None if it cannot be read.
+        text: What it says; empty where there is a reason.
+        reason: What is wrong with it; empty if nothing is.
+    """
+
+    line: int
+    polygon: Polygon | None
+    text: str
+    reason: str = ""
+
+
+class Annotation(NamedTuple):
+    """A picture's regions.
+
+    Attributes:
+        picture: Its file.
+        file: The file that the regions are read from, for problems.
+        rows: The regions.
+    """
+
+    picture: Path
+    file: Path
+    rows: list[Row]
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Return the pictures in a folder and all folders below it, told by their suffix, in the order of their paths."""
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]

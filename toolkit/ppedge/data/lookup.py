@@ -1,0 +1,93 @@
+"""Finding label files and the pictures that they name, and what was meant where there is none."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+from ppedge.errors import PpedgeError
+
+_ABOVE = 2
+"""How many folders above the root are looked through: labelling tools name pictures relative to the folder above."""
+
+
+def label_path(file: Path, root: Path) -> Path:
+    """Return where a label file lies: below ``root``; where there is none, below the current folder."""
+    path = root / file
+    return file if not path.is_file() and file.is_file() else path
+
+
+def read_label_file(file: Path, root: Path) -> tuple[bytes, Path]:
+    """Return a label file's bytes, and where it lies.
+
+    Raises:
+        PpedgeError: The root folder or the file is not there or cannot be read.
+    """
+    if not root.is_dir():
+        raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
+    path = label_path(file, root)
+    try:
+        return path.read_bytes(), path
+    except FileNotFoundError as error:
+        raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
+    except OSError as error:
+        raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
+
+
+class Lookup:
+    """Pictures by their names in a label file.
+
+    Args:
+        root: The folder that they are named relative to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listed: dict[Path, dict[str, str]] = {}
+
+    def find(self, name: str) -> Path | None:
+        """Return a picture's path; None if it is not there."""
+        path = self.root / name
+        try:
+            return path if path.is_file() else None
+        except OSError:  # a name too long for the file system, for instance
+            return None
+
+    def hint(self, name: str) -> str:
+        """Say what may have been meant by a name that `find` does not find; empty if nothing is like it.
+
+        That is a path with other slashes, letter cases, blanks at its ends or forms of accents, below the root or a
+        folder above it.
+        """
+        for base in (self.root, *self.root.absolute().parents[:_ABOVE]):
+            twin = self._twin(base, name)
+            if twin is not None and base == self.root:
+                return f", but there is {twin}"
+            if twin is not None:
+                return f", but there is {twin} below {base}: name that folder by --root, or data.root of a recipe"
+        return ""
+
+    def _twin(self, base: Path, name: str) -> PurePosixPath | None:
+        found = PurePosixPath()
+        for part in name.replace("\\", "/").split("/"):
+            if part in ("", "."):
+                continue
+            twin = self._names(base / found).get(_key(part))
+            if twin is None:
+                return None
+            found /= twin
+        return found if (base / found).is_file() else None
+
+    def _names(self, folder: Path) -> dict[str, str]:
+        """Return the names in a folder by what they are alike in; empty if it cannot be listed."""
+        if folder not in self._listed:
+            try:
+                names = sorted(path.name for path in folder.iterdir())
+            except (OSError, ValueError):  # ValueError: a NUL character
+                names = []
+            self._listed[folder] = {_key(name): name for name in names}
+        return self._listed[folder]
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip().strip("\ufeff")).casefold()

@@ -1,0 +1,99 @@
+"""Official weights that ppedge knows, and the settings they were trained with that no name or shape tells.
+
+A network is known by one of its tensors, so that the same weights are known in a file that was saved again, without the
+layers that only training uses, or with another head. A descendant has other values: of it no more can be said than that
+its backbone has the layers of a known one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+_PLACE = "backbone."
+
+
+@dataclass(frozen=True)
+class Known:
+    """Official weights.
+
+    Attributes:
+        name: Under which they are published.
+        tensor: Of the backbone, by whose values they are known.
+        values: The sha256 of that tensor's bytes, as little-endian float32.
+        form: The sha256 of names and shapes of the backbone; see `form_of`.
+        settings: Keys of a recipe and the values that they were trained with, as YAML holds them.
+        charset: Of a recogniser, the built-in character set whose classes it has.
+    """
+
+    name: str
+    tensor: str
+    values: str
+    form: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    charset: str | None = None
+
+
+_DET_FORM = "850234be7f69db61fc4d0173803f2cf53c70f6d19d5469d06a127467cb5899c9"
+_DET_SETTINGS = {"det_preprocess.mean": [0.485, 0.456, 0.406], "det_preprocess.std": [0.229, 0.224, 0.225]}
+KNOWN = (
+    Known(
+        "ch_ppocr_mobile_v2.0_det",
+        "conv.conv.weight",
+        "6988906a5431cb7006fff82042aa499225b26032336f5efa98aeec43f19f19e6",
+        _DET_FORM,
+        _DET_SETTINGS,
+    ),
+    Known(
+        "ch_PP-OCRv2_det",
+        "conv.conv.weight",
+        "8421cd969a5be25aff044abd89b723d6ad126abc919fe739ce7163ad9bcc6423",
+        _DET_FORM,
+        _DET_SETTINGS,
+    ),
+    Known(
+        "en_number_mobile_v2.0_rec",
+        "conv1.conv.weight",
+        "8a8aeaa70b6fc2cb7c424439298cef47c01c484f8039508c1e8095735a218d12",
+        "d5753c792fa794a8ccaed7e8f261cec1a20068c5ca1a5aa9b3af130a9d9be7fb",
+        {
+            "model.backbone.small_stride": [1, 2, 2, 2],
+            "rec_preprocess.height": 32,
+            "rec_preprocess.mean": 0.5,
+            "rec_preprocess.std": 0.5,
+        },
+        "en_number",
+    ),
+)
+
+
+def by_values(state: Mapping[str, np.ndarray]) -> Known | None:
+    """Return the official weights that a file holds; None if they are none of those known here.
+
+    Args:
+        state: Arrays by structured name.
+    """
+    digests: dict[str, str] = {}
+    for known in KNOWN:
+        array = state.get(f"{_PLACE}{known.tensor}")
+        if array is not None and known.tensor not in digests:
+            digests[known.tensor] = hashlib.sha256(np.ascontiguousarray(array, "<f4").tobytes()).hexdigest()
+        if digests.get(known.tensor) == known.values:
+            return known
+    return None
+
+
+def by_form(state: Mapping[str, np.ndarray]) -> Known | None:
+    """Return official weights whose backbone has the same names and shapes; None if there are none."""
+    form = form_of(state)
+    return next((known for known in KNOWN if known.form == form), None)
+
+
+def form_of(state: Mapping[str, np.ndarray]) -> str:
+    """Return the sha256 of the names and shapes of a network's backbone, whatever their order in the file."""
+    lines = sorted(f"{name} {list(array.shape)}" for name, array in state.items() if name.startswith(_PLACE))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

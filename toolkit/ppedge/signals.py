@@ -1,0 +1,62 @@
+"""Ctrl-C and SIGTERM: both end a command by the same exception, and Paddle's own handler of SIGTERM is kept out."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def interrupt_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt; whoever started ppedge with one of them ignored is obeyed.
+
+    A second SIGTERM does nothing: `timeout`, for one, sends it to the process and again to its group, and what cleans
+    up must not be cut short. A second Ctrl-C is a person's wish to end at once.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    ignore_sigterm()
+    raise KeyboardInterrupt
+
+
+def ignore_sigterm() -> None:
+    """Let further SIGTERMs pass, in this process alone: a command is ending already."""
+    signal.signal(signal.SIGTERM, _pass)  # not SIG_IGN, which children would inherit
+
+
+def _pass(number: int, frame: object) -> None:
+    pass
+
+
+def import_paddle() -> None:
+    """Import Paddle and keep the handler of SIGTERM as it is.
+
+    Paddle sets its own in C++ when it is imported, which prints a stack of its own and ends the process. A SIGTERM that
+    comes while Paddle is imported waits until the handler is back.
+    """
+    if threading.current_thread() is not threading.main_thread():  # handlers can be set in the main thread only
+        importlib.import_module("paddle")
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    with sigterm_held():
+        try:
+            importlib.import_module("paddle")
+        finally:
+            if handler is not None:
+                signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def sigterm_held() -> Iterator[None]:
+    """Let a SIGTERM wait for the end of the block, in this thread and in those and the processes that it starts."""
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)

@@ -1,0 +1,222 @@
+"""Batches for training, prepared in the training process or in others.
+
+Other processes send theirs through pipes: that needs no shared memory, of which containers have little, and shows the
+death of a process at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, suppress
+from itertools import cycle, islice
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+import paddle
+
+from ppedge.data.dataset import Item
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.process import death, die_with_parent, last_words
+from ppedge.signals import sigterm_held
+from ppedge.train.task import Dataset
+
+Keys = Sequence[tuple[int, int]]
+Prepare = Callable[[Keys], Item]
+
+_FORK = multiprocessing.get_context("fork")  # the data set is large, and is not to be copied
+_PIPE_BYTES = 1 << 20  # what Linux lets everybody ask for
+_FEWER = "Lower train.workers or train.batch_size."
+
+
+def load(
+    dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], workers: int
+) -> Generator[dict[str, paddle.Tensor], None, None]:
+    """Yield batches in order; whoever stops before the end closes the iterator, which ends the processes.
+
+    Args:
+        dataset: Gives a sample by (epoch, index).
+        batches: The keys of one batch after the other; each process goes through it by itself.
+        collate: Makes a batch of samples.
+        workers: Processes that prepare batches; 0 prepares them in this one.
+
+    Raises:
+        PpedgeError: A sample cannot be prepared; the error names its label and its picture.
+        MissingError: A process cannot be started or died, or memory is full.
+    """
+    if workers:
+        prepared = _from_workers(dataset, batches, collate, workers)
+    else:
+        prepared = (_prepare(dataset, keys, collate) for keys in batches)
+    with closing(prepared):
+        for batch in prepared:
+            yield {name: paddle.to_tensor(array) for name, array in batch.items()}
+
+
+def _prepare(
+    dataset: Dataset, keys: Keys, collate: Callable[[list[Item]], Item], at: Callable[[int], None] = lambda index: None
+) -> Item:
+    """Return a batch.
+
+    Args:
+        dataset: See `load`.
+        keys: Of the samples.
+        collate: See `load`.
+        at: Told the index of the sample that comes next.
+
+    Raises:
+        PpedgeError: See `load`.
+    """
+    items = []
+    try:
+        for key in keys:
+            at(key[1])
+            items.append(dataset[key])
+        return collate(items)
+    except PpedgeError:
+        raise
+    except MemoryError as error:
+        raise MissingError(f"{_place(dataset, key[1])}: not enough memory for a batch.", _FEWER) from error
+    except Exception as error:
+        raise PpedgeError(
+            f"{_place(dataset, key[1])}: cannot be prepared for training "
+            f"({type(error).__name__}: {last_words(str(error))}).",
+            "Leave this line out; --debug --set train.workers=0 shows more.",
+        ) from error
+
+
+def _place(dataset: Dataset, index: int) -> str:
+    sample = dataset.samples[index]
+    return f"{sample.where}: {sample.image}"
+
+
+def _from_workers(
+    dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], count: int
+) -> Generator[Item, None, None]:
+    workers: list[_Worker] = []
+    try:
+        for number in range(count):
+            workers.append(_Worker(dataset, islice(batches, number, None, count), collate))
+        for worker in cycle(workers):
+            batch = worker.take()
+            if batch is None:
+                return
+            yield batch
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+class _Worker:
+    """A process that prepares batches, and does not begin another before the last is taken.
+
+    Args:
+        dataset: See `load`.
+        batches: The keys of its own batches.
+        collate: See `load`.
+
+    Raises:
+        MissingError: The process cannot be started.
+    """
+
+    def __init__(self, dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item]) -> None:
+        self._dataset = dataset
+        try:
+            self._at = mmap.mmap(-1, 8)  # the index of the sample under way, which a process that dies can tell no more
+            reading, writing = os.pipe()
+            self._pipe = os.fdopen(reading, "rb")
+            with os.fdopen(writing, "wb") as theirs:
+                with suppress(OSError):  # more than a user may have of such pipes: a smaller one is slower
+                    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                arguments = (dataset, batches, collate, self._at, theirs)
+                self._process = _FORK.Process(target=_work, args=arguments, daemon=True)
+                with sigterm_held():  # until it ignores the signal by itself
+                    self._process.start()
+        except OSError as error:
+            raise MissingError(f"No process for preparing batches: {error.strerror}.", _FEWER) from error
+
+    def take(self) -> Item | None:
+        """Wait for the next batch and return it; None after the last.
+
+        Raises:
+            PpedgeError: See `load`.
+        """
+        try:
+            taken: Item | PpedgeError | None = _receive(self._pipe)
+        except (EOFError, pickle.UnpicklingError) as error:
+            self._process.join()
+            place = _place(self._dataset, int.from_bytes(self._at[:], "little"))
+            raise MissingError(
+                f"A process that prepares batches {death(self._process.exitcode or 0)} at {place}.",
+                f"{_FEWER} If memory is not short, leave this picture out.",
+            ) from error
+        except MemoryError as error:
+            raise MissingError("There is not enough memory to take a batch.", _FEWER) from error
+        if isinstance(taken, PpedgeError):
+            raise taken
+        return taken
+
+    def close(self) -> None:
+        """End the process at once: it holds nothing that would be lost."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _work(
+    dataset: Dataset,
+    batches: Iterable[Keys],
+    collate: Callable[[list[Item]], Item],
+    at: mmap.mmap,
+    pipe: BinaryIO,
+) -> None:
+    """Send the batches, then None; or the error that ends them."""
+    cv2.setNumThreads(0)
+    # These reach the whole process group; the training process alone decides what follows from them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    die_with_parent()
+
+    def note(index: int) -> None:
+        at[:] = index.to_bytes(8, "little")
+
+    try:
+        for keys in batches:
+            _send(_prepare(dataset, keys, collate, note), pipe)
+        _send(None, pipe)
+    except PpedgeError as error:
+        _send(error, pipe)
+    except MemoryError:  # while packing
+        _send(MissingError("There is not enough memory to pass a batch on.", _FEWER), pipe)
+
+
+def _send(value: Any, pipe: BinaryIO) -> None:
+    """Pickle a value, its arrays as they lie in memory after the rest: batches are large."""
+    buffers: list[pickle.PickleBuffer] = []
+    packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    arrays = [buffer.raw() for buffer in buffers]
+    pickle.dump((packed, [array.nbytes for array in arrays]), pipe)
+    for array in arrays:
+        pipe.write(array)
+    pipe.flush()
+
+
+def _receive(pipe: BinaryIO) -> Any:
+    """Return what `_send` wrote.
+
+    Raises:
+        EOFError: The other side has ended.
+        pickle.UnpicklingError: It ended in the middle.
+    """
+    packed, sizes = pickle.load(pipe)
+    arrays = [np.empty(size, np.uint8) for size in sizes]
+    for array in arrays:
+        if pipe.readinto(array) < array.nbytes:  # type: ignore[attr-defined]
+            raise EOFError
+    return pickle.loads(packed, buffers=arrays)

@@ -1,0 +1,76 @@
+"""What a training starts from: weights of the recipe's network, of its backbone, or of one with another head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ppedge.data.source import read_charset
+from ppedge.models.network import Network
+from ppedge.models.weights import load_backbone, load_weights, read_pdparams
+from ppedge.ocr.charset import BUILT_IN
+from ppedge.progress import Reporter
+from ppedge.train.origin import check_origin
+from ppedge.train.task import Task
+
+_HEAD, _THRESHOLD = "head.", "head.thresh."
+
+
+def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
+    """Set the weights that a recipe names; what the files have not, or have for other classes, starts fresh.
+
+    Args:
+        net: The recipe's network, freshly built.
+        task: The recipe's.
+        reporter: Told what starts fresh or is left out.
+
+    Raises:
+        PpedgeError: A file is damaged, does not fit, or was trained with other settings than the recipe's.
+    """
+    train = task.recipe.train
+    if train.weights is not None:
+        path, state = train.weights, read_pdparams(train.weights)
+        fresh = _fresh(net, state)
+        load_weights(net, state, path, fresh)
+        other_classes = bool(fresh) and task.charset is not None
+        if other_classes:
+            read_charset(task.recipe, exists=False)  # these classes are those of a new head
+        charset = None if other_classes else task.charset
+        check_origin(task.recipe, state, path, "train.weights", charset=charset, say=reporter.say)
+        if fresh:
+            reporter.say(f"train.weights {path}: {_told(task, state, fresh)}; everything else is taken")
+    if train.backbone_weights is not None:
+        path, state = train.backbone_weights, read_pdparams(train.backbone_weights)
+        left_out = load_backbone(net, state, path)
+        check_origin(
+            task.recipe, state, path, "train.backbone_weights", charset=None, say=reporter.say, of="model.backbone."
+        )
+        reporter.say(f"backbone from {path}; {len(left_out)} of its entries have no place in this network")
+
+
+def _fresh(net: Network, state: Mapping[str, np.ndarray]) -> list[str]:
+    """Return the names of what starts fresh: a missing threshold head, or a head's layer for other classes.
+
+    Both are parts that a file may lack or have otherwise for a reason: an exported detector has no threshold head, and
+    another dictionary has other classes. Whatever else does not fit is a mistake.
+    """
+    shapes = {name: list(tensor.shape) for name, tensor in net.state_dict().items() if name.startswith(_HEAD)}
+    threshold = [name for name in shapes if name.startswith(_THRESHOLD)]
+    if threshold and not any(name in state for name in threshold):
+        return threshold
+    other = [name for name in shapes if name in state and list(state[name].shape) != shapes[name]]
+    of_classes = all(list(state[name].shape[:-1]) == shapes[name][:-1] for name in other)
+    return other if not threshold and of_classes else []
+
+
+def _told(task: Task, state: Mapping[str, np.ndarray], fresh: list[str]) -> str:
+    """Say what starts fresh, and why."""
+    if task.charset is None:
+        return "it has no threshold head, as exported detectors have none: that starts fresh"
+    found, wanted = state[fresh[-1]].shape[-1], task.classes
+    data = task.recipe.data
+    doubt = ""
+    if found == wanted + 1 and data.charset not in BUILT_IN and not data.use_space_char:
+        doubt = " (if data.charset is its dictionary, data.use_space_char=true keeps the head)"
+    return f"its head has {found} classes and data.charset has {wanted}: the head starts fresh{doubt}"

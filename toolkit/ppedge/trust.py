@@ -1,0 +1,101 @@
+"""What is loaded or executed from the cache: whose it is, and whether it has the bytes that were written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.runs import read_json, sha256, write_json
+
+SUMS = "sums.json"
+"""In a sealed folder: what every file in it is, by its path there."""
+
+
+class UntrustedError(MissingError):
+    """Code that another user may have written."""
+
+
+def require_own(path: Path, base: Path) -> None:
+    """Refuse a file or folder that another user may have written, or may put another in the place of.
+
+    Args:
+        path: What is to be loaded, executed or looked into; what is not there is nobody's.
+        base: The folder from which on down all on the way to ``path`` is looked at.
+
+    Raises:
+        UntrustedError: It, or a folder above it, belongs to another user than this one and root, or others may write
+            to it.
+    """
+    path, base = path.resolve(), base.resolve()
+    above = [folder for folder in path.parents if folder.is_relative_to(base)]
+    for place in (path, *(above or [path.parent])):
+        try:
+            found = place.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if found.st_uid not in (0, os.geteuid()):
+            raise _untrusted(place, f"belongs to another user (uid {found.st_uid})")
+        # In a sticky folder, such as /tmp, nobody can replace what is another's.
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+            raise _untrusted(place, "may be written to by others")
+
+
+def _untrusted(place: Path, why: str) -> UntrustedError:
+    return UntrustedError(
+        f"{place}: {why}, so no code is taken from it.",
+        "Delete it, or set XDG_CACHE_HOME to a folder that only you may write to.",
+    )
+
+
+def make_own(folder: Path) -> None:
+    """Make a folder, and those above it, which nobody else may write to, whatever the umask."""
+    if not folder.is_dir():
+        make_own(folder.parent)
+        folder.mkdir(mode=0o755, exist_ok=True)
+
+
+def seal(folder: Path) -> None:
+    """Write down what all files of a folder are; nobody else may write to them from now on."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
+    sums = {path.relative_to(folder).as_posix(): _what(path) for path in sorted(folder.rglob("*"))}
+    write_json(folder / SUMS, {name: what for name, what in sums.items() if name != SUMS})
+
+
+def damage(folder: Path) -> str | None:
+    """Say what in a sealed folder is not as it was sealed; None if all is.
+
+    Raises:
+        UntrustedError: Another user may have written a file of it.
+    """
+    try:
+        sums = dict(read_json(folder / SUMS))
+    except (PpedgeError, TypeError, ValueError):
+        return f"{SUMS} is damaged"
+    for name, what in sums.items():
+        path = folder / name
+        if not os.path.lexists(path):
+            return f"{name} is missing"
+        if not path.is_symlink():
+            require_own(path, path)
+        if _what(path) != what:
+            return f"{name} has changed"
+    return None
+
+
+def _what(path: Path) -> str:
+    """Return what a file is: where a link leads, or whether it can be executed, and its bytes' sha256."""
+    if path.is_symlink():
+        return f"-> {path.readlink()}"
+    if path.is_dir():
+        return "folder"
+    return f"{'x' if os.access(path, os.X_OK) else '-'} {sha256(path)}"
+
+
+def name_sum(path: Path) -> str:
+    """Return the first letters of a file's sha256, by which its name says what bytes it has."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

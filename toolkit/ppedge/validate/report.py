@@ -1,0 +1,59 @@
+"""``report.json``, read again: as much of it as the table at the end of ``ppedge run`` shows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
+
+from ppedge.runs import Run, read_state
+
+REPORT = "report.json"
+
+
+class _Instructions(TypedDict):
+    total: float
+
+
+class _Metric(TypedDict):
+    reference: dict[str, float]
+    candidate: NotRequired[dict[str, float]]
+
+
+class _Model(TypedDict):
+    file: str
+    precision: str
+    cpu: str
+    instructions: NotRequired[_Instructions]
+    metric: NotRequired[_Metric]
+    samples: NotRequired[int]
+
+
+class _Gate(TypedDict):
+    gate: str
+    model: str
+    cpu: str | None
+    value: float | None
+    limit: float
+    note: str
+    by_chance: NotRequired[bool]
+    passed: bool
+
+
+class _Report(TypedDict):
+    cpus: Annotated[list[str], Field(min_length=1)]
+    models: Annotated[list[_Model], Field(min_length=1)]
+    gates: list[_Gate]
+    pictures: NotRequired[str]
+
+
+def read_report(run: Run) -> dict[str, Any]:
+    """Return the report of a run's validate stage.
+
+    Raises:
+        PpedgeError: There is none, or it is damaged.
+    """
+    path = run.artifact("validate", REPORT)
+    report: dict[str, Any] = read_state(path, _Report, "a report", "Run `ppedge validate` with --force.")
+    return report

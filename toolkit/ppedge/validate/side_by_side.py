@@ -1,0 +1,69 @@
+"""The metric of one network side by side: as trained, as slimmed, and as it ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Form(NamedTuple):
+    """A form that training or slimming gave the network.
+
+    Attributes:
+        stage: ``trained``, ``pruned`` or ``quantized``.
+        precision: ``fp32`` or ``int8``.
+        metrics: As the slim stage measured them.
+    """
+
+    stage: str
+    precision: str
+    metrics: Mapping[str, float]
+
+
+def forms(slim: Mapping[str, Any]) -> list[Form]:
+    """Return the forms whose metrics a slim stage's manifest holds, in the order of the road."""
+    metrics = slim["metrics"]
+    found = [
+        ("trained", "fp32", metrics.get("float", {})),
+        ("pruned", "fp32", metrics.get("finetuned") or metrics.get("distilled")),
+        ("quantized", "int8", metrics.get("quantized")),
+    ]
+    return [Form(stage, precision, form) for stage, precision, form in found if form is not None]
+
+
+def rows(slim: Mapping[str, Any] | None, models: Sequence[Mapping[str, Any]], split: str) -> list[dict[str, Any]]:
+    """Return the report's key ``accuracy``: each form of the network with its main metric.
+
+    Args:
+        slim: The slim stage's manifest; None of a run that has none.
+        models: The report's models.
+        split: Of the data, that the models were compared on.
+
+    Returns:
+        Rows with ``network`` (a form, or a file), ``precision``, ``on`` (``training`` for Paddle's dynamic graph on the
+        PC, or the core), ``metric``, ``value``, ``measured_on`` (the split) and ``samples`` (None: all of the split).
+    """
+    compared = [model for model in models if not model["baseline"]]
+    if not compared:
+        return []
+    main = compared[0]["metric"]["main"]
+    found: list[dict[str, Any]] = []
+    if slim is not None:
+        found += [
+            {"network": form.stage, "precision": form.precision, "on": "training", "metric": main,
+             "value": form.metrics[main], "measured_on": slim.get("measured_on", "eval"), "samples": None}
+            for form in forms(slim)
+        ]  # fmt: skip
+    for model in compared:
+        files = {"network": model["file"], "precision": model["precision"], "metric": main, "measured_on": split,
+                 "samples": model["samples"]}  # fmt: skip
+        reference = {**files, "on": "pc", "value": model["metric"]["reference"][main]}
+        if reference not in found:
+            found.append(reference)
+        found.append({**files, "on": model["cpu"], "value": model["metric"]["candidate"][main]})
+    return found
+
+
+def measured(row: Mapping[str, Any]) -> str:
+    """Return what a row was measured on, in words."""
+    return f"data.{row['measured_on']}, {'all' if row['samples'] is None else row['samples']}"
