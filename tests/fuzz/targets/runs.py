@@ -184,7 +184,12 @@ def _interrupted() -> Files:
     """Return a run whose slimming was interrupted when the network was cut."""
     trained = {name: data for name, data in _finished_run().items() if "/train/" in name or name.endswith("recipe.yml")}
     findings = json_text({"of": _MADE_OF, **_FINDINGS})
-    return {**trained, f"{_CUT}/findings.json": findings, f"{_CUT}/plan.json": json_text(_plan_value())}
+    return {
+        **trained,
+        f"{_CUT}/findings.json": findings,
+        f"{_CUT}/plan.json": json_text(_plan_value()),
+        f"{_CUT}/recipe.yml": trained["recipe.yml"],
+    }
 
 
 def _kept_findings() -> st.SearchStrategy[Files]:

@@ -55,8 +55,11 @@ def kept_plan(stage: Stage) -> Plan | None:
         return None
     state = read_state(path, _Kept, "what an interrupted slimming leaves", "Start anew with --force.")
     if state.of != _fingerprint(stage.recipe, stage.run):
-        then = load_recipe(path.parent / RECIPE)
-        require_same(stage.recipe, then, str(path), "was written", "start anew with --force", ("convert", "validate"))
+        kept = path.parent / RECIPE
+        if kept.is_file():  # earlier versions kept none
+            then = load_recipe(kept)
+            ends = "start anew with --force"
+            require_same(stage.recipe, then, str(path), "was written", ends, ("convert", "validate"))
         raise PpedgeError(
             f"{path}: was written for another training, other label files or another character set.",
             "Restore them, or start anew with --force.",
