@@ -5,6 +5,7 @@ Pillow decodes, since it refuses a file that is cut off; OpenCV fills the rest o
 
 from __future__ import annotations
 
+import logging
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from ppedge.ocr.geometry import MAX_SIDE
 
 FORMATS = ("JPEG", "PNG", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000")
 """Pillow's names of the formats that are read."""
+
+# What Pillow logs of a damaged file stands in the error; without a handler Python would print it too.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _PNG_END = b"\xaeB`\x82"  # the checksum of the chunk IEND, the last bytes of every PNG
 _ROWS = 128  # converted at a time, so that a large picture is not held several times over
