@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
@@ -96,7 +97,7 @@ def _weights(graph: GraphProto) -> dict[str, list[int]]:
 
     for tensor in graph.initializer:
         add(tensor)
-    plain = {
+    plain: dict[int, tuple[str, Callable[[Any], int]]] = {
         AttributeProto.FLOAT: ("float", lambda one: 4),
         AttributeProto.FLOATS: ("float", lambda one: 4 * len(one.floats)),
         AttributeProto.INT: ("int64", lambda one: 8),
