@@ -110,7 +110,10 @@ def test_a_number_of_inputs_that_is_wrong():
         ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "paddings": [1 << 30, 1 << 30]}),
         ("pool2d", {}, {"ksize": [1 << 30, 1], "strides": [1, 1], "paddings": [1 << 30, 1 << 30]}),
         ("reshape2", {}, {"shape": [0, 0, 0, 0, 0]}),
+        ("reshape2", {}, {"shape": None}),
         ("transpose2", {}, {"axis": None}),
+        ("transpose2", {}, {"axis": [0, 9, 1, 2]}),
+        ("pool2d", {}, {"ksize": "x", "strides": [2, 2], "paddings": [0, 0]}),
         ("rnn", {"Input": ["x"]}, {"hidden_size": 8}),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppedge.cost.shapes import HINT, RULES, Shape, Shapes
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, cut
 from ppedge.files.nb import NbFile, Operator
 
 CORES = ("cortex-a53", "cortex-a76")
@@ -99,7 +99,7 @@ def fitting(path: Path, kind: str) -> Iterator[None]:
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         cause = f"{type(error).__name__}: {error}"
         raise PpedgeError(
-            f"{path}: the attributes of an operator {kind} do not fit what it reads ({cause}).",
+            f"{path}: the attributes of an operator {cut(kind)} do not fit what it reads ({cut(cause)}).",
             "Convert the model again.",
         ) from error
 
