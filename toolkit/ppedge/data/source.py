@@ -100,7 +100,8 @@ def read_samples(
         The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
 
     Raises:
-        PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
+        PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left; a detector ignores all
+            regions.
     """
     ensure_synth(recipe.data)
     files: list[Path] = getattr(recipe.data, split)
@@ -116,7 +117,13 @@ def read_samples(
         samples = rec_samples_from_detection(samples)
     if reasons:
         what = "are ignored" if recipe.task == "det" else "give no line"
-        say(f"data.{split}: regions that {what}: " + ", ".join(f"{n} {why}" for why, n in reasons.items()))
+        counts = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+        say(f"data.{split}: regions that {what}: {counts}")
+        if recipe.task == "det" and all(all(sample.ignore) for sample in samples):
+            raise PpedgeError(
+                f"{recipe.name}: data.{split}: all regions are ignored ({counts}): nothing is left to find.",
+                "A detector needs no text: give the regions that count any transcription.",
+            )
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")
     return samples if split == "train" else measurable(recipe, samples), skipped
