@@ -34,7 +34,7 @@ COMMANDS = {
     "validate": ["validate", "rec", "--force"],
     "run": ["run", "rec.yml", "--out", "rec", "--force"],
     "synth": ["data", "synth", "scenes", "--out", "made", "--train", "40", "--eval", "5"],
-    "bundle": ["bundle", "det", "rec", "--out", "made", "--onnx"],
+    "bundle": ["bundle", "det", "rec", "--out", "made", "--onnx", "--force"],
     "ocr": ["ocr", "--det", "det", "--rec", "rec", "--engine", "arm-onnxruntime", "--draw", "made", "page.jpg"],
 }
 

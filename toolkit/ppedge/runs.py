@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppedge import __version__
-from ppedge.errors import Interrupted, PpedgeError
+from ppedge.errors import Interrupted, PpedgeError, require_utf8
 
 STAGES = ("train", "slim", "convert", "validate")
 MANIFEST = "manifest.json"
@@ -111,9 +111,13 @@ class Run:
 
     Args:
         path: The folder; it need not exist yet.
+
+    Raises:
+        PpedgeError: Its name is not UTF-8.
     """
 
     def __init__(self, path: Path) -> None:
+        require_utf8(str(path))
         self.path = path
         for name in STAGES:
             if self._old(name).exists() or (self.partial(name).exists() and not self.interrupted(name)):
