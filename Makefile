@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 DOCS_STAMP := .venv-docs/.installed
 export UV_LINK_MODE ?= copy
 
-.PHONY: demo test quick lint setup arm apk lock docs clean
+.PHONY: demo test quick kills lint setup arm apk lock docs clean
 
 demo: setup  ## Synthetic plates through every stage: train, slim, convert, validate.
 	$(BIN)/ppedge run recipes/demo.yml
@@ -17,6 +17,9 @@ test: setup lint  ## Lint, then the whole suite.
 
 quick: setup  ## The suite without its slow cases.
 	$(BIN)/pytest -n 2 -m "not slow"
+
+kills: setup  ## Every stage, killed and interrupted at random moments.
+	$(BIN)/python tests/e2e/kill_campaign.py --tries 100
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
