@@ -111,6 +111,14 @@ def test_a_threshold_head_that_is_missing_starts_fresh(tmp_path):
     assert len(said) == 1 and "it has no threshold head" in said[0]
 
 
+def test_a_head_that_differs_in_more_than_its_classes_is_refused(theirs, tmp_path):
+    path = tmp_path / "wide.pdparams"
+    state = read_pdparams(theirs)
+    write_pdparams(path, {**state, "head.fc.weight": np.vstack([state["head.fc.weight"]] * 2)})
+    with pytest.raises(PpedgeError, match=r"1 of another shape \(head\.fc\.weight \[32, 97\] instead of \[16, 97\]"):
+        started(tiny_recipe("rec", tmp_path, train={"weights": str(path)}))
+
+
 def test_an_exported_detectors_weights_can_be_measured(ppedge_here, det_data, tmp_path):
     path, recipe = tmp_path / "exported.pdparams", tmp_path / "tiny.yml"
     whole = state_of(Task(tiny_recipe("det", det_data)).build())
