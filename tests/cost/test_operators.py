@@ -96,3 +96,23 @@ def test_an_operator_that_is_not_known():
 def test_a_number_of_inputs_that_is_wrong():
     with pytest.raises(PpedgeError, match="has 1 inputs, 2 shapes were given"):
         operations(file_of(), (1, 3, 8, 8), (1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "strides": [0, 0]}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "strides": None}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "paddings": [1, 1, 1]}),
+        ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "groups": None}),
+        ("pool2d", {}, {"ksize": "x", "strides": [2, 2], "paddings": [0, 0]}),
+        ("reshape2", {}, {"shape": None}),
+        ("reshape2", {}, {}),
+        ("transpose2", {}, {"axis": [0, 9, 1, 2]}),
+    ],
+)
+def test_attributes_that_do_not_fit_are_a_sentence(operator):
+    with pytest.raises(PpedgeError, match=r"m\.nb: the attributes of an operator \w+ do not fit its shapes") as error:
+        operations(file_of(operator, w=(8, 4, 3, 3)), (1, 4, 9, 16))
+    assert error.value.exit_code == 2

@@ -89,6 +89,12 @@ def test_aliases_that_unfold(tmp_path, text):
     assert told in sentence(tmp_path, BASE, [f"data={{{text.replace(chr(10), ', ')}}}"])
 
 
+def test_aliases_that_nest(tmp_path):
+    chain = "\n".join([f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 3000)])
+    told = sentence(tmp_path, f"a0: &a0 [x]\n{chain}\n{BASE}")
+    assert "its aliases, written out, are more than 100000 values or 64 levels" in told
+
+
 def test_aliases_are_read_as_ever():
     value, _ = parse("a: &a {x: 1}\nb: *a\nc: {<<: *a, y: 2}\n")
     assert value == {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1, "y": 2}}

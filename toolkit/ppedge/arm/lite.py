@@ -18,14 +18,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Self
 
 from ppedge.arm import apt, sysroot
 from ppedge.arm.guest import Guest
 from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import Progress, cache_base, cache_root, locked
-from ppedge.errors import MissingError, PpedgeError
+from ppedge.errors import MissingError, PpedgeError, cut
 from ppedge.process import run_child
-from ppedge.runs import read_json, sha256, swap_in, write_json
+from ppedge.runs import read_state, sha256, swap_in, write_json
 from ppedge.scratch import scratch, sweep, temporary
 from ppedge.trust import SUMS, damage, require_own, seal
 
@@ -36,6 +37,10 @@ CROSS_COMPILER = "aarch64-linux-gnu-g++"  # the program and, on Debian, the pack
 # The compiler that is fetched for the time of the set-up where the machine has none.
 _CROSS_PACKAGES = ("g++-aarch64-linux-gnu", "libc6-dev-arm64-cross")
 _TOLERANCE = 1e-4
+_MAX_RELEASE, _MAX_MEMBERS = 4 << 30, 100_000  # bytes and files; the largest releases have some 500 MB
+_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE)  # fmt: skip
+_MAX_HEADER = 1 << 20  # bytes
 _HINT = "Run `ppedge arm setup --lite DIR_OR_TARBALL` with a release of Paddle Lite for armlinux armv8."
 
 
@@ -124,11 +129,10 @@ def registered() -> LiteRuntime:
     record = cache_root() / "lite.json"
     if not record.is_file():
         raise MissingError("Paddle Lite's ARM runtime is not registered.", _HINT)
-    value = read_json(record)
     try:
-        runtime = LiteRuntime(**{**value, "folder": Path(value["folder"])})
-    except (TypeError, KeyError) as error:
-        raise MissingError(f"{record}: not a record of Paddle Lite's runtime.", _HINT) from error
+        runtime: LiteRuntime = read_state(record, LiteRuntime, "a record of Paddle Lite's runtime", _HINT)
+    except PpedgeError as error:
+        raise MissingError(error.message, _HINT) from error
     require_own(runtime.folder, cache_base())
     if not (runtime.folder / SUMS).is_file() or runtime.runner_source != sha256(RUNNER_SOURCE):
         raise MissingError("The registered runtime of Paddle Lite belongs to another version of ppedge.", _HINT)
@@ -152,17 +156,21 @@ def register(release: Path, progress: Progress | None = None) -> LiteRuntime:
     """
     if release.is_file():
         with scratch("lite") as folder:
-            return register(_unpack(release, folder), progress)
-    include, library = _find(release)
+            return _register(*_find(_unpack(release, folder), release), progress)
+    return _register(*_find(release, release), progress)
+
+
+def _register(include: Path, library: Path, progress: Progress | None) -> LiteRuntime:
+    tell = progress or (lambda _: None)
     sandbox = sysroot.ensure(progress)
     root = cache_root()
     made_from = [library, RUNNER_SOURCE, *sorted(include.glob("*.h"))]
     digest = hashlib.sha256("".join(sha256(path) for path in made_from).encode()).hexdigest()[:12]
     try:
-        with locked(root / "lite.lock", progress or (lambda _: None)):
+        with locked(root / "lite.lock", tell):
             sweep(root, ".lite-*")
             with temporary(root, ".lite-") as work:
-                return _keep(include, library, sandbox, work, root / f"lite-{digest}", progress or (lambda _: None))
+                return _keep(include, library, sandbox, work, root / f"lite-{digest}", tell)
     except OSError as error:
         raise MissingError(
             f"Paddle Lite's runtime could not be kept in {root}: {error.strerror or error}.", "Make room there."
@@ -185,12 +193,36 @@ def _keep(include: Path, library: Path, sandbox: Sandbox, work: Path, folder: Pa
     return runtime
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose extended header, which tarfile reads into memory at once, is of a sensible size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _HEADERS and member.size > _MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {member.size} bytes")
+        return member
+
+
 def _unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a release; nothing outside ``folder`` is written, and no more than a release may hold.
+
+    Raises:
+        PpedgeError: It is no tar archive, damaged, or holds what no release does.
+        MissingError: It cannot be written.
+    """
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise PpedgeError(f"{archive}: cannot be unpacked ({error}).", "Name a tar archive, or unpack it.") from error
+        with tarfile.open(archive, tarinfo=_Member) as tar:
+            left = _MAX_RELEASE
+            for count, member in enumerate(tar):
+                left -= member.size
+                if left < 0 or count >= _MAX_MEMBERS:
+                    raise tarfile.ReadError(f"more than {_MAX_MEMBERS} files or {_MAX_RELEASE >> 30} GB")
+                tar.extract(member, folder, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RecursionError, ValueError, LookupError) as error:
+        # Of what is no archive, tarfile tells in five lines what it tried.
+        reason = "not a tar archive" if "\n" in str(error) else f"cannot be unpacked ({cut(str(error))})"
+        raise PpedgeError(f"{archive}: {reason}.", "Name a tar archive, or unpack it.") from error
     except OSError as error:
         raise MissingError(
             f"{archive}: cannot be unpacked ({error.strerror or error}).", f"Is there room in {folder.parent}?"
@@ -198,9 +230,9 @@ def _unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def _find(release: Path) -> tuple[Path, Path]:
-    """Return the folder of headers and the library of a release."""
-    for base in (release, *sorted(folder for folder in release.glob("*") if folder.is_dir())):
+def _find(place: Path, release: Path) -> tuple[Path, Path]:
+    """Return the folder of headers and the library of a release, which lies unpacked in ``place``."""
+    for base in (place, *sorted(folder for folder in place.glob("*") if folder.is_dir())):
         libraries = sorted((base / "cxx/lib").glob("libpaddle_light_api*.so"))
         if libraries and (base / "cxx/include/paddle_api.h").is_file():
             return base / "cxx/include", libraries[0]

@@ -11,7 +11,7 @@ from ppedge.arm import lite
 from ppedge.artifacts import FORMS
 from ppedge.bundle.manifest import file_of, read_charset, read_manifest, twin_file
 from ppedge.engines import open_engine
-from ppedge.errors import MissingError, PpedgeError
+from ppedge.errors import SHOWN, MissingError, PpedgeError, cut
 from ppedge.ocr.db import GROWN_SIDE
 from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Pipeline, Recognizer
@@ -49,7 +49,9 @@ def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pi
             Classifier(networks["cls"], specs["cls"], batch_size=1) if "cls" in networks else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PpedgeError(f"{folder / MANIFEST}: a key is missing or damaged ({error}).", _AGAIN) from error
+        raise PpedgeError(
+            f"{folder / MANIFEST}: a key is missing or damaged ({cut(str(error), 2 * SHOWN)}).", _AGAIN
+        ) from error
 
 
 _AGAIN = "Build the bundle again; `ppedge bundle verify` says what has changed."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, cut
 from ppedge.files.nb import NbFile, Operator
 
 Shape = tuple[int, ...]
@@ -78,7 +78,8 @@ def operations(nb: NbFile, *inputs: Shape) -> list[Operation]:
         inputs: Shape of each of the network's inputs at an inference, mostly one (N, C, H, W).
 
     Raises:
-        PpedgeError: An operator is of a type whose shapes are not known here, or the inputs are not as many as fed.
+        PpedgeError: An operator is of a type whose shapes are not known here, or its attributes do not fit them; or the
+            inputs are not as many as fed.
     """
     fed = sum(op.type == "feed" for op in nb.operators)
     if fed != len(inputs):
@@ -87,9 +88,15 @@ def operations(nb: NbFile, *inputs: Shape) -> list[Operation]:
     for op in nb.operators:
         if op.type not in _RULES:
             raise PpedgeError(f"{nb.path}: what {op.type} does to shapes is not known here.", _HINT)
-        output = _RULES[op.type](op, shapes)
-        if op.type not in UNCOUNTED:
-            found.append(_operation(op, shapes, output))
+        try:
+            output = _RULES[op.type](op, shapes)
+            if op.type not in UNCOUNTED:
+                found.append(_operation(op, shapes, output))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise PpedgeError(
+                f"{nb.path}: the attributes of an operator {cut(op.type)} do not fit its shapes.",
+                "The file is damaged: convert the model again.",
+            ) from error
         for names in op.outputs.values():  # of several outputs the first alone is read by anything
             shapes.known.update(dict.fromkeys(names[:1], output))
     return found

@@ -11,7 +11,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 # Read by pydantic, which recipes are made of: an unknown key in one of these sections is an error.
 _STRICT = {"extra": "forbid"}
@@ -201,7 +201,11 @@ class ModelSpec:
         Raises:
             ValueError: It is something else: a key is unknown or missing, or a value is none that it may have.
         """
-        spec: ModelSpec = TypeAdapter(cls).validate_python(value)
+        try:
+            spec: ModelSpec = TypeAdapter(cls).validate_python(value)
+        except ValidationError as error:  # its own text has several lines
+            first = error.errors(include_url=False)[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
         missing = [key for key in _NEEDED[spec.task] if not getattr(spec, key)]
         if missing:
             raise ValueError(f"the key {missing[0]} is missing")

@@ -71,8 +71,10 @@ def parse(text: str) -> tuple[Any, yaml.Node | None]:
         node = loader.get_single_node()
         if node is None:
             return None, None
-        if _written_out(node, {}) > MAX_VALUES:
-            raise MistakeError(f"its aliases, written out, are more than {MAX_VALUES} values", node.start_mark.line + 1)
+        size, depth = _written_out(node, {})
+        if size > MAX_VALUES or depth > MAX_DEPTH:
+            told = f"its aliases, written out, are more than {MAX_VALUES} values or {MAX_DEPTH} levels"
+            raise MistakeError(told, node.start_mark.line + 1)
         return loader.construct_document(node), node
     except yaml.reader.ReaderError as error:
         raise MistakeError(str(error.reason), text.count("\n", 0, error.position) + 1) from error
@@ -83,11 +85,15 @@ def parse(text: str) -> tuple[Any, yaml.Node | None]:
         ) from error
 
 
-def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
-    """Return how many values a node holds if each alias is written out; one for an alias within what it stands for."""
+def _written_out(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many values a node holds, and in how many levels, if each alias is written out.
+
+    An alias within what it stands for counts as one value.
+    """
     if id(node) not in known:
-        known[id(node)] = 1
+        known[id(node)] = 1, 1
         children = node.value if isinstance(node, yaml.CollectionNode) else []
         inner = [one for child in children for one in (child if isinstance(child, tuple) else (child,))]
-        known[id(node)] = 1 + sum(_written_out(child, known) for child in inner)
+        sizes = [_written_out(child, known) for child in inner]
+        known[id(node)] = 1 + sum(size for size, _ in sizes), 1 + max((depth for _, depth in sizes), default=0)
     return known[id(node)]

@@ -47,9 +47,8 @@ class Position:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the fields as arrays of numbers, the only thing a weights file holds."""
-        fields = asdict(self)
-        fields["fingerprint"] = np.frombuffer(self.fingerprint.encode(), np.uint8)
-        return {name: np.array(value) for name, value in fields.items()}
+        values = {**asdict(self), "fingerprint": np.frombuffer(self.fingerprint.encode(), np.uint8)}
+        return {name: np.array(value) for name, value in values.items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], where: str | Path = "The position") -> Position:
