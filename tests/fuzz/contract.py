@@ -45,6 +45,7 @@ class Target:
 
     Attributes:
         name: Unique within the target's module.
+        whole: Returns an input that is accepted, of the kind that the others are made of by damage.
         inputs: Returns the strategy that draws inputs; called once a process.
         call: Reads the input that lies in a folder, which is the current one too. It raises what the command raises,
             and `WrongResultError`.
@@ -52,6 +53,7 @@ class Target:
     """
 
     name: str
+    whole: Callable[[], Files]
     inputs: Callable[[], SearchStrategy[Files]]
     call: Callable[[Path], object]
     told: tuple[str, ...] = ()
@@ -106,7 +108,7 @@ def judge(target: Target, folder: Path, names: Iterable[str]) -> Outcome:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else EXIT_BUG if ended.code else 0
     except WrongResultError as found:
-        return Outcome(WRONG, str(found), str(found)[:60], _trace(found))
+        return Outcome(WRONG, str(found), str(found)[:40], _trace(found))
     except Exception as raised:
         error = raised
         sentence, code = explain(raised)

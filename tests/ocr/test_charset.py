@@ -62,14 +62,14 @@ def test_a_character_with_a_class_of_its_own_is_not_read_as_part_of_a_longer_ent
         ("a\nbc\n", "line 2: 'bc' is more than one character"),
         ("a\nb\na\n", "line 3: 'a' is on line 1 already.*The dictionary of a network that exists stays as it is"),
         ("a\rb\r", "line 1: 'a.*more than one character"),
-        ("", "no characters"),
+        ("", "holds no characters"),
         ("a\n\n", "line 2: an empty line"),  # only the last line's end is no line
     ],
 )
 def test_a_bad_file_is_one_sentence(tmp_path, content, message):
     path = tmp_path / "chars.txt"
     path.write_text(content)
-    with pytest.raises(PpedgeError, match=message):
+    with pytest.raises(PpedgeError, match=f"chars.txt.*{message}"):
         Charset.from_name_or_file(path)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -16,7 +17,8 @@ from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.progress import Reporter
 from ppedge.recipe.io import as_written, load_recipe
-from ppedge.runs import Run
+from ppedge.runs import Run, write_json
+from ppedge.slim import interruption
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.stage import run_slim
 from ppedge.train.loop import fit
@@ -201,3 +203,14 @@ def test_bad_budgets_are_sentences(trained, options, said):
     with pytest.raises(PpedgeError) as caught:
         CliRunner().invoke(app, [str(trained), *options], catch_exceptions=False)
     assert said in str(caught.value)
+
+
+def test_what_was_kept_without_its_recipe_is_of_other_settings_all_the_same(tmp_path, monkeypatch):
+    """Earlier versions kept no recipe beside it, so which key differs cannot be told."""
+    monkeypatch.setattr(interruption, "_fingerprint", lambda *_: "now")
+    path = tmp_path / interruption.STATE
+    path.parent.mkdir(parents=True)
+    write_json(path, {"of": "then", "metrics": {}, "outputs": [], "chosen_by": {}, "int8": None, "domain": None})
+    stage = SimpleNamespace(folder=tmp_path, recipe=None, run=None)
+    with pytest.raises(PpedgeError, match="findings.json: was written for another training.*start anew with --force"):
+        interruption.kept_plan(stage)

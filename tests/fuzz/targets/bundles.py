@@ -87,6 +87,6 @@ def _ocr(_: Path) -> None:
 
 
 TARGETS = [
-    Target("verify", _inputs, _verify, told=("bundle",)),
-    Target("ocr", _inputs, _ocr, told=("bundle", "one.png")),
+    Target("verify", _original, _inputs, _verify, told=("bundle",)),
+    Target("ocr", _original, _inputs, _ocr, told=("bundle", "one.png")),
 ]

@@ -13,14 +13,15 @@ from ppedge.ocr.charset import Charset
 _FILE = "charset.txt"
 
 
+_WHOLE = "0\n1\nA\n车\n \n".encode()
+
+
 def _inputs() -> st.SearchStrategy[Files]:
     entries = st.characters() | st.sampled_from([*NAMES, " ", "  ", "\u2028", "\ufeff", "e\u0301", "\x85", "\x0b"])
     lines = st.lists(entries, max_size=12, unique=True)
     ends = st.sampled_from(["\n", "\n", "\r\n", "\r"])
     written = st.builds(lambda lines, end: (end.join(lines) + end).encode(errors="surrogatepass"), lines, ends)
-    return (written | damaged(["0\n1\nA\n车\n \n".encode(), "皖\n沪\n".encode("utf-16")])).map(
-        lambda data: {_FILE: data}
-    )
+    return (written | damaged([_WHOLE, "皖\n沪\n".encode("utf-16")])).map(lambda data: {_FILE: data})
 
 
 def _read(folder: Path) -> None:
@@ -31,4 +32,4 @@ def _read(folder: Path) -> None:
             raise WrongResultError(f"{character!r} is read as another character")
 
 
-TARGETS = [Target("file", _inputs, _read)]
+TARGETS = [Target("file", lambda: {_FILE: _WHOLE}, _inputs, _read)]

@@ -45,6 +45,10 @@ def _arrays(shapes: dict[str, tuple[int, ...]], kind: int = _FLOAT) -> bytes:
     return b"".join(parts)
 
 
+def _whole() -> Files:
+    return {_MODEL: _program(_WEIGHTS), _PARAMS: _arrays(_WEIGHTS)}
+
+
 def _inputs() -> st.SearchStrategy[Files]:
     odd = st.lists(st.sampled_from(_SIDES), max_size=5).map(tuple)
     shapes = st.fixed_dictionaries({name: st.just(shape) | odd for name, shape in _WEIGHTS.items()})
@@ -66,4 +70,4 @@ def _check(folder: Path) -> None:
         raise WrongResultError("a network without input or output is accepted")
 
 
-TARGETS = [Target("model", _inputs, _check)]
+TARGETS = [Target("model", _whole, _inputs, _check)]

@@ -67,19 +67,26 @@ def _with_pictures(content: st.SearchStrategy[bytes], name: str = _LABELS) -> st
     return content.map(lambda data: {name: data, **_pictures()})
 
 
+def _whole_detection() -> Files:
+    return {_LABELS: b"images/a.png\t" + json_text(_REGIONS) + b"\n", **_pictures()}
+
+
 def _detection() -> st.SearchStrategy[Files]:
     drawn = st.lists(st.builds(_region, _TEXTS, _POINTS), max_size=3)
     regions = st.one_of(
         st.just(_REGIONS).map(json_text), drawn.map(json_text), altered_json(_REGIONS), drawn.flatmap(altered_json)
     )
     lines = st.builds(lambda name, data: name + b"\t" + data, _picture_names(), regions)
-    whole = b"images/a.png\t" + json_text(_REGIONS) + b"\n"
-    return _with_pictures(st.one_of(_file(lines), _file(lines), damaged([whole])))
+    return _with_pictures(st.one_of(_file(lines), _file(lines), damaged([_whole_detection()[_LABELS]])))
+
+
+def _whole_recognition() -> Files:
+    return {_LABELS: "images/a.png\tA1\nimages/a.jpg\tb 车\n".encode(), **_pictures()}
 
 
 def _recognition() -> st.SearchStrategy[Files]:
     lines = st.builds(lambda name, text: name + b"\t" + text.encode(errors="surrogatepass"), _picture_names(), _TEXTS)
-    return _with_pictures(st.one_of(_file(lines), damaged([b"images/a.png\tA1\nimages/a.jpg\tb c\n"])))
+    return _with_pictures(st.one_of(_file(lines), damaged([_whole_recognition()[_LABELS]])))
 
 
 def _check(kind: str, *more: str) -> None:
@@ -109,6 +116,15 @@ def _read_recognition(_: Path) -> None:
 
 _QUADS = ["4,5,40,5,40,20,4,20,A1", "1,30,20,30,20,40,1,40,###", '30,25,60,25,60,40,30,40,"b, c"']
 _MLT = ["4,5,40,5,40,20,4,20,Latin,A1", "1,30,20,30,20,40,1,40,Chinese,###"]
+
+
+def _whole_set(source: str) -> Files:
+    """Return a data set of one picture."""
+    picture = _pictures()["images/a.jpg"]
+    if source == "ccpd":
+        return {f"set/{_CCPD}.jpg": picture}
+    lines = _MLT if source == "mlt" else _QUADS
+    return {"set/gt_a.txt": "\n".join(lines).encode(), "set/a.jpg": picture}
 
 
 @st.composite
@@ -163,10 +179,16 @@ def _convert(source: str, folder: Path) -> None:
 
 
 TARGETS = [
-    Target("detection", _detection, _read_detection, told=(_LABELS,)),
-    Target("recognition", _recognition, _read_recognition, told=(_LABELS,)),
+    Target("detection", _whole_detection, _detection, _read_detection, told=(_LABELS,)),
+    Target("recognition", _whole_recognition, _recognition, _read_recognition, told=(_LABELS,)),
     *(
-        Target(source, _ccpd if source == "ccpd" else _icdar, partial(_convert, source), told=("set",))
+        Target(
+            source,
+            partial(_whole_set, source),
+            _ccpd if source == "ccpd" else _icdar,
+            partial(_convert, source),
+            told=("set",),
+        )
         for source in get_args(Source)
     ),
 ]

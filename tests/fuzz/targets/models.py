@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -15,19 +17,58 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 import ppedge.arm
 from fuzz.contract import Files, Target, command
 from fuzz.mutations import NAMES, damaged, renamed
+from ppedge.convert import onnx_file
+from ppedge.errors import PpedgeError
+from ppedge.runs import write_json
 
 _NB = Path(ppedge.arm.__file__).with_name("selftest.nb")
 _NAMES = [
-    b"conv2d", b"feed", b"fetch", b"Filter", b"arm", b"def", b"relu", b"v2.13-rc", b"bias", b"__@kernel_type_attr@__",
+    b"conv2d", b"feed", b"fetch", b"Filter", b"arm", b"def", b"relu", b"v2.13-rc", b"strides",
+    b"__@kernel_type_attr@__", b"paddings", b"dilations", b"groups", b"shape", b"axis", b"reshape2", b"Output",
+    b"Input", b"conv2d_0.w_0",
 ]  # fmt: skip
+_OPERATORS = ["conv2d", "reshape2", "fusion_elementwise_add_activation", "fetch"]
+_OTHERS = ["slice", "split", "concat", "pool2d", "squeeze2", "fc", "rnn", "matmul_v2", "transpose2", "nearest_interp",
+           "conv2d_transpose", "depthwise_conv2d", "pixel_shuffle", "fill_constant", "calib", "shape"]  # fmt: skip
+
+
+@st.composite
+def _other_operator(draw: st.DrawFn, original: bytes) -> bytes:
+    """Draw the file with the type of an operator changed: its attributes are those of another one."""
+    name = draw(st.sampled_from(_OPERATORS))
+    other = draw(st.sampled_from([other for other in [*_OPERATORS, *_OTHERS] if len(other) <= len(name)]))
+    length = struct.pack("<I", len(name))
+    return original.replace(
+        length + name.encode() + b"\0", struct.pack("<I", len(other)) + other.encode().ljust(len(name), b"\0") + b"\0"
+    )
+
+
+@st.composite
+def _other_number(draw: st.DrawFn, original: bytes) -> bytes:
+    """Draw the file with some of the small numbers in it, among them sizes and strides, made others."""
+    places = [at for at in range(26, len(original) - 4, 2) if 0 < struct.unpack_from("<I", original, at)[0] < 17]
+    data = bytearray(original)
+    for at in draw(st.lists(st.sampled_from(places), min_size=1, max_size=3)):
+        struct.pack_into(
+            "<I", data, at, draw(st.sampled_from([0, 1, 2, 5, 100, 1 << 20, (1 << 31) - 1, (1 << 32) - 1]))
+        )
+    return bytes(data)
+
+
+def _whole_nb() -> Files:
+    return dict.fromkeys(("m.nb", "whole.nb"), _NB.read_bytes())
 
 
 def _nb() -> st.SearchStrategy[Files]:
-    original = [_NB.read_bytes()]
+    original = _NB.read_bytes()
     content = st.one_of(
-        damaged(original), renamed(original, _NAMES), renamed(original, _NAMES).flatmap(lambda d: damaged([d]))
+        damaged([original]),
+        renamed([original], _NAMES),
+        _other_operator(original),
+        _other_number(original),
+        _other_operator(original).flatmap(_other_number),
     )
-    return content.map(lambda data: {"m.nb": data, "whole.nb": original[0]})
+    return content.map(lambda data: {**_whole_nb(), "m.nb": data})
 
 
 def _inspect_nb(_: Path) -> None:
@@ -145,13 +186,23 @@ def _onnx(draw: st.DrawFn) -> Files:
     return {"m.onnx": model.SerializeToString()}
 
 
+def _in_this_process(_: str, arguments: Sequence[Path], what: str, **__: object) -> None:
+    """Read as the child process does, which would take a second an input; what it raises ends the child."""
+    path, out = arguments
+    try:
+        write_json(out, onnx_file._summary(path))
+    except Exception as error:
+        raise PpedgeError(f"{what}: {type(error).__name__}") from error
+
+
 def _inspect_onnx(_: Path) -> None:
-    command("inspect", "m.onnx")
-    command("inspect", "m.onnx", "--json")
+    with mock.patch.object(onnx_file, "run_module", _in_this_process):
+        command("inspect", "m.onnx")
+        command("inspect", "m.onnx", "--json")
 
 
 TARGETS = [
-    Target("nb", _nb, _inspect_nb, told=("m.nb",)),
-    Target("cost", _nb, _price_nb, told=("m.nb",)),
-    Target("onnx", _onnx, _inspect_onnx),
+    Target("nb", _whole_nb, _nb, _inspect_nb, told=("m.nb",)),
+    Target("cost", _whole_nb, _nb, _price_nb, told=("m.nb",)),
+    Target("onnx", lambda: {"m.onnx": _network().SerializeToString()}, _onnx, _inspect_onnx),
 ]

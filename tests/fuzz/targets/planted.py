@@ -95,6 +95,10 @@ def _sometimes(folder: Path) -> None:
     [_abort, _hang, _bug, _accept][(folder / "x.txt").read_bytes()[-1] % 4](folder)
 
 
+def _whole() -> dict[str, bytes]:
+    return {"x.txt": b"xyz"}
+
+
 def _inputs() -> st.SearchStrategy[dict[str, bytes]]:
     return st.fixed_dictionaries({"x.txt": st.binary(min_size=3, max_size=9)})
 
@@ -105,4 +109,4 @@ _CALLS = {
     "ramble": _ramble, "name_nothing": _name_nothing, "say_nothing": _say_nothing, "wrong": _wrong, "accept": _accept,
     "sometimes": _sometimes,
 }  # fmt: skip
-TARGETS = [Target(name, _inputs, call) for name, call in _CALLS.items()]
+TARGETS = [Target(name, _whole, _inputs, call) for name, call in _CALLS.items()]

@@ -29,6 +29,10 @@ def _originals() -> list[dict[str, Any]]:
     return [*(recipe_dict(task, Path("data")) for task in ("det", "rec", "cls")), *shipped]
 
 
+def _whole() -> Files:
+    return {_FILE: yaml.safe_dump(_originals()[0]).encode()}
+
+
 def _recipes() -> st.SearchStrategy[Files]:
     texts = [yaml.safe_dump(value).encode() for value in _originals()]
     contents = st.one_of(st.sampled_from(_originals()).flatmap(altered_yaml), damaged(texts))
@@ -64,6 +68,6 @@ def _show(folder: Path) -> None:
 
 
 TARGETS = [
-    Target("file", _recipes, _show),
-    Target("set", _overrides, _show, told=("--set", _FILE)),
+    Target("file", _whole, _recipes, _show),
+    Target("set", lambda: {**_whole(), _OVERRIDES: b'["seed=3"]'}, _overrides, _show, told=("--set", _FILE)),
 ]

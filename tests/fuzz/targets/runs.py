@@ -34,7 +34,8 @@ _GATE = {"gate": "max_metric_drop", "model": "det.int8.onnx", "cpu": "cortex-a53
          "note": "", "by_chance": False, "passed": True}  # fmt: skip
 _REPORT = {
     "schema": 2, "task": "det", "cpus": ["cortex-a53"], "features": {}, "not_run": [], "gates": [_GATE], "passed": True,
-    "models": [{"file": "det.fp32.onnx", "cpu": "cortex-a53", "instructions": {"total": 7_000_000}, "baseline": True}],
+    "models": [{"file": "det.fp32.onnx", "precision": "fp32", "baseline": True, "cpu": "cortex-a53", "bytes": 4000,
+                "instructions": {"total": 7_000_000}, "metric": {"reference": _SCORES}}],
 }  # fmt: skip
 _METRICS: dict[str, dict[str, Any]] = {
     "train": _SCORES,
@@ -154,9 +155,12 @@ def _plan_value() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _whole_plan() -> Files:
+    return {"plan.json": json_text(_plan_value())}
+
+
 def _plans() -> st.SearchStrategy[Files]:
-    files = {"plan.json": json_text(_plan_value())}
-    return _altered_file(files, st.just("plan.json"))
+    return _altered_file(_whole_plan(), st.just("plan.json"))
 
 
 def _load_plan(folder: Path) -> None:
@@ -173,14 +177,23 @@ _FINDINGS = {"metrics": {"float": _SCORES}, "outputs": ["plan.json"], "chosen_by
 _MADE_OF = "@made of@"
 
 
-def _kept_findings() -> st.SearchStrategy[Files]:
-    files = {
-        "run/.slim.partial/cut/findings.json": json_text({"of": _MADE_OF, **_FINDINGS}),
-        "run/.slim.partial/cut/plan.json": json_text(_plan_value()),
+_CUT = "run/.slim.partial/cut"
+
+
+def _interrupted() -> Files:
+    """Return a run whose slimming was interrupted when the network was cut."""
+    trained = {name: data for name, data in _finished_run().items() if "/train/" in name or name.endswith("recipe.yml")}
+    findings = json_text({"of": _MADE_OF, **_FINDINGS})
+    return {
+        **trained,
+        f"{_CUT}/findings.json": findings,
+        f"{_CUT}/plan.json": json_text(_plan_value()),
+        f"{_CUT}/recipe.yml": trained["recipe.yml"],
     }
-    others = {name: data for name, data in _finished_run().items() if "/train/" in name or name.endswith("recipe.yml")}
-    one = _altered_file(files, st.sampled_from(list(files)))
-    return one.map(lambda drawn: {**others, **drawn})
+
+
+def _kept_findings() -> st.SearchStrategy[Files]:
+    return _altered_file(_interrupted(), st.sampled_from([f"{_CUT}/findings.json", f"{_CUT}/plan.json"]))
 
 
 def _resume_slimming(folder: Path) -> None:
@@ -189,7 +202,7 @@ def _resume_slimming(folder: Path) -> None:
     from ppedge.slim import interruption
 
     run, recipe = Run(folder / "run"), load_recipe(folder / "recipe.yml")
-    path = folder / "run/.slim.partial/cut/findings.json"
+    path = folder / _CUT / "findings.json"
     with mock.patch.object(interruption, "stage_inputs", return_value=[]):
         path.write_bytes(path.read_bytes().replace(_MADE_OF.encode(), interruption._fingerprint(recipe, run).encode()))
         stage: Any = SimpleNamespace(
@@ -202,9 +215,9 @@ def _resume_slimming(folder: Path) -> None:
 
 
 TARGETS = [
-    Target("manifests", _road, _run_again, told=("manifest.json", "report.json", "run")),
-    Target("ocr", _converted, _read_picture, told=("manifest.json", "det", "rec")),
-    Target("bundle", _converted, _bundle, told=("manifest.json", "det", "rec")),
-    Target("plan", _plans, _load_plan),
-    Target("findings", _kept_findings, _resume_slimming, told=("findings.json", "plan.json")),
+    Target("manifests", _finished_run, _road, _run_again, told=("manifest.json", "report.json", "run")),
+    Target("ocr", _converted_runs, _converted, _read_picture, told=("manifest.json", "det", "rec")),
+    Target("bundle", _converted_runs, _converted, _bundle, told=("manifest.json", "det", "rec")),
+    Target("plan", _whole_plan, _plans, _load_plan),
+    Target("findings", _interrupted, _kept_findings, _resume_slimming, told=("findings.json", "plan.json")),
 ]

@@ -88,4 +88,7 @@ def _resume(folder: Path) -> None:
         raise WrongResultError(f"a training cannot go on from {position}")
 
 
-TARGETS = [Target("pdparams", _weights, _read), Target("checkpoint", _checkpoints, _resume)]
+TARGETS = [
+    Target("pdparams", lambda: {_WEIGHTS: pickle.dumps(_TABLE, protocol=4)}, _weights, _read),
+    Target("checkpoint", lambda: {_CHECKPOINT: pickle.dumps(_STATE, protocol=4)}, _checkpoints, _resume),
+]

@@ -10,8 +10,9 @@ from typing import Any
 from ppedge.arm import lite
 from ppedge.artifacts import Converted
 from ppedge.cost.measured import measure_operators, named
-from ppedge.cost.operators import UNCOUNTED, Shape, operations
+from ppedge.cost.operators import UNCOUNTED, Operation, fitting, operations
 from ppedge.cost.predicted import about, predict
+from ppedge.cost.shapes import Shape
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
@@ -93,6 +94,8 @@ def cost_of(
     """
     nb = read_nb(path)
     computing = [op for op in nb.operators if op.type not in UNCOUNTED]
+    if not computing:
+        raise PpedgeError(f"{path}: holds no operator that computes.", "Name the file of a network.")
     names = named(computing, layers or {})
     about_operators = [
         {"layer": name, "operator": op.type, "kernel": str(op.kernel or "")}
@@ -101,7 +104,7 @@ def cost_of(
     if predicted:
         found = operations(nb, shape)
         outputs: list[Any] = [list(op.output) for op in found]
-        runtime, costs = about()["runtime"], [round(predict(op, cpu)) for op in found]
+        runtime, costs = about()["runtime"], [_predicted(path, op, cpu) for op in found]
     else:
         measured = measure_operators(path, cpu, shape, allow_older_runtime=allow_older_runtime, tell=tell)
         runtime, costs = measured.runtime, [counts["total"] for counts in measured.instructions]
@@ -122,6 +125,11 @@ def cost_of(
         "instructions": total,
         "operators": sorted(rows, key=lambda row: (-row["instructions"], row["index"])),
     }
+
+
+def _predicted(path: Path, op: Operation, core: str) -> int:
+    with fitting(path, op.type):
+        return round(predict(op, core))
 
 
 def _shapes(nb: NbFile, shape: Shape, count: int) -> list[Any]:

@@ -155,6 +155,8 @@ def _read_lines(path: Path) -> list[str]:
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
+    if not lines:
+        raise PpedgeError(f"{path}: holds no characters.", "Write one character a line.")
     return [line.strip("\r") for line in lines]
 
 
