@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 
 INPUTS ?= 100000
 
-.PHONY: demo test quick fuzz lint setup arm apk lock docs clean
+.PHONY: demo test quick fuzz kills lint setup arm apk lock docs clean
 
 demo: setup  ## Synthetic plates through every stage: train, slim, convert, validate.
 	$(BIN)/ppedge run recipes/demo.yml
@@ -22,6 +22,9 @@ quick: setup  ## The suite without its slow cases.
 
 fuzz: $(STAMP)  ## INPUTS mutated inputs through all that reads files; what is found is kept in fuzz-findings/.
 	cd tests && ../$(BIN)/python -m fuzz --inputs $(INPUTS)
+
+kills: setup  ## Every stage, killed and interrupted at random moments.
+	$(BIN)/python tests/e2e/kill_campaign.py --tries 100
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

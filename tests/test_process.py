@@ -51,6 +51,15 @@ def test_a_death_is_a_sentence(code, told):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "code", ["raise MemoryError", "print('std::bad_alloc', flush=True); import os; os.abort()",
+             "import os; os.kill(os.getpid(), 9)"],
+)  # fmt: skip
+def test_too_little_memory_is_not_the_files_fault(code):
+    with pytest.raises(MissingError, match=r"^Doing the thing: too little memory\. Close other programs"):
+        python(code, cause="Perhaps the file is damaged.")
+
+
 def test_too_long():
     began = time.monotonic()
     with pytest.raises(PpedgeError, match=r"^Doing the thing: no end after 1 s, stopped\."):

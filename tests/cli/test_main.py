@@ -184,6 +184,20 @@ class TestDisk:
         left = [p.name for p in (tmp_path / "run").rglob("*") if p.is_file() and p.suffix not in (".lock", ".jsonl")]
         assert not left
 
+    def test_names_that_cannot_be(self, ppedge, recipe, tmp_path):
+        """Before the training, not after it."""
+        refused(ppedge("train", recipe, "--out", "r" * 300), 2, "the name is too long for the file system. Name a")
+        refused(
+            ppedge("train", recipe, "--out", ""), 2, '--out "": nothing is given. Name something; a shell\'s variable'
+        )
+        refused(ppedge("train", recipe, "--out="), 2, "--out=: nothing is given.")
+        refused(ppedge("validate", ""), 2, 'validate "": nothing is given.')
+        refused(ppedge("train", recipe, "--out", os.fsdecode(b"r\xff")), 2, "r\\udcff: a name that is not UTF-8.")
+        assert not list(tmp_path.glob("r*"))
+        (tmp_path / os.fsdecode(b"runs/\xff")).mkdir(parents=True)
+        (tmp_path / os.fsdecode(b"runs/\xff/recipe.yml")).touch()
+        refused(ppedge("slim"), 2, "not UTF-8")
+
     def test_a_folder_that_is_a_file(self, ppedge, recipe, tmp_path):
         (tmp_path / "file").touch()
         refused(ppedge("train", recipe, "--out", tmp_path / "file"), 2, "file")
@@ -207,8 +221,20 @@ def no_such_module():
         (OSError(errno.EDQUOT, "Quota"), 3, "the disk is full."),
         (OSError(errno.EFBIG, "Too large", "/x"), 3, "/x: a file may not grow that large here."),
         (PermissionError(errno.EACCES, "Denied", "/x"), 2, "/x: not allowed to read or write here."),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"), 2, "/x: No such file or directory."),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"),
+            2,
+            "/x: no such file or folder. Check",
+        ),
         (OSError("strange"), 2, "strange."),
+        (OSError(errno.EROFS, "Read-only", "/x"), 2, "/x: this file system can only be read. Name a folder elsewhere."),
+        (FileExistsError(errno.EEXIST, "File exists", "/x"), 2, "/x: there already, and not a folder. Name another"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "/x"), 2, "/x: the name is too long for the file system."),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 3, "Too little memory. Close other programs, raise `ulimit"),
+        (MemoryError(), 3, "Too little memory."),
+        (RuntimeError("std::bad_alloc"), 3, "Too little memory."),
+        (RuntimeError("can't start new thread"), 3, "Too little memory."),
+        (ImportError("libpaddle.so: failed to map segment from shared object"), 3, "Too little memory."),
         (ModuleNotFoundError("No module", name="paddleslim.dygraph"), 3, "paddleslim.dygraph is not installed."),
         (ModuleNotFoundError("No module", name="ppedge.typo"), 70, "unexpected ModuleNotFoundError"),
         (ValueError("deep"), 70, "unexpected ValueError: deep. This is a bug in ppedge"),
@@ -224,6 +250,18 @@ def test_exceptions_become_sentences(error, code, told):
     assert found == code
     assert told in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("limit", [150_000_000, 400_000_000])
+def test_too_small_an_address_space_is_a_sentence_and_no_hang(recipe, tmp_path, limit):
+    """Less than Paddle's libraries alone take; those that got no memory wait for their threads for ever."""
+    code = "import resource, sys; from ppedge.cli.main import main\n" \
+           f"resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\nmain(sys.argv[1:])"  # fmt: skip
+    command = [sys.executable, "-c", code, "train", recipe, "--out", tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("ppedge: Too little memory. Close other programs, raise `ulimit -v`")
+    assert "Traceback" not in done.stderr
 
 
 def test_debug_shows_the_traceback(monkeypatch, tmp_path):

@@ -145,12 +145,15 @@ def test_what_is_no_picture_is_named_and_neither_waited_for_nor_unfolded(runs, p
     data[16:24] = struct.pack(">II", 30000, 30000)
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     (tmp_path / "bomb.png").write_bytes(data)
-    bad = [tmp_path / name for name in ("pipe.jpg", "folder.jpg", "text.jpg", "bomb.png")]
+    bad = [tmp_path / name for name in ("folder.jpg", "pipe.jpg", "text.jpg", "bomb.png")]
     assert ppedge(*bad, picture, *runs) == 2
     captured = capsys.readouterr()
     assert captured.out == f"{picture}: 1 lines\n  0.50  车b\n"
     for line, path, reason in zip(
-        captured.err.splitlines(), bad, ("not a regular", "not a regular", "not a picture", "too large"), strict=True
+        captured.err.splitlines(),
+        bad,
+        ("a folder without pictures", "not a regular", "not a picture", "too large"),
+        strict=True,
     ):
         assert line.startswith(f"ppedge: {path}: ") and reason in line
 

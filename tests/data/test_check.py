@@ -63,6 +63,11 @@ def test_counts(root):
     assert report.to_dict()["problems"] == []
 
 
+def test_an_entry_of_several_characters_covers_those_that_stand_together(root):
+    file = write(root, "good.jpg\tฤๅ", "good.png\taๅ")
+    assert check([file], root, "recognition", Charset(("a", "ฤๅ"))).outside_charset == {"ๅ": 1}
+
+
 def test_training_refuses_bad_data_unless_told_to_skip_it(root):
     labels = read_labels(write(root, "good.jpg\tA", "no tab", "empty.jpg\tB"), root, "recognition")
     with pytest.raises(PpedgeError) as error:

@@ -143,6 +143,7 @@ def test_equal_names_are_paired_within_their_part(tmp_path, train, train_gt, tes
         (["img/img_1.jpg"], ["gt_a/gt_img_1.txt", "gt_b/gt_img_1.txt"], "is the picture of 2 annotation files"),
         (["test/img_1.jpg", "test/img_2.jpg"], ["test/gt_img_1.txt", "train/gt_img_1.txt"], "no picture named img_1"),
         (["test/img_1.jpg"], ["train/gt_img_1.txt"], "no picture named img_1"),
+        (["a/img_1.jpg"], ["a/gt_img_1.txt", "b/gt_img_1.txt"], "no picture named img_1"),
         (["a/img/img_1.jpg", "b/img_2.jpg"], ["a/gt/gt_img_1.txt", "a/gt/gt_img_2.txt"], "no picture named img_2"),
         (["IMG_1.JPG"], ["gt_img_1.txt"], "folder that belongs to it, but IMG_1.JPG"),
     ],

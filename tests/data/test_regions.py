@@ -87,6 +87,7 @@ def test_a_quad_that_bends_inwards_is_cut_out_by_its_rectangle():
     arrow = polygon([[20, 10], [100, 10], [100, 40], [75, 20]])
     assert np.array_equal(fit(arrow, SIZE).polygon, arrow)
     quad = quad_of(arrow)
+    assert np.dot(quad[1] - quad[0], quad[3] - quad[0]) == pytest.approx(0, abs=0.1), "it has right angles"
     assert shapely.covers(shapely.buffer(shapely.polygons(quad), 0.1), shapely.polygons(arrow))
     assert np.ptp(crop_quad(STRIPES, quad)) > 0
 

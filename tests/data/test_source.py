@@ -83,6 +83,15 @@ def test_what_gives_no_line_is_told(scene):
     assert len(told) == 1, "nothing is said where nothing is left out"
 
 
+@pytest.mark.parametrize("split", ["train", "eval"])
+def test_a_detector_that_would_ignore_all_regions_is_told(scene, split):
+    unread = [region("待识别", 5), region("TEMPORARY", 30), region("A", 55, difficult=True)]
+    with pytest.raises(PpedgeError, match=rf"data\.{split}: all regions are ignored \(2 not read yet, 1 marked diff"):
+        read_samples(scene("det", *unread), split)
+    assert read_samples(scene("det", *unread, region("B", 55)), split)[0][0].ignore == [True, True, True, False]
+    assert read_samples(scene("det"), split)[0][0].ignore == [], "a picture without text has nothing to find"
+
+
 def test_other_tasks_are_evaluated_on_their_samples(cls_recipe):
     lines, _ = read_samples(cls_recipe, "train")
     recogniser = tiny_recipe("rec", cls_recipe.data.root)

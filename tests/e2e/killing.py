@@ -34,7 +34,7 @@ COMMANDS = {
     "validate": ["validate", "rec", "--force"],
     "run": ["run", "rec.yml", "--out", "rec", "--force"],
     "synth": ["data", "synth", "scenes", "--out", "made", "--train", "40", "--eval", "5"],
-    "bundle": ["bundle", "det", "rec", "--out", "made", "--onnx"],
+    "bundle": ["bundle", "det", "rec", "--out", "made", "--onnx", "--force"],
     "ocr": ["ocr", "--det", "det", "--rec", "rec", "--engine", "arm-onnxruntime", "--draw", "made", "page.jpg"],
 }
 
@@ -53,27 +53,33 @@ class Base:
 
     @classmethod
     def make(cls, folder: Path, commands: list[str]) -> Base:
-        """Take a tiny recogniser through all stages, and a detector as far as the commands need it."""
+        """Take a tiny recogniser, and a detector if the commands need one, as far as the commands need them."""
         base = cls(folder)
-        validate = {"limit": 1, "workers": 1, "gates": {"max_metric_drop": None}}
-        train = {"workers": 2, "epochs": 3}
-        for task in ("rec", "det") if {"bundle", "ocr"} & set(commands) else ("rec",):
-            recipe = recipe_dict(task, make_data(task, folder / "data"), train=train, slim=SLIM, validate=validate)
-            (folder / f"{task}.yml").write_text(yaml.safe_dump(recipe))
-        steps = [["train", "rec.yml", "--out", "rec"], ["slim", "rec"], ["convert", "rec"], ["validate", "rec"]]
-        if (folder / "det.yml").is_file():
+        steps = [["train", "rec.yml", "--out", "rec"]]
+        steps += [[name, "rec"] for name in STAGES[1:] if {name, "run", "bundle", "ocr"} & set(commands)]
+        base._write("rec")
+        if {"bundle", "ocr"} & set(commands):
+            base._write("det")
             shutil.copyfile(next((folder / "data/det/images").glob("eval*")), folder / "page.jpg")
             steps += [["train", "det.yml", "--out", "det"], ["convert", "det"]]
-        for step in [*steps, *(COMMANDS[name] for name in commands if name not in (*STAGES, "run"))]:
+        steps += [COMMANDS[name] for name in commands if name not in (*STAGES, "run")]
+        for step in steps:
             began = time.monotonic()
             done = ppedge(folder, step)
             assert done.returncode == 0, done.stderr
-            name = next((name for name, command in COMMANDS.items() if command[0] == step[0]), "synth")
+            name = next(name for name, command in COMMANDS.items() if command[0] == step[0])
             base.seconds.setdefault(name, time.monotonic() - began)
             if "made" in step:
                 shutil.rmtree(folder / "made")
-        base.seconds["run"] = sum(base.seconds[name] for name in STAGES)
+        base.seconds["run"] = sum(base.seconds.get(name, 0.0) for name in STAGES)
         return base
+
+    def _write(self, task: str) -> None:
+        """Write a recipe, and make its data."""
+        validate = {"limit": 1, "workers": 1, "gates": {"max_metric_drop": None}}
+        train = {"workers": 2, "epochs": 3}
+        recipe = recipe_dict(task, make_data(task, self.folder / "data"), train=train, slim=SLIM, validate=validate)
+        (self.folder / f"{task}.yml").write_text(yaml.safe_dump(recipe))
 
 
 @dataclass(frozen=True)
@@ -123,14 +129,13 @@ def attempt(base: Base, one: Try, folder: Path) -> list[str]:
     """
     shutil.copytree(base.folder, folder)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    others, shared = children(), set(os.listdir("/dev/shm"))
+    others = children()
     code, words = stopped(one, folder)
-    wrong = [*misbehaved(one, code, words), *damaged(folder), *orphans(others)]
+    wrong = [*misbehaved(one, code, words), *damaged(base, folder), *orphans(others)]
     done = ppedge(folder, next_command(one, folder, code))
     if done.returncode != 0:
         wrong.append(f"the next command ended with {done.returncode}: {done.stderr.strip()[-300:]}")
-    wrong += [*damaged(folder), *left_over(folder)]
-    wrong += [f"/dev/shm/{name} was left" for name in sorted(set(os.listdir("/dev/shm")) - shared)]
+    wrong += [*damaged(base, folder), *left_over(folder)]
     shutil.rmtree(folder)
     return wrong
 
@@ -180,20 +185,20 @@ def misbehaved(one: Try, code: int, words: str) -> list[str]:
     return wrong
 
 
-def damaged(folder: Path) -> list[str]:
-    """Say what of the finished stages is not as its manifest has it."""
+def damaged(base: Base, folder: Path) -> list[str]:
+    """Say what of the stages that were finished before is not as its manifest has it."""
     wrong = []
-    for run in ("rec", "det"):
-        for stage in STAGES if run == "rec" else ():
-            manifest = folder / run / stage / "manifest.json"
-            if not manifest.is_file() and not (folder / run / f".{stage}.old/manifest.json").is_file():
-                wrong.append(f"{run}/{stage} is gone")
-            elif manifest.is_file():
-                wrong += [
-                    f"{run}/{stage}/{entry['path']} is not as its manifest has it"
-                    for entry in json.loads(manifest.read_text())["outputs"]
-                    if sha256(manifest.parent / entry["path"]) != entry["sha256"]
-                ]
+    for finished in base.folder.glob("*/*/manifest.json"):
+        manifest = folder / finished.relative_to(base.folder)
+        stage = manifest.parent
+        if not manifest.is_file() and not (stage.with_name(f".{stage.name}.old") / manifest.name).is_file():
+            wrong.append(f"{stage} is gone")
+        elif manifest.is_file():
+            wrong += [
+                f"{stage / entry['path']} is not as its manifest has it"
+                for entry in json.loads(manifest.read_text())["outputs"]
+                if sha256(stage / entry["path"]) != entry["sha256"]
+            ]
     return wrong
 
 

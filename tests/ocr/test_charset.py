@@ -46,7 +46,8 @@ def test_of_a_network_that_exists_a_line_is_a_class_whatever_it_holds(tmp_path):
     assert charset.characters == ("a", "b", "a", "", "ฤๅ", "p\t", " x ", "\u2028", "c\rd", "")
     assert charset.decode([5, 3, 4, 6]) == "ฤๅap\t"
     assert charset.encode("abฤๅa") == [1, 2, 5, 1]
-    assert charset.missing("ฤaๅฤๅ") == "ฤๅ"
+    assert charset.missing("ฤaๅฤๅๅ") == "ฤๅ"
+    assert list(charset.unknown("ฤaๅฤๅๅ")) == ["ฤ", "ๅ", "ๅ"]
 
 
 def test_a_character_with_a_class_of_its_own_is_not_read_as_part_of_a_longer_entry():

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+import yaml
 
 from ppedge.errors import PpedgeError
 from ppedge.models import known
@@ -13,7 +14,8 @@ from ppedge.runs import Run
 from ppedge.train.stage import run_train
 from ppedge.train.start import start_weights
 from ppedge.train.task import Task
-from small import MODEL, tiny_recipe
+from ppedge.train.trainees.build import build_trainee
+from small import MODEL, recipe_dict, tiny_recipe
 
 STRIDES = "model.backbone.small_stride"
 OFFICIAL = {
@@ -109,6 +111,23 @@ def test_a_threshold_head_that_is_missing_starts_fresh(tmp_path):
     assert len(said) == 1 and "it has no threshold head" in said[0]
 
 
+def test_a_head_that_differs_in_more_than_its_classes_is_refused(theirs, tmp_path):
+    path = tmp_path / "wide.pdparams"
+    state = read_pdparams(theirs)
+    write_pdparams(path, {**state, "head.fc.weight": np.vstack([state["head.fc.weight"]] * 2)})
+    with pytest.raises(PpedgeError, match=r"1 of another shape \(head\.fc\.weight \[32, 97\] instead of \[16, 97\]"):
+        started(tiny_recipe("rec", tmp_path, train={"weights": str(path)}))
+
+
+def test_an_exported_detectors_weights_can_be_measured(ppedge_here, det_data, tmp_path):
+    path, recipe = tmp_path / "exported.pdparams", tmp_path / "tiny.yml"
+    whole = state_of(Task(tiny_recipe("det", det_data)).build())
+    write_pdparams(path, {name: value for name, value in whole.items() if not name.startswith("head.thresh.")})
+    recipe.write_text(yaml.safe_dump(recipe_dict("det", det_data)))
+    code, out, err = ppedge_here("eval", recipe, "--weights", path, "--device", "cpu")
+    assert code == 0 and out.startswith("eval: precision"), err
+
+
 @pytest.mark.parametrize(
     ("task", "left", "told"),
     [
@@ -161,6 +180,20 @@ def test_all_that_differs_is_named_and_it_can_be_meant(published, tmp_path):
 
 def test_with_their_own_settings_official_weights_load_without_a_word(published, tmp_path):
     assert started(tiny_recipe("rec", tmp_path, train={"weights": str(published)}))[2] == []
+
+
+def test_a_peers_weights_are_held_against_its_settings_too(published, tmp_path):
+    peer = {"weights": str(published), "frozen": True}
+    losses = [{"name": "CTC"}, {"name": "DML", "between": ["net", "teacher"], "at": "logits"}]
+
+    def built(**sections):
+        recipe = tiny_recipe("rec", tmp_path, train={"peers": {"teacher": peer}, "losses": losses}, **sections)
+        task = Task(recipe)
+        return build_trainee(task, task.build())
+
+    built()
+    with pytest.raises(PpedgeError, match=r"^train\.peers\.teacher\.weights .* trained with rec_preprocess\.mean 0\.5"):
+        built(rec_preprocess={"mean": 0.4})
 
 
 def test_a_backbone_alone_has_strides_but_no_dictionary(published, tmp_path):

@@ -85,3 +85,16 @@ class MissingError(PpedgeError):
     """Something on the machine is missing: a library, a device, a tool, space on a disk."""
 
     exit_code = 3
+
+
+def require_utf8(name: str) -> None:
+    """Refuse a name that is not UTF-8: neither JSON nor YAML can hold it.
+
+    Raises:
+        PpedgeError: It is not.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        raise PpedgeError(f"{shown}: a name that is not UTF-8.", "Rename the file or folder.") from error

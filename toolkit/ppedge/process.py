@@ -15,6 +15,11 @@ from pathlib import Path
 
 from ppedge.errors import MissingError, PpedgeError
 
+MORE_MEMORY = "Close other programs, raise `ulimit -v`, or lower the recipe's batch sizes and workers."
+_NO_MEMORY = (
+    "MemoryError", "bad_alloc", "bad allocation", "Cannot allocate memory", "cannot allocate memory",
+    "failed to map segment", "Unable to reserve", "Out of memory", "out of memory", "can't start new thread",
+)  # fmt: skip
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 # Looked up once, here: between fork and exec of a process with threads, loading anything may wait for ever.
 _PRCTL = ctypes.CDLL(None).prctl
@@ -67,6 +72,8 @@ def run_child(
         return text
     if "No space left on device" in text:
         raise MissingError(f"{what}: the disk is full.", "Free some space and repeat the command.")
+    if memory_ran_out(text) or done.returncode == -signal.SIGKILL:  # the kernel's way where all memory is used up
+        raise MissingError(f"{what}: too little memory.", MORE_MEMORY)
     kind = MissingError if done.returncode == MissingError.exit_code else PpedgeError
     raise kind(f"{what} {death(done.returncode)}: {last_words(text)}", cause)
 
@@ -74,6 +81,11 @@ def run_child(
 def run_module(module: str, arguments: Sequence[str | Path], what: str, **options: object) -> str:
     """Run ``python -m module arguments...`` as `run_child` does."""
     return run_child([sys.executable, "-m", module, *arguments], what, **options)  # type: ignore[arg-type]
+
+
+def memory_ran_out(text: str) -> bool:
+    """Whether what a program or a library said of its end means that it was not given memory."""
+    return any(sign in text for sign in _NO_MEMORY)
 
 
 def die_with_parent() -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ppedge import __version__
-from ppedge.errors import Interrupted, PpedgeError, cut, shown
+from ppedge.errors import Interrupted, PpedgeError, cut, require_utf8, shown
 from ppedge.state import Manifest, checked
 
 STAGES = ("train", "slim", "convert", "validate")
@@ -131,9 +131,13 @@ class Run:
 
     Args:
         path: The folder; it need not exist yet.
+
+    Raises:
+        PpedgeError: Its name is not UTF-8.
     """
 
     def __init__(self, path: Path) -> None:
+        require_utf8(str(path))
         self.path = path
         for name in STAGES:
             if self._old(name).exists() or (self.partial(name).exists() and not self.interrupted(name)):

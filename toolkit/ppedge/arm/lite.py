@@ -161,15 +161,16 @@ def register(release: Path, progress: Progress | None = None) -> LiteRuntime:
 
 
 def _register(include: Path, library: Path, progress: Progress | None) -> LiteRuntime:
+    tell = progress or (lambda _: None)
     sandbox = sysroot.ensure(progress)
     root = cache_root()
     made_from = [library, RUNNER_SOURCE, *sorted(include.glob("*.h"))]
     digest = hashlib.sha256("".join(sha256(path) for path in made_from).encode()).hexdigest()[:12]
     try:
-        with locked(root / "lite.lock", progress or (lambda _: None)):
+        with locked(root / "lite.lock", tell):
             sweep(root, ".lite-*")
             with temporary(root, ".lite-") as work:
-                return _keep(include, library, sandbox, work, root / f"lite-{digest}", progress or (lambda _: None))
+                return _keep(include, library, sandbox, work, root / f"lite-{digest}", tell)
     except OSError as error:
         raise MissingError(
             f"Paddle Lite's runtime could not be kept in {root}: {error.strerror or error}.", "Make room there."

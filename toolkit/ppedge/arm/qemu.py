@@ -20,7 +20,7 @@ from ppedge.arm.elf import Function
 from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import cache_root, compiled
 from ppedge.errors import MissingError, PpedgeError
-from ppedge.process import death, last_words, tied_to_this_process
+from ppedge.process import MORE_MEMORY, death, last_words, memory_ran_out, tied_to_this_process
 
 PLUGIN_SOURCE = Path(__file__).with_name("insn_count.c")
 CLASSES = ("total", "load", "store", "fma", "dot", "simd", "branch", "integer")
@@ -175,6 +175,8 @@ def guest_error(what: str, cpu: str, returncode: int, words: str) -> PpedgeError
     """
     told = [line for line in words.splitlines() if not line.startswith("qemu: uncaught target signal")]
     message = f"{what} on {cpu}: the guest {death(returncode)}: {last_words(os.linesep.join(told))}"
+    if memory_ran_out(words):
+        return MissingError(f"{what} on {cpu}: too little memory.", MORE_MEMORY)
     if returncode not in (-signal.SIGILL, 128 + signal.SIGILL):
         return PpedgeError(message)
     lacks = ", ".join(lacking(cpu))

@@ -157,10 +157,11 @@ def _network(task: Task, run: Run | None, stage: str | None, weights: Path | Non
     from ppedge.progress import Reporter
     from ppedge.slim.network import is_quantized, load_float, load_quantized
     from ppedge.train.origin import check_origin
+    from ppedge.train.start import missing_threshold
 
     if weights is not None:
         net, state = task.build(), read_pdparams(weights)
-        load_weights(net, state, weights)
+        load_weights(net, state, weights, missing_threshold(net, state))
         check_origin(task.recipe, state, weights, "--weights", charset=task.charset, say=Reporter().say)
         net.eval()
         return net

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import warnings
 from importlib import import_module
@@ -14,7 +15,8 @@ from typer.core import TyperGroup
 
 from ppedge import __version__
 from ppedge.cli.output import say
-from ppedge.errors import Interrupted, PpedgeError
+from ppedge.errors import Interrupted, PpedgeError, require_utf8
+from ppedge.process import MORE_MEMORY, memory_ran_out
 from ppedge.scratch import sweep_scratch
 from ppedge.signals import interrupt_on_signals
 
@@ -111,6 +113,7 @@ def main(argv: list[str] | None = None) -> None:
         warnings.simplefilter("ignore")  # the libraries' remarks to programmers are not the user's business
     interrupt_on_signals()
     try:
+        _require_names(arguments)
         app(args=[a for a in arguments if a != "--debug"], prog_name="ppedge")
     except Exception as error:
         if debug:
@@ -118,11 +121,28 @@ def main(argv: list[str] | None = None) -> None:
         sentence, code = explain(error)
         sys.stdout.flush()
         say(f"ppedge: {sentence}", err=True)
+        if _is_memory(error):
+            os._exit(code)  # libraries that got no memory may wait for ever for their threads at the end
         sys.exit(code)
+
+
+def _require_names(arguments: list[str]) -> None:
+    """Refuse empty arguments, and names that no manifest can hold, before any long work rather than at its end.
+
+    Raises:
+        PpedgeError: Names the argument.
+    """
+    for before, argument in zip(["ppedge", *arguments], arguments, strict=False):
+        if not argument or (argument.startswith("--") and argument.find("=") == len(argument) - 1):
+            what = argument or f'{before} ""'
+            raise PpedgeError(f"{what}: nothing is given.", "Name something; a shell's variable may be empty.")
+        require_utf8(argument)
 
 
 def explain(error: BaseException) -> tuple[str, int]:
     """Turn an exception into one sentence (and a hint) and an exit code."""
+    if _is_memory(error):
+        return f"Too little memory. {MORE_MEMORY}", 3
     if isinstance(error, PpedgeError):
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRAS:
@@ -135,15 +155,44 @@ def explain(error: BaseException) -> tuple[str, int]:
     return f"{what}. This is a bug in ppedge: repeat with --debug and report it.", EXIT_BUG
 
 
+def _is_memory(error: BaseException | None) -> bool:
+    """Whether there was no memory, whatever libraries have made of that on its way here."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        if not isinstance(error, PpedgeError) and memory_ran_out(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 _EXTRAS = ("paddle", "paddleslim", "paddlelite", "paddle2onnx", "onnx")
 
 
 def _explain_os(error: OSError) -> tuple[str, int]:
     place = f"{error.filename}: " if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{place}the disk is full. Free some space and repeat the command; earlier results are whole.", 3
-    if error.errno == errno.EFBIG:
-        return f"{place}a file may not grow that large here. Raise `ulimit -f`, or use another file system.", 3
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{place}not allowed to read or write here. Name another folder, or change its permissions.", 2
-    return f"{place}{error.strerror or error}.", 2
+    told, code = _OS_ERRORS.get(error.errno or 0, (f"{error.strerror or error}.", 2))
+    return f"{place}{told}", code
+
+
+_NOT_ALLOWED = ("not allowed to read or write here. Name another folder, or change its permissions.", 2)
+_DISK_FULL = ("the disk is full. Free some space and repeat the command; earlier results are whole.", 3)
+_NO_HANDLES = ("too many open files. Raise `ulimit -n`.", 3)
+_OS_ERRORS = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
+    errno.EFBIG: ("a file may not grow that large here. Raise `ulimit -f`, or use another file system.", 3),
+    errno.EACCES: _NOT_ALLOWED,
+    errno.EPERM: _NOT_ALLOWED,
+    errno.EROFS: ("this file system can only be read. Name a folder elsewhere.", 2),
+    errno.ENOENT: ("no such file or folder. Check the name.", 2),
+    errno.EEXIST: ("there already, and not a folder. Name another, or delete it.", 2),
+    errno.ENOTDIR: ("a file stands where a folder is needed. Name another folder.", 2),
+    errno.EISDIR: ("a folder stands where a file is needed. Name a file.", 2),
+    errno.ENOTEMPTY: ("a folder that is not empty is in the way. Name another, or delete it.", 2),
+    errno.ENAMETOOLONG: ("the name is too long for the file system. Name a shorter one.", 2),
+    errno.ELOOP: ("links lead in a circle. Name the file or folder itself.", 2),
+    errno.EMFILE: _NO_HANDLES,
+    errno.ENFILE: _NO_HANDLES,
+    errno.EIO: ("the device cannot be read or written. Check the disk.", 3),
+}

@@ -88,9 +88,15 @@ def ocr(
             runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
             _check_asked(runs, draw)
             reader = _open_runs(stack, runs, engine or "onnxruntime", precision or "fp32")
-        images = [path for named in images for path in _pictures(named)]
-        names = _drawing_names(images)
-        for path in images:
+        found: list[Path] = []
+        for named in images:
+            try:
+                found += _pictures(named)
+            except PpedgeError as error:
+                say(f"ppedge: {error}", err=True)
+                failed = True
+        names = _drawing_names(found)
+        for path in found:
             try:
                 image = read_image(path)
             except PpedgeError as error:

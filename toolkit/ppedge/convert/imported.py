@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import yaml
+
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel, Signature
@@ -26,6 +28,8 @@ Task = Literal["det", "rec", "cls"]
 TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser", "cls": "a direction classifier"}
 # A map (N, 1, H, W); probabilities (N, T, C) of characters, (N, 2) of directions.
 _OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec", 2: "cls"}
+_ABOUT = "inference.yml"
+"""What PaddleOCR's exporter notes beside a model, since 2.9."""
 _SEQUENCE_OPERATORS = {"rnn", "lstm", "gru", "cudnn_lstm"}
 
 
@@ -139,6 +143,39 @@ def _require_classes(files: InferenceModel, found: int, classes: int, use_space_
     elif found == classes - 1 and use_space_char:
         hint += " If it is this one, there was no use_space_char: use --set data.use_space_char=false."
     raise PpedgeError(f"{files.model}: has {found} classes, the character set (with blank) has {classes}.", hint)
+
+
+def require_dictionary(files: InferenceModel, characters: Sequence[str]) -> None:
+    """Hold a recogniser's characters against ``inference.yml``, where the exporter has left it with the dictionary.
+
+    Args:
+        files: The model.
+        characters: Of the recipe; an added space may follow those of the dictionary.
+
+    Raises:
+        PpedgeError: A class reads as something else there.
+    """
+    path = files.model.with_name(_ABOUT)
+    for number, theirs in enumerate(_declared(path), 1):
+        ours = characters[number - 1] if number <= len(characters) else None
+        if ours != theirs:
+            found = "has none so far" if ours is None else f"has {ours!r} there"
+            raise PpedgeError(
+                f"{path}: class {number} of the network reads as {theirs!r}, the character set {found}.",
+                "Name the dictionary it was trained with, unchanged (data.charset, --charset FILE).",
+            )
+
+
+def _declared(path: Path) -> list[str]:
+    """Return the dictionary that an exporter's notes hold; nothing if there are none, or they are of another form."""
+    try:
+        about = yaml.safe_load(path.read_bytes())
+        characters = about["PostProcess"]["character_dict"]
+    except (OSError, yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError):
+        return []
+    if not isinstance(characters, list) or not all(isinstance(entry, str) for entry in characters):
+        return []
+    return [entry.strip("\r\n") for entry in characters]
 
 
 def is_quantized(files: InferenceModel) -> bool:

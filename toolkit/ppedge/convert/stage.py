@@ -80,7 +80,7 @@ def run_convert(
     """
     began = time.monotonic()
     spec = declared_spec(recipe)
-    model = _inference_model(recipe, run, len(spec.characters) + 1)
+    model = _inference_model(recipe, run, spec.characters)
     newest: str | None = None
     if model is None:
         newest = _newest(run)
@@ -121,7 +121,7 @@ def _newest(run: Run) -> str:
     return newest
 
 
-def _inference_model(recipe: Recipe, run: Run, classes: int) -> InferenceModel | None:
+def _inference_model(recipe: Recipe, run: Run, characters: Sequence[str]) -> InferenceModel | None:
     """Return the model that the recipe brings in, held against the recipe; None if its network is trained here."""
     if not isinstance(recipe.model, Imported):
         return None
@@ -131,7 +131,8 @@ def _inference_model(recipe: Recipe, run: Run, classes: int) -> InferenceModel |
         )
     files = imported.find(recipe.model.inference)
     spaced = None if recipe.data.charset in BUILT_IN else recipe.data.use_space_char
-    imported.require_fit(files, recipe.task, line_height(recipe), classes, spaced)
+    imported.require_dictionary(files, characters)
+    imported.require_fit(files, recipe.task, line_height(recipe), len(characters) + 1, spaced)
     return files
 
 

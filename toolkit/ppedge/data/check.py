@@ -81,9 +81,8 @@ def check(files: Sequence[Path], root: Path, kind: Kind, charset: Charset | None
         else:
             texts.append(sample.text)
     if charset is not None:
-        counts = Counter("".join(texts))
-        missing = charset.missing("".join(counts))
-        report.outside_charset = {character: counts[character] for character in sorted(missing)}
+        counts = Counter(character for text in texts for character in charset.unknown(text))
+        report.outside_charset = dict(sorted(counts.items()))
     return report
 
 

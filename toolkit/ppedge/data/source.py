@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
 from ppedge.data.formats import (
     ClsSample,
+    DetSample,
     RecSample,
     count_ignored,
     count_unusable,
@@ -127,7 +128,8 @@ def read_samples(
         The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
 
     Raises:
-        PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
+        PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left; a detector ignores all
+            regions.
     """
     ensure_synth(recipe.data)
     files: list[Path] = getattr(recipe.data, split)
@@ -135,18 +137,36 @@ def read_samples(
         raise PpedgeError(f"{recipe.name}: data.{split} names no label files.", f"Set data.{split} in the recipe.")
     labels = read_all(files, recipe.data.root, recipe.labels)
     samples, skipped = usable(labels, skip_bad)
-    reasons: dict[str, int] = {}
     if recipe.task == "det":
-        reasons = count_ignored(samples)
+        _say_ignored(recipe, split, samples, say)
     elif recipe.labels == "detection":
-        reasons = count_unusable(samples)
+        if reasons := count_unusable(samples):
+            say(f"data.{split}: regions that give no line: {_listed(reasons)}")
         samples = rec_samples_from_detection(samples)
-    if reasons:
-        what = "are ignored" if recipe.task == "det" else "give no line"
-        say(f"data.{split}: regions that {what}: " + ", ".join(f"{n} {why}" for why, n in reasons.items()))
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")
     return samples if split == "train" else measurable(recipe, samples), skipped
+
+
+def _say_ignored(recipe: Recipe, split: Split, samples: Sequence[DetSample], say: Callable[[str], None]) -> None:
+    """Say how many regions a detector ignores.
+
+    Raises:
+        PpedgeError: It would ignore all.
+    """
+    reasons = count_ignored(samples)
+    if not reasons:
+        return
+    if all(all(sample.ignore) for sample in samples):
+        raise PpedgeError(
+            f"{recipe.name}: data.{split}: all regions are ignored ({_listed(reasons)}): nothing is left to find.",
+            "A detector needs no text: give the regions that count any transcription.",
+        )
+    say(f"data.{split}: regions that are ignored: {_listed(reasons)}")
+
+
+def _listed(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in reasons.items())
 
 
 def spread(samples: Sequence[T], count: int) -> list[T]:

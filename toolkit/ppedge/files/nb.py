@@ -140,7 +140,7 @@ def read_nb(path: Path) -> NbFile:
             size = path.stat().st_size
             if size > _MAX_BYTES or head[:2] != struct.pack("<H", META_VERSION):
                 raise PpedgeError(f"{path}: not a .nb file of meta version {META_VERSION}.", _foreign(head, size))
-            data = head + file.read(size)  # memory is reserved for as much as is asked for
+            data = head + file.read(size)  # not more: as much as is asked for is reserved at once
     except OSError as error:
         raise PpedgeError(f"{path}: cannot be read ({error.strerror}).") from error
     return parse_nb(data, path)

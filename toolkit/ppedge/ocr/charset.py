@@ -106,7 +106,11 @@ class Charset:
 
     def missing(self, text: str) -> str:
         """Return the characters of a text that are not in the set, each once, in order of appearance."""
-        return "".join(entry for entry in dict.fromkeys(self._entries(text)) if entry not in self._classes)
+        return "".join(dict.fromkeys(self.unknown(text)))
+
+    def unknown(self, text: str) -> Iterator[str]:
+        """Yield the characters of a text that are not in the set, each as often as it occurs."""
+        return (entry for entry in self._entries(text) if entry not in self._classes)
 
     def _entries(self, text: str) -> Iterator[str]:
         """Split a text into entries; a character that begins none comes alone.
@@ -114,6 +118,9 @@ class Charset:
         A character that has a class of its own is read by that one, as networks whose dictionaries have longer entries
         too have learned it; else the longest entry is taken.
         """
+        if self._lengths == (1,):
+            yield from text
+            return
         begin = 0
         while begin < len(text):
             parts = (text[begin : begin + length] for length in self._lengths)

@@ -113,7 +113,8 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
     if "Global" in value and PADDLEOCR & value.keys():
         raise PpedgeError(
             f"{path}: a configuration of PaddleOCR, not a recipe of ppedge.",
-            "Start from the recipe of the same task in recipes/; set data and model as Train, Eval and Architecture say.",
+            "Start from the recipe of the same task in recipes/; its data and model say what Train, Eval and "
+            "Architecture say here.",
         )
     lines: dict[tuple[str, ...], str] = {}
 

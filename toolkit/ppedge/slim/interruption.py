@@ -27,6 +27,8 @@ from ppedge.train.stage import stage_inputs
 CUT = "cut"
 STATE = RESUMED_FROM["slim"]
 """Written last: where it is, the rest is whole."""
+NOT_THE_CUT = ("convert", "validate")
+"""Keys of a recipe on which the network that was cut does not depend."""
 
 
 @dataclass(kw_only=True)
@@ -56,10 +58,9 @@ def kept_plan(stage: Stage) -> Plan | None:
     state = read_state(path, _Kept, "what an interrupted slimming leaves", "Start anew with --force.")
     if state.of != _fingerprint(stage.recipe, stage.run):
         kept = path.parent / RECIPE
-        if kept.is_file():  # earlier versions kept none
+        if kept.is_file():
             then = load_recipe(kept)
-            ends = "start anew with --force"
-            require_same(stage.recipe, then, str(path), "was written", ends, ("convert", "validate"))
+            require_same(stage.recipe, then, str(path), "was written", "start anew with --force", NOT_THE_CUT)
         raise PpedgeError(
             f"{path}: was written for another training, other label files or another character set.",
             "Restore them, or start anew with --force.",

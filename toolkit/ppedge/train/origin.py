@@ -24,7 +24,7 @@ from ppedge.recipe.road import Recipe
 from ppedge.runs import MANIFEST, RECIPE, read_json, sha256
 
 # Of the sections that a network's input depends on, the keys that weights are trained with.
-_LEARNED = ("mean", "std", "height", "width")
+_LEARNED = ("mean", "std", "height")
 # Bends the loss, not the network.
 _FREE = ("model.head.k",)
 

@@ -31,7 +31,7 @@ def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
     train = task.recipe.train
     if train.weights is not None:
         path, state = train.weights, read_pdparams(train.weights)
-        fresh = _fresh(net, state)
+        fresh = _fresh(net, task, state)
         load_weights(net, state, path, fresh)
         other_classes = bool(fresh) and task.charset is not None
         if other_classes:
@@ -49,19 +49,29 @@ def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
         reporter.say(f"backbone from {path}; {len(left_out)} of its entries have no place in this network")
 
 
-def _fresh(net: Network, state: Mapping[str, np.ndarray]) -> list[str]:
+def missing_threshold(net: Network, state: Mapping[str, np.ndarray]) -> list[str]:
+    """Return the names of a detector's threshold head if weights lack it whole; else nothing.
+
+    It serves the loss alone, so that exported detectors have none.
+    """
+    names = [name for name in net.state_dict() if name.startswith(_THRESHOLD)]
+    return [] if any(name in state for name in names) else names
+
+
+def _fresh(net: Network, task: Task, state: Mapping[str, np.ndarray]) -> list[str]:
     """Return the names of what starts fresh: a missing threshold head, or a head's layer for other classes.
 
     Both are parts that a file may lack or have otherwise for a reason: an exported detector has no threshold head, and
     another dictionary has other classes. Whatever else does not fit is a mistake.
     """
-    shapes = {name: list(tensor.shape) for name, tensor in net.state_dict().items() if name.startswith(_HEAD)}
-    threshold = [name for name in shapes if name.startswith(_THRESHOLD)]
-    if threshold and not any(name in state for name in threshold):
+    if threshold := missing_threshold(net, state):
         return threshold
+    if task.charset is None:
+        return []
+    shapes = {name: list(tensor.shape) for name, tensor in net.state_dict().items() if name.startswith(_HEAD)}
     other = [name for name in shapes if name in state and list(state[name].shape) != shapes[name]]
     of_classes = all(list(state[name].shape[:-1]) == shapes[name][:-1] for name in other)
-    return other if not threshold and of_classes else []
+    return other if of_classes else []
 
 
 def _told(task: Task, state: Mapping[str, np.ndarray], fresh: list[str]) -> str:

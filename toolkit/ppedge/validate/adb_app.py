@@ -135,7 +135,7 @@ def _read(text: str, identity: str, serial: str) -> dict[str, Any]:
         for times in report["ms"].values():
             if not all(isinstance(times[key], int | float) for key in _STATISTICS):
                 raise KeyError("ms")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise PpedgeError(f"{where} cannot be understood: {type(error).__name__} {error}.") from error
     return dict(report)
 

@@ -14,6 +14,7 @@ from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import LinearGuide, Model
 from ppedge.train.losses.table import build_loss
 from ppedge.train.origin import check_origin
+from ppedge.train.start import missing_threshold
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Guide, Trainee
 from ppedge.train.trainees.flat_start import FlatStart
@@ -61,11 +62,13 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
     paddle.seed(task.recipe.seed + number)
     net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
     if peer.weights is not None:
-        state = read_pdparams(peer.weights)
-        load_weights(net, state, peer.weights)
+        state, key = read_pdparams(peer.weights), f"train.peers.{name}.weights"
+        threshold = missing_threshold(net, state)
+        load_weights(net, state, peer.weights, threshold)
+        if threshold:
+            say(f"{key} {peer.weights}: it has no threshold head, as exported detectors have none: that starts fresh")
         model = peer.model if isinstance(peer.model, Model) else task.recipe.model
         recipe = task.recipe.model_copy(update={"model": model})
-        key = f"train.peers.{name}.weights"
         check_origin(recipe, state, peer.weights, key, charset=task.charset, say=say)
     if peer.frozen:
         freeze_batch_norm(net)

@@ -1,0 +1,59 @@
+"""A suite whose runs are stopped: each ends by itself, and the suite waits for that."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+SUITE = """
+import sys
+from ppedge.cli import main, run
+from ppedge.signals import interrupt_on_signals
+sys.executable = sys.argv[1]
+interrupt_on_signals()
+try:
+    run._side_by_side(["one", "two"], [["a"], ["b"]])
+except Exception as error:
+    print(*main.explain(error))
+"""
+CHILD = """#!/bin/sh
+trap 'echo kept what it had >&2; exit 130' TERM
+echo begun >&2
+while true; do sleep 0.1; done
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_suite_that_is_stopped_stops_its_runs_and_says_so(tmp_path, number):
+    child = tmp_path / "child"
+    child.write_text(CHILD)
+    child.chmod(0o755)
+    begin = f"import signal\nsignal.signal({int(signal.SIGINT)}, signal.default_int_handler)\n"
+    suite = subprocess.Popen(
+        [sys.executable, "-c", begin + SUITE, child], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    lines = [suite.stderr.readline() for _ in range(2)]
+    suite.send_signal(number)
+    out, err = suite.communicate(timeout=60)
+    assert sorted(lines) == ["one: begun\n", "two: begun\n"]
+    assert sorted(err.splitlines()) == ["one: kept what it had", "two: kept what it had"]
+    assert out == "Interrupted; the 2 runs have ended. Repeat the command. 130\n"
+
+
+def test_what_a_run_says_of_an_interruption_names_no_option_that_it_lacks(tmp_path, monkeypatch):
+    from ppedge.cli import run
+    from ppedge.errors import Interrupted
+    from ppedge.progress import Reporter
+    from ppedge.runs import Run
+    from small import tiny_recipe
+
+    def stopped(*_, **__):
+        raise Interrupted("Interrupted at step 1 of 2; last.ckpt is written.", "Go on with --resume.")
+
+    monkeypatch.setattr(run, "_one_stage", stopped)
+    given = {"device": "cpu", "skip_bad": False, "reporter": Reporter(quiet=True)}
+    for force, hint in ((False, "Repeat the command: it goes on from there."), (True, "Repeat the command.")):
+        with pytest.raises(Interrupted) as caught:
+            run._stages(tiny_recipe("rec", tmp_path), Run(tmp_path / "run"), force=force, **given)
+        assert str(caught.value) == f"Interrupted at step 1 of 2; last.ckpt is written. {hint}"
