@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ppedge.errors import PpedgeError
 from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_width
-from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
+from ppedge.ocr.spec import MOST_SIDE, ClsPreprocess, DetPreprocess, RecPreprocess
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,21 @@ def test_a_classifiers_lines_all_have_one_size(width, filled):
     assert x.shape == (2, 3, 48, 192) and x.dtype == np.float32
     assert np.allclose(x[..., :filled], 1.0)
     assert (x[..., filled:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        *((DetPreprocess, key) for key in ("limit_side", "max_side", "multiple")),
+        *((RecPreprocess, key) for key in ("height", "min_width", "max_width")),
+        *((ClsPreprocess, key) for key in ("height", "width")),
+    ],
+)
+def test_sides_have_bounds(section, key):
+    """What a network is given is made as large as they say, whatever the picture."""
+    assert getattr(section(**{key: MOST_SIDE}), key) == MOST_SIDE
+    for side in (MOST_SIDE + 32, 10**40):
+        with pytest.raises(ValueError, match=f"{key} must be at most {MOST_SIDE} pixels, not {side}"):
+            section(**{key: side})
+    with pytest.raises(ValueError, match=f"{key} must be above 0, not 0"):
+        section(**{key: 0})

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from ppedge.errors import shown
+
 # Read by pydantic, which recipes are made of: an unknown key in one of these sections is an error.
 _STRICT = {"extra": "forbid"}
 _NEEDED = {
@@ -21,11 +23,21 @@ _NEEDED = {
     "cls": ("cls_preprocess", "cls_postprocess"),
 }
 
+MOST_SIDE = 8192
+"""Pixels of a side of what a network is given: two such sides take 800 MB, and none in use comes near."""
+
 
 def _positive(section: Any, *names: str) -> None:
     for name in names:
         if not getattr(section, name) > 0:
-            raise ValueError(f"{name} must be above 0, not {getattr(section, name)}")
+            raise ValueError(f"{name} must be above 0, not {shown(getattr(section, name))}")
+
+
+def _sides(section: Any, *names: str) -> None:
+    _positive(section, *names)
+    for name in names:
+        if getattr(section, name) > MOST_SIDE:
+            raise ValueError(f"{name} must be at most {MOST_SIDE} pixels, not {shown(getattr(section, name))}")
 
 
 def _finite(*values: float) -> None:
@@ -58,7 +70,7 @@ class DetPreprocess:
 
     def __post_init__(self) -> None:
         """Refuse values that no picture can be prepared by."""
-        _positive(self, "limit_side", "max_side", "multiple")
+        _sides(self, "limit_side", "max_side", "multiple")
         if self.multiple % 32:
             raise ValueError(f"multiple must be a multiple of 32, the network's coarsest step, not {self.multiple}")
         _finite(*self.mean, *self.std)
@@ -88,7 +100,8 @@ class RecPreprocess:
 
     def __post_init__(self) -> None:
         """Refuse values that no line can be prepared by."""
-        _positive(self, "height", "min_width", "max_width", "std")
+        _sides(self, "height", "min_width", "max_width")
+        _positive(self, "std")
         _finite(self.mean, self.std)
 
 
@@ -113,7 +126,8 @@ class ClsPreprocess:
 
     def __post_init__(self) -> None:
         """Refuse values that no line can be prepared by."""
-        _positive(self, "height", "width", "std")
+        _sides(self, "height", "width")
+        _positive(self, "std")
         _finite(self.mean, self.std)
 
 
