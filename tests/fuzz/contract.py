@@ -117,7 +117,7 @@ def judge(target: Target, folder: Path, names: Iterable[str]) -> Outcome:
         return Outcome(MEMORY, sentence, _place(error), _trace(error))
     if code not in (0, 1, 2, 3):
         return Outcome(BUG, sentence or output[-MOST_CHARACTERS:], _place(error), _trace(error))
-    told = (*target.told, *(() if target.told else (Path(name).name for name in names)))
+    told = target.told or tuple(Path(name).name for name in names)
     complaint = _complaint(code, sentence, output, told)
     if complaint:
         return Outcome(

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.contract import ABORT, FINDINGS, HANG, PACKAGE, Files, Outcome, find_target
-from fuzz.worker import INPUT, LOG, Batch, Limits, read_files, run_input, serve, write_files
+from fuzz.files import read_files, write_files
+from fuzz.worker import INPUT, LOG, Batch, Limits, run_input, serve
 
 BATCH = 250
 KEPT = 3

@@ -8,7 +8,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -22,6 +21,7 @@ from hypothesis.strategies import SearchStrategy
 
 from fuzz.contract import FINDINGS, Files, Outcome, Target, find_target, judge
 from fuzz.drawing import draw
+from fuzz.files import write_files
 from ppedge.process import die_with_parent
 
 INPUT = "input"
@@ -113,21 +113,6 @@ def run_input(target: Target, files: Files, folder: Path, limits: Limits) -> Out
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
         os.chdir(folder.parent)
     return replace(outcome, seconds=seconds)
-
-
-def read_files(folder: Path) -> Files:
-    """Return the input that lies in a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def write_files(files: Files, folder: Path) -> None:
-    """Write an input into a folder, made anew."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 def _address_space() -> int:

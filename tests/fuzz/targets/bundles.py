@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from bundle.tiny_runs import draw as draw_picture
 from bundle.tiny_runs import make_run
 from fuzz.contract import Files, Target, command
+from fuzz.files import read_files
 from fuzz.mutations import damaged
 from fuzz.trees import altered_json
-from fuzz.worker import read_files
 from ppedge.bundle import build
 from ppedge.bundle.manifest import sealed
 from ppedge.bundle.verify import listed

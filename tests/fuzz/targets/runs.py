@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from bundle.tiny_runs import draw as draw_picture
 from bundle.tiny_runs import make_run
 from fuzz.contract import Files, Target, WrongResultError, command
+from fuzz.files import read_files
 from fuzz.mutations import damaged
 from fuzz.trees import altered_json, json_text
-from fuzz.worker import read_files
 from ppedge.recipe.io import load_recipe, save
 from ppedge.runs import Run, write_json
 from small import tiny_recipe
