@@ -13,7 +13,6 @@ from ppedge.recipe.road import Gates
 from ppedge.validate.parity import Parity
 from ppedge.validate.spec_changes import Change
 
-
 SLIMMING = "slim.max_metric_drop"
 """The gate that holds what slimming lost against the recipe's limit."""
 
