@@ -252,7 +252,7 @@ def test_exceptions_become_sentences(error, code, told):
     assert "\n" not in sentence
 
 
-@pytest.mark.parametrize("limit", [150_000_000, 400_000_000])
+@pytest.mark.parametrize("limit", [150_000_000, 512_000_000])
 def test_too_small_an_address_space_is_a_sentence_and_no_hang(recipe, tmp_path, limit):
     """Less than Paddle's libraries alone take; those that got no memory wait for their threads for ever."""
     code = "import resource, sys; from ppedge.cli.main import main\n" \

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from rapidocr_onnxruntime import RapidOCR
 
 from ppedge.convert.onnx_file import set_characters
 from ppedge.engines import open_engine
@@ -45,10 +46,9 @@ def test_characters_that_would_shift_the_classes_are_left_out(tmp_path, odd):
 
 
 def test_rapidocr_reads_the_file_without_being_told_its_characters(tmp_path):
-    rapidocr = pytest.importorskip("rapidocr_onnxruntime", reason="rapidocr-onnxruntime is not installed")
     path, picture = tmp_path / "rec.onnx", np.full((48, 320, 3), 255, np.uint8)
     cv2.putText(picture, "b", (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0))
     save_rec(path)
     assert set_characters(path, ("车", "b", " "))
-    result, _ = rapidocr.RapidOCR(rec_model_path=str(path))(picture, use_det=False, use_cls=False, use_rec=True)
+    result, _ = RapidOCR(rec_model_path=str(path))(picture, use_det=False, use_cls=False, use_rec=True)
     assert result[0][0] == "车b"

@@ -240,3 +240,13 @@ def test_backbone_from_a_classifier(crnn):
     assert np.array_equal(state_of(crnn)["backbone.conv1.conv.weight"], state["conv1.conv.weight"])
     with pytest.raises(PpedgeError, match="1 missing"):
         load_backbone(crnn, {k: v for k, v in state.items() if k != "conv2.conv.weight"}, "w")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(crnn, value):
+    """A network of such weights reads nothing and says nothing."""
+    before = state_of(crnn)
+    state = {**before, "head.fc.bias": np.full(11, value, np.float32)}
+    with pytest.raises(PpedgeError, match=r"w: the weights do not fit the network: 1 not finite \(head\.fc\.bias\)"):
+        load_weights(crnn, state, "w")
+    assert all(np.array_equal(before[name], array) for name, array in state_of(crnn).items())

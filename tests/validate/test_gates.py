@@ -161,6 +161,9 @@ def test_failed_gates_are_named_with_exit_code_1(tmp_path):
         "More pictures (--limit) narrow the interval of a metric's drop. See report.json, or change validate.gates."
     )
     assert error.value.exit_code == 1
+    rows.append(gates.Row(gates.SLIMMING, "slim", None, 0.5, 0.03))
+    with pytest.raises(GateError, match=r"change validate\.gates and slim\.max_metric_drop\.$"):
+        require_passed({"gates": [row.to_dict() for row in rows]}, tmp_path)
     require_passed({"gates": [rows[1].to_dict()]}, tmp_path)
     require_passed({"gates": []}, tmp_path)
 

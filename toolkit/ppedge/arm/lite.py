@@ -41,6 +41,7 @@ _MAX_RELEASE, _MAX_MEMBERS = 4 << 30, 100_000  # bytes and files; the largest re
 _HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
             tarfile.SOLARIS_XHDTYPE)  # fmt: skip
 _MAX_HEADER = 1 << 20  # bytes
+_ARCHIVE = "Name a tar archive, or unpack it."
 _HINT = "Run `ppedge arm setup --lite DIR_OR_TARBALL` with a release of Paddle Lite for armlinux armv8."
 
 
@@ -219,10 +220,12 @@ def _unpack(archive: Path, folder: Path) -> Path:
                 if left < 0 or count >= _MAX_MEMBERS:
                     raise tarfile.ReadError(f"more than {_MAX_MEMBERS} files or {_MAX_RELEASE >> 30} GB")
                 tar.extract(member, folder, filter="data")
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RecursionError, ValueError, LookupError) as error:
+    except RecursionError as error:
+        raise PpedgeError(f"{archive}: cannot be unpacked (headers without end).", _ARCHIVE) from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, LookupError) as error:
         # Of what is no archive, tarfile tells in five lines what it tried.
         reason = "not a tar archive" if "\n" in str(error) else f"cannot be unpacked ({cut(str(error))})"
-        raise PpedgeError(f"{archive}: {reason}.", "Name a tar archive, or unpack it.") from error
+        raise PpedgeError(f"{archive}: {reason}.", _ARCHIVE) from error
     except OSError as error:
         raise MissingError(
             f"{archive}: cannot be unpacked ({error.strerror or error}).", f"Is there room in {folder.parent}?"

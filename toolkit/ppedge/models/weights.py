@@ -108,8 +108,8 @@ def load_weights(
         fresh: Names in the network that keep their values, whatever the state has for them.
 
     Raises:
-        PpedgeError: Names are missing or unexpected, shapes differ, or the two names of one parameter carry different
-            values. The network is unchanged then.
+        PpedgeError: Names are missing or unexpected, shapes differ, values are not finite, or the two names of one
+            parameter carry different values. The network is unchanged then.
     """
     target: dict[str, Tensor] = net.state_dict()
     unexpected = [key for key in state if key not in target]
@@ -154,10 +154,12 @@ def _set(
         if name in state and list(state[name].shape) != list(tensor.shape)
     ]
     torn = [names[0] for names in groups.values() if not _agree([state[name] for name in names if name in state])]
+    broken = [name for name in target if name in state and not np.isfinite(state[name]).all()]
     problems = [
         _list(missing, "missing"),
         _list([cut(name) for name in unexpected], "unexpected"),
         _list(shapes, "of another shape"),
+        _list(broken, "not finite"),
         _list(torn, "given twice with different values"),
     ]
     if any(problems):

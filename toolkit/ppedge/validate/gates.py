@@ -13,6 +13,9 @@ from ppedge.recipe.road import Gates
 from ppedge.validate.parity import Parity
 from ppedge.validate.spec_changes import Change
 
+SLIMMING = "slim.max_metric_drop"
+"""The gate that holds what slimming lost against the recipe's limit."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -63,6 +66,11 @@ def told(row: dict[str, Any]) -> str:
     return f"{row['gate']} {shown(row['value'])} {sign} {row['limit']:.6g} ({where}{note})"
 
 
+def key_of(row: dict[str, Any]) -> str:
+    """Return the recipe's key under which the limit of a row of the report stands."""
+    return SLIMMING if row["gate"] == SLIMMING else "validate.gates"
+
+
 def check_parity(gates: Gates, model: str, precision: str, cpu: str, parity: Parity) -> list[Row]:
     """Hold one model's parity against the limits that are set, and against those that always are.
 
@@ -110,7 +118,7 @@ def check_slimming(drop: Drop | None) -> list[Row]:
     if drop is None or drop.limit is None:
         return []
     note = f"{drop.metric} {drop.before:.4f} as trained, {drop.after:.4f} slimmed; {drop.note}"
-    return [Row("slim.max_metric_drop", "slim", None, drop.value, drop.limit, note, drop.by_chance)]
+    return [Row(SLIMMING, "slim", None, drop.value, drop.limit, note, drop.by_chance)]
 
 
 def check_spec(changed: Sequence[Change]) -> Row:

@@ -117,8 +117,9 @@ def require_passed(report: dict[str, Any], where: Path) -> None:
         told = "; ".join(gates.told(row) for row in failed)
         few = any(row["gate"] == "max_metric_drop" for row in failed)
         hint = "More pictures (--limit) narrow the interval of a metric's drop. " if few else ""
+        keys = dict.fromkeys(gates.key_of(row) for row in failed)
         raise GateError(
-            f"{where}: {len(failed)} gates failed: {told}.", f"{hint}See report.json, or change validate.gates."
+            f"{where}: {len(failed)} gates failed: {told}.", f"{hint}See report.json, or change {' and '.join(keys)}."
         )
 
 
