@@ -73,6 +73,10 @@ class TestReadJson:
         write_json(tmp_path / "x.json", value)
         assert read_json(tmp_path / "x.json") == value
 
+    def test_reads_escapes(self, tmp_path):
+        (tmp_path / "x.json").write_text('["\\u8f66", "\\ud83d\\ude00"]')
+        assert read_json(tmp_path / "x.json") == ["车", "\U0001f600"]
+
     @pytest.mark.parametrize("data", [b"", b'{"a": ', b"\xff", b"nonsense"])
     def test_damage_is_a_sentence(self, tmp_path, data):
         (tmp_path / "x.json").write_bytes(data)

@@ -128,6 +128,8 @@ def test_commands_say_it(ppedge_here, manifest, monkeypatch, tmp_path, arguments
         (f'{{"a": 1{"0" * 10_000}}}', "not JSON"),
         ("[" * 100_000, "not JSON"),
         ('{"a": "\\ud800', "not JSON"),
+        ('{"a": ["\\ud800"]}', "not JSON"),
+        ('{"\\udc00": 1}', "not JSON"),
         ("\x1b]0;x\x07", "not JSON"),
     ],
 )

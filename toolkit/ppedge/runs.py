@@ -78,10 +78,14 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        PpedgeError: The file is missing or is not JSON, or a number in it is not finite.
+        PpedgeError: The file is missing or is not JSON, a number in it is not finite, or a text is none.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite)
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+        if "\\u" in text:  # half of a surrogate pair, escaped, is no text and could never be written again
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except FileNotFoundError as error:
         raise PpedgeError(f"{path}: no such file.") from error
     except (ValueError, RecursionError) as error:
