@@ -213,3 +213,11 @@ def test_a_manifest_without_a_usable_specification_is_one_sentence(picture, tmp_
     manifest.write_text(json.dumps(value))
     assert ppedge(picture, "--det", damaged, *runs[2:]) == 2
     assert "manifest.json: the key model is missing or damaged" in capsys.readouterr().err
+
+
+def test_a_recogniser_with_other_classes_is_told_with_the_picture(runs, picture, tmp_path, capsys):
+    other = ModelSpec("rec", rec_preprocess=RecPreprocess(), characters=("车", "b"))
+    rec = make_run(tmp_path / "rec", other, save_rec)
+    assert ppedge(*runs[:2], "--rec", rec, picture) == 2
+    told = capsys.readouterr().err
+    assert f"{picture}: The recogniser gives probabilities of shape (3, 4), the character set has 3 classes." in told

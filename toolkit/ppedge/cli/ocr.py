@@ -103,7 +103,7 @@ def ocr(
                 say(f"ppedge: {error}", err=True)
                 failed = True
                 continue
-            lines = reader(image)
+            lines = _read(reader, path, image)
             if draw is not None:
                 # What has no boxes is refused to be drawn before anything is read.
                 _write_drawing(draw / names[path], image, cast("Sequence[Line | Outline]", lines))
@@ -115,6 +115,14 @@ def ocr(
         emit(results)
     if failed:
         raise typer.Exit(PpedgeError.exit_code)
+
+
+def _read(reader: Reader, path: Path, image: np.ndarray) -> Sequence[Line] | Sequence[Outline] | Sequence[Reading]:
+    """Read a picture; what goes wrong is told with its name."""
+    try:
+        return reader(image)
+    except PpedgeError as error:
+        raise type(error)(f"{path}: {error.message}", error.hint) from error
 
 
 def _check_asked(runs: dict[Task, Path | None], draw: Path | None) -> None:
