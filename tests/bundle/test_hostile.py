@@ -117,3 +117,9 @@ def test_a_tensor_that_unpacks_without_end(sample):
     assert tracemalloc.get_traced_memory()[1] < 64 << 20
     tracemalloc.stop()
     assert any("det_output.f32.gz: more than" in problem for problem in problems)
+
+
+def test_constants_of_any_length_are_shown_short(bundle, read):
+    reseal(bundle, put("pipeline", "upright_ratio", to="9" * 5000))
+    told = read()
+    assert "built with the constants {" in told and len(told) < len(str(bundle)) + 400

@@ -11,7 +11,7 @@ from ppedge.arm import lite
 from ppedge.artifacts import FORMS
 from ppedge.bundle.manifest import file_of, read_charset, read_manifest, twin_file
 from ppedge.engines import open_engine
-from ppedge.errors import SHOWN, MissingError, PpedgeError, cut
+from ppedge.errors import SHOWN, MissingError, PpedgeError, cut, shown
 from ppedge.ocr.db import GROWN_SIDE
 from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Pipeline, Recognizer
@@ -109,4 +109,4 @@ def _require_same_constants(folder: Path, value: dict[str, Any]) -> None:
     own = {"upright_ratio": UPRIGHT_RATIO, "same_line": SAME_LINE, "grown_side": GROWN_SIDE}
     found = {**value["pipeline"], "grown_side": value["models"]["det"]["postprocess"]["grown_side"]}
     if found != own:
-        raise PpedgeError(f"{folder}: built with the constants {found}, this ppedge has {own}.", _AGAIN)
+        raise PpedgeError(f"{folder}: built with the constants {shown(found)}, this ppedge has {shown(own)}.", _AGAIN)
