@@ -251,12 +251,14 @@ def test_a_signal_leaves_a_checkpoint(det_data, whole, tmp_path, number):
     assert outcome(tmp_path)[1:] == whole["det"][1:]
 
 
-def test_a_signal_in_the_last_step_ends_the_command_and_nothing_is_left_to_train(rec_data, tmp_path):
-    course = make_course(tiny_recipe("rec", rec_data, train={"epochs": 1, "max_steps": 1}), tmp_path)
+def test_a_signal_in_the_last_step_is_an_interruption_too(rec_data, tmp_path):
+    """What follows may be another course, as in slimming; going on has nothing left to do."""
+    recipe = tiny_recipe("rec", rec_data, train={"epochs": 1, "max_steps": 1})
+    course = make_course(recipe, tmp_path)
     course.trainee.after_step = lambda: os.kill(os.getpid(), signal.SIGTERM)
-    with pytest.raises(Interrupted, match="Interrupted at step 1 of 1"):  # what follows may be another course
+    with pytest.raises(Interrupted, match="Interrupted at step 1 of 1"):
         fit(course)
-    assert fit(make_course(course.task.recipe, tmp_path, resume=True)).steps == 1
+    assert fit(make_course(recipe, tmp_path, resume=True)).steps == 1
 
 
 def statistics(net):

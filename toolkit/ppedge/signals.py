@@ -21,13 +21,8 @@ def interrupt_on_signals() -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    ignore_sigterm()
-    raise KeyboardInterrupt
-
-
-def ignore_sigterm() -> None:
-    """Let further SIGTERMs pass, in this process alone: a command is ending already."""
     signal.signal(signal.SIGTERM, _pass)  # not SIG_IGN, which children would inherit
+    raise KeyboardInterrupt
 
 
 def _pass(number: int, frame: object) -> None:

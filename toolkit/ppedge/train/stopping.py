@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ppedge.signals import ignore_sigterm
-
 
 @contextmanager
 def stop_requests() -> Iterator[list[int]]:
@@ -28,5 +26,3 @@ def stop_requests() -> Iterator[list[int]]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-        if caught:
-            ignore_sigterm()
