@@ -33,7 +33,7 @@ def test_what_is_ignored_stays_ignored():
 
 def test_paddles_own_handler_is_kept_out():
     pytest.importorskip("paddle")
-    done = run("interrupt_on_signals()\nimport ppedge.models\nprint('there', flush=True)\n"
+    done = run("interrupt_on_signals()\nimport ppedge.train\nprint('there', flush=True)\n"
                "try: os.kill(os.getpid(), 15); time.sleep(60)\nexcept KeyboardInterrupt: print('caught')")  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "there\ncaught\n"), done.stderr
     assert "FatalError" not in done.stderr
@@ -45,7 +45,7 @@ class During:
         if name == "paddle.vision": os.kill(os.getpid(), 15)
 sys.meta_path.insert(0, During())
 interrupt_on_signals()
-try: import ppedge.models
+try: import ppedge.train
 except KeyboardInterrupt: print("paddle.vision" in sys.modules)
 """
 
@@ -60,6 +60,6 @@ def test_a_sigterm_while_paddle_is_imported_waits_for_its_end():
 def test_without_our_handler_a_sigterm_ends_the_process_without_a_stack():
     """As in the children that hold Paddle."""
     pytest.importorskip("paddle")
-    done = run("import ppedge.models\nos.kill(os.getpid(), 15)")
+    done = run("import ppedge.train\nos.kill(os.getpid(), 15)")
     assert done.returncode == -signal.SIGTERM
     assert "FatalError" not in done.stderr

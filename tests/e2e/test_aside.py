@@ -8,6 +8,7 @@ import yaml
 
 from ppedge.data.source import CHOSE_TOO
 from ppedge.data.synth import generate
+from ppedge.metrics.scores import RecMetric
 from ppedge.runs import Run, read_json, sha256
 from small import recipe_dict
 
@@ -34,12 +35,14 @@ def recipe(tmp_path, monkeypatch):
 
 @pytest.fixture
 def by_count(monkeypatch):
-    """A metric that says how many samples it was measured on."""
+    """A metric that says how many samples it was measured on, of a hundred."""
 
-    def metric(task, net, samples, **options):
-        return {"exact": len(samples) / 100, "ned": 0.5}
+    def measure(task, net, samples, **options):
+        metric = RecMetric()
+        metric.update(["right"] * len(samples) + ["wrong"] * (100 - len(samples)), ["right"] * 100)
+        return metric
 
-    monkeypatch.setattr("ppedge.train.task.Task.evaluate", metric)
+    monkeypatch.setattr("ppedge.train.task.Task.measure", measure)
 
 
 def test_test_reports_and_eval_chooses(ppedge_here, recipe, by_count):
