@@ -26,7 +26,7 @@ from ppedge.cost.predicted import TABLE, predict
 from ppedge.cost.terms import family_and_terms
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb
-from ppedge.runs import read_json, write_json
+from ppedge.storage import read_json, write_json
 
 KEPT = Path(__file__).with_name("cost_networks.json")
 GOAL = 0.05

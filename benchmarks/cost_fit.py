@@ -20,7 +20,7 @@ from scipy.optimize import nnls
 from ppedge.cost.operators import Operation
 from ppedge.cost.predicted import TABLE
 from ppedge.cost.terms import family_and_terms
-from ppedge.runs import read_json, write_json
+from ppedge.storage import read_json, write_json
 
 SMALL = 3000.0  # instructions below which an error hardly counts
 FOLDS = 5

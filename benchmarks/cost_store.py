@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.cost.operators import Operation
-from ppedge.runs import atomic_write
+from ppedge.storage import atomic_write
 
 
 def compact(op: Operation) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from cost_store import compact, write_rows
 from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import CORES, operations
 from ppedge.files.nb import read_nb
-from ppedge.runs import read_json
+from ppedge.storage import read_json
 
 POINTS = Path(__file__).with_name("cost_points.json")
 

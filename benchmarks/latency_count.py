@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ppedge.engines import open_engine
-from ppedge.runs import read_json, write_json
+from ppedge.storage import read_json, write_json
 from ppedge.validate.latency import DATA, EMULATED
 
 NETWORKS = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnet50", "squeezenet1_1")

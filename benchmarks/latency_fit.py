@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ppedge.runs import read_json, write_json
+from ppedge.storage import read_json, write_json
 from ppedge.validate.latency import DATA, milliseconds
 
 SHIPPED = "instructions + bytes"

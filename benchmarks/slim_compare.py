@@ -24,7 +24,8 @@ from ppedge.errors import GateError, PpedgeError
 from ppedge.metrics.accuracy import MAIN_METRIC
 from ppedge.process import death
 from ppedge.recipe.io import load_recipe
-from ppedge.runs import MANIFEST, RECIPE, Run, open_run, read_json, sha256, write_json
+from ppedge.runs import MANIFEST, RECIPE, Run, open_run
+from ppedge.storage import read_json, sha256, write_json
 
 FLOAT, OFFICIAL = "float, as trained", "float, official weights"
 WAYS = ("float", "fpgm", "fpgm+pact", "arm", "arm+pact", "arm+arm")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.recipe.road import Recipe, Suite
-from ppedge.runs import atomic_write
+from ppedge.storage import atomic_write
 
 PAGE = Path(__file__).with_name("recipes.md")
 HEAD = """# Recipes

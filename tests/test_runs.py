@@ -8,7 +8,8 @@ import pytest
 
 from ppedge import runs
 from ppedge.errors import Interrupted, PpedgeError
-from ppedge.runs import Run, atomic_write, newest_run, open_run, read_json, sha256, write_json
+from ppedge.runs import Run, newest_run, open_run
+from ppedge.storage import atomic_write, read_json, sha256, write_json
 
 
 def finish(run, stage, text="data", force=False, parent=None):

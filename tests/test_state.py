@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ppedge.errors import SHOWN, PpedgeError
-from ppedge.runs import MANIFEST, Run, read_json
+from ppedge.runs import MANIFEST, Run
+from ppedge.storage import read_json
 from ppedge.validate.report import read_report
 
 SUM = "0" * 64

@@ -8,7 +8,7 @@ from ppedge.bundle import android
 from ppedge.bundle.elf import read_elf
 from ppedge.cli.main import main
 from ppedge.errors import PpedgeError
-from ppedge.runs import sha256
+from ppedge.storage import sha256
 
 
 def elf(bits=64, machine=183, alignments=(16384, 16384), kind=3, needed=(), strings_at=0x1000):

@@ -14,7 +14,8 @@ from ppedge.bundle.pictures import MAX_SIDE, bounded, cut_off, golden_pictures, 
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
 from ppedge.recipe.road import Recipe
-from ppedge.runs import Run, read_json, sha256
+from ppedge.runs import Run
+from ppedge.storage import read_json, sha256
 from small import recipe_dict
 
 QUAD = np.float32([[2, 2], [30, 2], [30, 10], [2, 10]])

@@ -19,7 +19,7 @@ from ppedge.ocr.db import boxes_from_map
 from ppedge.ocr.geometry import crop_quad, reading_order
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.preprocess import prepare_rec
-from ppedge.runs import read_json
+from ppedge.storage import read_json
 
 
 @pytest.fixture

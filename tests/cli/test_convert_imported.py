@@ -11,7 +11,8 @@ import yaml
 from ppedge.arm import sysroot
 from ppedge.process import run_child
 from ppedge.recipe.io import load_recipe
-from ppedge.runs import Run, sha256
+from ppedge.runs import Run
+from ppedge.storage import sha256
 from small import make_data
 
 TINY = Path(__file__).parents[1] / "convert" / "tiny.py"

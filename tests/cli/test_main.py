@@ -12,7 +12,8 @@ from ppedge import __version__
 from ppedge.cli import main as door
 from ppedge.cli.main import COMMANDS, explain, main
 from ppedge.errors import GateError, MissingError, PpedgeError
-from ppedge.runs import Run, write_json
+from ppedge.runs import Run
+from ppedge.storage import write_json
 from small import make_data, recipe_dict
 
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from ppedge.data.synth import generate
-from ppedge.runs import Run, read_json
+from ppedge.runs import Run
+from ppedge.storage import read_json
 from small import recipe_dict
 
 SAID = "warning: training and evaluation pictures come from different distributions"

@@ -8,7 +8,7 @@ from rapidocr_onnxruntime import RapidOCR
 from ppedge.convert.onnx_file import set_characters
 from ppedge.engines import open_engine
 from ppedge.ocr.charset import Charset
-from ppedge.runs import sha256
+from ppedge.storage import sha256
 from tiny_onnx import save_rec
 
 ort = pytest.importorskip("onnxruntime")

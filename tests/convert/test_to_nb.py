@@ -11,7 +11,7 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb import read_nb, summary
 from ppedge.process import run_child
-from ppedge.runs import sha256
+from ppedge.storage import sha256
 
 LITE_X86 = """
 import sys

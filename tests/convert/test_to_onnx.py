@@ -4,7 +4,7 @@ import pytest
 from ppedge.convert.onnx import check, load_cases, to_onnx
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.runs import sha256
+from ppedge.storage import sha256
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ppedge.convert import export
-from ppedge.runs import write_json
+from ppedge.storage import write_json
 
 import paddle  # isort: skip - export's import of zlib must come first
 import paddle.nn.functional as F  # isort: skip

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import yaml
 
-from ppedge.runs import RESUMED_FROM, STAGES, sha256
+from ppedge.runs import RESUMED_FROM, STAGES
+from ppedge.storage import sha256
 from small import make_data, recipe_dict
 
 PR_SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>: orphans become children of this process

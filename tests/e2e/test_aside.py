@@ -9,7 +9,8 @@ import yaml
 from ppedge.data.source import CHOSE_TOO
 from ppedge.data.synth import generate
 from ppedge.metrics.scores import RecMetric
-from ppedge.runs import Run, read_json, sha256
+from ppedge.runs import Run
+from ppedge.storage import read_json, sha256
 from small import recipe_dict
 
 SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "freeze_bn": True}

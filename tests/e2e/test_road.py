@@ -14,7 +14,8 @@ from ppedge.convert.lite import to_nb
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb, summary
 from ppedge.process import run_module
-from ppedge.runs import MANIFEST, STAGES, Run, read_json, sha256
+from ppedge.runs import MANIFEST, STAGES, Run
+from ppedge.storage import read_json, sha256
 from small import make_data, recipe_dict
 
 SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3, "freeze_bn": True}

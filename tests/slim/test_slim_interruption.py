@@ -17,10 +17,11 @@ from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.progress import Reporter
 from ppedge.recipe.io import as_written, load_recipe
-from ppedge.runs import Run, write_json
+from ppedge.runs import Run
 from ppedge.slim import interruption
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.stage import run_slim
+from ppedge.storage import write_json
 from ppedge.train.loop import fit
 from ppedge.train.stage import run_train
 

@@ -19,11 +19,12 @@ from ppedge.models.weights import read_pdparams, state_of
 from ppedge.progress import Reporter
 from ppedge.recipe.io import as_written, load_recipe, save
 from ppedge.recipe.road import Convert
-from ppedge.runs import MANIFEST, Run, read_json, sha256, write_json
+from ppedge.runs import MANIFEST, Run
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
 from ppedge.slim.stage import run_slim
+from ppedge.storage import read_json, sha256, write_json
 from ppedge.train.stage import run_train
 from ppedge.train.task import Task
 

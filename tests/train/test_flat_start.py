@@ -10,7 +10,7 @@ import pytest
 from ppedge.errors import Interrupted
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.recipe.losses import NET
-from ppedge.runs import sha256
+from ppedge.storage import sha256
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.losses.table import build_loss

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ppedge.models.weights import read_pdparams
-from ppedge.runs import sha256
+from ppedge.storage import sha256
 from small import recipe_dict
 
 PPEDGE = [sys.executable, "-m", "ppedge"]

@@ -11,7 +11,7 @@ from ppedge.errors import Interrupted, PpedgeError
 from ppedge.metrics.accuracy import RANKING
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter
-from ppedge.runs import sha256
+from ppedge.storage import sha256
 from ppedge.train import checkpoint, loop
 from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
 from ppedge.train.task import Task

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ppedge.runs import read_json
+from ppedge.storage import read_json
 from ppedge.validate import latency
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks/latency_fit.py"

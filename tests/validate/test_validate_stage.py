@@ -15,7 +15,8 @@ from ppedge.engines import open_engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.progress import Reporter
 from ppedge.recipe.io import save
-from ppedge.runs import Run, read_json
+from ppedge.runs import Run
+from ppedge.storage import read_json
 from ppedge.validate import stage
 from small import make_data, tiny_recipe
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ppedge.errors import MissingError
 from ppedge.process import run_child
-from ppedge.runs import swap_in
 from ppedge.scratch import sweep, temporary
+from ppedge.storage import swap_in
 from ppedge.trust import make_own, name_sum, require_own, seal
 
 Progress = Callable[[str], None]

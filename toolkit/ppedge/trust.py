@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from ppedge.errors import MissingError, PpedgeError
-from ppedge.runs import read_json, sha256, write_json
+from ppedge.storage import read_json, sha256, write_json
 
 SUMS = "sums.json"
 """In a sealed folder: what every file in it is, by its path there."""

@@ -19,7 +19,7 @@ from fuzz.contract import Files, Target, command
 from fuzz.mutations import NAMES, damaged, renamed
 from ppedge.convert import onnx_file
 from ppedge.errors import PpedgeError
-from ppedge.runs import write_json
+from ppedge.storage import write_json
 
 _NB = Path(ppedge.arm.__file__).with_name("selftest.nb")
 _NAMES = [

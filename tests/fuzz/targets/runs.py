@@ -24,7 +24,8 @@ from fuzz.files import read_files
 from fuzz.mutations import damaged
 from fuzz.trees import altered_json, json_text
 from ppedge.recipe.io import load_recipe, save
-from ppedge.runs import Run, write_json
+from ppedge.runs import Run
+from ppedge.storage import write_json
 from small import tiny_recipe
 
 _STAGES = ("train", "slim", "convert", "validate")

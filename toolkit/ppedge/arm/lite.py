@@ -26,8 +26,8 @@ from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import Progress, cache_base, cache_root, locked
 from ppedge.errors import MissingError, PpedgeError, cut
 from ppedge.process import run_child
-from ppedge.runs import read_state, sha256, swap_in, write_json
 from ppedge.scratch import scratch, sweep, temporary
+from ppedge.storage import read_state, sha256, swap_in, write_json
 from ppedge.trust import SUMS, damage, require_own, seal
 
 RUNNER_SOURCE = Path(__file__).with_name("lite_runner.cc")

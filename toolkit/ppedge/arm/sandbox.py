@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.errors import MissingError
-from ppedge.runs import read_json
+from ppedge.storage import read_json
 
 
 @dataclass(frozen=True)

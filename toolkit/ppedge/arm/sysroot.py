@@ -30,7 +30,7 @@ from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import Progress, built_once, cache_base, cache_root, say
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
-from ppedge.runs import write_json
+from ppedge.storage import write_json
 from ppedge.trust import SUMS, damage, require_own, seal
 
 LAYOUT = 1

@@ -17,7 +17,7 @@ from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.manifest import is_bundle
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
-from ppedge.runs import atomic_write, read_json, sha256, write_json
+from ppedge.storage import atomic_write, read_json, sha256, write_json
 
 ABI = "arm64-v8a"
 ASSETS = Path("app/src/main/assets/bundle")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
-from ppedge.runs import swap_in
+from ppedge.storage import swap_in
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from ppedge.ocr.db import Box
 from ppedge.ocr.direction import turn
 from ppedge.ocr.geometry import crop_quad, reading_order
 from ppedge.ocr.pipeline import Classifier, Detector, Recognizer
-from ppedge.runs import write_json
+from ppedge.storage import write_json
 
 PICTURE = "picture.png"
 CASE = "golden.json"

@@ -24,8 +24,9 @@ from ppedge.ocr.charset import Charset
 from ppedge.ocr.db import GROWN_SIDE
 from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
 from ppedge.ocr.spec import ModelSpec
-from ppedge.runs import MANIFEST, read_json, sha256
+from ppedge.runs import MANIFEST
 from ppedge.state import checked
+from ppedge.storage import read_json, sha256
 
 SCHEMA = 1
 TASKS = ("det", "rec", "cls")

@@ -16,7 +16,8 @@ from ppedge.ocr.db import GROWN_SIDE
 from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Pipeline, Recognizer
 from ppedge.ocr.spec import ModelSpec
-from ppedge.runs import MANIFEST, sha256
+from ppedge.runs import MANIFEST
+from ppedge.storage import sha256
 
 
 def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pipeline:

@@ -10,7 +10,8 @@ from typing import Any
 from ppedge.artifacts import nb
 from ppedge.data.source import shipped_spec
 from ppedge.errors import PpedgeError
-from ppedge.runs import MANIFEST, Run, open_run, sha256
+from ppedge.runs import MANIFEST, Run, open_run
+from ppedge.storage import sha256
 
 PRECISIONS = ("int8", "fp32")
 """In the order of preference."""

@@ -14,7 +14,8 @@ from ppedge.bundle.manifest import GOLDEN, SCHEMA, file_of, read_charset, read_u
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb
 from ppedge.ocr.image_file import read_image
-from ppedge.runs import MANIFEST, read_json, sha256
+from ppedge.runs import MANIFEST
+from ppedge.storage import read_json, sha256
 
 _MAX_TENSOR = 1 << 30
 _BLOCK = 1 << 20

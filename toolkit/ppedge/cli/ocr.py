@@ -216,7 +216,7 @@ def _write_drawing(path: Path, image: np.ndarray, lines: Sequence[Line | Outline
     import cv2
 
     from ppedge.ocr.draw import draw_lines
-    from ppedge.runs import atomic_write
+    from ppedge.storage import atomic_write
 
     _, data = cv2.imencode(".png", draw_lines(image, lines))
     with atomic_write(path) as file:

@@ -29,7 +29,8 @@ from paddle.utils import unique_name
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.recipe.sizes import case_shapes, exported_shape, line_height
-from ppedge.runs import Run, atomic_write, write_json
+from ppedge.runs import Run
+from ppedge.storage import atomic_write, write_json
 
 Task = Literal["det", "rec", "cls"]
 Case = tuple[np.ndarray, np.ndarray]

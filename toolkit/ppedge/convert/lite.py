@@ -18,8 +18,8 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
 from ppedge.process import run_child
-from ppedge.runs import atomic_write
 from ppedge.scratch import scratch
+from ppedge.storage import atomic_write
 
 Precision = Literal["fp32", "fp16", "int8"]
 

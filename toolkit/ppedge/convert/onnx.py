@@ -15,8 +15,8 @@ from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.process import run_child
-from ppedge.runs import atomic_write
 from ppedge.scratch import scratch
+from ppedge.storage import atomic_write
 
 INT8_TOLERANCE, LEAST_OUTPUT = 0.3, 0.01
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_module
-from ppedge.runs import atomic_write, read_json, write_json
 from ppedge.scratch import scratch
+from ppedge.storage import atomic_write, read_json, write_json
 
 if TYPE_CHECKING:
     from onnx import GraphProto, TensorProto

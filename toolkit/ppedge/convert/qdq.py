@@ -27,7 +27,7 @@ import onnx
 from onnx import NodeProto, helper, numpy_helper
 
 from ppedge.errors import PpedgeError
-from ppedge.runs import atomic_write
+from ppedge.storage import atomic_write
 
 LEVELS = 127
 OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1, "MatMul": 1}

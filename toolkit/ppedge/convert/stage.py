@@ -23,8 +23,9 @@ from ppedge.recipe.io import save
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
-from ppedge.runs import RECIPE, Run, read_json
+from ppedge.runs import RECIPE, Run
 from ppedge.scratch import scratch
+from ppedge.storage import read_json
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import paddle
 
 from ppedge.errors import PpedgeError
 from ppedge.recipe.io import load_recipe
-from ppedge.runs import Run, write_json
+from ppedge.runs import Run
 from ppedge.slim.network import load_float, load_quantized
+from ppedge.storage import write_json
 from ppedge.train.task import Task
 
 _WRAPPED = "._layer."  # where PaddleSlim puts a quantized layer

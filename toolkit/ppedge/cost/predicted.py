@@ -10,7 +10,7 @@ from typing import Any
 from ppedge.cost.operators import CORES, Operation
 from ppedge.cost.terms import family_and_terms
 from ppedge.errors import PpedgeError
-from ppedge.runs import read_json
+from ppedge.storage import read_json
 
 TABLE = Path(__file__).with_name("table.json")
 

@@ -16,8 +16,9 @@ from ppedge.cost.shapes import Shape
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
-from ppedge.runs import Run, read_json
+from ppedge.runs import Run
 from ppedge.scratch import scratch
+from ppedge.storage import read_json
 
 
 def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:

@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from ppedge.data.lookup import Lookup, read_label_file
 from ppedge.data.regions import Polygon, RegionError, can_be_cut_out, polygon_of, quad_of
-from ppedge.runs import atomic_write
+from ppedge.storage import atomic_write
 
 _MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
 """Byte-order marks: files that are put together have them at the beginning of a line within."""

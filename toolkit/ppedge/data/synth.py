@@ -20,7 +20,7 @@ from ppedge.data.scenes import Content, render_scene
 from ppedge.data.texts import line_text, plate_text
 from ppedge.errors import PpedgeError
 from ppedge.recipe.data import Data
-from ppedge.runs import read_json, write_json
+from ppedge.storage import read_json, write_json
 
 Kind = Literal["plates", "words", "scenes"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ppedge.errors import PpedgeError, cut, shown
 from ppedge.models import pickled
-from ppedge.runs import atomic_write
+from ppedge.storage import atomic_write
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn

@@ -17,7 +17,7 @@ from ppedge.recipe.base import foreign_keys, leave_out_foreign
 from ppedge.recipe.road import Recipe, Suite
 from ppedge.recipe.text import MAX_BYTES, MistakeError, parse
 from ppedge.recipe.upgrade import MOVED, upgraded
-from ppedge.runs import atomic_write
+from ppedge.storage import atomic_write
 
 Model = TypeVar("Model", bound=BaseModel)
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")

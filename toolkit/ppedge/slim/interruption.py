@@ -18,10 +18,11 @@ from ppedge.models.weights import state_of, write_pdparams
 from ppedge.recipe.compare import require_same
 from ppedge.recipe.io import load_recipe, save
 from ppedge.recipe.road import Recipe
-from ppedge.runs import MANIFEST, RECIPE, RESUMED_FROM, Run, read_state, sha256, write_json
+from ppedge.runs import MANIFEST, RECIPE, RESUMED_FROM, Run
 from ppedge.slim.context import Findings, Stage
 from ppedge.slim.network import rebuilt
 from ppedge.slim.plan import Plan
+from ppedge.storage import read_state, sha256, write_json
 from ppedge.train.stage import stage_inputs
 
 CUT = "cut"

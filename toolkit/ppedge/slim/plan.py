@@ -17,9 +17,9 @@ from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from ppedge.errors import PpedgeError
-from ppedge.runs import read_state, write_json
 from ppedge.slim.channels.groups import Group
 from ppedge.slim.rewrites import HINT, KINDS, Rewrite, apply_rewrite, layer_at, put_at
+from ppedge.storage import read_state, write_json
 
 SCHEMA = 2
 _Side = Annotated[int, Field(ge=0, le=1 << 20)]

@@ -11,7 +11,6 @@ from ppedge.models.network import Network, copy_of
 from ppedge.models.weights import state_of
 from ppedge.progress import roughly
 from ppedge.recipe.sizes import trace_shape
-from ppedge.runs import write_json
 from ppedge.slim import domain
 from ppedge.slim.arm.distill import Distillation
 from ppedge.slim.arm.slimming import ArmSlimming
@@ -21,6 +20,7 @@ from ppedge.slim.channels.sensitivity import choose, measure, trial_counts
 from ppedge.slim.context import Stage, batches, train_course
 from ppedge.slim.interruption import cut_network, keep, kept_plan
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.storage import write_json
 from ppedge.train.trainees.base import Trainee
 
 SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"

@@ -14,12 +14,12 @@ from ppedge.errors import PpedgeError
 from ppedge.metrics.scores import Metric
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
-from ppedge.runs import write_json
 from ppedge.slim.arm.distill import Distillation
 from ppedge.slim.context import Stage, batches, train_course
 from ppedge.slim.int8 import pact
 from ppedge.slim.int8.precision import Choice, choose_precisions
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.storage import write_json
 from ppedge.train.loop import BEST
 
 QUANTIZATION, CLIPS = "quantization.json", "clips.json"

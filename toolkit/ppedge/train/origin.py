@@ -21,7 +21,8 @@ from ppedge.ocr.charset import BUILT_IN, Charset
 from ppedge.recipe.compare import Difference, flat, written
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
-from ppedge.runs import MANIFEST, RECIPE, read_json, sha256
+from ppedge.runs import MANIFEST, RECIPE
+from ppedge.storage import read_json, sha256
 
 # Of the sections that a network's input depends on, the keys that weights are trained with.
 _LEARNED = ("mean", "std", "height")

@@ -18,8 +18,9 @@ from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
 from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
-from ppedge.runs import Run, read_json
+from ppedge.runs import Run
 from ppedge.scratch import scratch
+from ppedge.storage import read_json
 from ppedge.validate.blame import Road, blame
 
 BLAME_SAMPLES = {"det": 4, "rec": 16, "cls": 16}

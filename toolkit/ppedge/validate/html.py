@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppedge.runs import atomic_write
+from ppedge.storage import atomic_write
 from ppedge.validate.charts import Bar, Point, bar_chart, scatter
 from ppedge.validate.gates import shown
 from ppedge.validate.html_models import drawings_of, model_part, model_title, precision_words

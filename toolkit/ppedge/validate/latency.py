@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ppedge.runs import read_json
+from ppedge.storage import read_json
 
 DATA = Path(__file__).with_name("latency.json")
 EMULATED = ("cortex-a53", "cortex-a72", "cortex-a76")

@@ -31,9 +31,10 @@ import paddle
 from ppedge.errors import PpedgeError
 from ppedge.metrics.tensors import TensorStatistics, finite
 from ppedge.recipe.io import load_recipe
-from ppedge.runs import Run, write_json
+from ppedge.runs import Run
 from ppedge.slim.int8.pact import QUANTIZED
 from ppedge.slim.network import load_float, load_quantized, load_unquantized
+from ppedge.storage import write_json
 from ppedge.train.task import Task
 
 Hook = Callable[[paddle.nn.Layer, tuple[paddle.Tensor, ...], paddle.Tensor], None]

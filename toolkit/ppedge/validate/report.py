@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
-from ppedge.runs import Run, read_state
+from ppedge.runs import Run
+from ppedge.storage import read_state
 
 REPORT = "report.json"
 

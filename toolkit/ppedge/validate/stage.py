@@ -30,7 +30,8 @@ from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size
-from ppedge.runs import Run, versions, write_json
+from ppedge.runs import Run, versions
+from ppedge.storage import write_json
 from ppedge.validate import gates, latency, side_by_side
 from ppedge.validate.adb import Phone
 from ppedge.validate.differences import MOST_DRAWN, report_differences
