@@ -8,7 +8,8 @@ import pytest
 
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, write_pdparams
-from ppedge.train.loop import LAST, METRICS, Course, fit
+from ppedge.train.course import LAST, METRICS, Course
+from ppedge.train.loop import fit
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
@@ -49,8 +50,8 @@ DAMAGE = {
     "half a step": change_to(STEP, 1.5),
     "beyond the end": change_to(STEP, 3),
     "best beyond": change_to("position/best_step", 3),
-    "best is not a number": change_to("position/best", np.nan),
-    "best is infinite": change_to("position/best", np.inf),
+    "infinite": change_to(STEP, np.inf),
+    "of an earlier version": change_to("position/best", 0.5),
     "a longer log": change_to("position/metrics_bytes", 1 << 40),
     "a fingerprint of numbers": change_to(FINGERPRINT, [0.5, 1.5]),
     "a fingerprint that is no text": change_to(FINGERPRINT, np.array([255, 0], np.uint8)),

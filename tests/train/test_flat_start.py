@@ -11,7 +11,8 @@ from ppedge.errors import Interrupted
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.recipe.losses import NET
 from ppedge.storage import sha256
-from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.course import BEST, LAST, METRICS, Course
+from ppedge.train.loop import fit
 from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.losses.table import build_loss
 from ppedge.train.task import Task

@@ -10,7 +10,8 @@ from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.slim.channels.groups import trace
 from ppedge.storage import sha256
-from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.course import BEST, LAST, METRICS, Course
+from ppedge.train.loop import fit
 from ppedge.train.losses.base import Term, TotalLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
 from ppedge.train.recorder import Recorder

@@ -13,7 +13,7 @@ from ppedge.runs import Run
 from ppedge.slim.int8.pact import calibrate, quantize
 from ppedge.slim.network import PLAN, PRUNED
 from ppedge.slim.plan import Plan
-from ppedge.train.loop import BEST
+from ppedge.train.course import BEST
 from ppedge.train.task import Task
 from ppedge.validate.explain import LAYER_SAMPLES, layer_lines, layer_table
 from ppedge.validate.layers import layer_table as compare_layers

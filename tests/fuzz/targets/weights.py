@@ -22,7 +22,7 @@ _TABLE = {
     "count": np.array(3, np.int64),
 }
 _POSITION = {
-    "step": np.array(4), "best": np.array(0.5), "best_step": np.array(2), "metrics_bytes": np.array(100),
+    "step": np.array(4), "best_step": np.array(2), "metrics_bytes": np.array(100),
     "fingerprint": np.frombuffer(b"0123abcd", np.uint8),
 }  # fmt: skip
 _STATE = {
@@ -84,7 +84,7 @@ def _resume(folder: Path) -> None:
     from ppedge.train.checkpoint import read
 
     position = read(folder / _CHECKPOINT).position
-    if not (isinstance(position.step, int) and position.step >= 0 and position.best == position.best):
+    if not (isinstance(position.step, int) and position.step >= 0):
         raise WrongResultError(f"a training cannot go on from {position}")
 
 

@@ -18,7 +18,8 @@ from ppedge.recipe.road import Recipe
 from ppedge.recipe.train import Schedule
 from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
-from ppedge.train.loop import METRICS, Course, fit
+from ppedge.train.course import METRICS, Course
+from ppedge.train.loop import fit
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 

@@ -13,7 +13,7 @@ from ppedge.models.weights import load_weights, read_pdparams
 from ppedge.runs import Run
 from ppedge.slim.int8.pact import quantize, without_clips, without_quantizers
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.train.loop import BEST
+from ppedge.train.course import BEST
 from ppedge.train.task import Task
 
 PLAN, PRUNED = "plan.json", "pruned.pdparams"

@@ -20,7 +20,7 @@ from ppedge.slim.int8 import pact
 from ppedge.slim.int8.precision import Choice, choose_precisions
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.storage import write_json
-from ppedge.train.loop import BEST
+from ppedge.train.course import BEST
 
 QUANTIZATION, CLIPS = "quantization.json", "clips.json"
 MAX_ERROR = {"det": None, "rec": 4e-4, "cls": 4e-4}

@@ -24,7 +24,7 @@ from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan
 from ppedge.slim.pruning import arm_slimming, pruned
 from ppedge.slim.quantizing import calibration_of, choose_precision, quantize_and_train
-from ppedge.train.loop import BEST
+from ppedge.train.course import BEST
 from ppedge.train.stage import measured_on, read_test, stage_inputs
 from ppedge.train.task import Task
 

@@ -31,8 +31,7 @@ class Position:
 
     Attributes:
         step: Steps done.
-        best: Best value of the main metric so far, -1 before the first evaluation.
-        best_step: Where it was reached.
+        best_step: Where the best evaluation so far was made.
         metrics_bytes: Length of metrics.jsonl; what a killed process wrote after that is cut off.
         fingerprint: Of the data and settings that the steps depend on.
     """
@@ -40,7 +39,6 @@ class Position:
     __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012 - pydantic's, not a field
 
     step: Annotated[int, Field(ge=0)] = 0
-    best: Annotated[float, Field(ge=-1)] = -1.0
     best_step: Annotated[int, Field(ge=0)] = 0
     metrics_bytes: Annotated[int, Field(ge=0)] = 0
     fingerprint: str = ""

@@ -6,10 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,76 +18,15 @@ from ppedge.errors import Interrupted, PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
-from ppedge.progress import Reporter, Step
-from ppedge.recipe.train import Schedule
-from ppedge.runs import RESUMED_FROM
+from ppedge.progress import Step
 from ppedge.train import checkpoint
 from ppedge.train.batches import Batches, steps_per_epoch
 from ppedge.train.checkpoint import Position
+from ppedge.train.course import BEST, LAST, METRICS, Course, Result
 from ppedge.train.loader import load
 from ppedge.train.log import ANEW, evaluations
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
-from ppedge.train.task import Task
-from ppedge.train.trainees.base import Trainee
-
-BEST, LAST, METRICS = "best.pdparams", RESUMED_FROM["train"], "metrics.jsonl"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a course of training came to.
-
-    Attributes:
-        first: Metrics of the first evaluation; with ``evaluate_first``, those of the network as it came. Empty in all
-            but the first of several processes.
-        best: Metrics of the best evaluation; likewise.
-        steps: Steps of the whole course.
-        seconds: Time of this process alone.
-    """
-
-    first: dict[str, float]
-    best: dict[str, float]
-    steps: int
-    seconds: float
-
-
-@dataclass
-class Course:
-    """All that one course of training depends on.
-
-    Attributes:
-        title: For the progress bar: ``train``, ``fine-tune``, ``QAT``.
-        trainee: What is trained; at the end its network holds the best weights.
-        task: The data, and how the network is measured.
-        schedule: Epochs, rates, intervals.
-        train: Samples to train on.
-        eval: Samples to evaluate on.
-        folder: Where best.pdparams, last.ckpt and metrics.jsonl go.
-        workers: Processes that prepare batches.
-        amp: Mixed precision.
-        resume: Go on from ``folder``'s last.ckpt if there is one.
-        evaluate_first: Measure the network as it came; if every later evaluation is worse, it stays as it came.
-        reporter: Progress.
-    """
-
-    title: str
-    trainee: Trainee
-    task: Task
-    schedule: Schedule
-    train: Sequence[Any]
-    eval: Sequence[Any]
-    folder: Path
-    workers: int = 0
-    amp: bool = False
-    resume: bool = False
-    evaluate_first: bool = False
-    reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
-
-    @property
-    def seed(self) -> int:
-        """The recipe's seed."""
-        return self.task.recipe.seed
 
 
 def fit(course: Course) -> Result:
@@ -274,7 +210,7 @@ class _Fit:
         self.trainee.train()
         best = evaluations(course.folder / METRICS).get(position.best_step)
         if best is None or course.task.rank(metrics) >= course.task.rank(best):
-            position.best, position.best_step = metrics[course.task.main_metric], position.step
+            position.best_step = position.step
             write_pdparams(course.folder / BEST, state_of(self.trainee.net))
         seconds = round(time.monotonic() - began, 2)
         self._log({"step": position.step, "eval": metrics, "seconds": seconds, **self.trainee.log()})

@@ -19,7 +19,8 @@ from ppedge.recipe.io import load_recipe, save
 from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
 from ppedge.train.columns import require_columns
-from ppedge.train.loop import BEST, LAST, METRICS, Course, fit
+from ppedge.train.course import BEST, LAST, METRICS, Course
+from ppedge.train.loop import fit
 from ppedge.train.start import start_weights
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
@@ -55,14 +56,8 @@ def run_train(
         PpedgeError: Bad data or weights, an earlier result without ``force``, a checkpoint of other settings, or an
             interruption.
     """
-    began, checkpoint = time.monotonic(), run.partial("train") / LAST
-    if run.interrupted("train") and not (resume or force):
-        raise PpedgeError(
-            f"{checkpoint}: an interrupted training lies there.", "Go on with --resume, or start anew with --force."
-        )
-    if resume and checkpoint.is_file() and (checkpoint.parent / RECIPE).is_file():
-        then = load_recipe(checkpoint.parent / RECIPE)
-        require_same(recipe, then, str(checkpoint), "was written", "start anew with --force", NOT_THE_COURSE)
+    began = time.monotonic()
+    _check_attempt(recipe, run, resume=resume, force=force)
     check_files(recipe)
     task = Task(recipe)
     train, skipped = task.samples("train", skip_bad=skip_bad, say=reporter.say)
@@ -81,8 +76,7 @@ def run_train(
         if first:
             save(recipe, folder / RECIPE)
         trainee = build_trainee(task, net, reporter.say)
-        dataset = task.dataset(train)
-        if isinstance(dataset, RecDataset):
+        if isinstance(dataset := task.dataset(train), RecDataset):
             require_columns(task, trainee, dataset, reporter.say)
         course = Course(
             "train", trainee, task, recipe.train, train, evaluation, folder,
@@ -110,6 +104,22 @@ def run_train(
             seconds=round(time.monotonic() - began, 1),
         )
     return metrics
+
+
+def _check_attempt(recipe: Recipe, run: Run, *, resume: bool, force: bool) -> None:
+    """Look at what an interrupted attempt has left.
+
+    Raises:
+        PpedgeError: There is something, and nothing is said of it; or it was begun with other settings.
+    """
+    checkpoint = run.partial("train") / LAST
+    if run.interrupted("train") and not (resume or force):
+        raise PpedgeError(
+            f"{checkpoint}: an interrupted training lies there.", "Go on with --resume, or start anew with --force."
+        )
+    if resume and checkpoint.is_file() and (checkpoint.parent / RECIPE).is_file():
+        then = load_recipe(checkpoint.parent / RECIPE)
+        require_same(recipe, then, str(checkpoint), "was written", "start anew with --force", NOT_THE_COURSE)
 
 
 def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | None:
