@@ -1,6 +1,9 @@
 """Code in the cache folder: another user's is not touched, and what was damaged is noticed."""
 
+import grp
 import os
+import pwd
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +58,7 @@ def test_a_damaged_library_is_built_anew(library, capsys, harm):
 @pytest.mark.parametrize("place", ["base", "root", "library"])
 @pytest.mark.parametrize("harm", ["owner", 0o777, 0o775])
 def test_no_code_is_taken_from_what_others_may_write(library, cache, monkeypatch, place, harm):
+    monkeypatch.setattr(grp, "getgrgid", lambda group: SimpleNamespace(gr_mem=["mallory"]))
     path = {"base": cache.parent, "root": cache, "library": library()}[place]
     give_away(path, monkeypatch) if harm == "owner" else path.chmod(harm)
     with pytest.raises(UntrustedError) as caught:
@@ -62,6 +66,14 @@ def test_no_code_is_taken_from_what_others_may_write(library, cache, monkeypatch
     assert caught.value.exit_code == 3
     assert str(path if harm != "owner" or os.geteuid() == 0 else "") in caught.value.message
     assert "XDG_CACHE_HOME" in caught.value.hint
+
+
+def test_a_group_of_this_user_alone_is_nobody_else(library, cache, monkeypatch):
+    """Debian gives each user one, and Ubuntu lets it write by default."""
+    monkeypatch.setattr(grp, "getgrgid", lambda group: SimpleNamespace(gr_mem=[]))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [pwd.getpwuid(os.geteuid())])
+    cache.parent.chmod(0o775)
+    assert library().is_file()
 
 
 def test_a_sticky_folder_above_is_as_good_as_ones_own(library, cache):

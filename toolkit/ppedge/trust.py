@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -38,9 +40,19 @@ def require_own(path: Path, base: Path) -> None:
             continue
         if found.st_uid not in (0, os.geteuid()):
             raise _untrusted(place, f"belongs to another user (uid {found.st_uid})")
+        by_group = found.st_mode & stat.S_IWGRP and not _of_this_user_alone(found.st_gid)
         # In a sticky folder, such as /tmp, nobody can replace what is another's.
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+        if (by_group or found.st_mode & stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
             raise _untrusted(place, "may be written to by others")
+
+
+def _of_this_user_alone(group: int) -> bool:
+    """Whether nobody else is in a group: many systems give each user one, and let it write to the user's files."""
+    try:
+        members = {*grp.getgrgid(group).gr_mem, *(one.pw_name for one in pwd.getpwall() if one.pw_gid == group)}
+        return members <= {pwd.getpwuid(os.geteuid()).pw_name, "root"}
+    except KeyError:  # a group or user that the system does not know
+        return False
 
 
 def _untrusted(place: Path, why: str) -> UntrustedError:
