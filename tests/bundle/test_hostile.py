@@ -9,6 +9,7 @@ import pytest
 from ppedge.bundle import reading
 from ppedge.bundle.manifest import file_entry, sealed
 from ppedge.bundle.verify import verify_bundle
+from ppedge.errors import shown
 
 
 def reseal(folder, change):
@@ -63,7 +64,7 @@ def test_a_file_outside_is_not_opened(read, bundle, tmp_path, way):
     if way == "link of a folder":
         (bundle / "d").symlink_to(tmp_path)
     reseal(bundle, put("models", "det", "onnx", "file", to=name))
-    told = f"manifest.json: names {name!r}, which is not a file of the bundle"
+    told = f"manifest.json: names {shown(name)}, which is not a file of the bundle"
     assert told in read()
     assert any(told in problem for problem in verify_bundle(bundle))
 

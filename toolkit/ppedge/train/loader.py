@@ -23,7 +23,7 @@ import paddle
 
 from ppedge.data.dataset import Item
 from ppedge.errors import MissingError, PpedgeError
-from ppedge.process import death, die_with_parent, last_words
+from ppedge.process import death, last_words, tied_to_this_process
 from ppedge.signals import sigterm_held
 from ppedge.train.task import Dataset
 
@@ -134,7 +134,7 @@ class _Worker:
             with os.fdopen(writing, "wb") as theirs:
                 with suppress(OSError):  # more than a user may have of such pipes: a smaller one is slower
                     fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-                arguments = (dataset, batches, collate, self._at, theirs)
+                arguments = (dataset, batches, collate, self._at, theirs, tied_to_this_process())
                 self._process = _FORK.Process(target=_work, args=arguments, daemon=True)
                 with sigterm_held():  # until it ignores the signal by itself
                     self._process.start()
@@ -175,13 +175,14 @@ def _work(
     collate: Callable[[list[Item]], Item],
     at: mmap.mmap,
     pipe: BinaryIO,
+    tie: Callable[[], None],
 ) -> None:
     """Send the batches, then None; or the error that ends them."""
+    tie()  # first of all: the training process may have been killed already
     cv2.setNumThreads(0)
     # These reach the whole process group; the training process alone decides what follows from them.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    die_with_parent()
 
     def note(index: int) -> None:
         at[:] = index.to_bytes(8, "little")
