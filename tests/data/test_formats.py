@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from ppedge.data.formats import (
     DetSample,
@@ -132,6 +133,20 @@ def test_missing_file_and_folder_are_named(root, tmp_path):
         read_labels(Path("nowhere.txt"), root, "detection")
     with pytest.raises(PpedgeError, match="gone: no such folder"):
         read_labels(Path("labels.txt"), tmp_path / "gone", "detection")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif"])
+def test_a_picture_in_the_place_of_labels_is_told(root, suffix):
+    Image.new("RGB", (9, 9)).save(root / f"one.{suffix}")
+    with pytest.raises(PpedgeError, match=rf"one\.{suffix}: a picture, not a label file"):
+        read_labels(Path(f"one.{suffix}"), root, "detection")
+    (root / "BM.txt").write_text("BMW.png\tx\n")
+    assert "no such picture: BMW.png" in read_labels(Path("BM.txt"), root, "recognition").problems[0].reason
+
+
+def test_a_device_is_no_label_file(root):
+    with pytest.raises(PpedgeError, match="/dev/zero: a device, not a label file"):
+        read_labels(Path("/dev/zero"), root, "detection")
 
 
 def test_several_files_are_read_as_one(root):

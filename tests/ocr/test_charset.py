@@ -73,6 +73,11 @@ def test_a_bad_file_is_one_sentence(tmp_path, content, message):
         Charset.from_name_or_file(path)
 
 
+def test_a_file_that_does_not_end_is_no_character_set():
+    with pytest.raises(PpedgeError, match="/dev/zero: longer than a character set"):
+        Charset.from_name_or_file("/dev/zero")
+
+
 def test_neither_name_nor_file_names_the_built_in_ones(tmp_path):
     with pytest.raises(PpedgeError, match="en_number, plates, ascii"):
         Charset.from_name_or_file("klingon")

@@ -15,6 +15,9 @@ PROVINCES = "皖沪津渝冀晋蒙辽吉黑苏浙京闽赣鲁豫鄂湘粤桂琼�
 """First characters of mainland Chinese licence plates."""
 
 
+_MAX_BYTES = 4 << 20  # all of Unicode, one character a line, is as much
+
+
 def _code_points(first: str, last: str) -> str:
     return "".join(map(chr, range(ord(first), ord(last) + 1)))
 
@@ -145,7 +148,11 @@ class Charset:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)  # a device need not end
+        if len(data) > _MAX_BYTES:
+            raise PpedgeError(f"{path}: longer than a character set, {_MAX_BYTES} bytes.", "Name a character set.")
+        text = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PpedgeError(
             f"{path}: neither a readable UTF-8 file nor a built-in character set.",
