@@ -138,8 +138,8 @@ def test_missing_file_and_folder_are_named(root, tmp_path):
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tif"])
 def test_a_picture_in_the_place_of_labels_is_told(root, suffix):
     Image.new("RGB", (9, 9)).save(root / f"one.{suffix}")
-    with pytest.raises(PpedgeError, match=rf"one\.{suffix}: a picture, not a label file"):
-        read_labels(Path(f"one.{suffix}"), root, "detection")
+    (problem,) = read_labels(Path(f"one.{suffix}"), root, "detection").problems
+    assert problem.reason.startswith("a picture, not a label file")
     (root / "BM.txt").write_text("BMW.png\tx\n")
     assert "no such picture: BMW.png" in read_labels(Path("BM.txt"), root, "recognition").problems[0].reason
 

@@ -25,6 +25,9 @@ _MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _REGIONS = re.compile(r"\s*\[\s*\{")
 
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"GIF8")
+"""How pictures begin: somebody may name one instead of the labels."""
+
 Kind = Literal["detection", "recognition"]
 
 IGNORED_TEXTS = ("###", "*")
@@ -144,6 +147,8 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     data, path = read_label_file(file, root)
     if data.startswith(_UTF_16):
         return Labels([], [Problem(path, 1, "the file is UTF-16, not UTF-8: save it as UTF-8")])
+    if data.startswith(_PICTURES) and b"\0" in data[:64]:  # a picture's name may begin with BM, too
+        return Labels([], [Problem(path, 1, "a picture, not a label file: name the file that names the pictures")])
     parse = _detection if kind == "detection" else _recognition
     pictures = Lookup(root)
     samples: list[Any] = []

@@ -17,15 +17,11 @@ def label_path(file: Path, root: Path) -> Path:
     return file if not path.is_file() and file.is_file() else path
 
 
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"GIF8")
-"""How pictures begin: somebody may name one instead of the labels."""
-
-
 def read_label_file(file: Path, root: Path) -> tuple[bytes, Path]:
     """Return a label file's bytes, and where it lies.
 
     Raises:
-        PpedgeError: The root folder or the file is not there or cannot be read, or it is a picture.
+        PpedgeError: The root folder or the file is not there or cannot be read.
     """
     if not root.is_dir():
         raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
@@ -33,10 +29,7 @@ def read_label_file(file: Path, root: Path) -> tuple[bytes, Path]:
     try:
         if path.is_char_device():  # which need not end
             raise PpedgeError(f"{path}: a device, not a label file.", "Name a label file.")
-        data = path.read_bytes()
-        if data.startswith(_PICTURES) and b"\0" in data[:64]:  # a picture's name may begin with BM, too
-            raise PpedgeError(f"{path}: a picture, not a label file.", "Name the file that names the pictures.")
-        return data, path
+        return path.read_bytes(), path
     except FileNotFoundError as error:
         raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
     except OSError as error:
