@@ -1,6 +1,6 @@
 """Text regions against their picture: what makes a polygon the place of a text, for whatever reads labels.
 
-Coordinates are x then y in pixels of the picture as `ppedge.ocr.preprocess.read_image` gives it, turned as its EXIF
+Coordinates are x then y in pixels of the picture as `ppedge.ocr.image_file.read_image` gives it, turned as its EXIF
 data says; y points down, and "clockwise" is as seen on the screen.
 """
 
