@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from ppedge.runs import RESUMED_FROM, STAGES
 from ppedge.storage import sha256
 from small import make_data, recipe_dict
 
-PR_SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>: orphans become children of this process
+PR_SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>
 SECONDS_TO_END = 60
 SHORT = {"epochs": 1, "max_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
 SLIM = {
@@ -129,16 +131,27 @@ def attempt(base: Base, one: Try, folder: Path) -> list[str]:
         folder: For the copy; must not exist.
     """
     shutil.copytree(base.folder, folder)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    others = children()
-    code, words = stopped(one, folder)
-    wrong = [*misbehaved(one, code, words), *damaged(base, folder), *orphans(others)]
+    with adopting_orphans():
+        others = children()
+        code, words = stopped(one, folder)
+        wrong = [*misbehaved(one, code, words), *damaged(base, folder), *orphans(others)]
     done = ppedge(folder, next_command(one, folder, code))
     if done.returncode != 0:
         wrong.append(f"the next command ended with {done.returncode}: {done.stderr.strip()[-300:]}")
     wrong += [*damaged(base, folder), *left_over(folder)]
     shutil.rmtree(folder)
     return wrong
+
+
+@contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Let orphans become children of this process for the block, which must reap them; later tests do not."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 def stopped(one: Try, folder: Path) -> tuple[int, str]:
