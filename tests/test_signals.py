@@ -57,6 +57,12 @@ def test_a_sigterm_while_paddle_is_imported_waits_for_its_end():
     assert "FatalError" not in done.stderr
 
 
+def test_ctrl_c_in_the_midst_of_paddles_own_code_makes_no_error_of_it():
+    pytest.importorskip("paddle")
+    done = run("signal.signal(2, signal.default_int_handler)\n" + DURING.replace("os.getpid(), 15", "os.getpid(), 2"))
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 def test_without_our_handler_a_sigterm_ends_the_process_without_a_stack():
     """As in the children that hold Paddle."""
     pytest.importorskip("paddle")

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_came = False
+
 
 def interrupt_on_signals() -> None:
     """Let Ctrl-C and SIGTERM raise KeyboardInterrupt; whoever started ppedge with one of them ignored is obeyed.
@@ -20,7 +22,14 @@ def interrupt_on_signals() -> None:
             signal.signal(number, _interrupt)
 
 
+def interrupted() -> bool:
+    """Whether Ctrl-C or SIGTERM has come: libraries that are cut short may make another error of it."""
+    return _came
+
+
 def _interrupt(number: int, frame: object) -> None:
+    global _came
+    _came = True
     signal.signal(signal.SIGTERM, _pass)  # not SIG_IGN, which children would inherit
     raise KeyboardInterrupt
 
@@ -30,21 +39,29 @@ def _pass(number: int, frame: object) -> None:
 
 
 def import_paddle() -> None:
-    """Import Paddle and keep the handler of SIGTERM as it is.
+    """Import Paddle, and let neither signal cut that short.
 
-    Paddle sets its own in C++ when it is imported, which prints a stack of its own and ends the process. A SIGTERM that
-    comes while Paddle is imported waits until the handler is back.
+    Paddle sets its own handler of SIGTERM in C++ when it is imported, which prints a stack of its own and ends the
+    process; and an exception in the midst of its C++ makes an ImportError of it, or a lock that nobody opens. What
+    comes meanwhile is heeded at the end.
     """
     if threading.current_thread() is not threading.main_thread():  # handlers can be set in the main thread only
         importlib.import_module("paddle")
         return
-    handler = signal.getsignal(signal.SIGTERM)
+    caught: list[int] = []
+    handlers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with sigterm_held():
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, lambda number, frame: caught.append(number))
         try:
             importlib.import_module("paddle")
         finally:
-            if handler is not None:
-                signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                if handler is not None:
+                    signal.signal(number, handler)
+    for number in caught[:1]:
+        signal.raise_signal(number)
 
 
 @contextmanager

@@ -18,7 +18,9 @@ from ppedge.cli.output import say
 from ppedge.errors import Interrupted, PpedgeError, require_utf8
 from ppedge.process import MORE_MEMORY, memory_ran_out
 from ppedge.scratch import sweep_scratch
-from ppedge.signals import interrupt_on_signals
+from ppedge.signals import interrupt_on_signals, interrupted
+
+INTERRUPTED, AGAIN = "Interrupted; what was finished before is kept.", "Repeat the command."
 
 # name -> (module with `app`, what `ppedge --help` says); a command's module is imported only when it is called.
 COMMANDS = {
@@ -72,7 +74,7 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted("Interrupted; what was finished before is kept.", "Repeat the command.") from error
+            raise Interrupted(INTERRUPTED, AGAIN) from error
 
 
 app = typer.Typer(
@@ -118,11 +120,13 @@ def main(argv: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
+        if interrupted() and not isinstance(error, PpedgeError):
+            error = Interrupted(INTERRUPTED, AGAIN)
         sentence, code = explain(error)
         sys.stdout.flush()
         say(f"ppedge: {sentence}", err=True)
-        if _is_memory(error):
-            os._exit(code)  # libraries that got no memory may wait for ever for their threads at the end
+        if _is_memory(error) or interrupted():
+            os._exit(code)  # libraries that got no memory, or were cut short, may wait for ever at the end
         sys.exit(code)
 
 

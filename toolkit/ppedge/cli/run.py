@@ -14,6 +14,7 @@ from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBa
 from ppedge.cli.output import Justify, emit, print_table, say
 from ppedge.errors import GateError, Interrupted, PpedgeError
 from ppedge.process import tied_to_this_process
+from ppedge.signals import import_paddle
 
 if TYPE_CHECKING:
     from ppedge.progress import Reporter
@@ -137,6 +138,8 @@ def _one_stage(
     stage: str, recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter
 ) -> None:
     if stage in ("train", "slim"):
+        import_paddle()  # first of all: the modules below import it, in an order of their own
+
         from ppedge.cost.network import arm_counter, arm_pricer
         from ppedge.slim.stage import run_slim
         from ppedge.train.device import set_device

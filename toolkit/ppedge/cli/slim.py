@@ -10,6 +10,7 @@ import typer
 from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run_and_recipe
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
+from ppedge.signals import import_paddle
 
 if TYPE_CHECKING:
     from ppedge.slim.arm.search import Point
@@ -78,6 +79,8 @@ def slim(
         key = "prune.arm.max_drop" if recipe.slim.prune.method == "arm" else "prune.max_drop"
         opened, recipe = run_and_recipe(run, [*overrides, f"slim.{key}={max_drop}"])
     _check_fitting(recipe.slim.prune.method, target_flops, max_drop, for_arm=bool(budget or frontier))
+
+    import_paddle()  # first of all: the modules below import it, in an order of their own
 
     from ppedge.cost.network import arm_counter, arm_pricer
     from ppedge.data.source import reporting_split
