@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ppedge.cli.main import AGAIN
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
 from ppedge.cli.output import Justify, emit, print_table, say
 from ppedge.errors import GateError, Interrupted, PpedgeError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ppedge.runs import Run
 
 app = typer.Typer(add_completion=False)
-AGAIN = "Repeat the command."
 
 
 @app.command()
