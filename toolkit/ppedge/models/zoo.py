@@ -18,7 +18,7 @@ from ppedge.models.heads.linear_guide import LinearGuide
 from ppedge.models.necks.db_fpn import DBFPN
 from ppedge.models.necks.sequence_encoder import SequenceEncoder
 from ppedge.models.network import Network
-from ppedge.recipe import networks
+from ppedge.recipe import backbones, guides, heads, necks, networks, parts
 
 Task = Literal["det", "rec", "cls"]
 PICTURE_CHANNELS = 3
@@ -39,20 +39,20 @@ class Place:
     classes: int
 
 
-def _mobilenet_v3(part: networks.MobileNetV3, place: Place) -> nn.Layer:
+def _mobilenet_v3(part: backbones.MobileNetV3, place: Place) -> nn.Layer:
     if place.task == "det":
         return MobileNetV3Det(part.model_name, part.scale, part.disable_se)
     return MobileNetV3Rec(part.model_name, part.scale, part.large_stride, part.small_stride)
 
 
-BUILDERS: Mapping[type[networks.Part], Callable[[Any, Place], nn.Layer]] = {
-    networks.MobileNetV3: _mobilenet_v3,
-    networks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
-    networks.SequenceEncoder: lambda part, place: SequenceEncoder(place.channels, part.hidden_size),
-    networks.DBHead: lambda part, place: DBHead(place.channels, part.k),
-    networks.CTCHead: lambda part, place: CTCHead(place.channels, place.classes),
-    networks.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
-    networks.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),
+BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
+    backbones.MobileNetV3: _mobilenet_v3,
+    necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
+    necks.SequenceEncoder: lambda part, place: SequenceEncoder(place.channels, part.hidden_size),
+    heads.DBHead: lambda part, place: DBHead(place.channels, part.k),
+    heads.CTCHead: lambda part, place: CTCHead(place.channels, place.classes),
+    heads.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
+    guides.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),
 }
 
 
@@ -101,5 +101,5 @@ def build_guide(guide: networks.Guide, net: Network, task: Task, classes: int, p
         return _build(guide, Place(task, getattr(net, guide.at).out_channels, classes))
 
 
-def _build(part: networks.Part, place: Place) -> Any:
+def _build(part: parts.Part, place: Place) -> Any:
     return BUILDERS[type(part)](part, place)

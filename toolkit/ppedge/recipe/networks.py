@@ -1,114 +1,19 @@
-"""The recipe's network sections, under the names PaddleOCR uses.
-
-Each part declares what it takes and what it gives, so that what fits what is said here alone:
-
-- ``picture``: (N, 3, H, W);
-- ``pyramid``: maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size, finest first;
-- ``map``: (N, C, H / 4, W / 4);
-- ``row``: (N, C, 1, T), T columns along a text line;
-- ``sequence``: (N, T, C);
-- ``result``: what a network of the task ends with.
-"""
+"""The recipe's network sections: which parts there are, and what makes a network of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from ppedge.recipe.base import For, Section
-
-Form = Literal["picture", "pyramid", "map", "row", "sequence", "result"]
-
-
-class Part(Section):
-    """A part of a network.
-
-    Attributes:
-        takes: The form of what it is given.
-        gives: The form of what it gives, by each task that it can serve.
-    """
-
-    takes: ClassVar[Form]
-    gives: ClassVar[Mapping[str, Form]]
-    name: str
-
-
-class MobileNetV3(Part):
-    """MobileNetV3 as PP-OCR uses it."""
-
-    takes: ClassVar[Form] = "picture"
-    gives: ClassVar[Mapping[str, Form]] = {"det": "pyramid", "rec": "row", "cls": "row"}
-    name: Literal["MobileNetV3"]
-    model_name: Literal["large", "small"] = "large"
-    """Which of the two published layouts."""
-    scale: float = Field(0.5, gt=0)
-    """Width multiplier; channels are rounded to a multiple of 8."""
-    disable_se: Annotated[bool, For("det")] = True
-    """For a detector: leave the squeeze-and-excitation parts out."""
-    large_stride: Annotated[tuple[int, int, int, int], For("rec", "cls")] = (1, 2, 2, 2)
-    """For a recogniser or classifier, ``large``: strides of the height."""
-    small_stride: Annotated[tuple[int, int, int, int], For("rec", "cls")] = (2, 2, 2, 2)
-    """For a recogniser or classifier, ``small``: strides of the height."""
-
-
-class DBFPN(Part):
-    """The detector's feature pyramid."""
-
-    takes: ClassVar[Form] = "pyramid"
-    gives: ClassVar[Mapping[str, Form]] = {"det": "map"}
-    name: Literal["DBFPN"]
-    out_channels: int = Field(96, ge=4, multiple_of=4)
-    """Channels of the concatenated output; a quarter of them comes from each level."""
-
-
-class SequenceEncoder(Part):
-    """The recogniser's sequence model: a two-layer bidirectional LSTM."""
-
-    takes: ClassVar[Form] = "row"
-    gives: ClassVar[Mapping[str, Form]] = {"rec": "sequence"}
-    name: Literal["SequenceEncoder"]
-    hidden_size: int = Field(48, ge=1)
-    """Of each direction."""
-
-
-class DBHead(Part):
-    """Differentiable binarization: probability and threshold maps."""
-
-    takes: ClassVar[Form] = "map"
-    gives: ClassVar[Mapping[str, Form]] = {"det": "result"}
-    name: Literal["DBHead"]
-    k: int = Field(50, ge=1)
-    """Steepness of the differentiable step."""
-
-
-class CTCHead(Part):
-    """One linear layer to the classes of the character set, blank first."""
-
-    takes: ClassVar[Form] = "sequence"
-    gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
-    name: Literal["CTCHead"]
-
-
-class ClsHead(Part):
-    """The mean of the features and one linear layer to the two directions of a line."""
-
-    takes: ClassVar[Form] = "row"
-    gives: ClassVar[Mapping[str, Form]] = {"cls": "result"}
-    name: Literal["ClsHead"]
-
-
-class LinearGuide(Part):
-    """A guide of a recogniser: one linear layer from the columns of the backbone's features to the classes."""
-
-    takes: ClassVar[Form] = "row"
-    gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
-    name: Literal["LinearGuide"]
-    at: Literal["backbone"] = "backbone"
-    """What it reads."""
-
+from ppedge.recipe.backbones import MobileNetV3
+from ppedge.recipe.base import Section
+from ppedge.recipe.guides import LinearGuide
+from ppedge.recipe.heads import ClsHead, CTCHead, DBHead
+from ppedge.recipe.necks import DBFPN, SequenceEncoder
+from ppedge.recipe.parts import Form, Part
 
 # A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
 Backbone = MobileNetV3

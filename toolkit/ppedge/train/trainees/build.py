@@ -10,8 +10,9 @@ from ppedge.models import zoo
 from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams
+from ppedge.recipe.guides import LinearGuide
 from ppedge.recipe.losses import NET
-from ppedge.recipe.networks import LinearGuide, Model
+from ppedge.recipe.networks import Model
 from ppedge.train.losses.table import build_loss
 from ppedge.train.origin import check_origin
 from ppedge.train.start import missing_threshold

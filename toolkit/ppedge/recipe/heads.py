@@ -1,0 +1,36 @@
+"""The recipe's sections on heads, under the names PaddleOCR uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ppedge.recipe.parts import Form, Part
+
+
+class DBHead(Part):
+    """Differentiable binarization: probability and threshold maps."""
+
+    takes: ClassVar[Form] = "map"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "result"}
+    name: Literal["DBHead"]
+    k: int = Field(50, ge=1)
+    """Steepness of the differentiable step."""
+
+
+class CTCHead(Part):
+    """One linear layer to the classes of the character set, blank first."""
+
+    takes: ClassVar[Form] = "sequence"
+    gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
+    name: Literal["CTCHead"]
+
+
+class ClsHead(Part):
+    """The mean of the features and one linear layer to the two directions of a line."""
+
+    takes: ClassVar[Form] = "row"
+    gives: ClassVar[Mapping[str, Form]] = {"cls": "result"}
+    name: Literal["ClsHead"]
