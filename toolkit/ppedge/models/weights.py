@@ -26,6 +26,8 @@ State = dict[str, np.ndarray]
 NAME_TABLE = "StructuredToParameterName@@"
 PROTOCOL = 4
 LISTED = 5
+# Layers with branches have either these parts or those, in all weights; see `ppedge.models.rep`.
+_BRANCHES, _ONE = ".conv_kxk.", ".reparam_conv."
 
 
 def read_pdparams(path: Path) -> State:
@@ -112,6 +114,7 @@ def load_weights(
             parameter carry different values. The network is unchanged then.
     """
     target: dict[str, Tensor] = net.state_dict()
+    _require_form(target, state, where)
     unexpected = [key for key in state if key not in target]
     _set({name: tensor for name, tensor in target.items() if name not in fresh}, state, where, unexpected)
 
@@ -132,6 +135,7 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
         PpedgeError: A layer of the backbone is missing, or a shape differs. The network is unchanged then.
     """
     target: dict[str, Tensor] = net.backbone.state_dict()
+    _require_form(target, state, where)
     prefix = "backbone."
     prefixed = any(key.startswith(prefix) for key in state)
     found = {key[len(prefix) :] if prefixed else key: key for key in state if key.startswith(prefix) or not prefixed}
@@ -139,6 +143,16 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     _set(target, {name: state[key] for name, key in used.items()}, where, [])
     taken = set(used.values())
     return [key for key in state if key not in taken]
+
+
+def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path) -> None:
+    """Fail if one of a network and its weights has branches that the other has folded into single convolutions."""
+    for ours, theirs, words, key in (
+        (_BRANCHES, _ONE, "re-parameterised, and the network has branches", "true"),
+        (_ONE, _BRANCHES, "those of branches, and the network is re-parameterised", "false"),
+    ):
+        if any(ours in name for name in target) and any(theirs in name for name in state):
+            raise PpedgeError(f"{where}: the weights are {words}.", f"Set model.backbone.folded to {key}.")
 
 
 def _set(

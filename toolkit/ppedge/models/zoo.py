@@ -11,6 +11,7 @@ from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
 from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
+from ppedge.models.backbones.pp_lcnet_v3 import PPLCNetV3Det, PPLCNetV3Rec
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
@@ -45,8 +46,14 @@ def _mobilenet_v3(part: backbones.MobileNetV3, place: Place) -> nn.Layer:
     return MobileNetV3Rec(part.model_name, part.scale, part.large_stride, part.small_stride)
 
 
+def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
+    made = PPLCNetV3Det if place.task == "det" else PPLCNetV3Rec
+    return made(part.scale, part.conv_kxk_num, part.folded)
+
+
 BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.MobileNetV3: _mobilenet_v3,
+    backbones.PPLCNetV3: _pp_lcnet_v3,
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
     necks.SequenceEncoder: lambda part, place: SequenceEncoder(place.channels, part.hidden_size),
     heads.DBHead: lambda part, place: DBHead(place.channels, part.k),

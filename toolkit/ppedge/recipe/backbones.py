@@ -27,3 +27,18 @@ class MobileNetV3(Part):
     """For a recogniser or classifier, ``large``: strides of the height."""
     small_stride: Annotated[tuple[int, int, int, int], For("rec", "cls")] = (2, 2, 2, 2)
     """For a recogniser or classifier, ``small``: strides of the height."""
+
+
+class PPLCNetV3(Part):
+    """PP-LCNetV3, the backbone of PP-OCRv4, with branches that are folded into one convolution after training."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "pyramid", "rec": "row"}
+    name: Literal["PPLCNetV3"]
+    scale: float = Field(0.75, ge=0.1)
+    """Width multiplier; channels are rounded to a multiple of 16. PP-OCRv4's detector has 0.75, its recogniser 0.95."""
+    conv_kxk_num: int = Field(4, ge=1)
+    """Convolutions of the full kernel that are trained beside each other in each layer."""
+    folded: bool = False
+    """Start from the re-parameterised form, without branches: official weights that come out of inference models have
+    it. It trains and slims, though a training from fresh weights gains by the branches."""
