@@ -25,6 +25,8 @@ State = dict[str, np.ndarray]
 # Paddle's table from structured names to parameter names; it carries no weights.
 NAME_TABLE = "StructuredToParameterName@@"
 PROTOCOL = 4
+# The first convolution of ResNet as it was published, which no network here has; ResNet-D has three of 3x3 instead.
+OTHER_RESNET = (64, 3, 7, 7)
 LISTED = 5
 # Layers with branches have either these parts or those, in all weights; see `ppedge.models.rep`.
 _BRANCHES, _ONE = ".conv_kxk.", ".reparam_conv."
@@ -113,6 +115,7 @@ def load_weights(
         PpedgeError: Names are missing or unexpected, shapes differ, values are not finite, or the two names of one
             parameter carry different values. The network is unchanged then.
     """
+    _refuse_other_resnet(state, where)
     target: dict[str, Tensor] = net.state_dict()
     _require_form(target, state, where)
     unexpected = [key for key in state if key not in target]
@@ -134,6 +137,7 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     Raises:
         PpedgeError: A layer of the backbone is missing, or a shape differs. The network is unchanged then.
     """
+    _refuse_other_resnet(state, where)
     target: dict[str, Tensor] = net.backbone.state_dict()
     _require_form(target, state, where)
     prefix = "backbone."
@@ -153,6 +157,16 @@ def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path
     ):
         if any(ours in name for name in target) and any(theirs in name for name in state):
             raise PpedgeError(f"{where}: the weights are {words}.", f"Set model.backbone.folded to {key}.")
+
+
+def _refuse_other_resnet(state: Mapping[str, np.ndarray], where: str | Path) -> None:
+    """Name what a long list of missing and unexpected names would hide: ResNet is two networks in PaddleOCR's files."""
+    if any(array.shape == OTHER_RESNET for array in state.values()):
+        raise PpedgeError(
+            f"{where}: these are weights of a ResNet whose first convolution is 7x7; ResNet_vd, which PaddleOCR called "
+            "ResNet until June 2022, is another network and cannot take them.",
+            "Use weights of ResNet_vd, whose first layers are conv1_1, conv1_2 and conv1_3.",
+        )
 
 
 def _set(

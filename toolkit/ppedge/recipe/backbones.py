@@ -42,3 +42,15 @@ class PPLCNetV3(Part):
     folded: bool = False
     """Start from the re-parameterised form, without branches: official weights that come out of inference models have
     it. It trains and slims, though a training from fresh weights gains by the branches."""
+
+
+class ResNet_vd(Part):  # noqa: N801 - under the name that recipes use
+    """ResNet-D, as PP-OCR's teachers and server detectors use it."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "pyramid"}
+    name: Literal["ResNet_vd", "ResNet"]
+    """``ResNet`` is its name in PaddleOCR's configurations before June 2022; what is called so since then, with a 7x7
+    convolution first, is another network, whose weights are refused."""
+    layers: Literal[18, 34, 50] = 50
+    """Which of the published depths: basic blocks in the first two, bottlenecks in the third."""
