@@ -8,24 +8,24 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from ppedge.recipe.backbones import MobileNetV3
+from ppedge.recipe.backbones import MobileNetV1Enhance, MobileNetV3
 from ppedge.recipe.base import Section
 from ppedge.recipe.guides import LinearGuide
-from ppedge.recipe.heads import ClsHead, CTCHead, DBHead
+from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead
 from ppedge.recipe.necks import DBFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
 # A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
-Backbone = MobileNetV3
 Guide = LinearGuide
+Backbone = MobileNetV3 | MobileNetV1Enhance
 Neck = DBFPN | SequenceEncoder
-Head = DBHead | CTCHead | ClsHead
+Head = DBHead | CTCHead | ClsHead | MultiHead
 
 
 class Model(Section):
     """The network that ships, part by part, under the names PaddleOCR uses; a direction classifier has no neck."""
 
-    backbone: Annotated[Backbone, Field()]
+    backbone: Annotated[Backbone, Field(discriminator="name")]
     neck: Neck | None = Field(None, discriminator="name")
     head: Annotated[Head, Field(discriminator="name")]
 
