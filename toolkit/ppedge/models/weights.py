@@ -25,6 +25,8 @@ State = dict[str, np.ndarray]
 # Paddle's table from structured names to parameter names; it carries no weights.
 NAME_TABLE = "StructuredToParameterName@@"
 PROTOCOL = 4
+# The first convolution of ResNet as it was published, which no network here has; ResNet-D has three of 3x3 instead.
+OTHER_RESNET = (64, 3, 7, 7)
 LISTED = 5
 
 
@@ -111,6 +113,7 @@ def load_weights(
         PpedgeError: Names are missing or unexpected, shapes differ, values are not finite, or the two names of one
             parameter carry different values. The network is unchanged then.
     """
+    _refuse_other_resnet(state, where)
     target: dict[str, Tensor] = net.state_dict()
     unexpected = [key for key in state if key not in target]
     _set({name: tensor for name, tensor in target.items() if name not in fresh}, state, where, unexpected)
@@ -131,6 +134,7 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     Raises:
         PpedgeError: A layer of the backbone is missing, or a shape differs. The network is unchanged then.
     """
+    _refuse_other_resnet(state, where)
     target: dict[str, Tensor] = net.backbone.state_dict()
     prefix = "backbone."
     prefixed = any(key.startswith(prefix) for key in state)
@@ -139,6 +143,16 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     _set(target, {name: state[key] for name, key in used.items()}, where, [])
     taken = set(used.values())
     return [key for key in state if key not in taken]
+
+
+def _refuse_other_resnet(state: Mapping[str, np.ndarray], where: str | Path) -> None:
+    """Name what a long list of missing and unexpected names would hide: ResNet is two networks in PaddleOCR's files."""
+    if any(array.shape == OTHER_RESNET for array in state.values()):
+        raise PpedgeError(
+            f"{where}: these are weights of a ResNet whose first convolution is 7x7; ResNet_vd, which PaddleOCR called "
+            "ResNet until June 2022, is another network and cannot take them.",
+            "Use weights of ResNet_vd, whose first layers are conv1_1, conv1_2 and conv1_3.",
+        )
 
 
 def _set(

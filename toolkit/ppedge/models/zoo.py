@@ -11,11 +11,14 @@ from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
 from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
+from ppedge.models.backbones.resnet_vd import ResNetVd
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
 from ppedge.models.heads.linear_guide import LinearGuide
 from ppedge.models.necks.db_fpn import DBFPN
+from ppedge.models.necks.lk_pan import LKPAN
+from ppedge.models.necks.rse_fpn import RSEFPN
 from ppedge.models.necks.sequence_encoder import SequenceEncoder
 from ppedge.models.network import Network
 from ppedge.recipe import backbones, guides, heads, necks, networks, parts
@@ -47,9 +50,12 @@ def _mobilenet_v3(part: backbones.MobileNetV3, place: Place) -> nn.Layer:
 
 BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.MobileNetV3: _mobilenet_v3,
+    backbones.ResNet_vd: lambda part, place: ResNetVd(part.layers),
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
+    necks.RSEFPN: lambda part, place: RSEFPN(place.channels, part.out_channels, part.shortcut),
+    necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode),
     necks.SequenceEncoder: lambda part, place: SequenceEncoder(place.channels, part.hidden_size),
-    heads.DBHead: lambda part, place: DBHead(place.channels, part.k),
+    heads.DBHead: lambda part, place: DBHead(place.channels, part.k, part.kernel_list),
     heads.CTCHead: lambda part, place: CTCHead(place.channels, place.classes),
     heads.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
     guides.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),

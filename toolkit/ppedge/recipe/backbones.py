@@ -27,3 +27,15 @@ class MobileNetV3(Part):
     """For a recogniser or classifier, ``large``: strides of the height."""
     small_stride: Annotated[tuple[int, int, int, int], For("rec", "cls")] = (2, 2, 2, 2)
     """For a recogniser or classifier, ``small``: strides of the height."""
+
+
+class ResNet_vd(Part):  # noqa: N801 - under the name that recipes use
+    """ResNet-D, as PP-OCR's teachers and server detectors use it."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "pyramid"}
+    name: Literal["ResNet_vd", "ResNet"]
+    """``ResNet`` is its name in PaddleOCR's configurations before June 2022; what is called so since then, with a 7x7
+    convolution first, is another network, whose weights are refused."""
+    layers: Literal[18, 34, 50] = 50
+    """Which of the published depths: basic blocks in the first two, bottlenecks in the third."""
