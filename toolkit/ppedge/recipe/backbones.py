@@ -39,3 +39,20 @@ class ResNet_vd(Part):  # noqa: N801 - under the name that recipes use
     convolution first, is another network, whose weights are refused."""
     layers: Literal[18, 34, 50] = 50
     """Which of the published depths: basic blocks in the first two, bottlenecks in the third."""
+
+
+class MobileNetV1Enhance(Part):
+    """The backbone of PP-OCRv2's and v3's recognisers."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"rec": "row", "cls": "row"}
+    name: Literal["MobileNetV1Enhance"]
+    scale: float = Field(0.5, gt=0)
+    """Width multiplier; channels are rounded down."""
+    last_conv_stride: int | tuple[int, int] = 1
+    """Of the last block, height and width; PP-OCRv3 has [1, 2]."""
+    last_pool_type: Literal["max", "avg"] = "max"
+    """The pooling at the end; PP-OCRv3 has ``avg``."""
+    last_pool_kernel_size: tuple[int, int] = (2, 2)
+    """Height and width of the windows of ``avg``: [2, 2] as PP-OCRv3's published weights were trained, which no name or
+    shape of theirs tells."""
