@@ -12,6 +12,7 @@ from paddle.utils import unique_name
 from ppedge.errors import PpedgeError
 from ppedge.models.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
 from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
+from ppedge.models.backbones.pp_lcnet_v3 import PPLCNetV3Det, PPLCNetV3Rec
 from ppedge.models.backbones.resnet_vd import ResNetVd
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
@@ -61,10 +62,16 @@ def _multi_head(part: heads.MultiHead, place: Place) -> nn.Layer:
     return MultiHead(encoder, place.classes)
 
 
+def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
+    made = PPLCNetV3Det if place.task == "det" else PPLCNetV3Rec
+    return made(part.scale, part.conv_kxk_num, part.folded)
+
+
 BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.MobileNetV3: _mobilenet_v3,
     backbones.ResNet_vd: lambda part, place: ResNetVd(part.layers),
     backbones.MobileNetV1Enhance: _mobilenet_v1_enhance,
+    backbones.PPLCNetV3: _pp_lcnet_v3,
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
     necks.RSEFPN: lambda part, place: RSEFPN(place.channels, part.out_channels, part.shortcut),
     necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode),
