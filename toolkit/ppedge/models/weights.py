@@ -149,16 +149,6 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     return [key for key in state if key not in taken]
 
 
-def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path) -> None:
-    """Fail if one of a network and its weights has branches that the other has folded into single convolutions."""
-    for ours, theirs, words, key in (
-        (_BRANCHES, _ONE, "re-parameterised, and the network has branches", "true"),
-        (_ONE, _BRANCHES, "those of branches, and the network is re-parameterised", "false"),
-    ):
-        if any(ours in name for name in target) and any(theirs in name for name in state):
-            raise PpedgeError(f"{where}: the weights are {words}.", f"Set model.backbone.folded to {key}.")
-
-
 def _refuse_other_resnet(state: Mapping[str, np.ndarray], where: str | Path) -> None:
     """Name what a long list of missing and unexpected names would hide: ResNet is two networks in PaddleOCR's files."""
     if any(array.shape == OTHER_RESNET for array in state.values()):
@@ -167,6 +157,16 @@ def _refuse_other_resnet(state: Mapping[str, np.ndarray], where: str | Path) -> 
             "ResNet until June 2022, is another network and cannot take them.",
             "Use weights of ResNet_vd, whose first layers are conv1_1, conv1_2 and conv1_3.",
         )
+
+
+def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path) -> None:
+    """Fail if one of a network and its weights has branches that the other has folded into single convolutions."""
+    for ours, theirs, words, key in (
+        (_BRANCHES, _ONE, "re-parameterised, and the network has branches", "true"),
+        (_ONE, _BRANCHES, "those of branches, and the network is re-parameterised", "false"),
+    ):
+        if any(ours in name for name in target) and any(theirs in name for name in state):
+            raise PpedgeError(f"{where}: the weights are {words}.", f"Set model.backbone.folded to {key}.")
 
 
 def _set(

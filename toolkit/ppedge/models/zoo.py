@@ -52,11 +52,6 @@ def _mobilenet_v3(part: backbones.MobileNetV3, place: Place) -> nn.Layer:
     return MobileNetV3Rec(part.model_name, part.scale, part.large_stride, part.small_stride)
 
 
-def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
-    made = PPLCNetV3Det if place.task == "det" else PPLCNetV3Rec
-    return made(part.scale, part.conv_kxk_num, part.folded)
-
-
 def _mobilenet_v1_enhance(part: backbones.MobileNetV1Enhance, place: Place) -> nn.Layer:
     return MobileNetV1Enhance(part.scale, part.last_conv_stride, part.last_pool_type, part.last_pool_kernel_size)
 
@@ -67,11 +62,16 @@ def _multi_head(part: heads.MultiHead, place: Place) -> nn.Layer:
     return MultiHead(encoder, place.classes)
 
 
+def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
+    made = PPLCNetV3Det if place.task == "det" else PPLCNetV3Rec
+    return made(part.scale, part.conv_kxk_num, part.folded)
+
+
 BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.MobileNetV3: _mobilenet_v3,
-    backbones.PPLCNetV3: _pp_lcnet_v3,
     backbones.ResNet_vd: lambda part, place: ResNetVd(part.layers),
     backbones.MobileNetV1Enhance: _mobilenet_v1_enhance,
+    backbones.PPLCNetV3: _pp_lcnet_v3,
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
     necks.RSEFPN: lambda part, place: RSEFPN(place.channels, part.out_channels, part.shortcut),
     necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode),

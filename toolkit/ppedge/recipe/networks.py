@@ -15,11 +15,11 @@ from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead
 from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
-Backbone = MobileNetV3 | MobileNetV1Enhance | PPLCNetV3 | ResNet_vd
 # A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
+Backbone = MobileNetV3 | ResNet_vd | MobileNetV1Enhance | PPLCNetV3
 Guide = LinearGuide
 Neck = DBFPN | RSEFPN | LKPAN | SequenceEncoder
-Head = DBHead | CTCHead | MultiHead | ClsHead
+Head = DBHead | CTCHead | ClsHead | MultiHead
 
 
 class Model(Section):
