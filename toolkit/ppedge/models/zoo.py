@@ -11,11 +11,13 @@ from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
 from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
+from ppedge.models.backbones.pphgnet import PPHGNetSmall
 from ppedge.models.backbones.resnet_vd import ResNetVd
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
 from ppedge.models.heads.linear_guide import LinearGuide
+from ppedge.models.heads.pf_local import PFHeadLocal
 from ppedge.models.necks.db_fpn import DBFPN
 from ppedge.models.necks.lk_pan import LKPAN
 from ppedge.models.necks.rse_fpn import RSEFPN
@@ -51,11 +53,13 @@ def _mobilenet_v3(part: backbones.MobileNetV3, place: Place) -> nn.Layer:
 BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.MobileNetV3: _mobilenet_v3,
     backbones.ResNet_vd: lambda part, place: ResNetVd(part.layers),
+    backbones.PPHGNet_small: lambda part, place: PPHGNetSmall(),
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
     necks.RSEFPN: lambda part, place: RSEFPN(place.channels, part.out_channels, part.shortcut),
-    necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode),
+    necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode, part.intracl),
     necks.SequenceEncoder: lambda part, place: SequenceEncoder(place.channels, part.hidden_size),
-    heads.DBHead: lambda part, place: DBHead(place.channels, part.k, part.kernel_list),
+    heads.DBHead: lambda part, place: DBHead(place.channels, part.k, part.kernel_list, part.fix_nan),
+    heads.PFHeadLocal: lambda part, place: PFHeadLocal(place.channels, part.k, part.mode),
     heads.CTCHead: lambda part, place: CTCHead(place.channels, place.classes),
     heads.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
     guides.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),

@@ -39,3 +39,11 @@ class ResNet_vd(Part):  # noqa: N801 - under the name that recipes use
     convolution first, is another network, whose weights are refused."""
     layers: Literal[18, 34, 50] = 50
     """Which of the published depths: basic blocks in the first two, bottlenecks in the third."""
+
+
+class PPHGNet_small(Part):  # noqa: N801 - under the name that recipes use
+    """PP-HGNet, as PP-OCRv4's teacher and server detector use it."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "pyramid"}
+    name: Literal["PPHGNet_small"]
