@@ -10,14 +10,13 @@ from pydantic import Field
 
 from ppedge.recipe.backbones import MobileNetV1Enhance, MobileNetV3
 from ppedge.recipe.base import Section
-from ppedge.recipe.guides import LinearGuide
+from ppedge.recipe.guides import LinearGuide, NRTRHead, SARHead
 from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead
 from ppedge.recipe.necks import DBFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
-# A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
-Guide = LinearGuide
 Backbone = MobileNetV3 | MobileNetV1Enhance
+Guide = LinearGuide | SARHead | NRTRHead
 Neck = DBFPN | SequenceEncoder
 Head = DBHead | CTCHead | ClsHead | MultiHead
 
