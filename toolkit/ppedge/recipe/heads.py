@@ -19,6 +19,8 @@ class DBHead(Part):
     name: Literal["DBHead"]
     k: int = Field(50, ge=1)
     """Steepness of the differentiable step."""
+    kernel_list: tuple[Literal[1, 3, 5, 7, 9], Literal[2], Literal[2]] = (3, 2, 2)
+    """Kernels of each map's three convolutions, of which the last two double the size."""
 
 
 class CTCHead(Part):

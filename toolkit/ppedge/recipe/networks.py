@@ -8,16 +8,16 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from ppedge.recipe.backbones import MobileNetV1Enhance, MobileNetV3
+from ppedge.recipe.backbones import MobileNetV1Enhance, MobileNetV3, PPLCNetV3, ResNet_vd
 from ppedge.recipe.base import Section
 from ppedge.recipe.guides import LinearGuide, NRTRHead, SARHead
 from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead
-from ppedge.recipe.necks import DBFPN, SequenceEncoder
+from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
-Backbone = MobileNetV3 | MobileNetV1Enhance
+Backbone = MobileNetV3 | ResNet_vd | MobileNetV1Enhance | PPLCNetV3
 Guide = LinearGuide | SARHead | NRTRHead
-Neck = DBFPN | SequenceEncoder
+Neck = DBFPN | RSEFPN | LKPAN | SequenceEncoder
 Head = DBHead | CTCHead | ClsHead | MultiHead
 
 
