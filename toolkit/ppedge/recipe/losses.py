@@ -92,6 +92,32 @@ class CTC(LabelLoss):
     training does not undo what the weights know about case."""
 
 
+class SAR(LabelLoss):
+    """Cross entropy of the characters that a guide ``SARHead`` writes."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("rec",)
+    name: Literal["SAR"]
+    at: Literal["logits"] = "logits"
+    """What it reads."""
+    of: list[str] = Field(min_length=1)
+    """The guides, such as ``net.SARHead``."""
+
+
+class NRTR(LabelLoss):
+    """Cross entropy of the characters that a guide ``NRTRHead`` writes."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("rec",)
+    name: Literal["NRTR"]
+    at: Literal["logits"] = "logits"
+    """What it reads."""
+    of: list[str] = Field(min_length=1)
+    """The guides, such as ``net.NRTRHead``."""
+    smoothing: float = Field(0.1, ge=0, lt=1)
+    """Share of the label that is spread over all other classes."""
+    padding: bool = False
+    """Let what follows a text's end count too, as PaddleOCR's distillation of PP-OCRv4 does."""
+
+
 class CrossEntropy(LabelLoss):
     """Cross entropy of a line's direction."""
 
@@ -117,7 +143,7 @@ class MSE(PairLoss):
     """What it compares: a layer, by its structured name; both networks must have it, with one shape."""
 
 
-Loss = Annotated[DB | CTC | CrossEntropy | DML | MSE, Field(discriminator="name")]
+Loss = Annotated[DB | CTC | SAR | NRTR | CrossEntropy | DML | MSE, Field(discriminator="name")]
 DEFAULTS: dict[str, LossTerm] = {
     "det": DB(name="DB"),
     "rec": CTC(name="CTC"),

@@ -76,7 +76,7 @@ def run_train(
         if first:
             save(recipe, folder / RECIPE)
         trainee = build_trainee(task, net, reporter.say)
-        if isinstance(dataset := task.dataset(train), RecDataset):
+        if isinstance(dataset := task.dataset(train, longest=trainee.longest_text), RecDataset):
             require_columns(task, trainee, dataset, reporter.say)
         course = Course(
             "train", trainee, task, recipe.train, train, evaluation, folder,

@@ -13,6 +13,7 @@ from ppedge.train.losses.base import Term, TotalLoss
 from ppedge.train.losses.cross_entropy import ClsLoss
 from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.losses.db import DBLoss
+from ppedge.train.losses.guides import NRTRLoss, SARLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
 
 
@@ -23,6 +24,8 @@ def _ctc(term: losses.CTC, charset: Charset | None) -> CTCLoss:
 BUILDERS: Mapping[type[losses.LossTerm], Callable[[Any, Charset | None], nn.Layer]] = {
     losses.DB: lambda term, charset: DBLoss(term.main, term.alpha, term.beta, term.ohem_ratio),
     losses.CTC: _ctc,
+    losses.SAR: lambda term, charset: SARLoss(),
+    losses.NRTR: lambda term, charset: NRTRLoss(term.smoothing, term.padding),
     losses.CrossEntropy: lambda term, charset: ClsLoss(),
     losses.DML: lambda term, charset: DMLLoss(term.at),
     losses.MSE: lambda term, charset: MSELoss(term.at),
