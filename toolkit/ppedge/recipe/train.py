@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from ppedge.recipe.base import For, Section
-from ppedge.recipe.losses import NET, RESULTS, Loss, PairLoss
+from ppedge.recipe.losses import NET, RESULTS, Loss
 from ppedge.recipe.networks import Guide, Model, guide_misfit, misfit
 
 
@@ -83,6 +83,9 @@ class Peer(Section):
     """A .pdparams file to start from; by default it starts fresh, from a seed of its own."""
     frozen: bool = False
     """It teaches and does not learn: its weights stay as they are."""
+    batch_statistics: bool = False
+    """For a frozen one: run it as PaddleOCR runs frozen teachers, in training mode: BatchNorm uses the statistics of
+    each batch and moves its running ones, and dropout drops. By default it says what it would say in use."""
 
 
 class Train(Schedule):
@@ -109,7 +112,7 @@ class Train(Schedule):
     """Networks that are trained beside the one that ships, or teach it, by names of your choice."""
     guides: list[Guide] = Field([])
     """Second heads, each beside the own one of every network that is trained: it learns from both. Losses name them
-    ``NETWORK.GUIDE``, such as ``net.LinearGuide``."""
+    ``NETWORK.GUIDE``, such as ``net.LinearGuide``. A frozen peer has one, frozen like itself, where losses name it."""
     losses: list[Loss] = Field([])
     """What training minimises: the sum of these terms; by default the task's own, DB, CTC or CrossEntropy."""
     det_augment: Annotated[DetAugment, For("det")] = DetAugment()
@@ -119,7 +122,8 @@ class Train(Schedule):
 def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
     """Yield what of a train section does not fit the network or the task, a sentence each."""
     trained = [NET, *(name for name, peer in train.peers.items() if not peer.frozen)]
-    networks = {NET, *train.peers, *(f"{name}.{guide.name}" for name in trained for guide in train.guides)}
+    networks = {NET, *train.peers}
+    networks |= {f"{name}.{guide.name}" for name in networks for guide in train.guides}
     if NET in train.peers:
         yield f"train.peers: {NET} is the network that ships; name a peer otherwise"
     if train.flat_start and (train.peers or train.guides):
@@ -128,6 +132,8 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
         reason = misfit(peer.model, task) if isinstance(peer.model, Model) else None
         if reason:
             yield f"train.peers.{name}.model: {reason}"
+        if peer.batch_statistics and not peer.frozen:
+            yield f"train.peers.{name}.batch_statistics: is for a frozen peer; one that is trained always uses them"
     for guide in train.guides:
         reason = guide_misfit(guide, model, task)
         if reason:
@@ -146,7 +152,7 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
 
 def _useless(train: Train, trained: Sequence[str]) -> Iterator[str]:
     """Yield what stands beside the network and does nothing for it, since no loss reads it."""
-    paired = {name for term in train.losses if isinstance(term, PairLoss) for name in term.networks}
+    paired = {name for term in train.losses for place in term.places(trained) if len(place) > 1 for name in place}
     for name in train.peers:
         if not any(one == name or one.startswith(f"{name}.") for one in paired):  # itself, or a guide of its
             yield f"train.peers.{name}: no term of train.losses compares it with another network"

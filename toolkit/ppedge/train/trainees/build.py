@@ -7,7 +7,7 @@ from collections.abc import Callable
 import paddle
 
 from ppedge.models import zoo
-from ppedge.models.freezing import freeze_batch_norm
+from ppedge.models.freezing import freeze
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams
 from ppedge.recipe.guides import LinearGuide
@@ -38,13 +38,20 @@ def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda 
         guide = _guide(task, LinearGuide(name="LinearGuide"), NET, net)
         return FlatStart(net, task.loss, guide, train.flat_start)
     peers = {name: _peer(task, name, number, say) for number, name in enumerate(train.peers, start=1)}
-    trained = {NET: net, **{name: peer for name, peer in peers.items() if not train.peers[name].frozen}}
+    frozen = {name: peer for name, peer in train.peers.items() if peer.frozen}
+    named = {name for term in train.losses for name in term.networks}
     guides = {
         f"{name}.{guide.name}": _guide(task, guide, name, network)
-        for name, network in trained.items()
+        for name, network in {NET: net, **peers}.items()
         for guide in train.guides
+        if name not in frozen or f"{name}.{guide.name}" in named
     }
-    loss = build_loss(train.losses, task.recipe.task, task.charset, list(trained), [NET, *peers, *guides])
+    for name, peer in frozen.items():
+        parts = [peers[name], *(guide.head for guide in guides.values() if guide.network == name)]
+        for part in parts:
+            freeze(part, batch_statistics=peer.batch_statistics)
+    trained = [name for name in (NET, *peers) if name not in frozen]
+    loss = build_loss(train.losses, task.recipe.task, task.charset, trained, [NET, *peers, *guides])
     return Trainee(net, loss, peers, guides)
 
 
@@ -54,11 +61,7 @@ def _guide(task: Task, section: LinearGuide, name: str, network: Network) -> Gui
 
 
 def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Network:
-    """Build a peer, its weights drawn from a seed of its own or read from the recipe's file.
-
-    A frozen one keeps its weights and BatchNorm's running statistics; like the others it runs in training mode, in
-    which a network gives what losses read.
-    """
+    """Build a peer, its weights drawn from a seed of its own or read from the recipe's file."""
     peer = task.recipe.train.peers[name]
     paddle.seed(task.recipe.seed + number)
     net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
@@ -71,8 +74,4 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
         model = peer.model if isinstance(peer.model, Model) else task.recipe.model
         recipe = task.recipe.model_copy(update={"model": model})
         check_origin(recipe, state, peer.weights, key, charset=task.charset, say=say)
-    if peer.frozen:
-        freeze_batch_norm(net)
-        for parameter in net.parameters():
-            parameter.stop_gradient = True
     return net
