@@ -120,6 +120,10 @@ def test_a_recipe_of_the_future_is_refused(tmp_path):
             "train.peers.b.batch_statistics: is for a frozen peer",
         ),
         (
+            {"train.peers": {"b": {"part": "Teacher"}}, "train.losses": [{"name": "Dilated", "from": "b"}]},
+            "train.peers.b.part: is a part of a file that weights names, and none is named",
+        ),
+        (
             {"train.peers": {"b": {}}, "train.losses": [{"name": "DML", "between": ["net", "b"], "at": "logits"}]},
             "train.losses[0]: DML reads logits, and a det network gives maps",
         ),

@@ -123,6 +123,9 @@ class Peer(Section):
     """Its parts; ``same``: those of the network that ships."""
     weights: Path | None = None
     """A .pdparams file to start from; by default it starts fresh, from a seed of its own."""
+    part: str | None = None
+    """Where ``weights`` is a distillation's checkpoint: the network in it to take, such as ``Student2`` or ``Teacher``;
+    by default ``Student``."""
     frozen: bool = False
     """It teaches and does not learn: its weights stay as they are."""
     batch_statistics: bool = False
@@ -134,8 +137,9 @@ class Train(Schedule):
     """The train stage."""
 
     weights: Path | None = None
-    """A .pdparams file to start from: the whole network's, every name and shape. Two things may be otherwise and start
-    fresh: a recogniser's head for another character set, and a threshold head that the file has not."""
+    """A .pdparams file to start from: the whole network's, every name and shape; of a distillation's checkpoint the
+    student is taken. Two things may be otherwise and start fresh: a recogniser's head for another character set, and a
+    threshold head that the file has not."""
     weights_check: Literal["refuse", "warn"] = "refuse"
     """What to do where weights fit by name and shape, but are known to have been trained with other settings than the
     recipe's (strides, normalisation, dictionary). Known are official weights, and those that lie in a run."""
@@ -174,6 +178,8 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
         reason = misfit(peer.model, task) if isinstance(peer.model, Model) else None
         if reason:
             yield f"train.peers.{name}.model: {reason}"
+        if peer.part is not None and peer.weights is None:
+            yield f"train.peers.{name}.part: is a part of a file that weights names, and none is named"
         if peer.batch_statistics and not peer.frozen:
             yield f"train.peers.{name}.batch_statistics: is for a frozen peer; one that is trained always uses them"
     for guide in train.guides:

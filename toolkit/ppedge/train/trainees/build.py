@@ -9,13 +9,13 @@ import paddle
 from ppedge.models import zoo
 from ppedge.models.freezing import freeze
 from ppedge.models.network import Network
-from ppedge.models.weights import load_weights, read_pdparams
+from ppedge.models.weights import load_weights
 from ppedge.recipe.guides import LinearGuide
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Model
 from ppedge.train.losses.table import build_loss
 from ppedge.train.origin import check_origin
-from ppedge.train.start import missing_threshold
+from ppedge.train.start import missing_threshold, read_part
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Guide, Trainee
 from ppedge.train.trainees.flat_start import FlatStart
@@ -66,7 +66,8 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
     paddle.seed(task.recipe.seed + number)
     net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
     if peer.weights is not None:
-        state, key = read_pdparams(peer.weights), f"train.peers.{name}.weights"
+        key = f"train.peers.{name}.weights"
+        state = read_part(peer.weights, key, say, peer.part)
         threshold = missing_threshold(net, state)
         load_weights(net, state, peer.weights, threshold)
         if threshold:
@@ -74,4 +75,6 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
         model = peer.model if isinstance(peer.model, Model) else task.recipe.model
         recipe = task.recipe.model_copy(update={"model": model})
         check_origin(recipe, state, peer.weights, key, charset=task.charset, say=say)
+    elif peer.frozen:
+        say(f"train.peers.{name}: is frozen and has no weights to start from: it teaches noise")
     return net
