@@ -1,7 +1,10 @@
+from importlib import resources
+from pathlib import Path
+
 import pytest
 
 from ppedge.errors import PpedgeError
-from ppedge.ocr.charset import BLANK, BUILT_IN, Charset
+from ppedge.ocr.charset import BLANK, BUILT_IN, Charset, dictionaries
 
 
 def test_en_number_has_the_classes_of_the_official_weights():
@@ -10,7 +13,7 @@ def test_en_number_has_the_classes_of_the_official_weights():
     assert charset.characters[:11] == tuple("0123456789:")
     assert charset.characters[79] == "!"  # after ':' to '~'
     assert charset.characters[-3:] == ("/", " ", " ")
-    assert charset.encode(" ") == [95]  # the first of the two spaces
+    assert charset.encode(" ") == [96]  # the second of the two spaces, which PaddleOCR's labels name
     assert charset.decode([95, 96]) == "  "
 
 
@@ -24,10 +27,52 @@ def test_ascii_is_all_that_can_be_printed():
     assert sorted(BUILT_IN["ascii"]) == [chr(code) for code in range(32, 127)]
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize(
+    ("name", "classes", "begins", "ends"),
+    [
+        ("ppocr_keys_v1", 6624, "'疗绚", "續紹懮"), ("en_dict", 96, "012", "./ "), ("ic15_dict", 37, "012", "xyz"),
+        ("korean_dict", 3689, '!"#', " "), ("ta_dict", 129, "ta_", "(? "), ("latin_dict", 186, ' !"', "‘€™"),
+        ("chinese_cht_dict", 8422, "", ""), ("ppocrv4_doc_dict", 15630, "", ""),
+    ],
+)  # fmt: skip
+def test_dictionaries_of_paddleocr_are_known_by_the_names_of_their_files(name, classes, begins, ends):
+    charset = Charset.from_name_or_file(name)
+    assert charset.size == classes
+    text = "".join(charset.characters)
+    assert text.startswith(begins) and text.endswith(ends)
+    assert Charset.from_name_or_file(name.removesuffix("_dict")).characters == charset.characters
+    assert name in dictionaries()
+
+
+def test_dictionaries_are_those_of_official_weights_to_the_byte(shared_data):
+    for name in ("ppocr_keys_v1", "en_dict"):
+        file = shared_data / "weights" / f"{name}.txt"
+        assert Charset.from_name_or_file(file, as_is=True).characters == Charset.from_name_or_file(name).characters
+
+
+def test_a_path_is_no_name_of_a_dictionary(tmp_path, monkeypatch):
+    (tmp_path / "en_dict.txt").write_text("a\n")
+    monkeypatch.chdir(tmp_path)
+    assert Charset.from_name_or_file("en_dict.txt").characters == ("a",)
+    with pytest.raises(PpedgeError, match="neither a readable UTF-8 file"):
+        Charset.from_name_or_file("../dictionaries/en_dict")
+
+
+def test_the_docs_list_every_dictionary():
+    page = (Path(__file__).parents[2] / "docs/weights.md").read_text()
+    assert {name for name in dictionaries() if f"`{name}`" not in page} == set()
+
+
+def test_dictionaries_come_with_their_licence():
+    folder = resources.files("ppedge.ocr") / "dictionaries"
+    assert "Apache License" in (folder / "LICENSE").read_text()
+    assert "paddleocr" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [*BUILT_IN, *dictionaries()])
 def test_encode_is_undone_by_decode(name):
     charset = Charset.from_name_or_file(name)
-    text = "".join(dict.fromkeys(charset.characters))
+    text = "".join(dict.fromkeys(c for c in charset.characters if len(c) == 1))
     classes = charset.encode(text)
     assert charset.decode(classes) == text
     assert BLANK not in classes
@@ -45,7 +90,7 @@ def test_of_a_network_that_exists_a_line_is_a_class_whatever_it_holds(tmp_path):
     charset = Charset.from_name_or_file(path, as_is=True)
     assert charset.characters == ("a", "b", "a", "", "ฤๅ", "p\t", " x ", "\u2028", "c\rd", "")
     assert charset.decode([5, 3, 4, 6]) == "ฤๅap\t"
-    assert charset.encode("abฤๅa") == [1, 2, 5, 1]
+    assert charset.encode("abฤๅa") == [3, 2, 5, 3]
     assert charset.missing("ฤaๅฤๅๅ") == "ฤๅ"
     assert list(charset.unknown("ฤaๅฤๅๅ")) == ["ฤ", "ๅ", "ๅ"]
 

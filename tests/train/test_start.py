@@ -1,5 +1,6 @@
 """What a training starts from, and that weights which only seem to fit are told from those that do."""
 
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -180,6 +181,15 @@ def test_all_that_differs_is_named_and_it_can_be_meant(published, tmp_path):
 
 def test_with_their_own_settings_official_weights_load_without_a_word(published, tmp_path):
     assert started(tiny_recipe("rec", tmp_path, train={"weights": str(published)}))[2] == []
+
+
+@pytest.mark.parametrize("added", [True, False])
+def test_the_dictionary_of_official_weights_may_have_a_space_added(published, tmp_path, monkeypatch, added):
+    entry = dataclasses.replace(known.KNOWN[0], charset="en_dict", use_space_char=added)
+    monkeypatch.setattr(known, "KNOWN", (entry,))
+    data = {"charset": "en_dict", "use_space_char": True}
+    recipe = tiny_recipe("rec", tmp_path, data=data, train={"weights": str(published), "weights_check": "warn"})
+    assert ["another data.charset" in line for line in started(recipe)[2]] == ([] if added else [True])
 
 
 def test_a_peers_weights_are_held_against_its_settings_too(published, tmp_path):

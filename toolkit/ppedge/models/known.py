@@ -28,6 +28,7 @@ class Known:
         form: The sha256 of names and shapes of the backbone; see `form_of`.
         settings: Keys of a recipe and the values that they were trained with, as YAML holds them.
         charset: Of a recogniser, the built-in character set whose classes it has.
+        use_space_char: It has one for a space after them too, as the recipe's key of that name adds.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Known:
     form: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     charset: str | None = None
+    use_space_char: bool = False
 
 
 _DET_FORM = "850234be7f69db61fc4d0173803f2cf53c70f6d19d5469d06a127467cb5899c9"

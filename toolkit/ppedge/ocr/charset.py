@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
@@ -28,8 +30,11 @@ BUILT_IN: dict[str, str] = {
     "plates": PROVINCES + string.ascii_uppercase + string.digits,
     "ascii": _code_points("!", "~") + " ",
 }
-"""Character sets that are known by name."""
+"""ppedge's own character sets, by name; those of PaddleOCR's recognisers are `dictionaries`."""
 
+_DICTIONARIES = resources.files("ppedge.ocr") / "dictionaries"
+_ENDINGS = (".txt", "_dict.txt")
+_DICTIONARY_NAME = re.compile(r"\w{1,40}", re.ASCII)
 _EXISTING = (
     "The dictionary of a network that exists stays as it is: bring the network in by --from-inference or train.weights."
 )
@@ -41,7 +46,8 @@ class Charset:
     Args:
         characters: One entry per class, or one string of one character per class. An entry is what its class reads as:
             mostly one character; in dictionaries of others it may be several, or none. An entry may occur twice
-            (``en_number`` has two spaces): both classes decode to it, and `encode` uses the first.
+            (``en_number`` has two spaces): both classes decode to it, and `encode` uses the last, which is the one that
+            PaddleOCR's labels name and its networks have learned.
 
     Raises:
         PpedgeError: There are no characters, or an entry holds a line break.
@@ -55,7 +61,7 @@ class Charset:
         for number, character in enumerate(self.characters, 1):
             if "\n" in character:
                 raise PpedgeError(f"Character set: class {number} is {character!r}, which holds a line break.")
-            self._classes.setdefault(character, number)
+            self._classes[character] = number
         longer = {len(character) for character in self.characters} - {0, 1}
         self._lengths = (1, *sorted(longer, reverse=True))
 
@@ -64,8 +70,10 @@ class Charset:
         """Return the built-in character set of that name, or read a UTF-8 file with one character a line.
 
         Args:
-            source: A key of `BUILT_IN`, or a path. A space is written as a line that holds one space.
-            as_is: The file is the dictionary of a network that exists: each line is a class, whatever it holds.
+            source: A key of `BUILT_IN`, one of the `dictionaries`, or a path. A space is written as a line that holds
+                one space.
+            as_is: The file is the dictionary of a network that exists: each line is a class, whatever it holds. One of
+                the `dictionaries` always is.
 
         Raises:
             PpedgeError: Neither a name nor a readable file; or, without ``as_is``, a line is empty, holds several
@@ -73,6 +81,9 @@ class Charset:
         """
         if str(source) in BUILT_IN:
             return cls(BUILT_IN[str(source)])
+        dictionary = _dictionary(str(source))
+        if dictionary is not None:
+            return cls(_lines(dictionary))
         lines = _read_lines(Path(source))
         if not as_is:
             _require_new(Path(source), lines)
@@ -146,6 +157,31 @@ class Charset:
         return "".join(self.characters[index - 1] for index in indices)
 
 
+def dictionaries() -> list[str]:
+    """Return the names of the dictionaries of PaddleOCR's recognisers, as PaddleOCR names its files.
+
+    The ending ``_dict`` may be left out of a name. As PaddleOCR has it, most do not list the space, which
+    ``data.use_space_char`` adds; where one does, there are two classes of it then.
+    """
+    return sorted(entry.name.removesuffix(".txt") for entry in _DICTIONARIES.iterdir() if entry.name.endswith(".txt"))
+
+
+def _dictionary(name: str) -> str | None:
+    """Return the text of the built-in dictionary of that name; None if there is none."""
+    if not _DICTIONARY_NAME.fullmatch(name):
+        return None
+    files = (_DICTIONARIES / f"{name}{ending}" for ending in _ENDINGS)
+    return next((file.read_text(encoding="utf-8") for file in files if file.is_file()), None)
+
+
+def _lines(text: str) -> list[str]:
+    # Not splitlines(): it also splits at characters that a set may list, such as U+2028.
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.strip("\r") for line in lines]
+
+
 def _read_lines(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
@@ -156,15 +192,12 @@ def _read_lines(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise PpedgeError(
             f"{path}: neither a readable UTF-8 file nor a built-in character set.",
-            f"Built in are {', '.join(BUILT_IN)}.",
+            f"Built in are {', '.join(BUILT_IN)}, and PaddleOCR's dictionaries, such as ppocr_keys_v1 and en_dict.",
         ) from error
-    # Not splitlines(): it also splits at characters that a set may list, such as U+2028.
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
+    lines = _lines(text)
     if not lines:
         raise PpedgeError(f"{path}: holds no characters.", "Write one character a line.")
-    return [line.strip("\r") for line in lines]
+    return lines
 
 
 def _require_new(path: Path, lines: Sequence[str]) -> None:

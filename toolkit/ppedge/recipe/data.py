@@ -42,8 +42,9 @@ class Data(Section):
     boxes. By default the task's own, which for a direction classifier is ``recognition``: it takes each line both ways,
     whatever it says."""
     charset: Annotated[str, For("rec")] = "en_number"
-    """For a recogniser: the name of a built-in character set, or a file with one character a line. Of a network that
-    exists (brought in, or ``train.weights``) each line is a class, whatever it holds."""
+    """For a recogniser: the name of a built-in character set (``en_number``, ``plates``, ``ascii``, or a dictionary of
+    PaddleOCR's such as ``ppocr_keys_v1``), or a file with one character a line. Of a network that exists (brought in,
+    or ``train.weights``) each line is a class, whatever it holds."""
     use_space_char: Annotated[bool, For("rec")] = False
     """For a recogniser: add a space after the character set's last character, as PaddleOCR does for its dictionaries,
     which do not list it."""

@@ -17,7 +17,7 @@ import numpy as np
 from ppedge.data.source import read_charset
 from ppedge.errors import PpedgeError
 from ppedge.models import known
-from ppedge.ocr.charset import BUILT_IN, Charset
+from ppedge.ocr.charset import Charset
 from ppedge.recipe.compare import Difference, flat, written
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
@@ -107,8 +107,10 @@ def _origin(state: Mapping[str, np.ndarray], path: Path) -> Origin | None:
 
 
 def _official(official: known.Known, *, certain: bool) -> Origin:
-    # The classes of a descendant are its own.
-    charset = Charset(BUILT_IN[official.charset]) if official.charset and certain else None
+    charset = None
+    if official.charset and certain:  # the classes of a descendant are its own
+        characters = Charset.from_name_or_file(official.charset).characters
+        charset = Charset((*characters, " ") if official.use_space_char else characters)
     return Origin(official.name, official.settings, charset, certain)
 
 
