@@ -158,6 +158,10 @@ class Train(Schedule):
     are left out."""
     workers: int = Field(2, ge=0)
     """Processes that prepare batches; 0 prepares them in the training process."""
+    heights: Annotated[list[Annotated[int, Field(ge=8)]], For("rec")] = Field([])
+    """For a recogniser: heights in pixels that lines are trained at, each batch at one of them; by default that of
+    ``rec_preprocess`` alone, which evaluation always has. ``batch_size`` is that of the first height, and a batch of
+    another has so many lines that height times lines stays about the same."""
     amp: bool = False
     """Mixed precision (O1); on a GPU only."""
     flat_start: Annotated[float, For("rec")] = Field(0.0, ge=0, le=1)

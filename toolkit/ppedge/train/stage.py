@@ -80,8 +80,8 @@ def run_train(
             require_columns(task, trainee, dataset, reporter.say)
         course = Course(
             "train", trainee, task, recipe.train, train, evaluation, folder,
-            workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
-            evaluate_first=recipe.train.weights is not None, reporter=reporter,
+            workers=recipe.train.workers, heights=recipe.train.heights, amp=recipe.train.amp and device != "cpu",
+            resume=resume, evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
         result = fit(course)
         if not first:
