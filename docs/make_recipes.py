@@ -141,7 +141,10 @@ def _table(keys: dict[str, Any], attributes: dict[str, str]) -> Iterator[str]:
 
 def _other_defaults(keys: dict[str, Any], whole: dict[str, Any] | None) -> Iterator[str]:
     """Yield a sentence about the keys that are otherwise where the section is left out as a whole."""
-    other = {key: whole[key] for key in keys if whole and key in whole and whole[key] != keys[key].get("default")}
+    whole = whole or {}
+    if any("const" in value and whole.get(key) not in (None, value["const"]) for key, value in keys.items()):
+        return  # left out, the section has another of its forms
+    other = {key: whole[key] for key in keys if key in whole and whole[key] != keys[key].get("default")}
     if other:
         told = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in other.items())
         yield f"Where the whole section is left out: {told}. One that is given starts from the table's defaults.\n"

@@ -109,7 +109,7 @@ def test_there_are_recipes():
         ("name: base", "name: 5", "r.yml:1: name: Input should be a valid string, not 5."),
         ("task: det", "task: dir", "r.yml:2: task: Input should be 'det', 'rec' or 'cls', not 'dir'."),
         ("task: det", "task: cls", "r.yml: model: a cls network needs no neck and head ClsHead."),
-        ("task: det", "task: rec", "r.yml: model: a rec network needs neck SequenceEncoder and head CTCHead."),
+        ("task: det", "task: rec", "r.yml: model: a rec network needs neck SequenceEncoder and head CTCHead"),
         ("task: det\n", "", "r.yml: the key task is missing."),
         ("{limit_side: 640}", "640", "r.yml:9: det_preprocess: "),
         # Two mistakes: the first is told, the other counted.

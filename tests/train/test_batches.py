@@ -1,12 +1,10 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ppedge.train.batches import STRETCH, Batches, steps_per_epoch
-from ppedge.train.optimizer import learning_rate
 
 SIZES = {
     "samples": st.integers(1, 40),
@@ -70,32 +68,3 @@ def test_batches_by_width_come_in_random_order():
     assert firsts != sorted(firsts)
     again = list(Batches(40, 4, 20, 0, 7, widths=widths))
     assert again == list(Batches(40, 4, 20, 0, widths=widths))[7:]
-
-
-@pytest.mark.parametrize(
-    ("step", "total", "warmup", "rate"),
-    [
-        (0, 10, 0, 1.0),  # no warm-up: the peak at once
-        (0, 10, 5, 0.2),  # never 0: a step with rate 0 would be lost
-        (4, 10, 5, 1.0),  # the warm-up's last step
-        (5, 10, 5, 1.0),  # the cosine's first
-        (10, 10, 5, 0.0),
-        (5, 10, 0, 0.5),
-        (0, 1, 0, 1.0),  # a single step
-        (2, 3, 5, 0.6),  # ends within the warm-up
-        (3, 3, 3, 1.0),  # warm-up all along: no division by 0
-        (99, 10, 0, 0.0),  # after the end it does not rise again
-    ],
-)
-def test_learning_rate(step, total, warmup, rate):
-    assert learning_rate(step, total, warmup, 1.0) == pytest.approx(rate)
-    assert learning_rate(step, total, warmup, 3e-4) == pytest.approx(3e-4 * rate)
-
-
-@given(total=st.integers(1, 50), warmup=st.integers(0, 60))
-def test_learning_rate_rises_then_falls_and_stays_positive(total, warmup):
-    rates = [learning_rate(step, total, warmup, 1.0) for step in range(total)]
-    top = min(warmup, total)
-    assert all(a < b for a, b in pairwise(rates[:top]))
-    assert all(a >= b for a, b in pairwise(rates[top:]))
-    assert all(0 < rate <= 1 for rate in rates)

@@ -22,7 +22,18 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 
 
 class ConvBNLayer(nn.Layer):
-    """Convolution without bias, BatchNorm, and an activation (None: linear); the size is kept at stride 1."""
+    """Convolution without bias, BatchNorm, and an activation (None: linear); the size is kept at stride 1.
+
+    Args:
+        in_channels: Of the input.
+        out_channels: Of the output.
+        kernel: Side of the kernel, odd.
+        stride: Of height and width.
+        groups: Of the convolution.
+        activation: After BatchNorm.
+        conv_attr: How the convolution's weight starts and is trained, where Paddle's default is not meant.
+        norm_attr: The same of BatchNorm's weight and bias.
+    """
 
     def __init__(
         self,
@@ -32,13 +43,14 @@ class ConvBNLayer(nn.Layer):
         stride: Stride = 1,
         groups: int = 1,
         activation: Activation | None = None,
+        conv_attr: paddle.ParamAttr | None = None,
+        norm_attr: paddle.ParamAttr | None = None,
     ) -> None:
         super().__init__()
         self.activation = activation
-        self.conv = nn.Conv2D(
-            in_channels, out_channels, kernel, stride, padding=(kernel - 1) // 2, groups=groups, bias_attr=False
-        )
-        self.bn = nn.BatchNorm2D(out_channels)
+        self.conv = nn.Conv2D(in_channels, out_channels, kernel, stride, padding=(kernel - 1) // 2, groups=groups,
+                              weight_attr=conv_attr, bias_attr=False)  # fmt: skip
+        self.bn = nn.BatchNorm2D(out_channels, weight_attr=norm_attr, bias_attr=norm_attr)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""

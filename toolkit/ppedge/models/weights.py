@@ -29,7 +29,11 @@ INFERENCE = ".pdiparams"
 _TRAINING_KEYS = ("LR_Scheduler", "best_model_dict")
 _MOMENT = "_moment1_0"
 PROTOCOL = 4
+# The first convolution of ResNet as it was published, which no network here has; ResNet-D has three of 3x3 instead.
+OTHER_RESNET = (64, 3, 7, 7)
 LISTED = 5
+# Layers with branches have either these parts or those, in all weights; see `ppedge.models.rep`.
+_BRANCHES, _ONE = ".conv_kxk.", ".reparam_conv."
 
 
 def read_pdparams(path: Path) -> State:
@@ -138,7 +142,9 @@ def load_weights(
         PpedgeError: Names are missing or unexpected, shapes differ, values are not finite, or the two names of one
             parameter carry different values. The network is unchanged then.
     """
+    _refuse_other_resnet(state, where)
     target: dict[str, Tensor] = net.state_dict()
+    _require_form(target, state, where)
     unexpected = [key for key in state if key not in target]
     _set({name: tensor for name, tensor in target.items() if name not in fresh}, state, where, unexpected)
 
@@ -158,7 +164,9 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     Raises:
         PpedgeError: A layer of the backbone is missing, or a shape differs. The network is unchanged then.
     """
+    _refuse_other_resnet(state, where)
     target: dict[str, Tensor] = net.backbone.state_dict()
+    _require_form(target, state, where)
     prefix = "backbone."
     prefixed = any(key.startswith(prefix) for key in state)
     found = {key[len(prefix) :] if prefixed else key: key for key in state if key.startswith(prefix) or not prefixed}
@@ -166,6 +174,26 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     _set(target, {name: state[key] for name, key in used.items()}, where, [])
     taken = set(used.values())
     return [key for key in state if key not in taken]
+
+
+def _refuse_other_resnet(state: Mapping[str, np.ndarray], where: str | Path) -> None:
+    """Name what a long list of missing and unexpected names would hide: ResNet is two networks in PaddleOCR's files."""
+    if any(array.shape == OTHER_RESNET for array in state.values()):
+        raise PpedgeError(
+            f"{where}: these are weights of a ResNet whose first convolution is 7x7; ResNet_vd, which PaddleOCR called "
+            "ResNet until June 2022, is another network and cannot take them.",
+            "Use weights of ResNet_vd, whose first layers are conv1_1, conv1_2 and conv1_3.",
+        )
+
+
+def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path) -> None:
+    """Fail if one of a network and its weights has branches that the other has folded into single convolutions."""
+    for ours, theirs, words, key in (
+        (_BRANCHES, _ONE, "re-parameterised, and the network has branches", "true"),
+        (_ONE, _BRANCHES, "those of branches, and the network is re-parameterised", "false"),
+    ):
+        if any(ours in name for name in target) and any(theirs in name for name in state):
+            raise PpedgeError(f"{where}: the weights are {words}.", f"Set model.backbone.folded to {key}.")
 
 
 def _set(

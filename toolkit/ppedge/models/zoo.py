@@ -10,13 +10,20 @@ from paddle import nn
 from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
+from ppedge.models.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
 from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
+from ppedge.models.backbones.pp_lcnet_v3 import PPLCNetV3Det, PPLCNetV3Rec
+from ppedge.models.backbones.resnet_vd import ResNetVd
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
 from ppedge.models.heads.linear_guide import LinearGuide
+from ppedge.models.heads.multi import MultiHead
 from ppedge.models.necks.db_fpn import DBFPN
+from ppedge.models.necks.lk_pan import LKPAN
+from ppedge.models.necks.rse_fpn import RSEFPN
 from ppedge.models.necks.sequence_encoder import SequenceEncoder
+from ppedge.models.necks.svtr import SVTRNeck
 from ppedge.models.network import Network
 from ppedge.recipe import backbones, guides, heads, necks, networks, parts
 
@@ -45,12 +52,33 @@ def _mobilenet_v3(part: backbones.MobileNetV3, place: Place) -> nn.Layer:
     return MobileNetV3Rec(part.model_name, part.scale, part.large_stride, part.small_stride)
 
 
+def _mobilenet_v1_enhance(part: backbones.MobileNetV1Enhance, place: Place) -> nn.Layer:
+    return MobileNetV1Enhance(part.scale, part.last_conv_stride, part.last_pool_type, part.last_pool_kernel_size)
+
+
+def _multi_head(part: heads.MultiHead, place: Place) -> nn.Layer:
+    neck = part.neck
+    encoder = SVTRNeck(place.channels, neck.dims, neck.depth, neck.hidden_dims, neck.kernel_size)
+    return MultiHead(encoder, place.classes)
+
+
+def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
+    made = PPLCNetV3Det if place.task == "det" else PPLCNetV3Rec
+    return made(part.scale, part.conv_kxk_num, part.folded)
+
+
 BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.MobileNetV3: _mobilenet_v3,
+    backbones.ResNet_vd: lambda part, place: ResNetVd(part.layers),
+    backbones.MobileNetV1Enhance: _mobilenet_v1_enhance,
+    backbones.PPLCNetV3: _pp_lcnet_v3,
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
+    necks.RSEFPN: lambda part, place: RSEFPN(place.channels, part.out_channels, part.shortcut),
+    necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode),
     necks.SequenceEncoder: lambda part, place: SequenceEncoder(place.channels, part.hidden_size),
-    heads.DBHead: lambda part, place: DBHead(place.channels, part.k),
-    heads.CTCHead: lambda part, place: CTCHead(place.channels, place.classes),
+    heads.DBHead: lambda part, place: DBHead(place.channels, part.k, part.kernel_list),
+    heads.CTCHead: lambda part, place: CTCHead(place.channels, place.classes, part.mid_channels),
+    heads.MultiHead: _multi_head,
     heads.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
     guides.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from ppedge.recipe.base import Section
 from ppedge.recipe.parts import Form, Part
 
 
@@ -18,14 +19,52 @@ class DBHead(Part):
     name: Literal["DBHead"]
     k: int = Field(50, ge=1)
     """Steepness of the differentiable step."""
+    kernel_list: tuple[Literal[1, 3, 5, 7, 9], Literal[2], Literal[2]] = (3, 2, 2)
+    """Kernels of each map's three convolutions, of which the last two double the size."""
 
 
 class CTCHead(Part):
-    """One linear layer to the classes of the character set, blank first."""
+    """One linear layer to the classes of the character set, blank first; or two."""
 
     takes: ClassVar[Form] = "sequence"
     gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
     name: Literal["CTCHead"]
+    mid_channels: int | None = Field(None, ge=1)
+    """What the first of two layers gives; without it there is one layer. PP-OCRv2 has 96."""
+
+
+class SVTR(Section):
+    """The sequence model in a ``MultiHead``: attention over the columns of the backbone's features."""
+
+    name: Literal["SVTR"]
+    dims: int = Field(64, ge=1)
+    """Channels that it gives; PP-OCRv4 has 120."""
+    depth: int = Field(2, ge=1)
+    """How many blocks of attention."""
+    hidden_dims: int = Field(120, ge=8, multiple_of=8)
+    """Channels within the blocks, for 8 heads of attention."""
+    kernel_size: tuple[int, int] = (3, 3)
+    """Height and width of the first and the last convolution; PP-OCRv4 has [1, 3]."""
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _odd(cls, sides: tuple[int, int]) -> tuple[int, int]:
+        if any(side < 1 or side % 2 == 0 for side in sides):
+            raise ValueError("must be odd")
+        return sides
+
+
+class MultiHead(Part):
+    """What ships of PP-OCRv3's and v4's MultiHead: a sequence model and CTC's linear layer; ``model.neck`` is left out.
+
+    Its guides stand under ``train.guides``.
+    """
+
+    takes: ClassVar[Form] = "row"
+    gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
+    name: Literal["MultiHead"]
+    neck: SVTR = SVTR(name="SVTR")
+    """The sequence model."""
 
 
 class ClsHead(Part):

@@ -28,3 +28,27 @@ class SequenceEncoder(Part):
     name: Literal["SequenceEncoder"]
     hidden_size: int = Field(48, ge=1)
     """Of each direction."""
+
+
+class RSEFPN(Part):
+    """The feature pyramid of PP-OCRv3's detector: channels are weighed by their means at every level."""
+
+    takes: ClassVar[Form] = "pyramid"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "map"}
+    name: Literal["RSEFPN"]
+    out_channels: int = Field(96, ge=16, multiple_of=16)
+    """Channels of the concatenated output; a quarter of them comes from each level."""
+    shortcut: bool = True
+    """Add what is weighed to what it was before."""
+
+
+class LKPAN(Part):
+    """The path aggregation with large kernels of PP-OCRv3's and v4's teachers."""
+
+    takes: ClassVar[Form] = "pyramid"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "map"}
+    name: Literal["LKPAN"]
+    out_channels: int = Field(256, ge=8, multiple_of=8)
+    """Channels of the concatenated output; a quarter of them comes from each level."""
+    mode: Literal["large", "lite"] = "large"
+    """Whole 9x9 convolutions, or depthwise ones between 1x1 convolutions."""

@@ -8,24 +8,24 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from ppedge.recipe.backbones import MobileNetV3
+from ppedge.recipe.backbones import MobileNetV1Enhance, MobileNetV3, PPLCNetV3, ResNet_vd
 from ppedge.recipe.base import Section
 from ppedge.recipe.guides import LinearGuide
-from ppedge.recipe.heads import ClsHead, CTCHead, DBHead
-from ppedge.recipe.necks import DBFPN, SequenceEncoder
+from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead
+from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
 # A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
-Backbone = MobileNetV3
+Backbone = MobileNetV3 | ResNet_vd | MobileNetV1Enhance | PPLCNetV3
 Guide = LinearGuide
-Neck = DBFPN | SequenceEncoder
-Head = DBHead | CTCHead | ClsHead
+Neck = DBFPN | RSEFPN | LKPAN | SequenceEncoder
+Head = DBHead | CTCHead | ClsHead | MultiHead
 
 
 class Model(Section):
     """The network that ships, part by part, under the names PaddleOCR uses; a direction classifier has no neck."""
 
-    backbone: Annotated[Backbone, Field()]
+    backbone: Annotated[Backbone, Field(discriminator="name")]
     neck: Neck | None = Field(None, discriminator="name")
     head: Annotated[Head, Field(discriminator="name")]
 

@@ -3,31 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ppedge.recipe.base import For, Section
 from ppedge.recipe.losses import NET, RESULTS, Loss, PairLoss
 from ppedge.recipe.networks import Guide, Model, guide_misfit, misfit
 
 
+class Cosine(Section):
+    """Half a cosine from the end of the warm-up to the last step, where the rate is 0."""
+
+    name: Literal["cosine"] = "cosine"
+
+
+class Constant(Section):
+    """The rate stays as it is after the warm-up."""
+
+    name: Literal["constant"]
+
+
+class Piecewise(Section):
+    """The rate changes at epochs of your choice, counted from the start of the course, warm-up included.
+
+    PaddleOCR counts from the end of its warm-up: its ``decay_epochs: [700]`` after 5 epochs of that are ``[705]`` here.
+    """
+
+    name: Literal["piecewise"]
+    epochs: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """Where the rate changes, in ascending order."""
+    factors: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """What ``learning_rate`` is multiplied by from there on, one for each of ``epochs``."""
+
+    @model_validator(mode="after")
+    def _one_factor_an_epoch(self) -> Piecewise:
+        if len(self.epochs) != len(self.factors):
+            raise ValueError(f"{len(self.epochs)} epochs and {len(self.factors)} factors: each epoch needs one")
+        if any(earlier >= later for earlier, later in pairwise(self.epochs)):
+            raise ValueError("epochs must ascend")
+        return self
+
+
+Decay = Cosine | Constant | Piecewise
+
+
 class Schedule(Section):
-    """One course of training: Adam with cosine decay after a linear warm-up."""
+    """One course of training by Adam: a linear warm-up, then a learning rate that decays."""
 
     epochs: int = Field(1, ge=0)
     """Passes over the training data; 0 leaves this course out."""
     max_steps: int | None = Field(None, ge=1)
-    """End after this many steps even if epochs are left; the cosine ends there too."""
+    """End after this many steps even if epochs are left; a cosine ends there too."""
     batch_size: int = Field(8, ge=1)
     """Samples a step, on each device."""
     learning_rate: float = Field(1e-3, gt=0)
     """At the end of the warm-up."""
     warmup_epochs: float = Field(0.0, ge=0)
     """Length of the warm-up, in epochs."""
+    decay: Decay = Field(Cosine(), discriminator="name")
+    """How the learning rate falls after the warm-up."""
     l2: float = Field(0.0, ge=0)
-    """L2 decay of all weights."""
+    """L2 decay of all weights, but for those of a network's layers that have their own: what is added to a weight's
+    gradient is this times the weight."""
+    head_l2: Annotated[float | None, For("rec")] = Field(None, ge=0)
+    """L2 decay of the layers of a recogniser's CTCHead, instead of ``l2``; PaddleOCR's ``fc_decay``."""
     freeze_bn: bool = False
     """Keep BatchNorm's running statistics and use them in training too: right for short fine-tuning on few pictures."""
     eval_every: int = Field(1, ge=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
+from ppedge.models.folding import fold
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams
 from ppedge.runs import Run
@@ -20,7 +21,7 @@ PLAN, PRUNED = "plan.json", "pruned.pdparams"
 
 
 def load_float(run: Run, task: Task, stage: str) -> Network:
-    """Return a run's float network in eval mode.
+    """Return a run's float network in eval mode, in the form that ships.
 
     Args:
         run: The run.
@@ -32,23 +33,25 @@ def load_float(run: Run, task: Task, stage: str) -> Network:
     """
     if stage == "slim":
         return rebuilt(task, Plan.load(run.artifact("slim", PLAN)), run.artifact("slim", PRUNED))
-    return rebuilt(task, None, run.artifact(stage, BEST))
+    net, path = task.build(), run.artifact(stage, BEST)
+    load_weights(net, read_pdparams(path), path)
+    net.eval()
+    return fold(net)
 
 
-def rebuilt(task: Task, plan: Plan | None, weights: Path) -> Network:
+def rebuilt(task: Task, plan: Plan, weights: Path) -> Network:
     """Return a float network in eval mode, of the form that a plan makes of the recipe's.
 
     Args:
         task: Of the recipe.
-        plan: None: the network is as it was trained.
+        plan: What is kept of it.
         weights: Its file.
 
     Raises:
         PpedgeError: Weights or plan do not fit.
     """
-    net = task.build()
-    if plan is not None:
-        apply_plan(net, plan)
+    net = task.build_shipped()
+    apply_plan(net, plan)
     load_weights(net, read_pdparams(weights), weights)
     net.eval()
     return net
@@ -61,7 +64,7 @@ def load_quantized(run: Run, task: Task) -> Network:
         PpedgeError: The slim stage quantized nothing, or its artifacts are missing, changed, or do not fit.
     """
     _require_quantized(run)
-    net, plan = task.build(), Plan.load(run.artifact("slim", PLAN))
+    net, plan = task.build_shipped(), Plan.load(run.artifact("slim", PLAN))
     apply_plan(net, plan)
     # Plans of schema 1 do not name precisions: then what the recipe excluded holds.
     exclude = [] if plan.precision else run.manifest("slim")["settings"]["quant"]["exclude"]
@@ -79,7 +82,7 @@ def load_unquantized(run: Run, task: Task) -> tuple[Network, dict[str, float]]:
         PpedgeError: The slim stage quantized nothing, or its artifacts are missing, changed, or do not fit.
     """
     _require_quantized(run)
-    net = task.build()
+    net = task.build_shipped()
     apply_plan(net, Plan.load(run.artifact("slim", PLAN)))
     path = run.artifact("slim", BEST)
     weights, scales = without_quantizers(read_pdparams(path))

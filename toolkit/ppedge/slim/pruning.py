@@ -41,7 +41,7 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
     settings = stage.recipe.slim.prune
     plan = kept_plan(stage)
     if plan is None:
-        net, plan = copy_of(trained, stage.task.build), Plan("none", {}, {})
+        net, plan = copy_of(trained, stage.task.build_shipped), Plan("none", {}, {})
         if settings.method == "fpgm":
             plan = _prune_by_fpgm(stage, net)
         elif settings.method == "arm":
@@ -63,7 +63,7 @@ def _prune_by_fpgm(stage: Stage, net: Network) -> Plan:
     """Choose a plan, save what it rests on, and prune ``net`` by it."""
     settings, task = stage.recipe.slim.prune, stage.task
     shape = trace_shape(stage.recipe)
-    groups = trace(task.build(), shape, settings.exclude)
+    groups = trace(task.build_shipped(), shape, settings.exclude)
     macs = count_flops(net, shape)
     state = state_of(net)
     shapes = {name: value.shape for name, value in state.items()}
@@ -147,8 +147,8 @@ def arm_slimming(stage: Stage, teacher: Network, net: Network) -> ArmSlimming:
     shape = trace_shape(stage.recipe)
     samples = task.measurable(spread(stage.train, settings.samples))
     return ArmSlimming(
-        teacher, net, trace(task.build(), shape), list(batches(stage, settings.arm.samples, BATCH)), settings.arm,
-        shape, task.build, settings.exclude, settings.multiple, stage.count, stage.price,
+        teacher, net, trace(task.build_shipped(), shape), list(batches(stage, settings.arm.samples, BATCH)),
+        settings.arm, shape, task.build_shipped, settings.exclude, settings.multiple, stage.count, stage.price,
         quant if quant.method == "arm" else None, lambda net: task.evaluate(net, samples)[task.main_metric],
         stage.reporter,
     )  # fmt: skip

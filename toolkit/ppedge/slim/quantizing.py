@@ -50,7 +50,7 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
         return pact.precisions(net, settings.exclude)
     if stage.price is None:
         raise PpedgeError("Quantizing by arm needs predicted instructions, and nothing here predicts them.")
-    form = task.build()  # a network that has been trained is not fit for export, and weights change no cost
+    form = task.build_shipped()  # a network that has been trained is not fit for export, and weights change no cost
     apply_plan(form, plan)
     gains = stage.price(form).gain
     samples = task.measurable(spread(stage.train, settings.samples))
@@ -120,7 +120,7 @@ def quantize_and_train(
     stage.found.outputs.append(CLIPS)
     state = state_of(net)
     write_pdparams(stage.folder / BEST, state)
-    exported = task.build()
+    exported = task.build_shipped()
     apply_plan(exported, plan)
     pact.quantize(exported, float_names=plan.float_layers)
     load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)

@@ -172,4 +172,4 @@ def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = Fa
     train, _ = task.samples("train", skip_bad=skip_bad)
     stage = Stage(recipe, run, task, run.path, reporter, train, [], "cpu", price=price)
     net = load_float(run, task, "train")
-    return frontier(arm_slimming(stage, net, copy_of(net, task.build)).problem()[1])
+    return frontier(arm_slimming(stage, net, copy_of(net, task.build_shipped)).problem()[1])

@@ -146,8 +146,7 @@ class _Fit:
     def _step(self, trainee: paddle.nn.Layer, batch: dict[str, paddle.Tensor]) -> tuple[float, dict[str, float]]:
         course, schedule, step = self.course, self.course.schedule, self.position.step
         paddle.seed((course.seed << 20) + step)  # the network's own noise, as a function of the step
-        warmup = round(schedule.warmup_epochs * self.per_epoch)
-        self.optimizer.set_lr(learning_rate(step, self.total, warmup, schedule.learning_rate))
+        self.optimizer.set_lr(learning_rate(step, self.total, self.per_epoch, schedule))
         trainee.train()
         with paddle.amp.auto_cast(enable=course.amp, level="O1"):
             outputs = trainee(batch)

@@ -9,27 +9,44 @@ import math
 from collections import Counter
 
 import paddle
+from paddle.regularizer import L2Decay
 
-from ppedge.recipe.train import Schedule
+from ppedge.models.heads.ctc import CTCHead
+from ppedge.recipe.train import Cosine, Piecewise, Schedule
 
 
-def learning_rate(step: int, total: int, warmup: int, peak: float) -> float:
-    """Return the rate of one step: linear warm-up, then half a cosine down to 0.
+def learning_rate(step: int, total: int, per_epoch: int, schedule: Schedule) -> float:
+    """Return the rate of one step: a linear warm-up, then what the schedule's ``decay`` says.
+
+    Milestones count from the start of the course, and a cosine reaches 0 at its end. PaddleOCR's decay begins when its
+    warm-up is over, but is as long as the whole course: its steps come a warm-up later, and its cosine ends above 0.
 
     Args:
         step: From 0.
-        total: Number of steps of the whole course.
-        warmup: Steps of the warm-up, which is part of ``total``.
-        peak: The rate at the end of the warm-up.
+        total: Number of steps of the whole course, warm-up included.
+        per_epoch: Steps of an epoch.
+        schedule: Warm-up, decay, and the rate between them.
     """
+    peak, warmup, decay = schedule.learning_rate, round(schedule.warmup_epochs * per_epoch), schedule.decay
     if step < warmup:
         return peak * (step + 1) / warmup
-    share = (step - warmup) / max(total - warmup, 1)
-    return peak * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+    if isinstance(decay, Cosine):
+        share = (step - warmup) / max(total - warmup, 1)
+        return peak * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+    factor = 1.0
+    if isinstance(decay, Piecewise):
+        passed = [
+            factor for epoch, factor in zip(decay.epochs, decay.factors, strict=True) if step >= epoch * per_epoch
+        ]
+        factor = passed[-1] if passed else 1.0
+    return peak * factor
 
 
 def build_optimizer(net: paddle.nn.Layer, schedule: Schedule) -> paddle.optimizer.Adam:
-    """Return Adam over the trainable parameters; a parameter's own regularizer goes before ``schedule.l2``.
+    """Return Adam over the trainable parameters.
+
+    A parameter's own regularizer stands in the place of ``schedule.l2``, and its own factor multiplies the learning
+    rate; where the schedule has a ``head_l2``, the parameters of every CTCHead get a regularizer of their own.
 
     Raises:
         ValueError: Two parameters have one name: Adam keeps moments by name, so that they would share theirs.
@@ -38,8 +55,12 @@ def build_optimizer(net: paddle.nn.Layer, schedule: Schedule) -> paddle.optimize
     twice = [name for name, count in Counter(p.name for p in parameters).items() if count > 1]
     if twice:
         raise ValueError(f"{len(twice)} names of parameters are there twice, first {twice[0]}; see zoo.build's prefix")
+    if schedule.head_l2 is not None:
+        for head in (layer for layer in net.sublayers() if isinstance(layer, CTCHead)):
+            for parameter in head.parameters():
+                parameter.regularizer = L2Decay(schedule.head_l2)
     return paddle.optimizer.Adam(
         learning_rate=schedule.learning_rate,
         parameters=parameters,
-        weight_decay=paddle.regularizer.L2Decay(schedule.l2) if schedule.l2 else None,
+        weight_decay=L2Decay(schedule.l2) if schedule.l2 else None,
     )

@@ -15,6 +15,7 @@ from ppedge.metrics.accuracy import MAIN_METRIC, RANKING, measure
 from ppedge.metrics.scores import Metric
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
+from ppedge.models.folding import fold
 from ppedge.models.network import Network
 from ppedge.ocr.direction import DIRECTIONS
 from ppedge.recipe.losses import NET
@@ -50,6 +51,10 @@ class Task:
         """Build the recipe's network, its weights drawn from the recipe's seed."""
         paddle.seed(self.recipe.seed)
         return self.build_model()
+
+    def build_shipped(self) -> Network:
+        """Build the recipe's network in the form that ships, as slimming and export have it; see `models.folding`."""
+        return fold(self.build())
 
     def build_model(self, model: Model | None = None, prefix: str = "") -> Network:
         """Build a network for the task from Paddle's random generator as it stands.

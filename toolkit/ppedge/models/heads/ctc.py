@@ -10,16 +10,22 @@ from ppedge.models.layers import linear
 
 
 class CTCHead(nn.Layer):
-    """One linear layer to the classes, of which class 0 is CTC's blank.
+    """One linear layer to the classes, of which class 0 is CTC's blank, or two with nothing between.
 
     Args:
         in_channels: Channels of the sequence model.
         classes: Characters and the blank.
+        mid_channels: What the first of two layers gives; None for one layer.
     """
 
-    def __init__(self, in_channels: int, classes: int) -> None:
+    def __init__(self, in_channels: int, classes: int, mid_channels: int | None = None) -> None:
         super().__init__()
-        self.fc = linear(in_channels, classes)
+        self.mid_channels = mid_channels
+        if mid_channels is None:
+            self.fc = linear(in_channels, classes)
+        else:
+            self.fc1 = linear(in_channels, mid_channels)
+            self.fc2 = linear(mid_channels, classes)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor | dict[str, paddle.Tensor]:
         """Map (N, T, C) to class scores.
@@ -28,7 +34,7 @@ class CTCHead(nn.Layer):
             In eval mode probabilities (N, T, classes); in training mode ``{"logits": (N, T, classes)}``, since the loss
             has its own softmax.
         """
-        logits = self.fc(x)
+        logits = self.fc(x) if self.mid_channels is None else self.fc2(self.fc1(x))
         if self.training:
             return {"logits": logits}
         return F.softmax(logits, axis=2)

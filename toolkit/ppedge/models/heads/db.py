@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
@@ -18,13 +20,14 @@ class DBHead(nn.Layer):
     Args:
         in_channels: Channels of the neck's result.
         k: Steepness of the step.
+        kernels: Of each map's three convolutions.
     """
 
-    def __init__(self, in_channels: int, k: int = 50) -> None:
+    def __init__(self, in_channels: int, k: int = 50, kernels: Sequence[int] = (3, 2, 2)) -> None:
         super().__init__()
         self.k = k
-        self.binarize = MapHead(in_channels)
-        self.thresh = MapHead(in_channels)
+        self.binarize = MapHead(in_channels, kernels)
+        self.thresh = MapHead(in_channels, kernels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor | dict[str, paddle.Tensor]:
         """Map features (N, C, H / 4, W / 4) to maps with values in [0, 1].
@@ -45,16 +48,22 @@ class DBHead(nn.Layer):
 
 
 class MapHead(nn.Layer):
-    """One map at the picture's size from features at a quarter of it, by two learned doublings."""
+    """One map at the picture's size from features at a quarter of it, by two learned doublings.
 
-    def __init__(self, in_channels: int) -> None:
+    Args:
+        in_channels: Channels of the features.
+        kernels: Of the first convolution, which keeps the size, and of the two that double it.
+    """
+
+    def __init__(self, in_channels: int, kernels: Sequence[int] = (3, 2, 2)) -> None:
         super().__init__()
         width = in_channels // 4
-        self.conv1 = nn.Conv2D(in_channels, width, 3, padding=1, bias_attr=False)
+        first, second, third = kernels
+        self.conv1 = nn.Conv2D(in_channels, width, first, padding=first // 2, bias_attr=False)
         self.conv_bn1 = _batch_norm(width)
-        self.conv2 = nn.Conv2DTranspose(width, width, 2, stride=2, weight_attr=kaiming())
+        self.conv2 = nn.Conv2DTranspose(width, width, second, stride=2, weight_attr=kaiming())
         self.conv_bn2 = _batch_norm(width)
-        self.conv3 = nn.Conv2DTranspose(width, 1, 2, stride=2, weight_attr=kaiming())
+        self.conv3 = nn.Conv2DTranspose(width, 1, third, stride=2, weight_attr=kaiming())
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, C, h, w) to (N, 1, 4 h, 4 w) with values in [0, 1]."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import paddle
 from paddle import nn
 
-from ppedge.models.layers import kaiming, upsample
+from ppedge.models.layers import upsample
+from ppedge.models.necks.levels import conv
 
 
 class DBFPN(nn.Layer):
@@ -28,14 +29,14 @@ class DBFPN(nn.Layer):
         self.out_channels = out_channels
         c2, c3, c4, c5 = in_channels
         part = out_channels // 4
-        self.in2_conv = _conv(c2, out_channels, 1)
-        self.in3_conv = _conv(c3, out_channels, 1)
-        self.in4_conv = _conv(c4, out_channels, 1)
-        self.in5_conv = _conv(c5, out_channels, 1)
-        self.p5_conv = _conv(out_channels, part, 3)
-        self.p4_conv = _conv(out_channels, part, 3)
-        self.p3_conv = _conv(out_channels, part, 3)
-        self.p2_conv = _conv(out_channels, part, 3)
+        self.in2_conv = conv(c2, out_channels, 1)
+        self.in3_conv = conv(c3, out_channels, 1)
+        self.in4_conv = conv(c4, out_channels, 1)
+        self.in5_conv = conv(c5, out_channels, 1)
+        self.p5_conv = conv(out_channels, part, 3)
+        self.p4_conv = conv(out_channels, part, 3)
+        self.p3_conv = conv(out_channels, part, 3)
+        self.p2_conv = conv(out_channels, part, 3)
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, out_channels, H / 4, W / 4)."""
@@ -49,7 +50,3 @@ class DBFPN(nn.Layer):
         p3 = upsample(self.p3_conv(out3), 2)
         p2 = self.p2_conv(out2)
         return paddle.concat([p5, p4, p3, p2], axis=1)
-
-
-def _conv(in_channels: int, out_channels: int, kernel: int) -> nn.Conv2D:
-    return nn.Conv2D(in_channels, out_channels, kernel, padding=kernel // 2, weight_attr=kaiming(), bias_attr=False)
