@@ -44,7 +44,8 @@ class Task:
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = read_charset(recipe, exists=exists) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
-        self.loss = build_loss(recipe.train.losses, recipe.task, self.charset, [NET], [NET])
+        slims = [term for term in recipe.train.losses if term.slims]
+        self.loss = build_loss(slims, recipe.task, self.charset, [NET], [NET])
         self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
 
     def build(self) -> Network:
