@@ -141,6 +141,15 @@ def test_mistakes_in_lists_and_dictionaries_are_told_where_they_are(tmp_path, ch
             {"train.guides": [{"name": "LinearGuide"}], "train.flat_start": 0.1},
             "train.flat_start: has a guide of its own",
         ),
+        (
+            {"train.guides": [{"name": "SARHead"}], "train.losses": [{"name": "CTC", "of": ["net", "net.SARHead"]}]},
+            "train.losses[0]: CTC is of net.SARHead, which learns from SAR",
+        ),
+        (
+            {"train.guides": [{"name": "SARHead"}], "train.losses": [{"name": "SAR", "of": ["net", "net.SARHead"]}]},
+            "train.losses[0]: SAR is of guides, and net is none",
+        ),
+        ({"train.losses": [{"name": "SAR"}]}, "the key train.losses.0.of is missing"),
     ],
 )
 def test_guides_that_teach_nothing_are_told(tmp_path, changes, told):

@@ -130,6 +130,32 @@ class CTC(LabelLoss):
     training does not undo what the weights know about case."""
 
 
+class SAR(LabelLoss):
+    """Cross entropy of the characters that a guide ``SARHead`` writes."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("rec",)
+    name: Literal["SAR"]
+    at: Literal["logits"] = "logits"
+    """What it reads."""
+    of: list[str] = Field(min_length=1)
+    """The guides, such as ``net.SARHead``."""
+
+
+class NRTR(LabelLoss):
+    """Cross entropy of the characters that a guide ``NRTRHead`` writes."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("rec",)
+    name: Literal["NRTR"]
+    at: Literal["logits"] = "logits"
+    """What it reads."""
+    of: list[str] = Field(min_length=1)
+    """The guides, such as ``net.NRTRHead``."""
+    smoothing: float = Field(0.1, ge=0, lt=1)
+    """Share of the label that is spread over all other classes."""
+    padding: bool = False
+    """Let what follows a text's end count too, as PaddleOCR's distillation of PP-OCRv4 does."""
+
+
 class CrossEntropy(LabelLoss):
     """Cross entropy of a line's direction."""
 
@@ -192,6 +218,25 @@ class CTCLogits(TeacherLoss):
     """What logits are divided by before softmax."""
 
 
+class DKD(TeacherLoss):
+    """Decoupled distillation of what a guide ``NRTRHead`` writes: the right character and the others apart."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("rec",)
+    name: Literal["DKD"]
+    at: Literal["logits"] = "logits"
+    """What it reads."""
+    to: list[str] = Field(["net.NRTRHead"], min_length=1)
+    """The guides that learn from it."""
+    alpha: float = Field(1.0, ge=0)
+    """Weight of how much is given to the right character."""
+    beta: float = Field(2.0, ge=0)
+    """Weight of how the others share the rest."""
+    temperature: float = Field(1.0, gt=0)
+    """What logits are divided by before softmax."""
+    padding: bool = False
+    """Let what follows a text's end count too, as PaddleOCR does."""
+
+
 class Center(LabelLoss):
     """Enhanced CTC: the features of a column stay near the centre of the class that the network sees in it."""
 
@@ -209,7 +254,10 @@ class Center(LabelLoss):
     """Whether centres are trained too; PaddleOCR never moves them."""
 
 
-Loss = Annotated[DB | CTC | CrossEntropy | DML | MSE | Dilated | KL | CTCLogits | Center, Field(discriminator="name")]
+Loss = Annotated[
+    DB | CTC | SAR | NRTR | CrossEntropy | DML | MSE | Dilated | KL | CTCLogits | DKD | Center,
+    Field(discriminator="name"),
+]
 DEFAULTS: dict[str, LossTerm] = {
     "det": DB(name="DB"),
     "rec": CTC(name="CTC"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from ppedge.recipe.base import For, Section
-from ppedge.recipe.losses import NET, RESULTS, Loss
+from ppedge.recipe.guides import GuidePart
+from ppedge.recipe.losses import NET, NRTR, RESULTS, SAR, LabelLoss, Loss
 from ppedge.recipe.networks import Guide, Model, guide_misfit, misfit
 
 
@@ -156,7 +157,7 @@ class Train(Schedule):
     it CTC needs thousands of steps to start."""
     peers: dict[str, Peer] = Field({})
     """Networks that are trained beside the one that ships, or teach it, by names of your choice."""
-    guides: list[Guide] = Field([])
+    guides: list[Annotated[Guide, Field(discriminator="name")]] = Field([])
     """Second heads, each beside the own one of every network that is trained: it learns from both. Losses name them
     ``NETWORK.GUIDE``, such as ``net.LinearGuide``. A frozen peer has one, frozen like itself, where losses name it."""
     losses: list[Loss] = Field([])
@@ -168,8 +169,8 @@ class Train(Schedule):
 def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
     """Yield what of a train section does not fit the network or the task, a sentence each."""
     trained = [NET, *(name for name, peer in train.peers.items() if not peer.frozen)]
-    networks = {NET, *train.peers}
-    networks |= {f"{name}.{guide.name}" for name in networks for guide in train.guides}
+    guides = {f"{name}.{guide.name}": guide for name in (NET, *train.peers) for guide in train.guides}
+    networks = {NET, *train.peers, *guides}
     if NET in train.peers:
         yield f"train.peers: {NET} is the network that ships; name a peer otherwise"
     if train.flat_start and (train.peers or train.guides):
@@ -196,6 +197,18 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
             yield f"{where} reads {term.at}, and a {task} network gives {RESULTS[task]}"
         if unknown:
             yield f"{where} names {unknown[0]}, which is none of {', '.join(sorted(networks))}"
+        elif isinstance(term, LabelLoss):
+            yield from _of_another(term, guides, where)
+
+
+def _of_another(term: LabelLoss, guides: Mapping[str, GuidePart], where: str) -> Iterator[str]:
+    """Yield what a loss of labels is said to be of, and is not: each kind of guide has one, and so have networks."""
+    for name in term.networks:
+        guide = guides.get(name)
+        if guide is None and isinstance(term, SAR | NRTR):
+            yield f"{where} is of guides, and {name} is none"
+        if guide is not None and term.name != guide.learns_from:
+            yield f"{where} is of {name}, which learns from {guide.learns_from}"
 
 
 def _useless(train: Train, trained: Sequence[str]) -> Iterator[str]:

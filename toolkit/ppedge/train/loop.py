@@ -47,7 +47,8 @@ class _Fit:
         self.course = course
         schedule = course.schedule
         self.rank, self.world = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
-        self.dataset = course.task.dataset(course.train, seed=course.seed)
+        longest = course.trainee.longest_text
+        self.dataset = course.task.dataset(course.train, seed=course.seed, longest=longest)
         if len(self.dataset) < self.world:
             left = (
                 f"only {len(self.dataset)} are left for {self.world} processes" if len(self.dataset) else "none is left"
@@ -56,9 +57,10 @@ class _Fit:
                 f"{course.title}: of the training samples {left}.", "Check data.charset and max_text_length."
             )
         if left_out := len(course.train) - len(self.dataset):
+            limit = "" if longest is None else f" (the guides take {longest} characters)"
             course.reporter.say(
                 f"{course.title}: {left_out} of {len(course.train)} lines are left out: "
-                "they are too long or have characters outside the character set"
+                f"they are too long{limit} or have characters outside the character set"
             )
         self.per_epoch = steps_per_epoch(len(self.dataset), schedule.batch_size, self.world)
         self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)

@@ -77,7 +77,7 @@ def run_train(
         if first:
             save(recipe, folder / RECIPE)
         trainee = build_trainee(task, net, reporter.say)
-        if isinstance(dataset := task.dataset(train), RecDataset):
+        if isinstance(dataset := task.dataset(train, longest=trainee.longest_text), RecDataset):
             require_columns(task, trainee, dataset, reporter.say)
             start_centers(task, trainee, train, reporter.say, resumes=resume and (folder / LAST).is_file())
         course = Course(

@@ -15,8 +15,9 @@ from ppedge.train.losses.cross_entropy import ClsLoss
 from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.losses.db import DBLoss
 from ppedge.train.losses.dilated import DilatedLoss
+from ppedge.train.losses.guides import NRTRLoss, SARLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
-from ppedge.train.losses.teacher import CTCLogitsLoss, KLLoss
+from ppedge.train.losses.teacher import CTCLogitsLoss, DKDLoss, KLLoss
 
 
 def _ctc(term: losses.CTC, charset: Charset | None) -> CTCLoss:
@@ -26,12 +27,15 @@ def _ctc(term: losses.CTC, charset: Charset | None) -> CTCLoss:
 BUILDERS: Mapping[type[losses.LossTerm], Callable[[Any, Charset | None], nn.Layer]] = {
     losses.DB: lambda term, charset: DBLoss(term.main, term.alpha, term.beta, term.ohem_ratio),
     losses.CTC: _ctc,
+    losses.SAR: lambda term, charset: SARLoss(),
+    losses.NRTR: lambda term, charset: NRTRLoss(term.smoothing, term.padding),
     losses.CrossEntropy: lambda term, charset: ClsLoss(),
     losses.DML: lambda term, charset: DMLLoss(term.at),
     losses.MSE: lambda term, charset: MSELoss(term.at),
     losses.Dilated: lambda term, charset: DilatedLoss(term.main, term.alpha, term.ohem_ratio, term.thresh),
     losses.KL: lambda term, charset: KLLoss(),
     losses.CTCLogits: lambda term, charset: CTCLogitsLoss(term.temperature),
+    losses.DKD: lambda term, charset: DKDLoss(term.alpha, term.beta, term.temperature, padding=term.padding),
     losses.Center: lambda term, charset: CenterLoss(term.at, trained=term.trained),
 }
 

@@ -10,6 +10,7 @@ from ppedge.models import zoo
 from ppedge.models.freezing import freeze
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights
+from ppedge.recipe import networks
 from ppedge.recipe.guides import LinearGuide
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Model
@@ -55,9 +56,9 @@ def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda 
     return Trainee(net, loss, peers, guides)
 
 
-def _guide(task: Task, section: LinearGuide, name: str, network: Network) -> Guide:
+def _guide(task: Task, section: networks.Guide, name: str, network: Network) -> Guide:
     head = zoo.build_guide(section, network, task.recipe.task, task.classes, f"{name}_{section.name}_")
-    return Guide(name, section.at, head)
+    return Guide(name, section.at, head, section.backbone_alone)
 
 
 def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Network:
