@@ -95,19 +95,36 @@ class DetAugment(Section):
     """Side in pixels of the square that is cut out, keeping whole words, and padded if the picture is smaller."""
     color: float = Field(0.2, ge=0, le=1)
     """Strength of brightness, contrast and colour jitter."""
+    copy_paste: float = Field(0.0, ge=0, le=1)
+    """Probability that words of one other picture, a fifth as many as it has, are pasted, each turned by any angle,
+    where there is no text."""
 
 
 class RecAugment(Section):
-    """Changes to training crops of a recogniser or classifier; each is a probability."""
+    """Changes to training crops of a recogniser or classifier; those that say nothing else are probabilities."""
 
+    concat: Annotated[float, For("rec")] = Field(0.0, ge=0, le=1)
+    """For a recogniser: set lines of other samples behind the line, as far as the limits below allow (TextConAug)."""
+    concat_lines: Annotated[int, For("rec")] = Field(2, ge=1)
+    """Most lines that ``concat`` sets behind one."""
+    concat_characters: Annotated[int, For("rec")] = Field(25, ge=1)
+    """Most characters that a line of ``concat`` has."""
+    concat_ratio: Annotated[float, For("rec")] = Field(6.67, gt=0)
+    """Largest ratio of width to height that a line of ``concat`` has."""
+    tia: float = Field(0.0, ge=0, le=1)
+    """Bend, stretch and tilt the line piecewise: the three changes of TIA, one after the other."""
     perspective: float = Field(0.4, ge=0, le=1)
     """Move the four corners a little."""
+    crop: float = Field(0.0, ge=0, le=1)
+    """Cut one to eight rows off the top or the bottom; not of a line below 20 pixels in height or width."""
     blur: float = Field(0.2, ge=0, le=1)
     """Gaussian blur."""
     noise: float = Field(0.2, ge=0, le=1)
     """Gaussian noise."""
     color: float = Field(0.4, ge=0, le=1)
     """Brightness, contrast and colour jitter."""
+    reverse: float = Field(0.0, ge=0, le=1)
+    """Turn dark into bright and bright into dark."""
 
 
 class Peer(Section):
@@ -149,6 +166,10 @@ class Train(Schedule):
     are left out."""
     workers: int = Field(2, ge=0)
     """Processes that prepare batches; 0 prepares them in the training process."""
+    heights: Annotated[list[Annotated[int, Field(ge=8)]], For("rec")] = Field([])
+    """For a recogniser: heights in pixels that lines are trained at, each batch at one of them; by default that of
+    ``rec_preprocess`` alone, which evaluation always has. ``batch_size`` is that of the first height, and a batch of
+    another has so many lines that height times lines stays about the same."""
     amp: bool = False
     """Mixed precision (O1); on a GPU only."""
     flat_start: Annotated[float, For("rec")] = Field(0.0, ge=0, le=1)

@@ -82,8 +82,8 @@ def run_train(
             start_centers(task, trainee, train, reporter.say, resumes=resume and (folder / LAST).is_file())
         course = Course(
             "train", trainee, task, recipe.train, train, evaluation, folder,
-            workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
-            evaluate_first=recipe.train.weights is not None, reporter=reporter,
+            workers=recipe.train.workers, heights=recipe.train.heights, amp=recipe.train.amp and device != "cpu",
+            resume=resume, evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
         result = fit(course)
         if not first:

@@ -110,7 +110,8 @@ class Task:
 
     def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
         """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""
-        return measure(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+        recipe = self.recipe
+        return measure(NetEngine(net), self.spec, samples, recipe.metric, ignore=recipe.metric_ignore, **options)
 
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return what orders evaluations: the main metric, then what breaks its ties; larger is better."""
