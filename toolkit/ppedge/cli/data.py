@@ -124,6 +124,46 @@ def synth(
     say(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
 
 
+@app.command("pseudo-label")
+def pseudo_label(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures, each one line of text.")],
+    model: Annotated[
+        Path,
+        typer.Option(metavar="BUNDLE|RUN|ONNX", help="The recogniser: a bundle, its run, or an ONNX file there."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="The least score of a text that is kept.")] = 0.9,
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default DIR.")
+    ] = None,
+) -> None:
+    """Label pictures of lines with what a recogniser reads in them, where it is sure.
+
+    A picture that cannot be read is named and left out.
+    """
+    from contextlib import ExitStack
+
+    from ppedge.cli.networks import open_recognizer
+    from ppedge.data import pseudo
+    from ppedge.data.formats import write_lines
+
+    with ExitStack() as stack, _progress("reading") as progress:
+        found = pseudo.pseudo_label(folder, open_recognizer(stack, model, "--model"), threshold, root, progress)
+    for problem in found.problems:
+        say(problem)
+    if not found.lines:
+        raise PpedgeError(
+            f"{folder}: no picture is read with a score of {threshold:g} or more, nothing written.",
+            f"The best has {found.best:.2f}: lower --threshold." if found.unsure else "Is --model for such pictures?",
+        )
+    write_lines(out, found.lines)
+    count = len(found.lines) + found.unsure + found.empty + len(found.problems)
+    say(
+        f"{out}: {len(found.lines)} of {count} pictures; left out are {found.unsure} with a score below {threshold:g}, "
+        f"{found.empty} without text, {len(found.problems)} that cannot be used"
+    )
+
+
 def _absolute(files: list[Path]) -> list[Path]:
     """Files on the command line are meant relative to the current folder, not to the root."""
     return [file.absolute() for file in files]
