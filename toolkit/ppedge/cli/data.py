@@ -29,11 +29,15 @@ Root = Annotated[
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Label files in PPOCR format.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
+    ],
     root: Root = None,
     kind: Annotated[
-        str, typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format.")
-    ] = "detection",
+        str | None,
+        typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format; by default detection."),
+    ] = None,
     charset: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Count the characters that this character set lacks.")
     ] = None,
@@ -43,8 +47,16 @@ def check(
     from ppedge.data import check as checking
     from ppedge.ocr.charset import Charset
 
-    characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
-    report = checking.check(_absolute(files), root or files[0].parent, kind, characters)  # type: ignore[arg-type]
+    if files[0].suffix in (".yml", ".yaml"):
+        if len(files) > 1 or root or kind or charset:
+            raise PpedgeError(
+                f"{files[0]}: a recipe says which label files, root, format and character set it has.",
+                "Name it alone, or change its keys in the file.",
+            )
+        report = _check_recipe(files[0])
+    else:
+        characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
+        report = checking.check(_absolute(files), root or files[0].parent, kind or "detection", characters)  # type: ignore[arg-type]
     if json:
         emit(report.to_dict())
     else:
@@ -162,6 +174,19 @@ def pseudo_label(
         f"{out}: {len(found.lines)} of {count} pictures; left out are {found.unsure} with a score below {threshold:g}, "
         f"{found.empty} without text, {len(found.problems)} that cannot be used"
     )
+
+
+def _check_recipe(file: Path) -> Report:
+    """Check all label files that a recipe names, each once."""
+    from ppedge.data.check import check as check_files
+    from ppedge.data.source import read_charset
+    from ppedge.recipe.data import paths
+    from ppedge.recipe.io import load_recipe
+
+    recipe = load_recipe(file)
+    data = recipe.data
+    named = list(dict.fromkeys([*paths(data.train), *data.eval, *data.test]))
+    return check_files(named, data.root, recipe.labels, read_charset(recipe) if recipe.task == "rec" else None)
 
 
 def _absolute(files: list[Path]) -> list[Path]:
