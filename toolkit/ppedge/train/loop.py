@@ -47,7 +47,8 @@ class _Fit:
         self.course = course
         schedule = course.schedule
         self.rank, self.world = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
-        self.dataset = course.task.dataset(course.train, seed=course.seed)
+        longest = course.trainee.longest_text
+        self.dataset = course.task.dataset(course.train, seed=course.seed, longest=longest)
         self.ratios = np.array([sample.ratio for sample in self.dataset.samples])
         count = drawn(self.ratios)
         if count < self.world:
@@ -56,9 +57,10 @@ class _Fit:
                 f"{course.title}: of the training samples {left}.", "Check data.charset, max_text_length and ratios."
             )
         if left_out := len(course.train) - len(self.dataset):
+            limit = "" if longest is None else f" (the guides take {longest} characters)"
             course.reporter.say(
                 f"{course.title}: {left_out} of {len(course.train)} lines are left out: "
-                "they are too long or have characters outside the character set"
+                f"they are too long{limit} or have characters outside the character set"
             )
         if count < len(self.dataset):
             course.reporter.say(f"{course.title}: each epoch draws {count} of {len(self.dataset)} samples")
