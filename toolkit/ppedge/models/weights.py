@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,10 @@ State = dict[str, np.ndarray]
 
 # Paddle's table from structured names to parameter names; it carries no weights.
 NAME_TABLE = "StructuredToParameterName@@"
+INFERENCE = ".pdiparams"
+# What Paddle's optimizers (.pdopt) and PaddleOCR's trainer (.states) keep beside the weights.
+_TRAINING_KEYS = ("LR_Scheduler", "best_model_dict")
+_MOMENT = "_moment1_0"
 PROTOCOL = 4
 # The first convolution of ResNet as it was published, which no network here has; ResNet-D has three of 3x3 instead.
 OTHER_RESNET = (64, 3, 7, 7)
@@ -48,14 +52,40 @@ def read_pdparams(path: Path) -> State:
         PpedgeError: The file is missing, damaged, asks for anything but arrays and plain containers, or holds something
         else.
     """
+    content = read_pickle(path, ".pdparams")
+    if not isinstance(content, dict):
+        raise PpedgeError(f"{path}: holds no table of weights.", "Save a network's state_dict.")
+    if any(key in content for key in _TRAINING_KEYS) or any(str(key).endswith(_MOMENT) for key in content):
+        raise PpedgeError(
+            f"{path}: holds the state of an optimizer or of a training, not a network's weights.",
+            "Name the .pdparams file that lies beside it.",
+        )
+    return {key: _array(path, key, value) for key, value in content.items() if key != NAME_TABLE}
+
+
+def read_pickle(path: Path, kind: str) -> Any:
+    """Read a pickle of arrays and plain containers without running anything it asks for; see `models.pickled`.
+
+    Args:
+        path: The file.
+        kind: The ending of such files, for errors.
+
+    Raises:
+        PpedgeError: The file is missing, damaged, or asks for anything else.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise PpedgeError(f"{path}: no such file.", "Check the path of the weights.") from error
     except OSError as error:
-        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Name a .pdparams file.") from error
+        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", f"Name a {kind} file.") from error
+    if path.suffix == INFERENCE:
+        raise PpedgeError(
+            f"{path}: weights of an inference model, which has no names of layers.",
+            "`ppedge weights from-inference` makes a .pdparams file of it.",
+        )
     try:
-        content = pickled.load(data)
+        return pickled.load(data)
     except pickled.RefusedError as error:
         raise PpedgeError(
             f"{path}: refused, since it asks for {error} and weights need only arrays.",
@@ -63,10 +93,7 @@ def read_pdparams(path: Path) -> State:
         ) from error
     except pickled.DAMAGE as error:
         reason = str(error) or type(error).__name__
-        raise PpedgeError(f"{path}: not a whole .pdparams file ({reason}).", "Copy or download it again.") from error
-    if not isinstance(content, dict):
-        raise PpedgeError(f"{path}: holds no table of weights.", "Save a network's state_dict.")
-    return {key: _array(path, key, value) for key, value in content.items() if key != NAME_TABLE}
+        raise PpedgeError(f"{path}: not a whole {kind} file ({reason}).", "Copy or download it again.") from error
 
 
 def _array(path: Path, key: object, value: object) -> np.ndarray:

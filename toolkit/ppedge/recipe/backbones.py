@@ -41,6 +41,14 @@ class ResNet_vd(Part):  # noqa: N801 - under the name that recipes use
     """Which of the published depths: basic blocks in the first two, bottlenecks in the third."""
 
 
+class PPHGNet_small(Part):  # noqa: N801 - under the name that recipes use
+    """PP-HGNet, as PP-OCRv4's teacher and server detector use it."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "pyramid"}
+    name: Literal["PPHGNet_small"]
+
+
 class MobileNetV1Enhance(Part):
     """The backbone of PP-OCRv2's and v3's recognisers."""
 

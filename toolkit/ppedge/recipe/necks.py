@@ -52,3 +52,5 @@ class LKPAN(Part):
     """Channels of the concatenated output; a quarter of them comes from each level."""
     mode: Literal["large", "lite"] = "large"
     """Whole 9x9 convolutions, or depthwise ones between 1x1 convolutions."""
+    intracl: bool = False
+    """Let every level see along rows and columns before the levels are joined, as PP-OCRv4's teacher does."""

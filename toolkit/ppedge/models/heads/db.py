@@ -21,13 +21,16 @@ class DBHead(nn.Layer):
         in_channels: Channels of the neck's result.
         k: Steepness of the step.
         kernels: Of each map's three convolutions.
+        fix_nan: In training, put 0 where a map's features are no number, as PP-OCRv4's student does.
     """
 
-    def __init__(self, in_channels: int, k: int = 50, kernels: Sequence[int] = (3, 2, 2)) -> None:
+    def __init__(
+        self, in_channels: int, k: int = 50, kernels: Sequence[int] = (3, 2, 2), fix_nan: bool = False
+    ) -> None:
         super().__init__()
         self.k = k
-        self.binarize = MapHead(in_channels, kernels)
-        self.thresh = MapHead(in_channels, kernels)
+        self.binarize = MapHead(in_channels, kernels, fix_nan)
+        self.thresh = MapHead(in_channels, kernels, fix_nan)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor | dict[str, paddle.Tensor]:
         """Map features (N, C, H / 4, W / 4) to maps with values in [0, 1].
@@ -43,8 +46,7 @@ class DBHead(nn.Layer):
         if not isinstance(self.thresh, MapHead):
             return {"maps": probability}
         threshold = self.thresh(x)
-        binary = F.sigmoid(self.k * (probability - threshold))
-        return {"maps": paddle.concat([probability, threshold, binary], axis=1)}
+        return {"maps": paddle.concat([probability, threshold, step(self.k, probability, threshold)], axis=1)}
 
 
 class MapHead(nn.Layer):
@@ -53,27 +55,48 @@ class MapHead(nn.Layer):
     Args:
         in_channels: Channels of the features.
         kernels: Of the first convolution, which keeps the size, and of the two that double it.
+        fix_nan: In training, put 0 where features behind BatchNorm are no number.
     """
 
-    def __init__(self, in_channels: int, kernels: Sequence[int] = (3, 2, 2)) -> None:
+    def __init__(self, in_channels: int, kernels: Sequence[int] = (3, 2, 2), fix_nan: bool = False) -> None:
         super().__init__()
         width = in_channels // 4
         first, second, third = kernels
+        self.fix_nan = fix_nan
         self.conv1 = nn.Conv2D(in_channels, width, first, padding=first // 2, bias_attr=False)
         self.conv_bn1 = _batch_norm(width)
         self.conv2 = nn.Conv2DTranspose(width, width, second, stride=2, weight_attr=kaiming())
         self.conv_bn2 = _batch_norm(width)
         self.conv3 = nn.Conv2DTranspose(width, 1, third, stride=2, weight_attr=kaiming())
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map (N, C, h, w) to (N, 1, 4 h, 4 w) with values in [0, 1]."""
+    def features(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, C, h, w) to the features (N, C // 4, 2 h, 2 w) that the map is made of."""
         x = F.relu(self.conv_bn1(self.conv1(x)))
+        if self.training and self.fix_nan:
+            x = _without_nan(x)
         x = F.relu(self.conv_bn2(self.conv2(x)))
-        x = self.conv3(x)
+        return _without_nan(x) if self.training and self.fix_nan else x
+
+    def map_of(self, features: paddle.Tensor) -> paddle.Tensor:
+        """Map features (N, C // 4, 2 h, 2 w) to (N, 1, 4 h, 4 w) with values in [0, 1]."""
+        x = self.conv3(features)
         if self.training:
             # Under mixed precision a saturated half-precision map makes the cross entropy's gradient infinite.
             x = x.astype("float32")
         return F.sigmoid(x)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, C, h, w) to (N, 1, 4 h, 4 w) with values in [0, 1]."""
+        return self.map_of(self.features(x))
+
+
+def step(k: float, probability: paddle.Tensor, threshold: paddle.Tensor) -> paddle.Tensor:
+    """Return the binary map: the differentiable step between a probability and a threshold map, of steepness ``k``."""
+    return F.sigmoid(k * (probability - threshold))
+
+
+def _without_nan(x: paddle.Tensor) -> paddle.Tensor:
+    return paddle.where(paddle.isnan(x), paddle.zeros_like(x), x)
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2D:

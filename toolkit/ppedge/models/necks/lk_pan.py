@@ -9,6 +9,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ppedge.models.necks.intra_cl import IntraCL
 from ppedge.models.necks.levels import conv, joined, top_down
 
 LARGE_KERNEL = 9
@@ -53,17 +54,24 @@ class LKPAN(nn.Layer):
         in_channels: Channels of the four maps, finest first.
         out_channels: Channels of the result, a multiple of 4.
         mode: ``large``: whole 9x9 convolutions; ``lite``: `DSConv`.
+        intracl: Put each level through `IntraCL` before they are joined.
 
     Attributes:
-        linear: Whether the result is a linear function of the maps: in ``large`` there is nothing but convolutions.
+        linear: Whether the result is a linear function of the maps: ``large`` without ``intracl`` has nothing but
+            convolutions.
     """
 
     def __init__(
-        self, in_channels: Sequence[int], out_channels: int = 256, mode: Literal["large", "lite"] = "large"
+        self,
+        in_channels: Sequence[int],
+        out_channels: int = 256,
+        mode: Literal["large", "lite"] = "large",
+        intracl: bool = False,
     ) -> None:
         super().__init__()
         self.out_channels = out_channels
-        self.linear = mode == "large"
+        self.intracl = intracl
+        self.linear = mode == "large" and not intracl
         large, part = conv if mode == "large" else DSConv, out_channels // 4
         self.ins_conv, self.inp_conv = nn.LayerList(), nn.LayerList()
         self.pan_head_conv, self.pan_lat_conv = nn.LayerList(), nn.LayerList()
@@ -73,6 +81,11 @@ class LKPAN(nn.Layer):
             if level > 0:
                 self.pan_head_conv.append(conv(part, part, 3, stride=2))
             self.pan_lat_conv.append(large(part, part, LARGE_KERNEL))
+        if intracl:
+            self.incl1 = IntraCL(part)
+            self.incl2 = IntraCL(part)
+            self.incl3 = IntraCL(part)
+            self.incl4 = IntraCL(part)
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, out_channels, H / 4, W / 4)."""
@@ -81,5 +94,7 @@ class LKPAN(nn.Layer):
         f3 = f3 + self.pan_head_conv[0](f2)
         f4 = f4 + self.pan_head_conv[1](f3)
         f5 = f5 + self.pan_head_conv[2](f4)
-        maps = [layer(x) for layer, x in zip(self.pan_lat_conv, [f2, f3, f4, f5], strict=True)]
-        return joined(maps)
+        p2, p3, p4, p5 = [layer(x) for layer, x in zip(self.pan_lat_conv, [f2, f3, f4, f5], strict=True)]
+        if self.intracl:
+            p2, p3, p4, p5 = self.incl1(p2), self.incl2(p3), self.incl3(p4), self.incl4(p5)
+        return joined([p2, p3, p4, p5])
