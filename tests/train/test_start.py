@@ -112,6 +112,38 @@ def test_a_threshold_head_that_is_missing_starts_fresh(tmp_path):
     assert len(said) == 1 and "it has no threshold head" in said[0]
 
 
+def test_of_a_distillations_checkpoint_the_student_is_taken_or_what_is_named(tmp_path):
+    """PaddleOCR keeps all networks of a distillation in one file, under prefixes."""
+    nets = {part: state_of(Task(tiny_recipe("det", tmp_path, seed=seed)).build())
+            for seed, part in enumerate(("Student", "Student2", "Teacher"))}  # fmt: skip
+    path = tmp_path / "cml.pdparams"
+    write_pdparams(path, {f"{part}.{name}": value for part, state in nets.items() for name, value in state.items()})
+    peers = {"twin": {"weights": str(path), "part": "Student2"}, "teacher": {"weights": str(path), "frozen": True}}
+    losses = [{"name": "DB"}, {"name": "Dilated", "from": "teacher", "to": ["net", "twin"]}]
+    recipe = tiny_recipe("det", tmp_path, seed=9, train={"weights": str(path), "peers": peers, "losses": losses})
+    after, _, said = started(recipe)
+    assert all(np.array_equal(value, after[name]) for name, value in nets["Student"].items())
+    assert said == [f"train.weights {path}: the checkpoint of a distillation, of which Student is taken"]
+    told = []
+    trainee = build_trainee(Task(recipe), Task(recipe).build(), told.append)
+    for name, part in (("twin", "Student2"), ("teacher", "Student")):
+        found = state_of(trainee.networks()[name])
+        assert all(np.array_equal(value, found[key]) for key, value in nets[part].items()), name
+        assert f"train.peers.{name}.weights {path}: the checkpoint of a distillation, of which {part} is taken" in told
+    recipe = tiny_recipe("det", tmp_path, train={"peers": peers | {"twin": {"weights": str(path), "part": "Teachr"}},
+                                                 "losses": losses})  # fmt: skip
+    with pytest.raises(PpedgeError, match=r"has no part Teachr; its parts are Student, Student2, Teacher\."):
+        build_trainee(Task(recipe), Task(recipe).build())
+
+
+def test_a_teacher_without_weights_is_told(tmp_path):
+    losses = [{"name": "DB"}, {"name": "Dilated", "from": "teacher"}]
+    recipe = tiny_recipe("det", tmp_path, train={"peers": {"teacher": {"frozen": True}}, "losses": losses})
+    told = []
+    build_trainee(Task(recipe), Task(recipe).build(), told.append)
+    assert told == ["train.peers.teacher: is frozen and has no weights to start from: it teaches noise"]
+
+
 def test_a_head_that_differs_in_more_than_its_classes_is_refused(theirs, tmp_path):
     path = tmp_path / "wide.pdparams"
     state = read_pdparams(theirs)

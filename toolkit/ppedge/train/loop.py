@@ -20,7 +20,7 @@ from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Step
 from ppedge.train import checkpoint
-from ppedge.train.batches import Batches, steps_per_epoch
+from ppedge.train.batches import Batches, drawn, steps_per_epoch
 from ppedge.train.checkpoint import Position
 from ppedge.train.course import BEST, LAST, METRICS, Course, Result
 from ppedge.train.loader import load
@@ -47,20 +47,24 @@ class _Fit:
         self.course = course
         schedule = course.schedule
         self.rank, self.world = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
-        self.dataset = course.task.dataset(course.train, seed=course.seed)
-        if len(self.dataset) < self.world:
-            left = (
-                f"only {len(self.dataset)} are left for {self.world} processes" if len(self.dataset) else "none is left"
-            )
+        longest = course.trainee.longest_text
+        self.dataset = course.task.dataset(course.train, seed=course.seed, longest=longest)
+        self.ratios = np.array([sample.ratio for sample in self.dataset.samples])
+        count = drawn(self.ratios)
+        if count < self.world:
+            left = f"only {count} are left for {self.world} processes" if count else "none is left"
             raise PpedgeError(
-                f"{course.title}: of the training samples {left}.", "Check data.charset and max_text_length."
+                f"{course.title}: of the training samples {left}.", "Check data.charset, max_text_length and ratios."
             )
         if left_out := len(course.train) - len(self.dataset):
+            limit = "" if longest is None else f" (the guides take {longest} characters)"
             course.reporter.say(
                 f"{course.title}: {left_out} of {len(course.train)} lines are left out: "
-                "they are too long or have characters outside the character set"
+                f"they are too long{limit} or have characters outside the character set"
             )
-        self.per_epoch = steps_per_epoch(len(self.dataset), schedule.batch_size, self.world)
+        if count < len(self.dataset):
+            course.reporter.say(f"{course.title}: each epoch draws {count} of {len(self.dataset)} samples")
+        self.per_epoch = steps_per_epoch(count, schedule.batch_size, self.world, course.heights)
         self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)
         self.trainee = course.trainee
         self.optimizer = build_optimizer(self.trainee, schedule)
@@ -120,7 +124,7 @@ class _Fit:
         course, schedule = self.course, self.course.schedule
         trainee = paddle.DataParallel(self.trainee) if self.world > 1 else self.trainee
         batches = Batches(len(self.dataset), schedule.batch_size, self.total, course.seed, self.position.step,
-                          self.rank, self.world, self.dataset.widths())  # fmt: skip
+                          self.rank, self.world, self.dataset.widths(), self.ratios, course.heights)  # fmt: skip
         with (
             stop_requests() as stop,
             course.reporter.task(course.title, self.total, self.position.step) as bar,
