@@ -80,7 +80,9 @@ def _told(network: dict[str, Any]) -> Iterator[str]:
         yield f"names and shapes: {fits['network']}"
         yield f"fits the recipe's model: {json.dumps(fits['model'])}"
     if network["official"]:
-        yield f"values: the official {network['official']}"
+        yield f"values: the official {network['official']['name']}"
+        settings = (f"{key}={json.dumps(value)}" for key, value in network["official"]["settings"].items())
+        yield f"trained with {', '.join(settings)}"
     elif network["layers_of"]:
         yield f"backbone: the layers of {network['layers_of']}, with other values"
     if network["form"]:

@@ -38,12 +38,18 @@ def _network(name: str | None, state: Mapping[str, np.ndarray]) -> dict[str, Any
         "form": _form(state),
         "classes": _classes(state),
         "fits": None if fits is None else {"network": fits.name, "task": fits.task, "model": dict(fits.model)},
-        "official": None if official is None else official.name,
+        "official": None if official is None else {"name": official.name, "settings": _settings(official)},
         "layers_of": None if similar is None else similar.name,
         "guides": sorted({guide for start, guide in published.GUIDES.items() if _has(state, start)}),
         "threshold": _has(state, published.THRESHOLD) if fits and fits.task == "det" else None,
         "tensors": {key: {"shape": list(array.shape), "type": str(array.dtype)} for key, array in state.items()},
     }
+
+
+def _settings(official: known.Known) -> dict[str, Any]:
+    """Return the recipe's keys that official weights were trained with, as far as they are known."""
+    dictionary = {"data.charset": official.charset, "data.use_space_char": official.use_space_char}
+    return {**official.settings, **(dictionary if official.charset else {})}
 
 
 def _amount(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
