@@ -17,6 +17,11 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> n
     )
 
 
+def each(layers: nn.LayerList, maps: Maps) -> Maps:
+    """Apply each layer to the map of its level."""
+    return [layer(x) for layer, x in zip(layers, maps)]  # noqa: B905 - Paddle's tracer knows no `strict`
+
+
 def top_down(maps: Maps) -> Maps:
     """Add each level, finest first, to the next finer one, at the finer one's size."""
     c2, c3, c4, c5 = maps
