@@ -39,7 +39,7 @@ def det(backbone, neck, head, epochs=500, crop=640, batch=8, l2=5e-5, copy_paste
     }
 
 
-def rec(backbone, neck, head, loss, height, rate, epochs=500, batch=128, concat=True, **metric):
+def rec(backbone, neck, head, loss, height, rate, epochs=500, batch=128, l2=3e-5, concat=True, **metric):
     """One recogniser."""
     top = {
         "epoch_num": epochs,
@@ -56,7 +56,7 @@ def rec(backbone, neck, head, loss, height, rate, epochs=500, batch=128, concat=
         "Global": top,
         "Architecture": {"model_type": "rec", **network},
         "Loss": loss,
-        "Optimizer": optimizer(rate, 3e-5),
+        "Optimizer": optimizer(rate, l2),
         "PostProcess": {"name": "CTCLabelDecode"},
         "Metric": {"name": "RecMetric", "main_indicator": "acc", **metric},
         "Train": {"dataset": dataset("train", transforms), "loader": {"batch_size_per_card": batch, "num_workers": 8}},
@@ -96,16 +96,27 @@ def network(config):
 
 def published():
     """The configurations that PaddleOCR publishes, by short names."""
-    v2_rec = rec(V1_ENHANCE, ENCODER, CTC, {"name": "CTCLoss"}, 32, PIECEWISE, epochs=800, concat=False)
+    v2_rec = rec(V1_ENHANCE, ENCODER, CTC, {"name": "CTCLoss"}, 32, PIECEWISE, 800, l2=2e-5, concat=False)
     v3_rec = rec(V3_ENHANCE, None, multi_head(V3_NECK, SAR), multi_loss("SARLoss"), 48, COSINE, ignore_space=False)
     v4_rec = rec(LCNET_REC, None, multi_head(V4_NECK, NRTR), multi_loss("NRTRLoss"), 48, COSINE, epochs=200, batch=192)
+    v4_rec["Train"]["dataset"] |= {"name": "MultiScaleDataSet", "ds_width": False}
+    v4_rec["Train"]["dataset"]["transforms"].pop()
+    v4_rec["Train"]["sampler"] = {
+        "name": "MultiScaleSampler", "scales": [[320, 32], [320, 48], [320, 64]], "first_bs": 192, "fix_bs": False
+    }  # fmt: skip
+    v4_rec["Eval"]["dataset"]["transforms"][1] = {"RecResizeImg": {"image_shape": [3, 48, 320], "eval_mode": True}}
     english = deepcopy(v3_rec)
     english["Global"]["character_dict_path"] = "ppocr/utils/en_dict.txt"
     v2_det = det(V3_LARGE, FPN, HEAD, epochs=1200, crop=960, l2=0, copy_paste=True)
     v3_det = det(V3_LARGE, RSE, HEAD, crop=960)
     v3_teacher = det(VD50, PAN, BIG_HEAD, epochs=1200, crop=960, l2=0, copy_paste=True)
-    v4_det = det(LCNET_DET, RSE, {**HEAD, "fix_nan": True})
+    v4_det = det(LCNET_DET, RSE, {**HEAD, "fix_nan": True}, copy_paste=True)
     v4_cml = det(LCNET_DET, RSE, HEAD, batch=16)
+    size = {"limit_side_len": 960, "limit_type": "max"}
+    v4_cml["Eval"]["dataset"]["transforms"] = [{"DetResizeForTest": size}]
+    slow = deepcopy(v3_rec)
+    slow["Global"]["epoch_num"] = 800
+    slow["Optimizer"] = optimizer({**PIECEWISE, "values": [0.0005, 0.00005]}, 3e-5)
     frozen = {"freeze_params": True}
     both = [("Teacher", {}, {"freeze_params": False}), ("Student", {}, {"freeze_params": False})]
     cml = [("Student", {}, {}), ("Student2", {}, {})]
@@ -138,7 +149,7 @@ def published():
         "v3_rec": v3_rec,
         "v3_rec_en": english,
         "v3_rec_distill": distillation(
-            v3_rec | {"Optimizer": optimizer({**PIECEWISE, "values": [0.0005, 0.00005]}, 3e-5)},
+            slow,
             filled(both, v3_rec),
             [dml(multi_head=True, dis_head="ctc"), dml(weight=0.5, multi_head=True, dis_head="sar"), FEATURES, ctc_of(),
              {"DistillationSARLoss": {"weight": 1.0, "model_name_list": ["Student", "Teacher"], "multi_head": True}}],
@@ -150,8 +161,9 @@ def published():
 
 def classifier():
     """PP-OCRv2.0's direction classifier."""
-    config = rec({"name": "MobileNetV3", "scale": 0.35, "model_name": "small"}, None,
-                 {"name": "ClsHead", "class_dim": 2}, {"name": "ClsLoss"}, 48, COSINE)  # fmt: skip
+    backbone = {"name": "MobileNetV3", "scale": 0.35, "model_name": "small"}
+    rate = {"name": "Cosine", "learning_rate": 0.001}
+    config = rec(backbone, None, {"name": "ClsHead", "class_dim": 2}, {"name": "ClsLoss"}, 48, rate, 100, 512, 0)
     config["Architecture"] |= {"model_type": "cls", "algorithm": "CLS"}
     config["PostProcess"], config["Metric"] = {"name": "ClsPostProcess"}, {"name": "ClsMetric"}
     size = {"ClsResizeImg": {"image_shape": [3, 48, 192]}}

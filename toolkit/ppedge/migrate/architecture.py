@@ -14,7 +14,7 @@ from ppedge.migrate.source import Source
 from ppedge.recipe.losses import NET
 
 PEERS: Mapping[str, str] = {"Student": NET, "Student2": "twin", "Teacher": "teacher"}
-"""PaddleOCR's names of the networks of a distillation, and the recipe's."""
+"""PaddleOCR's names of the networks of a distillation, and the recipe's; a Teacher that learns is a twin too."""
 FROZEN: Mapping[str, Any] = {"batch_statistics": True}
 """What a frozen peer of PaddleOCR's is beside ``frozen``: it leaves frozen networks in training mode."""
 
@@ -71,8 +71,11 @@ def _distillation(source: Source, task: str) -> Networks:
     """Return the networks of ``Architecture.Models``."""
     found: dict[str, Network] = {}
     names: dict[str, str] = {}
-    for theirs, inner in source.members("Models"):
+    models = dict(source.members("Models"))
+    for theirs, inner in models.items():
         ours = PEERS.get(theirs, theirs.lower())
+        if theirs == "Teacher" and "Student2" not in models and not inner.value("freeze_params", False):
+            ours = PEERS["Student2"]
         names[theirs] = ours
         found[ours] = network_of(inner, task, "model" if ours == NET else f"train.peers.{ours}.model", shared=True)
     if NET not in found:

@@ -171,7 +171,7 @@ def _multi_head(source: Source, network: Network, place: str) -> dict[str, Any]:
             neck.taken("name" if "name" in neck else "encoder_type", f"{place}.neck.name: SVTR")
             section["neck"] = section_of(neck, SVTR, f"{place}.neck", named=False)
             alone = bool(neck.value("use_guide", False))
-            _use_guide(neck, alone)
+            neck.taken("use_guide", f"train.guides: backbone_alone: {str(alone).lower()}")
             network.head_l2 = _ctc(inner.section("Head") if "Head" in inner else inner)
             neck.close()
             inner.close()
@@ -182,12 +182,11 @@ def _multi_head(source: Source, network: Network, place: str) -> dict[str, Any]:
             raise inner.error("", f"{name} is no head of a MultiHead here", f"ppedge has CTCHead, {', '.join(GUIDES)}.")
     if "neck" not in section:
         raise source.error("head_list", "has no CTCHead, the head that ships", "Name one.")
+    if alone and not network.guides:
+        source.changed(
+            "head_list", "the backbone learns from CTC, since there is no other head that it could learn from"
+        )
     for guide in network.guides:
         guide["backbone_alone"] = alone
     source.close(_CTC_HEAD_KEYS)
     return section
-
-
-def _use_guide(source: Source, alone: bool) -> None:
-    if "use_guide" in source:
-        source.taken("use_guide", f"train.guides: backbone_alone: {str(alone).lower()}")

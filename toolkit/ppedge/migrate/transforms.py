@@ -41,6 +41,7 @@ _NO_EFFECT = {
 _LINE_SIZES = {
     "RecResizeImg": "",
     "ClsResizeImg": "",
+    "SVTRRecResizeImg": "",
     "SSLRotateResize": "each line is learned upright and upside down, not turned by 90 and 270 degrees as well",
 }
 """Transforms that say a line's size, and what of them is otherwise here."""
@@ -125,15 +126,28 @@ def _resize_line(source: Source, pictures: Pictures, task: str) -> None:
         raise source.error("image_shape", f"must list channels, height and width, not {shown(shape)}")
     height, width = shape[-_SIDES:]
     section = "cls_preprocess" if task == "cls" else "rec_preprocess"
-    keys = {"height": height, "width" if task == "cls" else "min_width": width}
-    earlier = pictures.sections.get(section, keys)
+    if task == "cls":
+        keys = {"height": height, "width": width}
+    elif source.value("eval_mode", False):
+        keys = {"height": height, "min_width": width}
+    else:
+        keys = {"height": height, "min_width": width, "max_width": width}
+    earlier = pictures.sections.setdefault(section, keys)
     if earlier != keys:
         source.left_out("image_shape", f"{section} is one for training and evaluation: {written(earlier)}")
+    elif "max_width" in keys:
+        source.changed(
+            "image_shape",
+            f"{section}: {written(keys)}: longer lines are squeezed, as in PaddleOCR's training and evaluation; its "
+            "prediction lets them be wider, raise max_width for that",
+        )
     else:
-        pictures.sections[section] = keys
         source.taken("image_shape", f"{section}: {written(keys)}")
-    source.not_needed("eval_mode", "a line wider than min_width is not squeezed")
-    source.not_needed("padding", "a line narrower than min_width is padded")
+    source.taken("eval_mode", "rec_preprocess has no max_width: longer lines are not squeezed")
+    if source.value("padding", True):
+        source.not_needed("padding", "a line narrower than min_width is padded")
+    else:
+        source.left_out("padding", "a line narrower than min_width is padded, not stretched")
 
 
 def _resize_for_test(source: Source, pictures: Pictures) -> None:
