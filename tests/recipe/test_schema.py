@@ -108,6 +108,22 @@ def test_a_recipe_of_the_future_is_refused(tmp_path):
             "train.losses[0]: DML names twin, which is none of net",
         ),
         (
+            {"train.losses": [{"name": "Dilated", "form": "teacher"}]},
+            "unknown key train.losses.0.form (1 more after it). Did you mean from?",
+        ),
+        (
+            {"train.losses": [{"name": "Dilated", "from": "teacher"}]},
+            "train.losses[0]: Dilated names teacher, which is none of net",
+        ),
+        (
+            {"train.peers": {"b": {"batch_statistics": True}}, "train.losses": [{"name": "Dilated", "from": "b"}]},
+            "train.peers.b.batch_statistics: is for a frozen peer",
+        ),
+        (
+            {"train.peers": {"b": {"part": "Teacher"}}, "train.losses": [{"name": "Dilated", "from": "b"}]},
+            "train.peers.b.part: is a part of a file that weights names, and none is named",
+        ),
+        (
             {"train.peers": {"b": {}}, "train.losses": [{"name": "DML", "between": ["net", "b"], "at": "logits"}]},
             "train.losses[0]: DML reads logits, and a det network gives maps",
         ),

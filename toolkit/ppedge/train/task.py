@@ -44,7 +44,8 @@ class Task:
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = read_charset(recipe, exists=exists) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
-        self.loss = build_loss(recipe.train.losses, recipe.task, self.charset, [NET], [NET])
+        slims = [term for term in recipe.train.losses if term.slims]
+        self.loss = build_loss(slims, recipe.task, self.charset, [NET], [NET])
         self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
 
     def build(self) -> Network:
@@ -109,7 +110,8 @@ class Task:
 
     def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
         """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""
-        return measure(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+        recipe = self.recipe
+        return measure(NetEngine(net), self.spec, samples, recipe.metric, ignore=recipe.metric_ignore, **options)
 
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return what orders evaluations: the main metric, then what breaks its ties; larger is better."""
