@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ppedge.models.lstm_names import short_name
+
 THRESHOLD = "head.thresh."
 """A detector's second head, which serves the loss alone."""
 
@@ -30,7 +32,6 @@ CLASSES = re.compile(r"head\.(ctc_head\.)?fc2?\.(weight|bias)")
 # Affines of activations that the network does not use are there in a checkpoint and not in an exported network.
 _UNUSED = ".act.lab."
 _DIGITS = 16
-_CELL = re.compile(r"\.\d+\.cell(_[fb]w)?\.(weight|bias)_[ih]h$")  # the second name of an LSTM's parameter
 
 
 @dataclass(frozen=True)
@@ -184,13 +185,13 @@ def form_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
     Args:
         shapes: Of a network's tensors, by structured name.
     """
-    return hashlib.sha256("\n".join(sorted(_lines(shapes))).encode()).hexdigest()[:_DIGITS]
+    return hashlib.sha256("\n".join(sorted(set(_lines(shapes)))).encode()).hexdigest()[:_DIGITS]
 
 
 def _lines(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
     for name, shape in shapes.items():
-        if not (name.startswith((THRESHOLD, *GUIDES)) or _UNUSED in name or _CELL.search(name)):
+        if not (name.startswith((THRESHOLD, *GUIDES)) or _UNUSED in name):
             sides = [*map(str, shape)]
             if CLASSES.fullmatch(name):
                 sides[-1:] = ["classes"]
-            yield f"{name} {' '.join(sides)}"
+            yield f"{short_name(name)} {' '.join(sides)}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ppedge.models import known, published
+from ppedge.models.lstm_names import short_name
 from ppedge.models.weight_parts import PLACES, parts
 from ppedge.models.weights import BRANCHES, REPARAMETERISED
 
@@ -20,7 +21,8 @@ def summary(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
     Returns:
         ``arrays``, ``values`` and ``types`` of the whole file, and ``networks``: one entry a network, whose ``name`` is
-        None where the file holds one. ``others`` are arrays that belong to no network.
+        None where the file holds one. ``others`` are arrays that belong to no network. Values of an LSTM that stand
+        there under both its names count once.
     """
     found = parts(state)
     owned = sum(map(len, found.values())) if found else len(state)
@@ -55,7 +57,7 @@ def _settings(official: known.Known) -> dict[str, Any]:
 def _amount(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {
         "arrays": len(state),
-        "values": sum(array.size for array in state.values()),
+        "values": sum({short_name(name): array.size for name, array in state.items()}.values()),
         "types": sorted({str(array.dtype) for array in state.values()}),
     }
 
