@@ -77,6 +77,13 @@ KNOWN = (
         _DET_SETTINGS,
     ),
     Known(
+        "ch_PP-OCRv3_det",
+        "conv.conv.weight",
+        "9c07365c5ab59c3534f737095098b49a012dbd7fc665e6a9434cdae34137c04a",
+        _DET_FORM,
+        {**_DET_SETTINGS, "model.neck.shortcut": True},
+    ),
+    Known(
         "en_number_mobile_v2.0_rec",
         "conv1.conv.weight",
         "8a8aeaa70b6fc2cb7c424439298cef47c01c484f8039508c1e8095735a218d12",
