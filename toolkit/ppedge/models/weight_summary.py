@@ -9,7 +9,7 @@ import numpy as np
 
 from ppedge.models import known, published
 from ppedge.models.lstm_names import short_name
-from ppedge.models.weight_parts import PLACES, parts
+from ppedge.models.weight_parts import GUIDES, PLACES, THRESHOLD, parts
 from ppedge.models.weights import BRANCHES, REPARAMETERISED
 
 
@@ -42,8 +42,8 @@ def _network(name: str | None, state: Mapping[str, np.ndarray]) -> dict[str, Any
         "fits": None if fits is None else {"network": fits.name, "task": fits.task, "model": dict(fits.model)},
         "official": None if official is None else {"name": official.name, "settings": _settings(official)},
         "layers_of": None if similar is None else similar.name,
-        "guides": sorted({guide for start, guide in published.GUIDES.items() if _has(state, start)}),
-        "threshold": _has(state, published.THRESHOLD) if fits and fits.task == "det" else None,
+        "guides": sorted({guide for start, (guide, _) in GUIDES.items() if _has(state, start)}),
+        "threshold": _has(state, THRESHOLD) if fits and fits.task == "det" else None,
         "tensors": {key: {"shape": list(array.shape), "type": str(array.dtype)} for key, array in state.items()},
     }
 
