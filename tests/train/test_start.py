@@ -21,6 +21,16 @@ from ppedge.train.trainees.build import build_trainee
 from small import MODEL, make_data, recipe_dict, tiny_recipe
 
 STRIDES = "model.backbone.small_stride"
+V2_REC = {
+    "backbone": {"name": "MobileNetV1Enhance", "scale": 0.5},
+    "neck": {"name": "SequenceEncoder", "hidden_size": 64},
+    "head": {"name": "CTCHead", "mid_channels": 96},
+}
+V3_REC = {
+    "backbone": {"name": "MobileNetV1Enhance", "scale": 0.5, "last_conv_stride": [1, 2], "last_pool_type": "avg"},
+    "neck": None,
+    "head": {"name": "MultiHead"},
+}
 OFFICIAL = {
     "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": [1, 2, 2, 2]},
     "neck": {"name": "SequenceEncoder", "hidden_size": 48},
@@ -255,6 +265,34 @@ def test_of_a_descendant_it_is_said_what_its_like_was_trained_with(published, tm
     (line,) = started(other)[2]
     assert line.startswith(f"note: train.weights {tuned}: ") and "theirs_rec has the same layers" in line
     assert started(tiny_recipe("rec", tmp_path, train={"weights": str(tuned)}))[2] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "model", "height", "charset", "key"),
+    [
+        ("en_PP-OCRv3_rec", V3_REC, 48, "en_dict", "last_pool_kernel_size"),
+        ("ch_PP-OCRv3_rec_student", V3_REC, 48, "ppocr_keys_v1", "last_pool_type"),
+        ("ch_PP-OCRv2_rec_student", V2_REC, 32, "ppocr_keys_v1", "last_pool_type"),
+    ],
+)
+def test_settings_of_official_recognisers_that_no_shape_tells(shared_data, tmp_path, file, model, height, charset, key):
+    """PP-OCRv2's backbone has the names and shapes of v3's: what lies beside it tells them apart in descendants."""
+    official, tuned = shared_data / f"weights/{file}.pdparams", tmp_path / "tuned.pdparams"
+    data = {"charset": charset, "use_space_char": True}
+    fitting = tiny_recipe("rec", tmp_path, model=model, data=data, rec_preprocess={"height": height},
+                          train={"weights": str(official)})  # fmt: skip
+    assert started(fitting)[2] == []
+    write_pdparams(tuned, {name: value * 1.01 for name, value in read_pdparams(official).items()})
+    other = {"last_pool_kernel_size": [3, 2], "last_pool_type": "max" if height == 48 else "avg"}[key]
+    changed = {**model, "backbone": {**model["backbone"], key: other}}
+    of_official, of_tuned = (
+        tiny_recipe("rec", tmp_path, model=changed, data=data, rec_preprocess={"height": height},
+                    train={"weights": str(path)}) for path in (official, tuned)
+    )  # fmt: skip
+    with pytest.raises(PpedgeError, match=rf"was trained with model\.backbone\.{key} "):
+        started(of_official)
+    (note,) = started(of_tuned)[2]
+    assert f"trained with model.backbone.{key} " in note and file[3:11] in note  # PP-OCRv2 or v3
 
 
 def test_a_run_says_what_its_weights_were_trained_with(rec_data, tmp_path):
