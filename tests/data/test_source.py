@@ -134,9 +134,7 @@ def scenes(tmp_path_factory):
 def test_samples_know_the_ratio_of_their_label_file(task, scenes):
     """Lines that are cut out of detection labels, too."""
     files = ["val.txt", {"file": "train.txt", "ratio": 0.25}]
-    labels = {} if task == "det" else {"labels": "detection", "charset": "en_number"}
-    if task == "cls":
-        labels.pop("charset")
+    labels = {} if task == "det" else {"labels": "detection"}
     samples, _ = read_samples(tiny_recipe(task, scenes, data={"train": files, **labels}), "train")
     assert {(sample.where.split("/")[-1].split(":")[0], sample.ratio) for sample in samples} == {
         ("val.txt", 1.0), ("train.txt", 0.25),
