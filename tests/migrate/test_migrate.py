@@ -271,3 +271,23 @@ def test_a_backbone_is_for_the_network_that_ships(migrated):
     made = migrated(PUBLISHED["v3_det_dml"], "Global.pretrained_model=pre/ResNet50_vd_ssld_pretrained")
     assert made.recipe["train"]["peers"] == {"twin": {"model": "same"}}
     assert any("alone" in one.sentence for one in made.findings if one.key == "Global.pretrained_model")
+
+
+def test_what_paddleocr_takes_where_a_configuration_says_nothing(migrated):
+    detector, classifier = deepcopy(PUBLISHED["v2_det_student"]), deepcopy(PUBLISHED["v1_cls"])
+    del detector["Architecture"]["Backbone"]["disable_se"]
+    del classifier["Architecture"]["Backbone"]["model_name"]
+    assert migrated(detector).recipe["model"]["backbone"]["disable_se"] is False
+    assert migrated(classifier).recipe["model"]["backbone"]["model_name"] == "small"
+    recogniser = migrated(PUBLISHED["v4_rec"]).recipe
+    assert recogniser["metric"] == "ignore_space"
+    assert recogniser["rec_preprocess"] == {"height": 48, "min_width": 320}
+
+
+@pytest.mark.parametrize(
+    ("given", "metric"), [({"is_filter": True}, "upper_alnum"), ({"ignore_space": False}, "strict")]
+)
+def test_how_texts_are_compared(migrated, given, metric):
+    value = deepcopy(PUBLISHED["v4_rec"])
+    value["Metric"] |= given
+    assert migrated(value).recipe["metric"] == metric
