@@ -41,7 +41,8 @@ def test_what_the_recipe_says_of_the_rest(migrated):
         "flip": 0.5, "rotate": 10, "scale": [0.5, 3], "color": 0.0, "copy_paste": 1.0, "crop": 960
     }  # fmt: skip
     assert (train["epochs"], train["batch_size"], train["workers"]) == (500, 8, 4)
-    assert (train["learning_rate"], train["warmup_epochs"], train["l2"]) == (0.001, 2, 5e-5)
+    assert (train["learning_rate"], train["warmup_epochs"], train["l2"]) == (0.001, 2, 5e-5 / 8)
+    assert said(made, "Optimizer.regularizer.factor")[0] == "changed"
     assert train["peers"]["twin"] == {"model": "same"}
     teacher = train["peers"]["teacher"]
     assert teacher["frozen"] and teacher["batch_statistics"] and teacher["model"]["neck"]["name"] == "LKPAN"

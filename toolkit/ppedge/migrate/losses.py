@@ -48,6 +48,11 @@ def losses_of(source: Source, networks: Networks) -> Terms:
     return terms
 
 
+def sums_over_batch(terms: Terms) -> bool:
+    """Whether PaddleOCR adds a loss up over the pictures of a batch: its DML of maps is a vector, and so is the sum."""
+    return any(term["name"] == "DML" and term["at"] == RESULTS["det"] for term in terms)
+
+
 def _term(kind: str, source: Source, networks: Networks) -> Terms:
     """Return the terms that one entry stands for, and answer it."""
     if kind not in TERMS:
