@@ -174,6 +174,11 @@ def classifier():
     return config
 
 
+def said(made, key):
+    """Return verdict and sentence of the first finding of a key."""
+    return next((one.verdict, one.sentence) for one in made.findings if one.key == key)
+
+
 def multi_head(neck, guide):
     ctc = {"CTCHead": {"Neck": {"name": "svtr", "use_guide": True, **neck}, "Head": {"fc_decay": 0.00001}}}
     return {"name": "MultiHead", "head_list": [ctc, guide]}

@@ -3,16 +3,11 @@ from copy import deepcopy
 import pytest
 import yaml
 
-from paddleocr_configs import optimizer, published
+from paddleocr_configs import optimizer, published, said
 from ppedge.errors import PpedgeError
 from ppedge.migrate.recipe import migrate
 
 PUBLISHED = published()
-
-
-def said(made, key):
-    """Return verdict and sentence of the first finding of a key."""
-    return next((one.verdict, one.sentence) for one in made.findings if one.key == key)
 
 
 def test_findings_name_the_lines(config):
@@ -133,23 +128,6 @@ def test_schedules(migrated, rate, wanted):
     train = migrated(value).recipe["train"]
     assert {key: train[key] for key in wanted} == wanted
     assert ("decay" in train) == ("decay" in wanted)
-
-
-def test_keys_that_paddleocr_ignores_are_named(migrated):
-    value = deepcopy(PUBLISHED["v3_det_cml"])
-    value["Loss"]["loss_config_list"][2]["DistillationDBLoss"]["alpha"] = 3
-    made = migrated(value)
-    assert made.recipe["train"]["losses"][2] == {"name": "DB"}
-    verdict, sentence = said(made, "Loss.loss_config_list.2.DistillationDBLoss.alpha")
-    assert verdict == "changed" and "ignores" in sentence
-
-
-def test_a_loss_that_is_unknown_is_left_out_and_the_others_stay(migrated):
-    value = deepcopy(PUBLISHED["v2_rec_enhanced"])
-    value["Loss"]["loss_config_list"].append({"ACELoss": {"weight": 0.1}})
-    made = migrated(value)
-    assert made.recipe["train"]["losses"] == [{"name": "CTC"}, {"name": "Center", "start": "read", "weight": 0.05}]
-    assert said(made, "Loss.loss_config_list.2.ACELoss")[0] == "left out"
 
 
 def test_shares_of_label_files(migrated):
