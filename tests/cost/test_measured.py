@@ -3,8 +3,9 @@
 import pytest
 
 from ppedge.arm import lite
-from ppedge.cost.measured import measure_operators, named, turns
+from ppedge.cost.measured import measure_operators, turns
 from ppedge.errors import MissingError
+from ppedge.files.naming import named
 from ppedge.files.nb import Operator
 
 

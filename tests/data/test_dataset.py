@@ -220,3 +220,14 @@ def test_a_classifiers_batch(rec_samples):
     batch = collate_cls([data[(0, index)] for index in range(4)])
     assert batch["image"].shape == (4, 3, 16, 48) and batch["image"].dtype == np.float32
     assert batch["label"].shape == (4,) and batch["label"].dtype == np.int64
+
+
+def test_a_line_is_as_high_as_its_batch(rec_samples):
+    data = RecDataset(rec_samples, REC, RecAugment(perspective=1, blur=1), CHARSET, 10, seed=1)
+    usual, higher = data[(0, 0)], data[(0, 0, 48)]
+    assert np.array_equal(usual["image"], data[(0, 0, REC.height)]["image"])
+    assert usual["image"].shape[1:] == (32, 86) and higher["image"].shape[1:] == (48, 128)
+    assert usual["width"] == 86 and higher["width"] == 128
+    small = cv2.resize(higher["image"].transpose(1, 2, 0), (86, 32)).transpose(2, 0, 1)
+    assert np.abs(small - usual["image"]).mean() < 0.05, "the same random changes"
+    assert np.array_equal(usual["label"], higher["label"])

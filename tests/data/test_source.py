@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ppedge.data.formats import ClsSample, RecSample
-from ppedge.data.source import measurable, model_spec, read_charset, read_samples
+from ppedge.data.source import label_files, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec
 from small import make_data, tiny_recipe
@@ -123,3 +123,26 @@ def test_whose_dictionary_is_held_to_the_rules_of_new_networks(tmp_path):
     assert read_charset(started).characters == read_charset(new, exists=True).characters == ("a", "b", "a", " ")
     with pytest.raises(PpedgeError, match="'a' is on line 1 already"):
         read_charset(started, exists=False)
+
+
+@pytest.mark.parametrize("task", ["det", "rec", "cls"])
+def test_samples_know_the_ratio_of_their_label_file(task, tmp_path):
+    """Lines that are cut out of detection labels, too."""
+    data = make_data("det", tmp_path)
+    files = ["val.txt", {"file": "train.txt", "ratio": 0.25}]
+    labels = {} if task == "det" else {"labels": "detection", "charset": "en_number"}
+    if task == "cls":
+        labels.pop("charset")
+    samples, _ = read_samples(tiny_recipe(task, data, data={"train": files, **labels}), "train")
+    assert {(sample.where.split("/")[-1].split(":")[0], sample.ratio) for sample in samples} == {
+        ("val.txt", 1.0), ("train.txt", 0.25),
+    }  # fmt: skip
+
+
+def test_label_files_with_a_ratio_are_made_and_looked_for_like_others(tmp_path):
+    files = [{"file": "train.txt", "ratio": 0.5}]
+    recipe = tiny_recipe(
+        "rec", tmp_path / "new", data={"train": files, "synth": {"kind": "words", "train": 3, "eval": 2}}
+    )
+    assert len(read_samples(recipe, "train")[0]) == 3
+    assert label_files(recipe, "train") == [tmp_path / "new" / "train.txt"]

@@ -108,6 +108,12 @@ def test_recognition(normalise, predictions, targets, expected, why):
     assert (summary["exact"], summary["ned"]) == pytest.approx(expected), why
 
 
+def test_ignored_characters_are_left_out_of_both_texts_before_all_else():
+    metric = RecMetric("ignore_space", "·-")
+    metric.update(["京P·L3N67", "a -b", "·"], ["京PL3N67", "a·b", "x"])
+    assert metric.summary() == pytest.approx({"exact": 2 / 3, "ned": 2 / 3})
+
+
 @pytest.mark.parametrize(
     ("metric", "sample"), [(DetMetric(), ([], [], [])), (RecMetric(), (["a"], ["b"])), (ClsMetric(), (["0"], ["180"]))]
 )

@@ -64,7 +64,7 @@ def test_every_recipe_that_is_shipped_loads(path):
 def test_a_configuration_of_paddleocr_is_recognised(tmp_path, text):
     path = tmp_path / "theirs.yml"
     path.write_text(text)
-    with pytest.raises(PpedgeError, match=r"theirs\.yml: a configuration of PaddleOCR, not a recipe.*in recipes/"):
+    with pytest.raises(PpedgeError, match=r"theirs\.yml: a configuration of PaddleOCR, not a recipe.*from-paddleocr"):
         load(path)
 
 
@@ -104,6 +104,10 @@ def test_there_are_recipes():
         ("[0.25, 0.5]", "[0.25, x]", "r.yml:16: slim.prune.ratios.1: Input should be a valid number"),
         ("[0.25, 0.5]", "[0.25, 2]", "r.yml:16: slim.prune.ratios.1: Input should be less than 1, not 2."),
         ("[train.txt]", "train.txt", "r.yml:4: data.train: Input should be a valid list, not 'train.txt'."),
+        ("[train.txt]", "[3]", "r.yml:4: data.train.0: Input is not a valid path"),
+        ("[train.txt]", "[{file: a, ratio: 2}]", "r.yml:4: data.train.0.ratio: Input should be less than"),
+        ("[train.txt]", "[{file: a, ratios: 1}]", "r.yml:4: unknown key data.train.0.ratios. Did you mean ratio?"),
+        ("[train.txt]", "[{ratio: 1}]", "r.yml:4: the key data.train.0.file is missing."),
         ("[0.7, 1.4]", "[0.7]", "r.yml:12: the key train.det_augment.scale.1 is missing."),
         ("name: base", "name: a/b", "r.yml:1: name: String should match pattern"),
         ("name: base", "name: 5", "r.yml:1: name: Input should be a valid string, not 5."),

@@ -108,6 +108,22 @@ def test_a_recipe_of_the_future_is_refused(tmp_path):
             "train.losses[0]: DML names twin, which is none of net",
         ),
         (
+            {"train.losses": [{"name": "Dilated", "form": "teacher"}]},
+            "unknown key train.losses.0.form (1 more after it). Did you mean from?",
+        ),
+        (
+            {"train.losses": [{"name": "Dilated", "from": "teacher"}]},
+            "train.losses[0]: Dilated names teacher, which is none of net",
+        ),
+        (
+            {"train.peers": {"b": {"batch_statistics": True}}, "train.losses": [{"name": "Dilated", "from": "b"}]},
+            "train.peers.b.batch_statistics: is for a frozen peer",
+        ),
+        (
+            {"train.peers": {"b": {"part": "Teacher"}}, "train.losses": [{"name": "Dilated", "from": "b"}]},
+            "train.peers.b.part: is a part of a file that weights names, and none is named",
+        ),
+        (
             {"train.peers": {"b": {}}, "train.losses": [{"name": "DML", "between": ["net", "b"], "at": "logits"}]},
             "train.losses[0]: DML reads logits, and a det network gives maps",
         ),
@@ -125,6 +141,15 @@ def test_mistakes_in_lists_and_dictionaries_are_told_where_they_are(tmp_path, ch
             {"train.guides": [{"name": "LinearGuide"}], "train.flat_start": 0.1},
             "train.flat_start: has a guide of its own",
         ),
+        (
+            {"train.guides": [{"name": "SARHead"}], "train.losses": [{"name": "CTC", "of": ["net", "net.SARHead"]}]},
+            "train.losses[0]: CTC is of net.SARHead, which learns from SAR",
+        ),
+        (
+            {"train.guides": [{"name": "SARHead"}], "train.losses": [{"name": "SAR", "of": ["net", "net.SARHead"]}]},
+            "train.losses[0]: SAR is of guides, and net is none",
+        ),
+        ({"train.losses": [{"name": "SAR"}]}, "the key train.losses.0.of is missing"),
     ],
 )
 def test_guides_that_teach_nothing_are_told(tmp_path, changes, told):

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from ppedge.convert.stage import run_convert
-from ppedge.cost.measured import named
 from ppedge.cost.report import layer_names
 from ppedge.errors import PpedgeError
+from ppedge.files.naming import named
 from ppedge.files.nb import read_nb
 from ppedge.metrics.scores import RecMetric
 from ppedge.models.flops import count_flops

@@ -11,8 +11,9 @@ from ppedge.errors import Interrupted, PpedgeError
 from ppedge.metrics.accuracy import RANKING
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter
+from ppedge.runs import Run
 from ppedge.storage import sha256
-from ppedge.train import checkpoint, loop
+from ppedge.train import checkpoint, loop, stage
 from ppedge.train.course import BEST, LAST, METRICS, Course
 from ppedge.train.loop import fit
 from ppedge.train.task import Task
@@ -99,6 +100,69 @@ def test_resume_of_a_recogniser_after_two_deaths(rec_data, whole, tmp_path):
             fit(make_course(recipe, tmp_path, resume=True, after_step=bomb(step)))
     fit(make_course(recipe, tmp_path, resume=True))
     assert outcome(tmp_path) == whole["rec"]
+
+
+@pytest.fixture(scope="module")
+def varied(rec_data, tmp_path_factory):
+    """A recogniser's recipe of several heights over a part of a label file, and what an uninterrupted course leaves."""
+    recipe = tiny_recipe(
+        "rec", rec_data,
+        data={"train": ["val.txt", {"file": "train.txt", "ratio": 0.5}]},
+        train={"heights": [32, 48], "rec_augment": {"concat": 0.5, "tia": 0.5}},
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Task, "evaluate", pretended_metric)
+        folder, told = tmp_path_factory.mktemp("varied"), []
+        reporter = Reporter(quiet=True)
+        reporter.say = told.append
+        fit(make_course(recipe, folder, heights=[32, 48], reporter=reporter))
+    return recipe, outcome(folder), told
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resume_with_several_heights_and_a_part_of_the_samples(varied, tmp_path, workers):
+    recipe, whole, _ = varied
+    with pytest.raises(BoomError):
+        fit(make_course(recipe, tmp_path, heights=[32, 48], workers=workers, after_step=bomb(3)))
+    fit(make_course(recipe, tmp_path, heights=[32, 48], workers=workers, resume=True))
+    assert outcome(tmp_path) == whole
+
+
+def test_a_height_that_the_network_does_not_take_is_a_sentence(rec_data, tmp_path):
+    with pytest.raises(PpedgeError, match=r"features are 2 pixels high") as refused:
+        fit(make_course(tiny_recipe("rec", rec_data), tmp_path, heights=[32, 64]))
+    assert "train.heights" in refused.value.hint
+
+
+def test_an_epoch_has_the_steps_of_its_part_of_the_samples(varied):
+    _, (_, log, _), told = varied
+    # 4 samples and half of 12, in batches of 4 lines at the first height and 2 at the second: 4 + 2 + 4 or 2 + 4 + 2.
+    assert [entry["step"] for entry in log if "eval" in entry] == [3, 6]
+    assert "train: each epoch draws 10 of 16 samples" in told
+
+
+def test_the_train_stage_trains_at_the_heights_of_its_recipe(varied, tmp_path, monkeypatch):
+    recipe, _, _ = varied
+    courses = []
+
+    def note(course):
+        courses.append(course)
+        raise BoomError
+
+    monkeypatch.setattr(stage, "fit", note)
+    with pytest.raises(BoomError):
+        stage.run_train(recipe, Run(tmp_path / "run"), device="cpu", reporter=Reporter(quiet=True))
+    assert [course.heights for course in courses] == [[32, 48]]
+
+
+def test_a_checkpoint_of_another_ratio_is_not_gone_on_from(varied, tmp_path):
+    recipe, _, _ = varied
+    with pytest.raises(BoomError):
+        fit(make_course(recipe, tmp_path, after_step=bomb(3)))
+    files = [recipe.data.train[0], recipe.data.train[1].model_copy(update={"ratio": 0.6})]
+    data = recipe.data.model_copy(update={"train": files})
+    with pytest.raises(PpedgeError, match="was written with other data"):
+        fit(make_course(recipe.model_copy(update={"data": data}), tmp_path, resume=True))
 
 
 @pytest.mark.parametrize("death_in", ["evaluation", "checkpoint"])

@@ -235,3 +235,9 @@ def test_a_classifiers_directions_are_compared_as_strings(tmp_path):
     (different,) = parity.agreement.different
     assert different.to_dict()["reference"]["text"] == different.label == "180"
     assert different.to_dict()["candidate"] == {"text": "0", "score": pytest.approx(0.9)}
+
+
+def test_characters_that_the_recipe_ignores_are_ignored_on_both_sides(rec_samples):
+    parity = both(REC, rec_samples, says_ab, lambda x: says_ab(x)[:, [1, 1, 2, 1]], ignore="a")
+    assert parity.reference_metrics["exact"] == parity.candidate_metrics["exact"] == 1.0  # "ab" and "b" read "b"
+    assert parity.agreement.to_dict()["share"] == 0.0  # from what the engines read nothing is left out

@@ -145,7 +145,8 @@ def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
 
     def measure(samples: list[Any], **options: Any) -> dict[str, float]:
         with engine:
-            return evaluate(engine, spec, samples, recipe.metric, batch_size=1, **options)
+            ignore = recipe.metric_ignore
+            return evaluate(engine, spec, samples, recipe.metric, ignore=ignore, batch_size=1, **options)
 
     return measure
 

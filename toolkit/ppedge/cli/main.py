@@ -34,6 +34,7 @@ COMMANDS = {
     "bundle": ("bundle", "Make the folder that a phone needs, and check one."),
     "ocr": ("ocr", "Read the text in pictures."),
     "inspect": ("inspect", "Show what a .nb file holds, or how two differ."),
+    "weights": ("weights", "Show what a file of weights holds, and take weights out of others."),
     "data": ("data", "Check, convert and make data."),
     "recipe": ("recipe", "Check recipes and print their JSON schema."),
     "arm": ("arm", "Set up the ARM emulator."),

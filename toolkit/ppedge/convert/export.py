@@ -28,6 +28,7 @@ from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
+from ppedge.models.naming import layer_names
 from ppedge.recipe.sizes import case_shapes, exported_shape, line_height
 from ppedge.runs import Run
 from ppedge.storage import atomic_write, write_json
@@ -154,8 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Kinds: ``float``; ``quantized``; and for ONNX, with a free batch, ``batched``, the float network, and
     ``unquantized``, the float network that carries the quantized one's weights. Beside the model it writes, for the
-    first two, reference cases as ``PREFIX.npz``; and as ``PREFIX.json`` for ``quantized`` the names of the weights that
-    the recipe keeps in float, for ``unquantized`` the `quantizers`.
+    first two, reference cases as ``PREFIX.npz``, and as ``PREFIX.json`` the layers' names by those of their weights and
+    the names of the weights that the recipe keeps in float; for ``unquantized`` the `quantizers`.
     """
     parser = argparse.ArgumentParser(prog="python -m ppedge.convert.export")
     parser.add_argument("run", type=Path)
@@ -195,8 +196,9 @@ def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
         export_float(net, prefix, recipe.task, height, free_batch=True)
         return
     save_cases(prefix.with_name(f"{prefix.name}.npz"), reference_cases(net, recipe.task, height))
+    kept_float = float_weights(net) if kind == "quantized" else []
+    write_json(about, {"float_weights": kept_float, "layers": layer_names(net)})
     if kind == "quantized":
-        write_json(about, {"float_weights": float_weights(net)})
         export_quantized(net, prefix, recipe.task, height)
     else:
         export_float(net, prefix, recipe.task, height)

@@ -9,13 +9,15 @@ tail.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.files import arm_kernels
 from ppedge.files.inference_model import InferenceModel
+from ppedge.files.naming import named
 from ppedge.files.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
 from ppedge.process import run_child
 from ppedge.scratch import scratch
@@ -40,7 +42,13 @@ opt.run()
 """
 
 
-def to_nb(model: Path, out: Path, precision: Precision, allowed_float: Collection[str] = ()) -> NbFile:
+def to_nb(
+    model: Path,
+    out: Path,
+    precision: Precision,
+    allowed_float: Collection[str] = (),
+    layers: Mapping[str, str] | None = None,
+) -> NbFile:
     """Convert an inference model for ARM.
 
     Args:
@@ -48,13 +56,15 @@ def to_nb(model: Path, out: Path, precision: Precision, allowed_float: Collectio
         out: The ``.nb`` file; equal inputs give equal bytes.
         precision: What the convolutions are to compute in; the result is checked for it.
         allowed_float: For ``int8``: operator types or weight names that may stay float, see `nb.require_int8`.
+        layers: The network's own names of layers by those of their weights, for the error; may lack any.
 
     Returns:
         The file, as read back.
 
     Raises:
         MissingError: ``paddlelite`` is not installed, or the processor has no AVX, which opt needs.
-        PpedgeError: The model is damaged, opt failed, or the result is not of that precision; ``out`` is as before.
+        PpedgeError: The model is damaged, opt failed, or the result is not of that precision or has an operator that no
+            phone runs; ``out`` is as before.
     """
     files = InferenceModel.at(model)
     files.check()
@@ -73,6 +83,7 @@ def to_nb(model: Path, out: Path, precision: Precision, allowed_float: Collectio
         data = zero_header_tail(written.read_bytes())
     nb = parse_nb(data, out)
     _require(nb, precision, allowed_float)
+    _require_registered(nb, layers or {})
     with atomic_write(out) as file:
         file.write(data)
     return nb
@@ -102,3 +113,18 @@ def _require(nb: NbFile, precision: Precision, allowed_float: Collection[str]) -
     if other:
         hint = "Convert the float network for it." if "int8" in other else "Leave it out of convert.precisions."
         raise PpedgeError(f"{nb.path}: not {precision}: it has convolutions in {', '.join(sorted(other))}.", hint)
+
+
+def _require_registered(nb: NbFile, layers: Mapping[str, str]) -> None:
+    """Refuse a file with operators that opt has written and the ARM runtime has no kernel for."""
+    wrong = [
+        f"{op.type} ({op.precision}, {name or 'before all layers'})"
+        for op, name in zip(nb.operators, named(nb.operators, layers), strict=True)
+        if not arm_kernels.registered(op)
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise PpedgeError(
+            f"{nb.path}: Paddle Lite's ARM runtime has no kernel for {', '.join(wrong[:3])}{more}.",
+            "Compute it by other operators (silu as x * sigmoid(x)), or write ONNX only: --format onnx.",
+        )

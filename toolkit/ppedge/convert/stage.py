@@ -197,7 +197,7 @@ def _convert(
 ) -> dict[str, Any]:
     prefix = folder / source.prefix(recipe.task)
     cases, about = prefix.with_name(f"{prefix.name}.npz"), prefix.with_name(f"{prefix.name}.json")
-    kept_float = read_json(about)["float_weights"] if about.is_file() else []
+    noted = read_json(about) if about.is_file() else {"float_weights": [], "layers": {}}
     files: dict[str, Any] = {}
     if "nb" in recipe.convert.formats:
         for precision in source.precisions:
@@ -205,7 +205,7 @@ def _convert(
             path = folder / name
             say(f"writing {name}")
             # What the recipe keeps in float may be float; everything else must be int8.
-            contents = summary(to_nb(prefix, path, precision, kept_float))
+            contents = summary(to_nb(prefix, path, precision, noted["float_weights"], noted["layers"]))
             del contents["file"]  # where it was written for now
             files[name] = {"bytes": path.stat().st_size, "contents": contents}
     # The scales of a quantized model that is brought in lie in its graph, from which no ONNX file is made.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppedge.cost.operators import UNCOUNTED, weight_of
+from ppedge.cost.operators import UNCOUNTED
 from ppedge.engines.arm_paddlelite import ArmPaddleLiteEngine
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import Operator, read_nb
@@ -109,22 +109,3 @@ def turns(trace: Trace, operators: int) -> tuple[dict[str, int], list[dict[str, 
         for name, count in counts.items():
             row[name] += count
     return before, rows
-
-
-def named(operators: Sequence[Operator], layers: dict[str, str]) -> list[str]:
-    """Name each operator's source layer: by the network's own name where it is known, else by the weight's.
-
-    An operator without a weight of its own (an activation, a calib, a bias that was not fused) is named after the last
-    one before it that has one, as ``after LAYER``.
-
-    Args:
-        operators: In their order.
-        layers: Structured names by weight, as ``backbone.conv1.conv`` by ``conv2d_0.w_0``; may lack any.
-    """
-    names, last = [], ""
-    for op in operators:
-        weight = weight_of(op)
-        if weight:
-            last = layers.get(weight, weight)
-        names.append(last if weight else f"after {last}" if last else "")
-    return names

@@ -11,24 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import paddle
-
 from ppedge.errors import PpedgeError
+from ppedge.models.naming import layer_names
 from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.storage import write_json
 from ppedge.train.task import Task
-
-_WRAPPED = "._layer."  # where PaddleSlim puts a quantized layer
-
-
-def layer_names(net: paddle.nn.Layer) -> dict[str, str]:
-    """Return the name of the layer that each parameter belongs to, by the parameter's running number."""
-    found = {}
-    for name, parameter in net.named_parameters():
-        found[parameter.name] = name.replace(_WRAPPED, ".").rpartition(".")[0]
-    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,13 +13,13 @@ from ppedge.arm import lite
 from ppedge.convert.export import export_float, export_quantized, float_weights
 from ppedge.convert.lite import to_nb
 from ppedge.cost.inference import measure
-from ppedge.cost.measured import named
-from ppedge.cost.names import layer_names
 from ppedge.cost.operators import CONVOLUTIONS, CORES, UNCOUNTED, Operation, operations
 from ppedge.cost.predicted import int8_gain, predict
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
+from ppedge.files.naming import named
 from ppedge.files.nb import read_nb
+from ppedge.models.naming import layer_names
 from ppedge.models.network import Network
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size, line_height

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ppedge.cost.shapes import HINT, RULES, Shape, Shapes
 from ppedge.errors import PpedgeError, cut
+from ppedge.files.naming import weight_of
 from ppedge.files.nb import NbFile, Operator
 
 CORES = ("cortex-a53", "cortex-a76")
@@ -111,14 +112,6 @@ def _check_sizes(op: Operation) -> None:
         side * window > _MOST_STEPS for side, window in zip(op.output[2:], op.kernel, strict=False)
     ):
         raise ValueError(f"output {list(op.output)}, window {list(op.kernel)}, strides {list(op.strides)}")
-
-
-def weight_of(op: Operator) -> str:
-    """Return the name of an operator's weight; of a bias if it has that alone; empty for none."""
-    for slot in ("Filter", "W", "WeightList", "Scale"):
-        if op.inputs.get(slot):
-            return op.inputs[slot][0]
-    return ""
 
 
 def _operation(op: Operator, shapes: Shapes, output: Shape) -> Operation:

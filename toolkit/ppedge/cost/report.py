@@ -9,11 +9,12 @@ from typing import Any
 
 from ppedge.arm import lite
 from ppedge.artifacts import Converted
-from ppedge.cost.measured import measure_operators, named
+from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import UNCOUNTED, Operation, fitting, operations
 from ppedge.cost.predicted import about, predict
 from ppedge.cost.shapes import Shape
 from ppedge.errors import MissingError, PpedgeError
+from ppedge.files.naming import named
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
 from ppedge.runs import Run

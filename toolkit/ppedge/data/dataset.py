@@ -21,6 +21,8 @@ from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 from ppedge.recipe.train import DetAugment, RecAugment
 
 Item = dict[str, npt.NDArray[Any]]
+Place = tuple[int, int] | tuple[int, int, int]
+"""Which sample is asked for: epoch, index and, where a recogniser is trained at several, the height of the lines."""
 
 _CACHE_BYTES = 128 << 20  # decoded pictures that a data set keeps, in each worker
 _MAPS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
@@ -51,8 +53,8 @@ class DetDataset:
     def widths(self) -> None:
         """Pictures are cut to one size for training: no width to go by."""
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Return the sample ``key = (epoch, index)``.
+    def __getitem__(self, place: Place) -> Item:
+        """Return the sample at a place.
 
         Returns:
             ``image`` float32 (3, S, S), normalised, and the four float32 (S, S) maps of `det_targets`, S being the
@@ -61,7 +63,7 @@ class DetDataset:
         Raises:
             PpedgeError: The picture cannot be read.
         """
-        scene = augmented(self._scene, len(self), (self.seed, *key), self.augment, table.SCENES)
+        scene = augmented(self._scene, len(self), (self.seed, *place[:2]), self.augment, table.SCENES)
         spec, polygons = self.preprocess, scene.polygons
         if self.augment is None:
             height, width = scene.image.shape[:2]
@@ -120,8 +122,8 @@ class RecDataset:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Return the sample ``key = (epoch, index)``.
+    def __getitem__(self, place: Place) -> Item:
+        """Return the sample at a place.
 
         Returns:
             ``image`` float32 (3, h, w), normalised and padded to the least width; ``label`` int64 (L,) classes;
@@ -130,11 +132,12 @@ class RecDataset:
         Raises:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
         """
-        full = (self.seed, *key)
+        full = (self.seed, *place[:2])
         line = augmented(self._line, len(self), full, self.augment, table.LINES, self._learnable)
         label = np.array(self.charset.encode(line.text), np.int64)
-        image = prepare_rec([line.image], self.preprocess)[0]
-        width = np.array(rec_width(line.image, self.preprocess), np.int64)
+        spec = self.preprocess if len(place) == 2 else replace(self.preprocess, height=place[2])
+        image = prepare_rec([line.image], spec)[0]
+        width = np.array(rec_width(line.image, spec), np.int64)
         return {"image": image, "label": label, "length": np.array(len(label), np.int64), "width": width}
 
     def widths(self) -> npt.NDArray[np.float64]:
@@ -186,8 +189,8 @@ class ClsDataset:
     def widths(self) -> None:
         """Lines come in one size: no width to go by."""
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
-        """Return the sample ``key = (epoch, index)``, changed, and then turned by 180 degrees or not.
+    def __getitem__(self, place: Place) -> Item:
+        """Return the sample at a place, changed, and then turned by 180 degrees or not.
 
         Returns:
             ``image`` float32 (3, h, w), normalised and padded; ``label`` int64 (), the index in `DIRECTIONS`.
@@ -195,7 +198,7 @@ class ClsDataset:
         Raises:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
         """
-        full = (self.seed, *key)
+        full = (self.seed, *place[:2])
         line = augmented(self._line, len(self), full, self.augment, table.LINES)
         turned = stream(full, "direction").random() < 0.5
         crop = turn(line.image) if turned else line.image

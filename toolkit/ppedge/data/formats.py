@@ -11,12 +11,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from ppedge.data.lookup import Lookup, read_label_file
 from ppedge.data.regions import Polygon, RegionError, can_be_cut_out, polygon_of, quad_of
+from ppedge.recipe.data import LabelFile, paths
 from ppedge.storage import atomic_write
 
 _MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
@@ -64,6 +65,7 @@ class DetSample:
         texts: Their transcriptions; empty where the text is not known.
         ignore: True for a region that is neither text nor background.
         where: ``file:line`` of the label.
+        ratio: Share of the label file's samples that an epoch of training draws.
     """
 
     image: Path
@@ -71,6 +73,7 @@ class DetSample:
     texts: list[str]
     ignore: list[bool]
     where: str
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +85,14 @@ class RecSample:
         text: What it says.
         where: ``file:line`` of the label.
         quad: float32 (4, 2): the line's place in the picture; None if the picture is the crop of the line.
+        ratio: Share of the label file's samples that an epoch of training draws.
     """
 
     image: Path
     text: str
     where: str
     quad: Polygon | None = None
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,10 +177,16 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     return Labels(samples, problems)
 
 
-def read_all(files: Sequence[Path], root: Path, kind: Kind) -> Labels[Any]:
-    """Read several label files as one; see `read_labels`."""
-    parts = [read_labels(file, root, kind) for file in files]
-    return Labels([s for part in parts for s in part.samples], [p for part in parts for p in part.problems])
+def read_all(files: Sequence[Path | LabelFile], root: Path, kind: Kind) -> Labels[Any]:
+    """Read several label files as one; see `read_labels`. Samples of a `LabelFile` have its ratio."""
+    parts = [read_labels(path, root, kind) for path in paths(files)]
+    ratios = [file.ratio if isinstance(file, LabelFile) else 1.0 for file in files]
+    samples = [
+        sample if ratio == sample.ratio else replace(sample, ratio=ratio)
+        for part, ratio in zip(parts, ratios, strict=True)
+        for sample in part.samples
+    ]
+    return Labels(samples, [p for part in parts for p in part.problems])
 
 
 def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
@@ -185,7 +196,7 @@ def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
     keeps their order, which tells where the text starts; one of more points becomes its minimum-area rectangle.
     """
     return [
-        RecSample(sample.image, text, sample.where, quad_of(polygon))
+        RecSample(sample.image, text, sample.where, quad_of(polygon), sample.ratio)
         for sample in samples
         for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
         if _unusable(polygon, text, ignored) is None

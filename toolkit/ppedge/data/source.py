@@ -22,6 +22,7 @@ from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import TURNED, UPRIGHT
 from ppedge.ocr.spec import ModelSpec
+from ppedge.recipe.data import LabelFile, paths
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
@@ -109,7 +110,7 @@ def say_what_chose(say_once: Callable[[str], None], recipe: Recipe, own: Recipe 
 
 def label_files(recipe: Recipe, split: Split) -> list[Path]:
     """Return the label files of a split of a recipe's data that are there."""
-    named: list[Path] = getattr(recipe.data, split)
+    named = paths(getattr(recipe.data, split))
     return [path for file in named if (path := label_path(file, recipe.data.root)).is_file()]
 
 
@@ -132,7 +133,7 @@ def read_samples(
             regions.
     """
     ensure_synth(recipe.data)
-    files: list[Path] = getattr(recipe.data, split)
+    files: list[Path | LabelFile] = getattr(recipe.data, split)
     if not files:
         raise PpedgeError(f"{recipe.name}: data.{split} names no label files.", f"Set data.{split} in the recipe.")
     labels = read_all(files, recipe.data.root, recipe.labels)
@@ -186,4 +187,4 @@ def measurable(recipe: Recipe, samples: Sequence[Any]) -> list[Any]:
 
 
 def _directed(line: RecSample, turned: bool) -> ClsSample:
-    return ClsSample(line.image, TURNED if turned else UPRIGHT, line.where, line.quad, turned)
+    return ClsSample(line.image, TURNED if turned else UPRIGHT, line.where, line.quad, turned=turned)

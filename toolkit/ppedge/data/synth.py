@@ -19,7 +19,7 @@ from ppedge.data.render import LATIN_FONTS, Picture, load_font, render_plate, re
 from ppedge.data.scenes import Content, render_scene
 from ppedge.data.texts import line_text, plate_text
 from ppedge.errors import PpedgeError
-from ppedge.recipe.data import Data
+from ppedge.recipe.data import Data, paths
 from ppedge.storage import read_json, write_json
 
 Kind = Literal["plates", "words", "scenes"]
@@ -95,7 +95,7 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     if synth is None:
         return False
     wanted = _settings(synth.kind, synth.train, synth.eval, synth.test, seed, synth.content)
-    settings, files = data.root / _SETTINGS, [*data.train, *data.eval, *data.test]
+    settings, files = data.root / _SETTINGS, [*paths(data.train), *data.eval, *data.test]
     drawn = settings.is_file()
     if drawn and (found := read_json(settings)) != wanted:
         raise PpedgeError(

@@ -15,7 +15,11 @@ from pathlib import Path
 
 from ppedge.errors import PpedgeError
 
-_ITEM_BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}  # by Paddle's VarType.Type
+# By Paddle's VarType.Type: type and bytes of one value.
+_TYPES = {
+    0: ("bool", 1), 1: ("int16", 2), 2: ("int32", 4), 3: ("int64", 8), 4: ("float16", 2), 5: ("float32", 4),
+    6: ("float64", 8), 20: ("uint8", 1), 21: ("int8", 1), 22: ("bfloat16", 2),
+}  # fmt: skip
 _FEED, _FETCH = 9, 10
 _TENSOR_HEADER = struct.Struct("<IQIi")  # version, levels of detail, version of the tensor, bytes of its description
 _HINT = "Export the model again."
@@ -41,6 +45,23 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class Weight:
+    """An array of the weights file.
+
+    Attributes:
+        name: Of the network's variable, such as ``conv2d_0.w_0``; the file itself holds none.
+        type: Of its values, as NumPy names it, or ``bfloat16``.
+        shape: Of the array.
+        values: In C order, little-endian.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    values: memoryview
+
+
+@dataclass(frozen=True)
 class InferenceModel:
     """The two files of an exported network.
 
@@ -57,11 +78,24 @@ class InferenceModel:
         """The files whose names start with ``prefix``, as `paddle.jit.save` names them."""
         return cls(prefix.with_name(f"{prefix.name}.pdmodel"), prefix.with_name(f"{prefix.name}.pdiparams"))
 
+    @property
+    def info(self) -> Path:
+        """The file that `paddle.jit.save` leaves beside the weights: a pickle of the names they had in the network."""
+        return self.params.with_name(f"{self.params.name}.info")
+
     def check(self) -> None:
         """Check that both files are whole and belong together.
 
         Raises:
             PpedgeError: They are not; the sentence names the file and the cause.
+        """
+        self.weights()
+
+    def weights(self) -> list[Weight]:
+        """Return the arrays of the weights file, in its order, after checking that both files belong together.
+
+        Raises:
+            PpedgeError: As `check`.
         """
         program, weights = (_read(path) for path in (self.model, self.params))
         try:
@@ -75,10 +109,11 @@ class InferenceModel:
         if len(found) != len(wanted):
             cause = f"it holds {len(found)} arrays, the network has {len(wanted)}"
             raise PpedgeError(f"{self.params}: does not belong to {self.model}: {cause}.", _HINT)
-        for (name, shape), array in zip(wanted, found, strict=True):
+        for (name, shape), (_, array, _) in zip(wanted, found, strict=True):
             if shape != array:
                 cause = f"{name} has shape {list(array)}, the network wants {list(shape)}"
                 raise PpedgeError(f"{self.params}: does not belong to {self.model}: {cause}.", _HINT)
+        return [Weight(name, *tensor) for (name, _), tensor in zip(wanted, found, strict=True)]
 
     def signature(self) -> Signature:
         """Read what the network takes and gives.
@@ -194,8 +229,8 @@ def _text(data: memoryview) -> str:
     return bytes(data).decode("utf-8", "replace")
 
 
-def _tensors(data: memoryview) -> Iterator[tuple[int, ...]]:
-    """Yield the shape of each array of a weights file."""
+def _tensors(data: memoryview) -> Iterator[tuple[str, tuple[int, ...], memoryview]]:
+    """Yield type, shape and values of each array of a weights file."""
     at = 0
     while at < len(data):
         start = at
@@ -209,9 +244,10 @@ def _tensors(data: memoryview) -> Iterator[tuple[int, ...]]:
             raise _DamagedError(f"it ends too early, in the array at byte {start}")
         description = data[at : at + size]
         kinds, shape = _integers(description, 1), tuple(_integers(description, 2))
-        if len(kinds) != 1 or kinds[0] not in _ITEM_BYTES or any(side < 0 for side in shape):
+        if len(kinds) != 1 or kinds[0] not in _TYPES or any(side < 0 for side in shape):
             raise _DamagedError(f"the array at byte {start} has no known type and shape")
-        at += size + prod(shape) * _ITEM_BYTES[kinds[0]]
+        kind, item = _TYPES[kinds[0]]
+        values, at = at + size, at + size + prod(shape) * item
         if at > len(data):
             raise _DamagedError(f"it ends too early, in the array at byte {start}")
-        yield shape
+        yield kind, shape, data[values:at]

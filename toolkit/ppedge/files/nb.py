@@ -251,12 +251,15 @@ def _kernel(text: Any) -> Kernel | None:
     parts = text.split("/") if isinstance(text, str) else []
     if len(parts) != 5 or not all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts[2:]):
         raise DamagedError(f"the kernel {str(text)[:80]!r} is not understood")
-    target, precision, layout = (int(part) for part in parts[2:])
-    return Kernel(
-        alias=parts[1],
-        target=_TARGETS.get(target, f"target {target}"),
-        precision=_PRECISIONS.get(precision, f"precision {precision}"),
-        layout=_LAYOUTS.get(layout, f"layout {layout}"),
+    return Kernel(parts[1], *kernel_place(*(int(part) for part in parts[2:])))
+
+
+def kernel_place(target: int, precision: int, layout: int) -> tuple[str, str, str]:
+    """Return the names of where, in which precision and on which layout a kernel works, by Paddle Lite's numbers."""
+    return (
+        _TARGETS.get(target, f"target {target}"),
+        _PRECISIONS.get(precision, f"precision {precision}"),
+        _LAYOUTS.get(layout, f"layout {layout}"),
     )
 
 

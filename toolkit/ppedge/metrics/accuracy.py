@@ -42,6 +42,7 @@ def measure(
     samples: Sequence[Any],
     normalise: str = "strict",
     *,
+    ignore: str = "",
     batch_size: int = 16,
     advance: Callable[[int], None] = lambda steps: None,
 ) -> Metric:
@@ -54,6 +55,7 @@ def measure(
         spec: Its pre- and post-processing.
         samples: `DetSample` for a detector, `RecSample` for a recogniser, `ClsSample` for a classifier.
         normalise: For a recogniser, how texts are compared.
+        ignore: For a recogniser, characters that are left out of the texts before.
         batch_size: For a recogniser or classifier, most lines in one call of the engine; 1 for engines that take no
             more.
         advance: Called with the number of samples done since the last call.
@@ -64,7 +66,8 @@ def measure(
     if spec.task == "det":
         return _measure_det(engine, spec, samples, advance)
     if spec.task == "rec":
-        return _measure_lines(Recognizer(engine, spec, batch_size=batch_size), RecMetric(normalise), samples, advance)
+        reader = Recognizer(engine, spec, batch_size=batch_size)
+        return _measure_lines(reader, RecMetric(normalise, ignore), samples, advance)
     return _measure_lines(Classifier(engine, spec, batch_size=batch_size), ClsMetric(), samples, advance)
 
 

@@ -137,6 +137,7 @@ class RecMetric:
 
     Args:
         normalise: A key of `NORMALISERS`.
+        ignore: Characters that are left out of both texts before that.
 
     Raises:
         PpedgeError: No such normalisation.
@@ -148,12 +149,13 @@ class RecMetric:
         {'exact': 0.5, 'ned': 0.75}
     """
 
-    def __init__(self, normalise: str = "strict") -> None:
+    def __init__(self, normalise: str = "strict", ignore: str = "") -> None:
         if normalise not in NORMALISERS:
             raise PpedgeError(
                 f"No text normalisation is called {normalise!r}.", f"Use one of {', '.join(NORMALISERS)}."
             )
         self._normalise = NORMALISERS[normalise]
+        self._ignored = str.maketrans("", "", ignore)
         self.reset()
 
     def reset(self) -> None:
@@ -168,8 +170,8 @@ class RecMetric:
         """
         if len(predictions) != len(targets):
             raise ValueError(f"{len(predictions)} predictions but {len(targets)} targets")
-        for raw_prediction, raw_target in zip(predictions, targets, strict=True):
-            prediction, target = self._normalise(raw_prediction), self._normalise(raw_target)
+        for texts in zip(predictions, targets, strict=True):
+            prediction, target = (self._normalise(text.translate(self._ignored)) for text in texts)
             self._rows.append((int(prediction == target), Levenshtein.normalized_distance(prediction, target)))
 
     def rows(self) -> np.ndarray:

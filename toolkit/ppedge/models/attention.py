@@ -23,6 +23,35 @@ def linear(in_channels: int, out_channels: int) -> nn.Linear:
     return nn.Linear(in_channels, out_channels, weight, paddle.ParamAttr(initializer=nn.initializer.Constant(0.0)))
 
 
+def attend(
+    query: paddle.Tensor,
+    key: paddle.Tensor,
+    value: paddle.Tensor,
+    mask: paddle.Tensor | None = None,
+    dropout: nn.Layer | None = None,
+) -> paddle.Tensor:
+    """Return values weighted by how well their keys fit each query, heads side by side.
+
+    Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017.
+
+    Args:
+        query: (N, heads, T, C).
+        key: (N, heads, S, C).
+        value: (N, heads, S, C).
+        mask: Added to the scores (N, heads, T, S) of keys.
+        dropout: Of the weights.
+
+    Returns:
+        (N, T, heads * C).
+    """
+    heads, channels = query.shape[1], query.shape[3]
+    scores = (query * channels**-0.5).matmul(key.transpose([0, 1, 3, 2]))
+    weights = F.softmax(scores if mask is None else scores + mask, axis=-1)
+    if dropout is not None:
+        weights = dropout(weights)
+    return weights.matmul(value).transpose([0, 2, 1, 3]).reshape([0, -1, heads * channels])
+
+
 class GlobalMixing(nn.Layer):
     """Self-attention of all tokens with all.
 
@@ -35,7 +64,6 @@ class GlobalMixing(nn.Layer):
     def __init__(self, channels: int, heads: int = 8, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (channels // heads) ** -0.5
         self.qkv = linear(channels, 3 * channels)
         self.attn_drop = nn.Dropout(dropout)
         self.proj = linear(channels, channels)
@@ -43,11 +71,8 @@ class GlobalMixing(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map tokens (N, T, C) to (N, T, C)."""
-        channels = x.shape[2]
-        qkv = self.qkv(x).reshape([0, -1, 3, self.heads, channels // self.heads]).transpose([2, 0, 3, 1, 4])
-        query, key, value = qkv[0] * self.scale, qkv[1], qkv[2]
-        weights = self.attn_drop(F.softmax(query.matmul(key.transpose([0, 1, 3, 2])), axis=-1))
-        mixed = weights.matmul(value).transpose([0, 2, 1, 3]).reshape([0, -1, channels])
+        parts = self.qkv(x).reshape([0, -1, 3, self.heads, x.shape[2] // self.heads]).transpose([2, 0, 3, 1, 4])
+        mixed = attend(parts[0], parts[1], parts[2], dropout=self.attn_drop)
         return self.proj_drop(self.proj(mixed))
 
 

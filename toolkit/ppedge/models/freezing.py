@@ -1,4 +1,4 @@
-"""BatchNorm that is left as it is in training."""
+"""Networks, or their BatchNorm, that are left as they are in training."""
 
 from __future__ import annotations
 
@@ -16,3 +16,23 @@ def freeze_batch_norm(net: paddle.nn.Layer) -> None:
     for layer in net.sublayers():
         if isinstance(layer, BATCH_NORMS):
             layer._use_global_stats = True
+
+
+def freeze(net: paddle.nn.Layer, *, batch_statistics: bool) -> None:
+    """Make a network teach and not learn: its parameters get no gradients.
+
+    Args:
+        net: The network, or a part of one.
+        batch_statistics: It runs as in training all the same: BatchNorm uses the statistics of each batch and moves its
+            running ones, and dropout drops. Else it gives in training mode what it gives in eval mode.
+    """
+    for parameter in net.parameters():
+        parameter.stop_gradient = True
+    if batch_statistics:
+        return
+    freeze_batch_norm(net)
+    for layer in net.sublayers(include_self=True):
+        if isinstance(layer, paddle.nn.Dropout):
+            layer.p = 0.0
+        elif isinstance(layer, paddle.nn.LSTM):
+            layer.dropout = 0.0

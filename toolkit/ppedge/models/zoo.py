@@ -15,10 +15,12 @@ from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
 from ppedge.models.backbones.pp_lcnet_v3 import PPLCNetV3Det, PPLCNetV3Rec
 from ppedge.models.backbones.pphgnet import PPHGNetSmall
 from ppedge.models.backbones.resnet_vd import ResNetVd
+from ppedge.models.guides.linear import LinearGuide
+from ppedge.models.guides.nrtr import NRTRHead
+from ppedge.models.guides.sar import SARHead
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
-from ppedge.models.heads.linear_guide import LinearGuide
 from ppedge.models.heads.multi import MultiHead
 from ppedge.models.heads.pf_local import PFHeadLocal
 from ppedge.models.necks.db_fpn import DBFPN
@@ -64,6 +66,14 @@ def _multi_head(part: heads.MultiHead, place: Place) -> nn.Layer:
     return MultiHead(encoder, place.classes)
 
 
+def _nrtr_head(part: guides.NRTRHead, place: Place) -> nn.Layer:
+    return NRTRHead(place.channels, place.classes, part.nrtr_dim, part.max_text_length)
+
+
+def _sar_head(part: guides.SARHead, place: Place) -> nn.Layer:
+    return SARHead(place.channels, place.classes, part.enc_dim, part.max_text_length)
+
+
 def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
     made = PPLCNetV3Det if place.task == "det" else PPLCNetV3Rec
     return made(part.scale, part.conv_kxk_num, part.folded)
@@ -85,6 +95,8 @@ BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     heads.MultiHead: _multi_head,
     heads.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
     guides.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),
+    guides.NRTRHead: _nrtr_head,
+    guides.SARHead: _sar_head,
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from ppedge.recipe.base import For, Section
 
@@ -25,13 +26,32 @@ class Synth(Section):
     """What the lines of ``scenes`` say."""
 
 
+class LabelFile(Section):
+    """A label file of which each epoch draws a part, another one each time."""
+
+    file: Path
+    """Relative to ``data.root``."""
+    ratio: float = Field(1.0, gt=0, le=1)
+    """Share of its samples that an epoch draws."""
+
+
+def paths(files: Iterable[Path | LabelFile]) -> list[Path]:
+    """Return the label files by name, whatever share of them is drawn."""
+    return [file.file if isinstance(file, LabelFile) else file for file in files]
+
+
 class Data(Section):
     """Pictures and labels, in PPOCR format."""
 
     root: Path = Path()
     """The folder that label files and pictures are named relative to; itself relative to the current folder."""
-    train: list[Path] = Field([])
-    """Label files to train on."""
+    train: list[
+        Annotated[
+            Annotated[Path, Tag("Path")] | Annotated[LabelFile, Tag("LabelFile")],
+            Discriminator(lambda value: "LabelFile" if isinstance(value, dict | LabelFile) else "Path"),
+        ]
+    ] = Field([])
+    """Label files to train on: by name, or with the share of their samples that an epoch draws."""
     eval: list[Path] = Field([])
     """Label files to evaluate on: they choose the best weights, and what slimming leaves."""
     test: list[Path] = Field([])

@@ -10,14 +10,13 @@ from pydantic import Field
 
 from ppedge.recipe.backbones import MobileNetV1Enhance, MobileNetV3, PPHGNet_small, PPLCNetV3, ResNet_vd
 from ppedge.recipe.base import Section
-from ppedge.recipe.guides import LinearGuide
+from ppedge.recipe.guides import LinearGuide, NRTRHead, SARHead
 from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead, PFHeadLocal
 from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
-# A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
 Backbone = MobileNetV3 | ResNet_vd | PPHGNet_small | MobileNetV1Enhance | PPLCNetV3
-Guide = LinearGuide
+Guide = LinearGuide | SARHead | NRTRHead
 Neck = DBFPN | RSEFPN | LKPAN | SequenceEncoder
 Head = DBHead | PFHeadLocal | CTCHead | ClsHead | MultiHead
 

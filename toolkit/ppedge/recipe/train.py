@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from ppedge.recipe.base import For, Section
-from ppedge.recipe.losses import NET, RESULTS, Loss, PairLoss
+from ppedge.recipe.guides import GuidePart
+from ppedge.recipe.losses import NET, NRTR, RESULTS, SAR, LabelLoss, Loss
 from ppedge.recipe.networks import Guide, Model, guide_misfit, misfit
 
 
@@ -70,6 +71,9 @@ class Schedule(Section):
     gradient is this times the weight."""
     head_l2: Annotated[float | None, For("rec")] = Field(None, ge=0)
     """L2 decay of the layers of a recogniser's CTCHead, instead of ``l2``; PaddleOCR's ``fc_decay``."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Share of an average of the weights that stays at each step, such as 0.9998; the average, BatchNorm's running
+    statistics included, is then what is evaluated and kept, and the weights themselves go on training."""
     freeze_bn: bool = False
     """Keep BatchNorm's running statistics and use them in training too: right for short fine-tuning on few pictures."""
     eval_every: int = Field(1, ge=1)
@@ -94,19 +98,36 @@ class DetAugment(Section):
     """Side in pixels of the square that is cut out, keeping whole words, and padded if the picture is smaller."""
     color: float = Field(0.2, ge=0, le=1)
     """Strength of brightness, contrast and colour jitter."""
+    copy_paste: float = Field(0.0, ge=0, le=1)
+    """Probability that words of one other picture, a fifth as many as it has, are pasted, each turned by any angle,
+    where there is no text."""
 
 
 class RecAugment(Section):
-    """Changes to training crops of a recogniser or classifier; each is a probability."""
+    """Changes to training crops of a recogniser or classifier; those that say nothing else are probabilities."""
 
+    concat: Annotated[float, For("rec")] = Field(0.0, ge=0, le=1)
+    """For a recogniser: set lines of other samples behind the line, as far as the limits below allow (TextConAug)."""
+    concat_lines: Annotated[int, For("rec")] = Field(2, ge=1)
+    """Most lines that ``concat`` sets behind one."""
+    concat_characters: Annotated[int, For("rec")] = Field(25, ge=1)
+    """Most characters that a line of ``concat`` has."""
+    concat_ratio: Annotated[float, For("rec")] = Field(6.67, gt=0)
+    """Largest ratio of width to height that a line of ``concat`` has."""
+    tia: float = Field(0.0, ge=0, le=1)
+    """Bend, stretch and tilt the line piecewise: the three changes of TIA, one after the other."""
     perspective: float = Field(0.4, ge=0, le=1)
     """Move the four corners a little."""
+    crop: float = Field(0.0, ge=0, le=1)
+    """Cut one to eight rows off the top or the bottom; not of a line below 20 pixels in height or width."""
     blur: float = Field(0.2, ge=0, le=1)
     """Gaussian blur."""
     noise: float = Field(0.2, ge=0, le=1)
     """Gaussian noise."""
     color: float = Field(0.4, ge=0, le=1)
     """Brightness, contrast and colour jitter."""
+    reverse: float = Field(0.0, ge=0, le=1)
+    """Turn dark into bright and bright into dark."""
 
 
 class Peer(Section):
@@ -123,16 +144,23 @@ class Peer(Section):
     """Its parts; ``same``: those of the network that ships."""
     weights: Path | None = None
     """A .pdparams file to start from; by default it starts fresh, from a seed of its own."""
+    part: str | None = None
+    """Where ``weights`` is a distillation's checkpoint: the network in it to take, such as ``Student2`` or ``Teacher``;
+    by default ``Student``."""
     frozen: bool = False
     """It teaches and does not learn: its weights stay as they are."""
+    batch_statistics: bool = False
+    """For a frozen one: run it as PaddleOCR runs frozen teachers, in training mode: BatchNorm uses the statistics of
+    each batch and moves its running ones, and dropout drops. By default it says what it would say in use."""
 
 
 class Train(Schedule):
     """The train stage."""
 
     weights: Path | None = None
-    """A .pdparams file to start from: the whole network's, every name and shape. Two things may be otherwise and start
-    fresh: a recogniser's head for another character set, and a threshold head that the file has not."""
+    """A .pdparams file to start from: the whole network's, every name and shape; of a distillation's checkpoint the
+    student is taken. Two things may be otherwise and start fresh: a recogniser's head for another character set, and a
+    threshold head that the file has not."""
     weights_check: Literal["refuse", "warn"] = "refuse"
     """What to do where weights fit by name and shape, but are known to have been trained with other settings than the
     recipe's (strides, normalisation, dictionary). Known are official weights, and those that lie in a run."""
@@ -141,6 +169,10 @@ class Train(Schedule):
     are left out."""
     workers: int = Field(2, ge=0)
     """Processes that prepare batches; 0 prepares them in the training process."""
+    heights: Annotated[list[Annotated[int, Field(ge=8)]], For("rec")] = Field([])
+    """For a recogniser: heights in pixels that lines are trained at, each batch at one of them; by default that of
+    ``rec_preprocess`` alone, which evaluation always has. ``batch_size`` is that of the first height, and a batch of
+    another has so many lines that height times lines stays about the same."""
     amp: bool = False
     """Mixed precision (O1); on a GPU only."""
     flat_start: Annotated[float, For("rec")] = Field(0.0, ge=0, le=1)
@@ -149,9 +181,9 @@ class Train(Schedule):
     it CTC needs thousands of steps to start."""
     peers: dict[str, Peer] = Field({})
     """Networks that are trained beside the one that ships, or teach it, by names of your choice."""
-    guides: list[Guide] = Field([])
+    guides: list[Annotated[Guide, Field(discriminator="name")]] = Field([])
     """Second heads, each beside the own one of every network that is trained: it learns from both. Losses name them
-    ``NETWORK.GUIDE``, such as ``net.LinearGuide``."""
+    ``NETWORK.GUIDE``, such as ``net.LinearGuide``. A frozen peer has one, frozen like itself, where losses name it."""
     losses: list[Loss] = Field([])
     """What training minimises: the sum of these terms; by default the task's own, DB, CTC or CrossEntropy."""
     det_augment: Annotated[DetAugment, For("det")] = DetAugment()
@@ -161,7 +193,8 @@ class Train(Schedule):
 def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
     """Yield what of a train section does not fit the network or the task, a sentence each."""
     trained = [NET, *(name for name, peer in train.peers.items() if not peer.frozen)]
-    networks = {NET, *train.peers, *(f"{name}.{guide.name}" for name in trained for guide in train.guides)}
+    guides = {f"{name}.{guide.name}": guide for name in (NET, *train.peers) for guide in train.guides}
+    networks = {NET, *train.peers, *guides}
     if NET in train.peers:
         yield f"train.peers: {NET} is the network that ships; name a peer otherwise"
     if train.flat_start and (train.peers or train.guides):
@@ -170,6 +203,10 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
         reason = misfit(peer.model, task) if isinstance(peer.model, Model) else None
         if reason:
             yield f"train.peers.{name}.model: {reason}"
+        if peer.part is not None and peer.weights is None:
+            yield f"train.peers.{name}.part: is a part of a file that weights names, and none is named"
+        if peer.batch_statistics and not peer.frozen:
+            yield f"train.peers.{name}.batch_statistics: is for a frozen peer; one that is trained always uses them"
     for guide in train.guides:
         reason = guide_misfit(guide, model, task)
         if reason:
@@ -184,11 +221,23 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
             yield f"{where} reads {term.at}, and a {task} network gives {RESULTS[task]}"
         if unknown:
             yield f"{where} names {unknown[0]}, which is none of {', '.join(sorted(networks))}"
+        elif isinstance(term, LabelLoss):
+            yield from _of_another(term, guides, where)
+
+
+def _of_another(term: LabelLoss, guides: Mapping[str, GuidePart], where: str) -> Iterator[str]:
+    """Yield what a loss of labels is said to be of, and is not: each kind of guide has one, and so have networks."""
+    for name in term.networks:
+        guide = guides.get(name)
+        if guide is None and isinstance(term, SAR | NRTR):
+            yield f"{where} is of guides, and {name} is none"
+        if guide is not None and term.name != guide.learns_from:
+            yield f"{where} is of {name}, which learns from {guide.learns_from}"
 
 
 def _useless(train: Train, trained: Sequence[str]) -> Iterator[str]:
     """Yield what stands beside the network and does nothing for it, since no loss reads it."""
-    paired = {name for term in train.losses if isinstance(term, PairLoss) for name in term.networks}
+    paired = {name for term in train.losses for place in term.places(trained) if len(place) > 1 for name in place}
     for name in train.peers:
         if not any(one == name or one.startswith(f"{name}.") for one in paired):  # itself, or a guide of its
             yield f"train.peers.{name}: no term of train.losses compares it with another network"

@@ -47,6 +47,7 @@ class Course:
         eval: Samples to evaluate on.
         folder: Where best.pdparams, last.ckpt and metrics.jsonl go.
         workers: Processes that prepare batches.
+        heights: Of a recogniser's lines; by default that of evaluation.
         amp: Mixed precision.
         resume: Go on from ``folder``'s last.ckpt if there is one.
         evaluate_first: Measure the network as it came; if every later evaluation is worse, it stays as it came.
@@ -61,6 +62,7 @@ class Course:
     eval: Sequence[Any]
     folder: Path
     workers: int = 0
+    heights: Sequence[int] = ()
     amp: bool = False
     resume: bool = False
     evaluate_first: bool = False

@@ -21,13 +21,13 @@ import cv2
 import numpy as np
 import paddle
 
-from ppedge.data.dataset import Item
+from ppedge.data.dataset import Item, Place
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import death, last_words, tied_to_this_process
 from ppedge.signals import sigterm_held
 from ppedge.train.task import Dataset
 
-Keys = Sequence[tuple[int, int]]
+Keys = Sequence[Place]
 Prepare = Callable[[Keys], Item]
 
 _FORK = multiprocessing.get_context("fork")  # the data set is large, and is not to be copied
@@ -41,7 +41,7 @@ def load(
     """Yield batches in order; whoever stops before the end closes the iterator, which ends the processes.
 
     Args:
-        dataset: Gives a sample by (epoch, index).
+        dataset: Gives a sample by its place.
         batches: The keys of one batch after the other; each process goes through it by itself.
         collate: Makes a batch of samples.
         workers: Processes that prepare batches; 0 prepares them in this one.

@@ -18,6 +18,7 @@ from ppedge.recipe.compare import require_same
 from ppedge.recipe.io import load_recipe, save
 from ppedge.recipe.road import Recipe
 from ppedge.runs import RECIPE, Run
+from ppedge.train.centers import start_centers
 from ppedge.train.columns import require_columns
 from ppedge.train.course import BEST, LAST, METRICS, Course
 from ppedge.train.loop import fit
@@ -76,12 +77,13 @@ def run_train(
         if first:
             save(recipe, folder / RECIPE)
         trainee = build_trainee(task, net, reporter.say)
-        if isinstance(dataset := task.dataset(train), RecDataset):
+        if isinstance(dataset := task.dataset(train, longest=trainee.longest_text), RecDataset):
             require_columns(task, trainee, dataset, reporter.say)
+            start_centers(task, trainee, train, reporter.say, resumes=resume and (folder / LAST).is_file())
         course = Course(
             "train", trainee, task, recipe.train, train, evaluation, folder,
-            workers=recipe.train.workers, amp=recipe.train.amp and device != "cpu", resume=resume,
-            evaluate_first=recipe.train.weights is not None, reporter=reporter,
+            workers=recipe.train.workers, heights=recipe.train.heights, amp=recipe.train.amp and device != "cpu",
+            resume=resume, evaluate_first=recipe.train.weights is not None, reporter=reporter,
         )  # fmt: skip
         result = fit(course)
         if not first:

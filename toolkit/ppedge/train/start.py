@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from ppedge.data.source import read_charset
 from ppedge.models.network import Network
-from ppedge.models.weights import load_backbone, load_weights, read_pdparams
+from ppedge.models.weight_parts import pick
+from ppedge.models.weights import State, load_backbone, load_weights, read_pdparams
 from ppedge.ocr.charset import BUILT_IN
 from ppedge.progress import Reporter
 from ppedge.train.origin import check_origin
@@ -30,7 +32,7 @@ def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
     """
     train = task.recipe.train
     if train.weights is not None:
-        path, state = train.weights, read_pdparams(train.weights)
+        path, state = train.weights, read_part(train.weights, "train.weights", reporter.say)
         fresh = _fresh(net, task, state)
         load_weights(net, state, path, fresh)
         other_classes = bool(fresh) and task.charset is not None
@@ -41,12 +43,31 @@ def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
         if fresh:
             reporter.say(f"train.weights {path}: {_told(task, state, fresh)}; everything else is taken")
     if train.backbone_weights is not None:
-        path, state = train.backbone_weights, read_pdparams(train.backbone_weights)
+        path = train.backbone_weights
+        state = read_part(path, "train.backbone_weights", reporter.say)
         left_out = load_backbone(net, state, path)
         check_origin(
             task.recipe, state, path, "train.backbone_weights", charset=None, say=reporter.say, of="model.backbone."
         )
         reporter.say(f"backbone from {path}; {len(left_out)} of its entries have no place in this network")
+
+
+def read_part(path: Path, key: str, say: Callable[[str], None], part: str | None = None) -> State:
+    """Read the weights of one network, the student's where a file is the checkpoint of a distillation.
+
+    Args:
+        path: The file.
+        key: The key of the recipe that names it.
+        say: Told which part of a checkpoint is taken.
+        part: The part to take; see `ppedge.models.weight_parts.pick`.
+
+    Raises:
+        PpedgeError: The file is damaged, or has no such part.
+    """
+    state, taken = pick(read_pdparams(path), path, part)
+    if taken is not None:
+        say(f"{key} {path}: the checkpoint of a distillation, of which {taken} is taken")
+    return state
 
 
 def missing_threshold(net: Network, state: Mapping[str, np.ndarray]) -> list[str]:

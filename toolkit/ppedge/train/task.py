@@ -44,7 +44,8 @@ class Task:
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = read_charset(recipe, exists=exists) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
-        self.loss = build_loss(recipe.train.losses, recipe.task, self.charset, [NET], [NET])
+        slims = [term for term in recipe.train.losses if term.slims]
+        self.loss = build_loss(slims, recipe.task, self.charset, [NET], [NET])
         self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
 
     def build(self) -> Network:
@@ -87,19 +88,30 @@ class Task:
         """Return training samples as evaluation samples are: a classifier's lines both ways."""
         return measurable(self.recipe, samples)
 
-    def dataset(self, samples: Sequence[Any], *, augment: bool = True, seed: int = 0) -> Dataset:
-        """Return what a loader draws training batches from; ``augment=False`` leaves the random changes out."""
+    def dataset(
+        self, samples: Sequence[Any], *, augment: bool = True, seed: int = 0, longest: int | None = None
+    ) -> Dataset:
+        """Return what a loader draws training batches from.
+
+        Args:
+            samples: Of the train split.
+            augment: Change them at random.
+            seed: Of the changes.
+            longest: Leave out a recogniser's texts of more characters, whatever the recipe says.
+        """
         recipe, train = self.recipe, self.recipe.train
         if recipe.task == "det":
             return DetDataset(samples, recipe.det_preprocess, train.det_augment if augment else None, seed)
         changes = train.rec_augment if augment else None
         if self.charset is None:
             return ClsDataset(samples, recipe.cls_preprocess, changes, seed)
-        return RecDataset(samples, recipe.rec_preprocess, changes, self.charset, recipe.data.max_text_length, seed)
+        length = min(recipe.data.max_text_length, longest or recipe.data.max_text_length)
+        return RecDataset(samples, recipe.rec_preprocess, changes, self.charset, length, seed)
 
     def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
         """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""
-        return measure(NetEngine(net), self.spec, samples, self.recipe.metric, **options)
+        recipe = self.recipe
+        return measure(NetEngine(net), self.spec, samples, recipe.metric, ignore=recipe.metric_ignore, **options)
 
     def rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return what orders evaluations: the main metric, then what breaks its ties; larger is better."""

@@ -154,10 +154,11 @@ class _DetRoad:
 
 
 class _RecRoad:
-    def __init__(self, spec: ModelSpec, normalise: str) -> None:
+    def __init__(self, spec: ModelSpec, normalise: str, ignore: str) -> None:
         assert spec.rec_preprocess is not None
         self._spec, self._preprocess = spec, spec.rec_preprocess
-        self.metrics, self.agreement = (RecMetric(normalise), RecMetric(normalise)), TextAgreement()
+        self.metrics = RecMetric(normalise, ignore), RecMetric(normalise, ignore)
+        self.agreement = TextAgreement()
 
     def read(self, sample: Any) -> np.ndarray:
         return read_crops([sample])[0]
@@ -197,10 +198,10 @@ class _ClsRoad:
         self.agreement.add(sample.text, *told)
 
 
-def _road(spec: ModelSpec, normalise: str) -> _Road:
+def _road(spec: ModelSpec, normalise: str, ignore: str) -> _Road:
     if spec.task == "det":
         return _DetRoad(spec)
-    return _RecRoad(spec, normalise) if spec.task == "rec" else _ClsRoad(spec)
+    return _RecRoad(spec, normalise, ignore) if spec.task == "rec" else _ClsRoad(spec)
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,7 @@ def compare(
     samples: Sequence[Any],
     normalise: str = "strict",
     *,
+    ignore: str = "",
     seed: int = 0,
     advance: Callable[[int], None] = lambda steps: None,
 ) -> Parity:
@@ -231,6 +233,7 @@ def compare(
         spec: Pre- and post-processing, the same for both.
         samples: Labelled samples.
         normalise: For a recogniser, how texts are compared with labels.
+        ignore: For a recogniser, characters that are left out of the texts before.
         seed: Of the confidence intervals.
         advance: Called with the number of samples that have been through both.
 
@@ -239,7 +242,7 @@ def compare(
     """
     if not samples:
         raise PpedgeError("There are no samples to compare two engines on.", "Check the evaluation labels.")
-    road = _road(spec, normalise)
+    road = _road(spec, normalise, ignore)
     statistics, shapes, repeats, broken = TensorStatistics(), [], 0, 0
     for tag, inputs, outputs in candidates.run(_work(road, samples)):
         expected = reference.run(inputs[:1])[0]

@@ -272,6 +272,7 @@ class _Stage:
                 self.spec,
                 self.samples,
                 self.recipe.metric,
+                ignore=self.recipe.metric_ignore,
                 seed=self.recipe.seed,
                 advance=lambda steps: bar.advance(steps=steps),
             )

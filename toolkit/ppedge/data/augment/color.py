@@ -1,4 +1,4 @@
-"""Changes of a picture's pixels where they are: colour, blur and noise."""
+"""Changes of a picture's pixels where they are: colour, blur, noise and the negative."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ def add_noise(image: Picture, rng: np.random.Generator, strength: float = 16.0) 
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
+def reverse(image: Picture, rng: np.random.Generator) -> Picture:
+    """Return the negative."""
+    return cv2.bitwise_not(image)
+
+
 def _color(scene: Scene, settings: DetAugment, rng: np.random.Generator, draw_other: Callable[[], Scene]) -> Scene:
     return replace(scene, image=jitter_color(scene.image, rng, settings.color))
 
@@ -45,6 +50,7 @@ LINES: Mapping[str, Augmentation[RecAugment, Line]] = {
     "blur": Augmentation(lambda settings: settings.blur, of_picture(blur)),
     "noise": Augmentation(lambda settings: settings.noise, of_picture(add_noise)),
     "color": Augmentation(lambda settings: settings.color, of_picture(partial(jitter_color, strength=0.4))),
+    "reverse": Augmentation(lambda settings: settings.reverse, of_picture(reverse)),
 }
 SCENES: Mapping[str, Augmentation[DetAugment, Scene]] = {
     "color": Augmentation(lambda settings: float(settings.color > 0), _color),

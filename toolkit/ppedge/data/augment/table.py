@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ppedge.data.augment import color, geometry, view
+from ppedge.data.augment import bending, color, concat, geometry, paste, view
 from ppedge.data.augment.base import Augmentation, Line, Scene
 from ppedge.recipe.train import DetAugment, RecAugment
 
-LINES: Mapping[str, Augmentation[RecAugment, Line]] = {**geometry.LINES, **color.LINES}
+LINES: Mapping[str, Augmentation[RecAugment, Line]] = {
+    **concat.LINES,
+    **bending.LINES,
+    **geometry.LINES,
+    **color.LINES,
+}
 """Of recognisers and classifiers, which turn their lines afterwards, by the stream ``direction``."""
-SCENES: Mapping[str, Augmentation[DetAugment, Scene]] = {**view.SCENES, **color.SCENES}
+SCENES: Mapping[str, Augmentation[DetAugment, Scene]] = {**paste.SCENES, **view.SCENES, **color.SCENES}
 """Of detectors. Before ``view`` a picture and its regions are whole, after it they are what the network sees."""

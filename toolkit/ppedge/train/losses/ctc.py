@@ -19,7 +19,7 @@ class CTCLoss(nn.Layer):
     Source: Graves et al., "Connectionist Temporal Classification", ICML 2006. Class 0 is the blank.
 
     A label that needs more columns than there are (one a character, and one more between equal neighbours) has no
-    alignment and an infinite loss; such samples count nothing, in value and gradient.
+    alignment and an infinite loss; of such samples value and gradient are 0.
 
     Args:
         canonical: For each class the one that stands for it: classes with the same are equally right, and their
@@ -74,8 +74,7 @@ class CTCLoss(nn.Layer):
         safe = paddle.where(possible, lengths, paddle.ones_like(lengths))
         width = paddle.full([samples], columns, dtype="int64")
         losses = F.ctc_loss(logits, labels, width, safe, blank=0, reduction="none").flatten()
-        counted = possible.astype("float32")
-        return (losses * counted).sum() / counted.sum().clip(min=1.0)
+        return (losses * possible.astype("float32")).sum() / samples
 
 
 def _columns_needed(labels: Tensor, lengths: Tensor) -> Tensor:

@@ -15,8 +15,9 @@ MAP_EPS, CLASS_EPS = 1e-5, 1e-10
 class DMLLoss(nn.Layer):
     """Deep mutual learning: the mean of both Kullback-Leibler divergences between what two networks say.
 
-    - ``maps``: of the probability map's pixels, ``(q log((q + e) / (p + e)) + p log((p + e) / (q + e))) / 2`` with
-      e = 1e-5, mean over pixels and pictures. PP-OCR leaves the background's share, ``1 - p``, out, and so does this.
+    - ``maps``: of the probability map's pixels, ``(q log((q + e) / (p + e) + e) + p log((p + e) / (q + e) + e)) / 2``
+      with e = 1e-5, mean over pixels and pictures. PP-OCR leaves the background's share, ``1 - p``, out, and so does
+      this.
     - ``logits``: of the classes' probabilities, e = 1e-10, summed over columns and classes, mean over lines.
 
     Nothing is detached: each network moves towards the other. PaddleOCR's loss of maps is a vector over the batch whose
@@ -53,7 +54,7 @@ class DMLLoss(nn.Layer):
 
 
 def _divergence(p: Tensor, q: Tensor, eps: float = 0.0) -> Tensor:
-    return p * paddle.log((p + eps) / (q + eps))
+    return p * paddle.log((p + eps) / (q + eps) + eps)
 
 
 class MSELoss(nn.Layer):

@@ -10,10 +10,14 @@ from paddle import nn
 from ppedge.ocr.charset import Charset
 from ppedge.recipe import losses
 from ppedge.train.losses.base import Term, TotalLoss
+from ppedge.train.losses.center import CenterLoss
 from ppedge.train.losses.cross_entropy import ClsLoss
 from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.losses.db import DBLoss
+from ppedge.train.losses.dilated import DilatedLoss
+from ppedge.train.losses.guides import NRTRLoss, SARLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
+from ppedge.train.losses.teacher import CTCLogitsLoss, DKDLoss, KLLoss
 
 
 def _ctc(term: losses.CTC, charset: Charset | None) -> CTCLoss:
@@ -23,9 +27,16 @@ def _ctc(term: losses.CTC, charset: Charset | None) -> CTCLoss:
 BUILDERS: Mapping[type[losses.LossTerm], Callable[[Any, Charset | None], nn.Layer]] = {
     losses.DB: lambda term, charset: DBLoss(term.main, term.alpha, term.beta, term.ohem_ratio),
     losses.CTC: _ctc,
+    losses.SAR: lambda term, charset: SARLoss(),
+    losses.NRTR: lambda term, charset: NRTRLoss(term.smoothing, term.padding),
     losses.CrossEntropy: lambda term, charset: ClsLoss(),
     losses.DML: lambda term, charset: DMLLoss(term.at),
     losses.MSE: lambda term, charset: MSELoss(term.at),
+    losses.Dilated: lambda term, charset: DilatedLoss(term.main, term.alpha, term.ohem_ratio, term.thresh),
+    losses.KL: lambda term, charset: KLLoss(),
+    losses.CTCLogits: lambda term, charset: CTCLogitsLoss(term.temperature),
+    losses.DKD: lambda term, charset: DKDLoss(term.alpha, term.beta, term.temperature, padding=term.padding),
+    losses.Center: lambda term, charset: CenterLoss(term.at, trained=term.trained),
 }
 
 
@@ -50,7 +61,7 @@ def _terms(
 ) -> list[Term]:
     built = []
     for term in terms:
-        loss, names = BUILDERS[type(term)](term, charset), term.networks or trained
-        places = [names] if isinstance(term, losses.PairLoss) else [(name,) for name in names]
-        built += [Term(term.name, tuple(p), term.at, term.weight, loss) for p in places if set(p) <= set(present)]
+        # A loss each: what one learns itself is of the network that it reads.
+        places = [place for place in term.places(trained) if set(place) <= set(present)]
+        built += [Term(term.name, p, term.at, term.weight, BUILDERS[type(term)](term, charset)) for p in places]
     return built

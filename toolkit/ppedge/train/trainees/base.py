@@ -22,11 +22,13 @@ class Guide:
         network: Name of the network that it guides.
         at: Structured name of the layer whose output it reads.
         head: Called with that output and the batch; returns what losses read, by name.
+        backbone_alone: Its network's backbone learns from guides alone.
     """
 
     network: str
     at: str
     head: nn.Layer
+    backbone_alone: bool = False
 
 
 class Trainee(nn.Layer):
@@ -56,10 +58,16 @@ class Trainee(nn.Layer):
         self.guides = dict(guides or {})
         self.heads = nn.LayerList([guide.head for guide in self.guides.values()])
         self._recorders: dict[str, Recorder] = {}
+        self._detached: list[Any] = []
 
     def networks(self) -> dict[str, nn.Layer]:
         """Return the networks that run on the pictures, by name."""
         return {NET: self.net, **dict(self.peers.items())}
+
+    @property
+    def longest_text(self) -> int | None:
+        """The most characters of a text that all guides take; None if they take any."""
+        return min((n for head in self.heads if (n := getattr(head, "longest", None)) is not None), default=None)
 
     def begin(self) -> None:
         """Called once before the first step.
@@ -71,6 +79,9 @@ class Trainee(nn.Layer):
         for name, network in self.networks().items():
             places = {*reads.get(name, ()), *(guide.at for guide in self.guides.values() if guide.network == name)}
             self._recorders[name] = Recorder(network, sorted(places - set(RESULTS.values())))
+            if any(guide.backbone_alone and guide.network == name for guide in self.guides.values()):
+                after_backbone = network.head if network.neck is None else network.neck
+                self._detached.append(after_backbone.register_forward_pre_hook(_detach))
 
     def forward(self, batch: Given) -> Outputs:
         """Run all networks on a batch's pictures, ``image`` (N, 3, H, W), and the guides on what was noted of them.
@@ -108,6 +119,11 @@ class Trainee(nn.Layer):
 
     def end(self) -> None:
         """Called once after the last step: the networks are left as they would be without a trainee."""
-        for recorder in self._recorders.values():
-            recorder.remove()
-        self._recorders = {}
+        for handle in (*self._recorders.values(), *self._detached):
+            handle.remove()
+        self._recorders, self._detached = {}, []
+
+
+def _detach(layer: nn.Layer, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Hand on no gradient to what a layer is given; a hook."""
+    return tuple(x.detach() for x in inputs)

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import paddle
 
 from ppedge.models import zoo
-from ppedge.models.freezing import freeze_batch_norm
+from ppedge.models.freezing import freeze
 from ppedge.models.network import Network
-from ppedge.models.weights import load_weights, read_pdparams
+from ppedge.models.weights import load_weights
+from ppedge.recipe import networks
 from ppedge.recipe.guides import LinearGuide
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Model
 from ppedge.train.losses.table import build_loss
 from ppedge.train.origin import check_origin
-from ppedge.train.start import missing_threshold
+from ppedge.train.start import missing_threshold, read_part
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Guide, Trainee
 from ppedge.train.trainees.flat_start import FlatStart
@@ -38,32 +39,36 @@ def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda 
         guide = _guide(task, LinearGuide(name="LinearGuide"), NET, net)
         return FlatStart(net, task.loss, guide, train.flat_start)
     peers = {name: _peer(task, name, number, say) for number, name in enumerate(train.peers, start=1)}
-    trained = {NET: net, **{name: peer for name, peer in peers.items() if not train.peers[name].frozen}}
+    frozen = {name: peer for name, peer in train.peers.items() if peer.frozen}
+    named = {name for term in train.losses for name in term.networks}
     guides = {
         f"{name}.{guide.name}": _guide(task, guide, name, network)
-        for name, network in trained.items()
+        for name, network in {NET: net, **peers}.items()
         for guide in train.guides
+        if name not in frozen or f"{name}.{guide.name}" in named
     }
-    loss = build_loss(train.losses, task.recipe.task, task.charset, list(trained), [NET, *peers, *guides])
+    for name, peer in frozen.items():
+        parts = [peers[name], *(guide.head for guide in guides.values() if guide.network == name)]
+        for part in parts:
+            freeze(part, batch_statistics=peer.batch_statistics)
+    trained = [name for name in (NET, *peers) if name not in frozen]
+    loss = build_loss(train.losses, task.recipe.task, task.charset, trained, [NET, *peers, *guides])
     return Trainee(net, loss, peers, guides)
 
 
-def _guide(task: Task, section: LinearGuide, name: str, network: Network) -> Guide:
+def _guide(task: Task, section: networks.Guide, name: str, network: Network) -> Guide:
     head = zoo.build_guide(section, network, task.recipe.task, task.classes, f"{name}_{section.name}_")
-    return Guide(name, section.at, head)
+    return Guide(name, section.at, head, section.backbone_alone)
 
 
 def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Network:
-    """Build a peer, its weights drawn from a seed of its own or read from the recipe's file.
-
-    A frozen one keeps its weights and BatchNorm's running statistics; like the others it runs in training mode, in
-    which a network gives what losses read.
-    """
+    """Build a peer, its weights drawn from a seed of its own or read from the recipe's file."""
     peer = task.recipe.train.peers[name]
     paddle.seed(task.recipe.seed + number)
     net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
     if peer.weights is not None:
-        state, key = read_pdparams(peer.weights), f"train.peers.{name}.weights"
+        key = f"train.peers.{name}.weights"
+        state = read_part(peer.weights, key, say, peer.part)
         threshold = missing_threshold(net, state)
         load_weights(net, state, peer.weights, threshold)
         if threshold:
@@ -71,8 +76,6 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
         model = peer.model if isinstance(peer.model, Model) else task.recipe.model
         recipe = task.recipe.model_copy(update={"model": model})
         check_origin(recipe, state, peer.weights, key, charset=task.charset, say=say)
-    if peer.frozen:
-        freeze_batch_norm(net)
-        for parameter in net.parameters():
-            parameter.stop_gradient = True
+    elif peer.frozen:
+        say(f"train.peers.{name}: is frozen and has no weights to start from: it teaches noise")
     return net

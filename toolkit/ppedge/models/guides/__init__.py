@@ -1,0 +1,1 @@
+"""Second heads, which only help networks while they are trained."""
