@@ -13,3 +13,8 @@ def det_data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def rec_data(tmp_path_factory):
     return make_data("rec", tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def cls_data(tmp_path_factory):
+    return make_data("cls", tmp_path_factory.mktemp("data"))

@@ -71,6 +71,9 @@ class Schedule(Section):
     gradient is this times the weight."""
     head_l2: Annotated[float | None, For("rec")] = Field(None, ge=0)
     """L2 decay of the layers of a recogniser's CTCHead, instead of ``l2``; PaddleOCR's ``fc_decay``."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Share of an average of the weights that stays at each step, such as 0.9998; the average, BatchNorm's running
+    statistics included, is then what is evaluated and kept, and the weights themselves go on training."""
     freeze_bn: bool = False
     """Keep BatchNorm's running statistics and use them in training too: right for short fine-tuning on few pictures."""
     eval_every: int = Field(1, ge=1)

@@ -1,12 +1,14 @@
 """``last.ckpt``: all that a course of training needs to go on as if it had never stopped.
 
-Weights, the optimizer's moments, the position and the best result so far. Moments are kept by the names that
-parameters have in the network: their own names count all parameters that the process has made. Random numbers need no
-saving: the order of samples, their augmentation and the network's own noise are drawn from (seed, epoch or step).
+Weights, the optimizer's moments, the position, the best result so far, and where there are such the average of the
+weights and the factor of a scaled loss. Moments are kept by the names that parameters have in the network: their own
+names count all parameters that the process has made. Random numbers need no saving: the order of samples, their
+augmentation and the network's own noise are drawn from (seed, epoch or step).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +24,7 @@ from ppedge.train.log import ANEW
 
 _MOMENTS = {"moment1_0": None, "moment2_0": None, "beta1_pow_acc_0": [1], "beta2_pow_acc_0": [1]}
 """What Adam keeps of a parameter, and its shape; None is the parameter's own."""
-_WHAT = "a checkpoint of this ppedge"
+WHAT = "a checkpoint of this ppedge"
 
 
 @dataclass
@@ -63,20 +65,37 @@ class Position:
         found["fingerprint"] = arrays.get("fingerprint", np.array([], np.uint8)).tobytes().decode("ascii", "replace")
         missing = [one.name for one in fields(cls) if one.name not in arrays]
         if missing:
-            raise PpedgeError(f"{where}: not {_WHAT} (it has no {missing[0]}).", ANEW)
-        position: Position = checked(cls, found, where, _WHAT, ANEW)
+            raise PpedgeError(f"{where}: not {WHAT} (it has no {missing[0]}).", ANEW)
+        position: Position = checked(cls, found, where, WHAT, ANEW)
         return position
 
 
-def save(path: Path, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, position: Position) -> None:
-    """Write a checkpoint atomically."""
+def save(
+    path: Path,
+    net: paddle.nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    position: Position,
+    average: Mapping[str, np.ndarray],
+    scaling: Mapping[str, np.ndarray],
+) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: The file.
+        net: What is trained.
+        optimizer: Of its parameters.
+        position: Where the course stands.
+        average: State of the weights' average; empty for none.
+        scaling: State of the loss's scaling; empty for none.
+    """
     state: dict[str, Any] = {f"net/{name}": value.numpy() for name, value in net.state_dict().items()}
     names = {parameter.name: name for name, parameter in net.named_parameters()}
     for name, value in optimizer.state_dict().items():
         if isinstance(value, paddle.Tensor):
             own = max((own for own in names if name.startswith(f"{own}_")), key=len)
             state[f"optimizer/{names[own]}/{name.removeprefix(f'{own}_')}"] = value.numpy()
-    state.update({f"position/{name}": value for name, value in position.to_arrays().items()})
+    parts = {"position": position.to_arrays(), "average": average, "scaling": scaling}
+    state.update({f"{part}/{name}": value for part, arrays in parts.items() for name, value in arrays.items()})
     write_pdparams(path, state)
 
 
@@ -89,12 +108,16 @@ class Checkpoint:
         position: Where the course stood.
         net: Weights and buffers, by structured name.
         moments: Of the optimizer, by ``PARAMETER/MOMENT``.
+        average: State of the weights' average; empty for none.
+        scaling: State of the loss's scaling; empty for none.
     """
 
     path: Path
     position: Position
     net: dict[str, np.ndarray]
     moments: dict[str, np.ndarray]
+    average: dict[str, np.ndarray]
+    scaling: dict[str, np.ndarray]
 
     def restore(self, net: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
         """Put the state into what is trained and its optimizer.
@@ -128,8 +151,11 @@ def read(path: Path) -> Checkpoint:
     Raises:
         PpedgeError: It is damaged, or none of this version's.
     """
-    parts: dict[str, dict[str, np.ndarray]] = {"net": {}, "optimizer": {}, "position": {}}
+    parts: dict[str, dict[str, np.ndarray]] = {
+        name: {} for name in ("position", "net", "optimizer", "average", "scaling")
+    }
     for name, value in read_pdparams(path).items():
         part, _, rest = name.partition("/")
         parts.setdefault(part, {})[rest] = value
-    return Checkpoint(path, Position.from_arrays(parts["position"], path), parts["net"], parts["optimizer"])
+    position = Position.from_arrays(parts["position"], path)
+    return Checkpoint(path, position, *(parts[name] for name in ("net", "optimizer", "average", "scaling")))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,13 @@ from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Step
 from ppedge.train import checkpoint
+from ppedge.train.average import Average
 from ppedge.train.batches import Batches, drawn, steps_per_epoch
 from ppedge.train.checkpoint import Position
 from ppedge.train.course import BEST, LAST, METRICS, Course, Result
 from ppedge.train.loader import load
 from ppedge.train.log import ANEW, evaluations
+from ppedge.train.loss_scaling import LossScaling
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
 
@@ -68,7 +70,8 @@ class _Fit:
         self.total = min(schedule.epochs * self.per_epoch, schedule.max_steps or 1 << 60)
         self.trainee = course.trainee
         self.optimizer = build_optimizer(self.trainee, schedule)
-        self.scaler = paddle.amp.GradScaler(init_loss_scaling=1024.0) if course.amp else None
+        self.scaling = LossScaling(course.amp)
+        self.average = None if schedule.ema is None else Average(self.trainee.net, schedule.ema)
         self.position = Position(fingerprint=self._fingerprint())
         if schedule.freeze_bn:
             freeze_batch_norm(self.trainee)
@@ -162,16 +165,12 @@ class _Fit:
                 f"{course.title}: the loss is {value} at step {step + 1}.",
                 "Lower the learning rate, or lengthen the warm-up.",
             )
-        if self.scaler is None:
-            loss.backward()
-            self.optimizer.step()
-        else:
-            self.scaler.scale(loss).backward()
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+        self.scaling.step(loss, self.optimizer)
         self.optimizer.clear_grad()
         self.trainee.after_step()
         self.position.step = step + 1
+        if self.average is not None:
+            self.average.update(self.position.step)
         return value, {name: float(part) for name, part in parts.items() if name != "loss"}
 
     def _epoch_ends(self, every: int) -> bool:
@@ -203,18 +202,22 @@ class _Fit:
         return self.position.step % self.course.schedule.checkpoint_every == 0 or self._epoch_ends(1)
 
     def _evaluate(self) -> None:
-        """Measure the network; keep its weights if none before were better. Only the first process does."""
+        """Measure the network, or its average; keep the weights if none before were better.
+
+        Only the first process does.
+        """
         course, position = self.course, self.position
         if self.rank:
             return
         began = time.monotonic()
         self._require_finite()
-        metrics = course.task.evaluate(self.trainee.net, course.eval)
+        with nullcontext() if self.average is None else self.average.applied():
+            metrics = course.task.evaluate(self.trainee.net, course.eval)
+            best = evaluations(course.folder / METRICS).get(position.best_step)
+            if best is None or course.task.rank(metrics) >= course.task.rank(best):
+                position.best_step = position.step
+                write_pdparams(course.folder / BEST, state_of(self.trainee.net))
         self.trainee.train()
-        best = evaluations(course.folder / METRICS).get(position.best_step)
-        if best is None or course.task.rank(metrics) >= course.task.rank(best):
-            position.best_step = position.step
-            write_pdparams(course.folder / BEST, state_of(self.trainee.net))
         seconds = round(time.monotonic() - began, 2)
         self._log({"step": position.step, "eval": metrics, "seconds": seconds, **self.trainee.log()})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
@@ -247,7 +250,9 @@ class _Fit:
         self._require_finite()
         metrics = self.course.folder / METRICS
         self.position.metrics_bytes = metrics.stat().st_size if metrics.is_file() else 0
-        checkpoint.save(self.course.folder / LAST, self.trainee, self.optimizer, self.position)
+        average = {} if self.average is None else self.average.state()
+        path, scaling = self.course.folder / LAST, self.scaling.state()
+        checkpoint.save(path, self.trainee, self.optimizer, self.position, average, scaling)
 
     def _resume(self) -> None:
         path = self.course.folder / LAST
@@ -263,6 +268,9 @@ class _Fit:
         if position.step > self.total or position.best_step > position.step or position.metrics_bytes > written:
             raise PpedgeError(f"{path}: stands beyond its course or its log.", ANEW)
         kept.restore(self.trainee, self.optimizer)
+        self.scaling.restore(kept.scaling, path)
+        if self.average is not None:
+            self.average.restore(kept.average, path)
         self.position = position
         if metrics.is_file() and not self.rank:
             os.truncate(metrics, position.metrics_bytes)

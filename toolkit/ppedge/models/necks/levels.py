@@ -17,9 +17,9 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> n
     )
 
 
-def each(layers: nn.LayerList, maps: Maps) -> Maps:
-    """Apply each layer to the map of its level."""
-    return [layer(x) for layer, x in zip(layers, maps)]  # noqa: B905 - Paddle's tracer knows no `strict`
+def level_by_level(layers: nn.LayerList, maps: Maps) -> Maps:
+    """Give each of four maps to the layer of its level."""
+    return [layers[0](maps[0]), layers[1](maps[1]), layers[2](maps[2]), layers[3](maps[3])]
 
 
 def top_down(maps: Maps) -> Maps:
