@@ -1,10 +1,11 @@
 """Every recipe of a network: made tiny, it trains two steps, goes on after a kill with the same bytes, and exports."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
 
-from conftest import PROJECT
 from ppedge.convert.export import export_float
 from ppedge.models.weights import read_pdparams
 from ppedge.recipe.io import load_recipe, make_recipe
@@ -18,7 +19,7 @@ from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
 from small import make_data
 
-RECIPES = sorted((PROJECT / "recipes").glob("*.yml"))
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yml"))
 TINY = {
     "MobileNetV3": {"scale": 0.35},
     "MobileNetV1Enhance": {"scale": 0.125},
@@ -103,9 +104,10 @@ def course(recipe, folder, die_at=None, **options):
 
 
 def cases():
-    """Yield the recipes; a ResNet cannot be made narrow, and its checkpoints take their time."""
+    """Yield the recipes; large backbones cannot be made narrow, and their checkpoints take their time."""
     for path in networks_recipes():
-        yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * ("ResNet" in path.read_text()))
+        large = any(name in path.read_text() for name in ("ResNet", "PPHGNet"))
+        yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * large)
 
 
 @pytest.mark.parametrize("path", cases())
