@@ -75,6 +75,12 @@ def test_arrays_of_no_network_are_counted(ppedge_here, tmp_path):
     assert "5 arrays, 27 values, float32 and float64" in out
 
 
+def test_an_lstms_values_count_once(ppedge_here, tmp_path):
+    write_pdparams(tmp_path / "w", arrays("neck.lstm.bias_ih_l0_reverse", "neck.lstm.0.cell_bw.bias_ih", "neck.x"))
+    network = shown(ppedge_here, tmp_path / "w")
+    assert (network["arrays"], network["values"]) == (3, 12)
+
+
 def test_a_file_without_arrays_is_shown(ppedge_here, tmp_path):
     write_pdparams(tmp_path / "w", {})
     code, out, _ = ppedge_here("weights", "show", tmp_path / "w")

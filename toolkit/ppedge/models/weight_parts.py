@@ -17,6 +17,9 @@ STUDENT = "Student"
 PLACES = ("backbone", "neck", "head")
 """What the names of a network's own tensors begin with."""
 
+THRESHOLD = "head.thresh."
+"""What the names of a detector's threshold head begin with, which serves the loss alone."""
+
 GUIDES = {
     "head.sar_head.": ("SARHead", ""),
     "head.before_gtc.": ("NRTRHead", "before_gtc."),

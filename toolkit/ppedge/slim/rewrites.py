@@ -18,7 +18,7 @@ from paddle.utils import unique_name
 from ppedge.errors import PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.heads.db import MapHead
-from ppedge.models.layers import ConvBNLayer
+from ppedge.models.layers import ConvBNLayer, set_bias
 from ppedge.models.rows import FoldedPool, SkippedRows
 from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, same_size
 
@@ -128,7 +128,7 @@ def fold_bias(net: nn.Layer, layer: str) -> None:
     for name in ("conv_bn1", "conv_bn2"):
         _copy_norm(getattr(new, name), getattr(old, name))
     new.conv_bn2._mean.set_value(old.conv_bn2._mean.numpy() - old.conv2.bias.numpy())
-    set_affine(new.conv_bn3, old.conv3.bias.numpy())
+    set_bias(new.conv_bn3, old.conv3.bias.numpy())
     put_at(net, layer, new)
 
 
@@ -198,15 +198,6 @@ def narrow_head(net: nn.Layer, layer: str, width: int) -> None:
     old.conv2 = nn.Conv2D(old.conv2.weight.shape[1], width, 1, bias_attr=False)
     old.conv_bn2 = nn.BatchNorm2D(width)
     old.conv3 = nn.Conv2D(width, 16, 1, bias_attr=False)
-
-
-def set_affine(norm: nn.BatchNorm2D, bias: np.ndarray) -> None:
-    """Let BatchNorm add a bias and do nothing else."""
-    ones = np.ones(bias.shape, np.float32)
-    norm._mean.set_value(0 * ones)
-    norm._variance.set_value(ones)
-    norm.weight.set_value(np.sqrt(ones + np.float32(norm._epsilon)))
-    norm.bias.set_value(bias.astype(np.float32))
 
 
 KINDS: Mapping[str, Callable[..., None]] = {

@@ -11,14 +11,14 @@ from ppedge.data.source import read_charset
 from ppedge.models.guides.nrtr import NRTRHead
 from ppedge.models.guides.sar import SARHead
 from ppedge.models.network import Network
-from ppedge.models.weight_parts import of_guide, pick, without_guides
+from ppedge.models.weight_parts import THRESHOLD, of_guide, pick, without_guides
 from ppedge.models.weights import State, load_backbone, load_weights, read_pdparams
 from ppedge.ocr.charset import BUILT_IN
 from ppedge.progress import Reporter
 from ppedge.train.origin import check_origin
 from ppedge.train.task import Task
 
-_HEAD, _THRESHOLD = "head.", "head.thresh."
+_HEAD = "head."
 
 
 def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
@@ -110,7 +110,7 @@ def missing_threshold(net: Network, state: Mapping[str, np.ndarray]) -> list[str
 
     It serves the loss alone, so that exported detectors have none.
     """
-    names = [name for name in net.state_dict() if name.startswith(_THRESHOLD)]
+    names = [name for name in net.state_dict() if name.startswith(THRESHOLD)]
     return [] if any(name in state for name in names) else names
 
 
