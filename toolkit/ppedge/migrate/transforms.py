@@ -189,7 +189,11 @@ def _iaa(source: Source, augment: dict[str, Any]) -> None:
         elif kind in ("Resize", "RandomScale"):
             key = "size" if kind == "Resize" else "scale_limit"
             augment["scale"] = args.numbers(key)
-            entry.taken("type", f"train.det_augment.scale: {augment['scale']}")
+            entry.changed(
+                "type",
+                f"train.det_augment.scale: {written(augment['scale'])}, of the size at which a picture is evaluated; "
+                "PaddleOCR's is of the size of the file",
+            )
             args.taken(key, "scale")
         else:
             entry.left_out("type", f"ppedge has no {shown(kind)}: it is not done")
