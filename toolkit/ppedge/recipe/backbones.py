@@ -16,6 +16,9 @@ _Width = Annotated[int, Field(ge=4, multiple_of=4)]
 _Even = Annotated[int, Field(ge=2, multiple_of=2)]
 _Count = Annotated[int, Field(ge=1)]
 _Odd = Literal[1, 3, 5, 7, 9, 11]
+_Mixer = Literal["Conv", "Global"]
+_CONV: list[_Mixer] = ["Conv"]
+_GLOBAL: list[_Mixer] = ["Global"]
 
 
 class MobileNetV3(Part):
@@ -102,7 +105,7 @@ class SVTRNet(Part):
     """Blocks of the three stages."""
     num_heads: tuple[_Count, _Count, _Count] = (2, 4, 8)
     """Heads of attention, or groups of convolution, in the three stages."""
-    mixer: list[Literal["Conv", "Global"]] = Field(["Conv"] * 6 + ["Global"] * 6)
+    mixer: list[_Mixer] = _CONV * 6 + _GLOBAL * 6
     """What mixes tokens in each block of all stages, in their order: a convolution, or attention to all."""
     local_mixer: tuple[_Odd, _Odd] = (5, 5)
     """Height and width of a convolution's window."""
