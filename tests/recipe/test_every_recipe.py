@@ -27,6 +27,8 @@ TINY = {
     "PPLCNetV3": {"scale": 0.25, "conv_kxk_num": 1},
     "ResNet_vd": {"layers": 18},
     "ResNet": {"layers": 18},
+    "SVTRNet": {"img_size": [48, 128], "embed_dim": [4, 8, 16], "depth": [1, 1, 1], "num_heads": [2, 2, 2],
+                "mixer": ["Conv", "Conv", "Global"], "out_channels": 16, "out_char_num": 8},
     "DBFPN": {"out_channels": 16},
     "RSEFPN": {"out_channels": 16},
     "LKPAN": {"out_channels": 16},
@@ -35,12 +37,12 @@ TINY = {
     "SARHead": {"enc_dim": 8},
     "NRTRHead": {"nrtr_dim": 32},
     "Center": {"start": "random"},
-}
+}  # fmt: skip
 """Keys that make parts small, by the name of the part."""
 TRAIN = {"epochs": 1, "max_steps": 2, "batch_size": 2, "workers": 0, "checkpoint_every": 1, "warmup_epochs": 0,
          "eval_every": 1, "weights": None, "backbone_weights": None, "amp": False}  # fmt: skip
 SIZES = {"det": {"det_preprocess": {"limit_side": 64, "limit_type": "max"}},
-         "rec": {"rec_preprocess": {"min_width": 64, "max_width": 160}}, "cls": {}}  # fmt: skip
+         "rec": {"rec_preprocess": {"min_width": 128, "max_width": 128}}, "cls": {}}  # fmt: skip
 
 
 class BoomError(Exception):

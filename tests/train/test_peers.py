@@ -287,3 +287,29 @@ def test_a_frozen_peer_has_a_guide_where_a_loss_names_it(rec_data, tmp_path):
     assert {name for name in steps[0] if name.startswith("loss_")} == {
         "loss_CTC_net", "loss_KL_net.LinearGuide_teacher.LinearGuide", "loss_CTCLogits_net_teacher",
     }  # fmt: skip
+
+
+def test_a_recogniser_is_distilled_as_ppocrv4_is(rec_data, tmp_path):
+    """From a frozen teacher's guide and its columns; the teacher and its guide stay, and neither guide ships."""
+    recipe = tiny_recipe("rec", rec_data, train={
+        "peers": {"teacher": {"frozen": True, "batch_statistics": True}},
+        "guides": [{"name": "NRTRHead", "nrtr_dim": 32}],
+        "losses": [
+            {"name": "CTC"},
+            {"name": "NRTR", "of": ["net.NRTRHead"], "smoothing": 0.0, "padding": True},
+            {"name": "DKD", "from": "teacher.NRTRHead", "weight": 0.1, "padding": True},
+            {"name": "CTCLogits", "from": "teacher"},
+        ],
+    })  # fmt: skip
+    whole = course(recipe, tmp_path)
+    before = {name: value for name, value in state_of(whole.trainee).items() if name.startswith("heads.")}
+    fit(whole)
+    after = state_of(whole.trainee)
+    moved = {name.split(".")[1] for name, value in before.items() if not np.array_equal(value, after[name])}
+    assert moved == {"0"}, "the student's guide alone"
+    steps = [line for line in map(json.loads, (tmp_path / METRICS).read_text().splitlines()) if "loss" in line]
+    assert {name for name in steps[0] if name.startswith("loss_")} == {
+        "loss_CTC_net", "loss_NRTR_net.NRTRHead", "loss_DKD_net.NRTRHead_teacher.NRTRHead",
+        "loss_CTCLogits_net_teacher",
+    }  # fmt: skip
+    assert read_pdparams(tmp_path / BEST).keys() == state_of(Task(recipe).build()).keys()
