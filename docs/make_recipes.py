@@ -167,7 +167,8 @@ def _type(value: dict[str, Any]) -> str:
     if "prefixItems" in value:
         return f"{len(value['prefixItems'])} x {_type(value['prefixItems'][0])}"
     if value["type"] == "array":
-        return "list of sections" if _places(value) else f"list of: {_type(value['items'])}"
+        sections = all("$ref" in option for option in _options(value["items"]))
+        return "list of sections" if sections else f"list of: {_type(value['items'])}"
     if value["type"] == "object":
         return "sections by name"
     words = {"string": value.get("format", "text"), "boolean": "true or false"}

@@ -198,6 +198,17 @@ def test_commands_that_need_no_paddle(arguments, told):
     assert told in done.stdout
 
 
+def test_weights_are_shown_without_paddle(tmp_path):
+    code = (
+        "from pathlib import Path; import numpy as np; from ppedge.models.weights import write_pdparams\n"
+        "from ppedge.cli.main import main\n"
+        "write_pdparams(Path(sys.argv[1]), {'backbone.x': np.zeros(2)})\n"
+        "main(['weights', 'show', sys.argv[1]])"
+    )
+    done = without_paddle(code, tmp_path / "w.pdparams")
+    assert done.returncode == 0 and "a backbone alone" in done.stdout, done.stderr
+
+
 def test_stages_that_need_no_paddle_are_importable():
     done = without_paddle("import ppedge.validate.stage, ppedge.convert.stage, ppedge.data.dataset")
     assert done.returncode == 0, done.stderr

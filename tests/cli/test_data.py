@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -76,3 +77,31 @@ def test_regions_that_are_no_line_are_counted(tmp_path):
     labels.write_text(f"a.jpg\t{json.dumps(regions[1:])}\n")
     result = run("crops", labels, "--out", tmp_path / "none")
     assert isinstance(result.exception, PpedgeError) and "1 marked difficult, 1 not read yet" in str(result.exception)
+
+
+def recipe_of(words, tmp_path, **data):
+    from small import recipe_dict
+
+    path = tmp_path / "r.yml"
+    files = {"train": ["train.txt", {"file": "val.txt", "ratio": 0.5}], "eval": ["val.txt"]}
+    path.write_text(yaml.safe_dump(recipe_dict("rec", words, data={**files, **data})))
+    return path
+
+
+def test_check_of_a_recipe_checks_what_it_names(words, tmp_path):
+    """Each label file once, in its format, against its character set."""
+    result = run("check", recipe_of(words, tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "4 labels, 4 pictures" in result.output and "outside" not in result.output
+    name = (words / "val.txt").read_text().partition("\t")[0]
+    (words / "val.txt").write_text(f"{name}\t车\nno tab\n")
+    result = run("check", recipe_of(words, tmp_path))
+    assert result.exit_code == 2 and "val.txt:2: no tab" in result.output and "1 problems" in result.output
+    assert "outside the character set: '车' 1" in result.output
+
+
+def test_a_recipe_is_checked_by_its_own_settings(words, tmp_path):
+    path = recipe_of(words, tmp_path)
+    for more in (["--kind", "recognition"], ["--root", words], ["--charset", "en_number"], [words / "val.txt"]):
+        result = run("check", path, *more)
+        assert isinstance(result.exception, PpedgeError) and "a recipe says which" in str(result.exception)

@@ -1,5 +1,6 @@
 """``ppedge weights``: what it shows of files, and the files that it makes of others."""
 
+import json
 import pickle
 
 import numpy as np
@@ -38,6 +39,64 @@ def exported(request, tmp_path_factory):
     height = -1 if request.param == "det" else 32
     paddle.jit.save(net, str(folder / "inference"), [paddle.static.InputSpec([1, 3, height, -1], "float32", "x")])
     return folder, state_of(net)
+
+
+def shown(ppedge_here, path):
+    """Return the only network of a file, as --json has it."""
+    code, out, err = ppedge_here("weights", "show", path, "--json")
+    assert code == 0, err
+    (network,) = json.loads(out)["networks"]
+    return network
+
+
+def test_a_checkpoints_networks_are_shown_with_their_parts(ppedge_here, cml):
+    code, out, _ = ppedge_here("weights", "show", cml)
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert code == 0
+    assert lines[0] == f"{cml}: 4 arrays, 24 values, float32"
+    assert [line for line in lines if line.endswith("2 arrays, 12 values, float32")] == [
+        "Student: 2 arrays, 12 values, float32",
+        "Teacher: 2 arrays, 12 values, float32",
+    ]
+    assert " head.binarize       1       6  float32" in lines
+    assert "  names and shapes: of no network that PaddleOCR has published and ppedge knows" in lines
+
+
+def test_verbose_lists_every_array(ppedge_here, cml):
+    listed = ppedge_here("weights", "show", cml, "--verbose")[1]
+    rows = [line.split() for line in listed.splitlines()]
+    assert rows.count(["backbone.conv.weight", "[2,", "3]", "float32"]) == 2
+
+
+def test_arrays_of_no_network_are_counted(ppedge_here, tmp_path):
+    write_pdparams(tmp_path / "w", {**CML, "centres": np.zeros(3)})
+    code, out, _ = ppedge_here("weights", "show", tmp_path / "w")
+    assert code == 0 and "1 arrays belong to none of these networks" in out
+    assert "5 arrays, 27 values, float32 and float64" in out
+
+
+def test_a_file_without_arrays_is_shown(ppedge_here, tmp_path):
+    write_pdparams(tmp_path / "w", {})
+    code, out, _ = ppedge_here("weights", "show", tmp_path / "w")
+    assert code == 0 and "0 arrays, 0 values, no type" in out and "backbone" not in out
+
+
+@pytest.mark.parametrize(
+    ("file", "fits", "told"),
+    [
+        ("ch_PP-OCRv3_det_student", "PP-OCRv3's detector", "no threshold head, which training starts fresh"),
+        ("ch_ppocr_mobile_v2.0_det_train", "PP-OCR's detector, v1 and v2", "the official ch_ppocr_mobile_v2.0_det"),
+        ("ch_PP-OCRv2_rec_student", "PP-OCRv2's recogniser", "classes: 6625"),
+        ("en_PP-OCRv3_rec", "PP-OCRv3's recogniser", 'data.charset="en_dict", data.use_space_char=true'),
+        ("ch_PP-OCRv4_rec_rep", "PP-OCRv4's recogniser, re-parameterised", "form: re-parameterised"),
+        ("MobileNetV3_large_x0_5_pretrained", None, "a backbone alone"),
+    ],
+)
+def test_official_weights_are_recognised(shared_data, ppedge_here, file, fits, told):
+    path = shared_data / f"weights/{file}.pdparams"
+    found = shown(ppedge_here, path)["fits"]
+    assert (None if found is None else found["network"]) == fits
+    assert told in ppedge_here("weights", "show", path)[1]
 
 
 def test_a_part_becomes_weights_of_its_own(ppedge_here, cml, tmp_path):
@@ -148,12 +207,13 @@ def test_what_lies_beside_weights_is_told_from_them(ppedge_here, exported, tmp_p
     adam = paddle.optimizer.Adam(parameters=net.parameters())
     net(paddle.ones([1, 2])).sum().backward()
     adam.step()
-    optimizer, states = tmp_path / "best.pdopt", tmp_path / "best.states"
-    paddle.save(adam.state_dict(), str(optimizer))
-    states.write_bytes(pickle.dumps({"best_model_dict": {"hmean": 0.5}, "epoch": 3}, protocol=2))
-    for path in (optimizer, states):
+    named = [tmp_path / name for name in ("best.pdopt", "best.states", "renamed.pdparams")]
+    paddle.save(adam.state_dict(), str(named[0]))
+    named[1].write_bytes(pickle.dumps({"best_model_dict": {"hmean": np.float64(0.5)}, "epoch": 3}, protocol=2))
+    named[2].write_bytes(named[0].read_bytes())
+    for path in named:
         code, _, err = ppedge_here("weights", "extract", path, "--part", "Student", "--out", tmp_path / "w")
-        assert code == 2 and f"{path}: holds the state of an optimizer or of a training" in err
+        assert code == 2 and f"{path}: the state of an optimizer or of a training" in err
     code, _, err = ppedge_here(
         "weights", "extract", exported[0] / "inference.pdiparams", "--part", "Student", "--out", tmp_path / "w"
     )

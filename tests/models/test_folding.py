@@ -1,5 +1,7 @@
 """PP-LCNetV3: the form that is trained, PaddleOCR's re-parameterised one, and the one that ships are one network."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import paddle
 import pytest
@@ -8,10 +10,10 @@ from ppedge.errors import PpedgeError
 from ppedge.models import zoo
 from ppedge.models.backbones.pp_lcnet_v3 import PPLCNetV3Det, PPLCNetV3Rec
 from ppedge.models.folding import FixedAffine, fold
-from ppedge.models.network import Network
 from ppedge.models.rep import LearnableAffine, RepLayer
 from ppedge.models.weights import load_backbone, load_weights, read_pdparams, state_of
 from ppedge.recipe import networks
+from ppedge.train.start import missing_threshold
 from reference import Reference, fill, official_state, require_same_state
 
 DET = networks.Model.model_validate(
@@ -28,6 +30,23 @@ REC = networks.Model.model_validate(
         "head": {"name": "CTCHead"},
     }
 )
+
+OFFICIAL = {
+    "det": networks.Model.model_validate(
+        {"backbone": {"name": "PPLCNetV3", "scale": 0.75}, "neck": {"name": "RSEFPN", "out_channels": 96},
+         "head": {"name": "DBHead"}}
+    ),
+    "rec": networks.Model.model_validate(
+        {"backbone": {"name": "PPLCNetV3", "scale": 0.95},
+         "head": {"name": "MultiHead", "neck": {"name": "SVTR", "dims": 120, "kernel_size": [1, 3]}}}
+    ),
+}  # fmt: skip
+GUIDE = ("head.before_gtc.", "head.gtc_head.")
+
+
+def folded(model):
+    """Return the section of the re-parameterised form."""
+    return model.model_copy(update={"backbone": model.backbone.model_copy(update={"folded": True})})
 
 
 def lively(net):
@@ -86,7 +105,7 @@ def test_a_network_without_branches_stays_as_it_is(det_model):
 
 def test_weights_of_the_other_form_are_one_sentence():
     branches = zoo.build(DET, "det")
-    one = zoo.build(DET.model_copy(update={"backbone": DET.backbone.model_copy(update={"folded": True})}), "det")
+    one = zoo.build(folded(DET), "det")
     with pytest.raises(PpedgeError, match="^w: the weights are re-parameterised, .* has branches") as error:
         load_weights(branches, state_of(one), "w")
     assert "model.backbone.folded to true" in error.value.hint
@@ -104,52 +123,65 @@ def test_a_row_has_40_columns_in_training_and_one_of_8_pixels_afterwards():
     assert net(paddle.rand([2, 3, 48, 160])).shape == [2, net.out_channels, 1, 20]
 
 
-@pytest.fixture(scope="module", params=["det", "rec"])
+@dataclass
+class Official:
+    """What a network filled by the rule gave before and after folding, norms of its kernels, and the fixture."""
+
+    wanted: Reference
+    evaluated: np.ndarray
+    shipped: np.ndarray
+    norms: dict[str, float]
+
+
+@pytest.fixture(scope="module", params=["v4_det_student", "v4_rec"])
 def official(request, shared_data):
-    """A backbone filled by the rule, and its fixture."""
-    name = {"det": "v4_det_student", "rec": "v4_rec"}[request.param]
-    net = Network(PPLCNetV3Det() if request.param == "det" else PPLCNetV3Rec(), None, paddle.nn.Identity())
-    fixture = Reference(shared_data, name)
+    task, wanted = request.param.split("_")[1], Reference(shared_data, request.param)
+    net = zoo.build(OFFICIAL[task], task, 97)
     fill(net)
-    state, statistics = net.state_dict(), fixture.under("state")
-    for key in state.keys() & statistics.keys():
-        state[key].set_value(statistics[key])
+    state, statistics = state_of(net), wanted.under("state")
+    load_weights(net, {name: statistics.get(name, value) for name, value in state.items()}, request.param)
     net.eval()
-    return net, fixture
-
-
-def test_names_and_shapes_are_the_official_ones(official, shared_data):
-    net, _ = official
-    name = "v4_det_student" if isinstance(net.backbone, PPLCNetV3Det) else "v4_rec_6625"
-    rows = official_state(shared_data, name)
-    require_same_state(net, [row for row in rows if row["name"].startswith("backbone.")])
-
-
-def test_branches_fold_into_the_kernels_of_paddleocr(official):
-    net, fixture = official
     norms = {}
     for name, layer in net.named_sublayers():
         if isinstance(layer, RepLayer):
             for part, array in layer.kernel()._asdict().items():
                 norms[f"{name}.reparam_conv.{part}"] = np.linalg.norm(array)
-    wanted = dict(zip(map(str, fixture["rep/names"]), fixture["rep/norms"], strict=True))
-    assert norms == pytest.approx(wanted, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("backbone", "file"),
-    [(PPLCNetV3Det, "ch_PP-OCRv4_det_rep.pdparams"), (PPLCNetV3Rec, "ch_PP-OCRv4_rec_rep.pdparams")],
-)
-def test_official_reparameterised_weights_load_and_ship(backbone, file, shared_data):
-    net = Network(backbone(folded=True), None, paddle.nn.Identity())
-    state = read_pdparams(shared_data / "weights" / file)
-    left_out = load_backbone(net, state, file)
-    assert not any(name.startswith("backbone.") for name in left_out)
-    net.eval()
-    picture = paddle.to_tensor(np.random.default_rng(0).standard_normal((1, 3, 48, 160), dtype=np.float32))
-    if backbone is PPLCNetV3Det:
-        picture = picture[:, :, :32, :]
+    picture = paddle.to_tensor(wanted.picture)
     with paddle.no_grad():
-        before, after = (paddle.utils.flatten(each(picture)) for each in (net, fold(net)))
-    for one, other in zip(before, after, strict=True):
-        np.testing.assert_allclose(other.numpy(), one.numpy(), atol=1e-4 * float(one.abs().max()))
+        return Official(wanted, net(picture).numpy(), fold(net)(picture).numpy(), norms)
+
+
+def test_a_network_evaluates_as_paddleocrs(official):
+    """By rounding the detector's differ by 2e-4, in float64 too: some channels' variance is tiny."""
+    key = "eval" if "eval" in official.wanted.arrays else "eval/maps"
+    assert np.abs(official.evaluated - official.wanted[key]).max() < 5e-4
+
+
+def test_branches_fold_into_the_kernels_of_paddleocr(official):
+    """Its outputs differ by 3e-4 from those of the branches, by channels of tiny variance."""
+    wanted = dict(zip(map(str, official.wanted["rep/names"]), official.wanted["rep/norms"], strict=True))
+    assert official.norms == pytest.approx(wanted, rel=1e-6)
+    maps = "rep/maps" in official.wanted.arrays
+    shipped = official.shipped[:, :, ::2, ::2] if maps else official.shipped
+    assert np.abs(shipped - official.wanted["rep/maps" if maps else "rep"]).max() < 5e-4
+    assert np.abs(official.shipped - official.evaluated).max() < 5e-4
+
+
+@pytest.mark.parametrize("classes", [97, 6625])
+def test_a_recognisers_names_and_shapes_are_official(classes, shared_data):
+    """The detector's are held by test_detectors.py."""
+    rows = [row for row in official_state(shared_data, f"v4_rec_{classes}") if not row["name"].startswith(GUIDE)]
+    for row in rows:
+        if row["name"].startswith("head.ctc_head."):
+            row.pop("l2", None)  # CTC's own decay is a key of the training schedule
+    require_same_state(zoo.build(OFFICIAL["rec"], "rec", classes), rows)
+
+
+@pytest.mark.parametrize(("task", "size"), [("det", (32, 64)), ("rec", (48, 160))])
+def test_official_reparameterised_weights_load_and_ship(task, size, shared_data):
+    net = zoo.build(folded(OFFICIAL[task]), task, 6625)
+    state = read_pdparams(shared_data / "weights" / f"ch_PP-OCRv4_{task}_rep.pdparams")
+    load_weights(net, state, task, missing_threshold(net, state))
+    net.eval()
+    before = run(net, *size)
+    assert np.abs(run(fold(net), *size) - before).max() < 1e-4

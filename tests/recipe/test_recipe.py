@@ -64,7 +64,7 @@ def test_every_recipe_that_is_shipped_loads(path):
 def test_a_configuration_of_paddleocr_is_recognised(tmp_path, text):
     path = tmp_path / "theirs.yml"
     path.write_text(text)
-    with pytest.raises(PpedgeError, match=r"theirs\.yml: a configuration of PaddleOCR, not a recipe.*in recipes/"):
+    with pytest.raises(PpedgeError, match=r"theirs\.yml: a configuration of PaddleOCR, not a recipe.*from-paddleocr"):
         load(path)
 
 

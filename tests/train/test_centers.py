@@ -6,10 +6,13 @@ import pytest
 
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, state_of
+from ppedge.progress import Reporter
+from ppedge.runs import Run
 from ppedge.storage import sha256
 from ppedge.train.centers import start_centers
 from ppedge.train.course import BEST, LAST, Course
 from ppedge.train.loop import fit
+from ppedge.train.stage import run_train
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
@@ -117,3 +120,11 @@ def test_a_checkpoint_keeps_centres(rec_data, tmp_path, trained):
 
 def test_slimming_has_no_centres(rec_data):
     assert [term.name for term in made(rec_data)[0].loss.terms] == ["CTC"]
+
+
+def test_a_training_starts_its_centres(rec_data, tmp_path):
+    """The train stage itself, from its recipe to its result."""
+    losses = [{"name": "CTC"}, {"name": "Center", "at": "neck", "start": "random"}]
+    recipe = tiny_recipe("rec", rec_data, train={"losses": losses, "max_steps": 2})
+    run_train(recipe, Run(tmp_path / "run"), device="cpu", reporter=Reporter(quiet=True))
+    assert read_pdparams(tmp_path / "run" / "train" / LAST)["net/loss.learners.1.centers"].shape[1] == 16

@@ -128,6 +128,12 @@ def test_resume_with_several_heights_and_a_part_of_the_samples(varied, tmp_path,
     assert outcome(tmp_path) == whole
 
 
+def test_a_height_that_the_network_does_not_take_is_a_sentence(rec_data, tmp_path):
+    with pytest.raises(PpedgeError, match=r"features are 2 pixels high") as refused:
+        fit(make_course(tiny_recipe("rec", rec_data), tmp_path, heights=[32, 64]))
+    assert "train.heights" in refused.value.hint
+
+
 def test_an_epoch_has_the_steps_of_its_part_of_the_samples(varied):
     _, (_, log, _), told = varied
     # 4 samples and half of 12, in batches of 4 lines at the first height and 2 at the second: 4 + 2 + 4 or 2 + 4 + 2.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +12,25 @@ from ppedge.errors import PpedgeError
 from ppedge.models import known
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter
+from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
 from ppedge.train.stage import run_train
 from ppedge.train.start import start_weights
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
-from small import MODEL, recipe_dict, tiny_recipe
+from small import MODEL, make_data, recipe_dict, tiny_recipe
 
 STRIDES = "model.backbone.small_stride"
+V2_REC = {
+    "backbone": {"name": "MobileNetV1Enhance", "scale": 0.5},
+    "neck": {"name": "SequenceEncoder", "hidden_size": 64},
+    "head": {"name": "CTCHead", "mid_channels": 96},
+}
+V3_REC = {
+    "backbone": {"name": "MobileNetV1Enhance", "scale": 0.5, "last_conv_stride": [1, 2], "last_pool_type": "avg"},
+    "neck": None,
+    "head": {"name": "MultiHead"},
+}
 OFFICIAL = {
     "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": [1, 2, 2, 2]},
     "neck": {"name": "SequenceEncoder", "hidden_size": 48},
@@ -255,6 +267,34 @@ def test_of_a_descendant_it_is_said_what_its_like_was_trained_with(published, tm
     assert started(tiny_recipe("rec", tmp_path, train={"weights": str(tuned)}))[2] == []
 
 
+@pytest.mark.parametrize(
+    ("file", "model", "height", "charset", "key"),
+    [
+        ("en_PP-OCRv3_rec", V3_REC, 48, "en_dict", "last_pool_kernel_size"),
+        ("ch_PP-OCRv3_rec_student", V3_REC, 48, "ppocr_keys_v1", "last_pool_type"),
+        ("ch_PP-OCRv2_rec_student", V2_REC, 32, "ppocr_keys_v1", "last_pool_type"),
+    ],
+)
+def test_settings_of_official_recognisers_that_no_shape_tells(shared_data, tmp_path, file, model, height, charset, key):
+    """PP-OCRv2's backbone has the names and shapes of v3's: what lies beside it tells them apart in descendants."""
+    official, tuned = shared_data / f"weights/{file}.pdparams", tmp_path / "tuned.pdparams"
+    data = {"charset": charset, "use_space_char": True}
+    fitting = tiny_recipe("rec", tmp_path, model=model, data=data, rec_preprocess={"height": height},
+                          train={"weights": str(official)})  # fmt: skip
+    assert started(fitting)[2] == []
+    write_pdparams(tuned, {name: value * 1.01 for name, value in read_pdparams(official).items()})
+    other = {"last_pool_kernel_size": [3, 2], "last_pool_type": "max" if height == 48 else "avg"}[key]
+    changed = {**model, "backbone": {**model["backbone"], key: other}}
+    of_official, of_tuned = (
+        tiny_recipe("rec", tmp_path, model=changed, data=data, rec_preprocess={"height": height},
+                    train={"weights": str(path)}) for path in (official, tuned)
+    )  # fmt: skip
+    with pytest.raises(PpedgeError, match=rf"was trained with model\.backbone\.{key} "):
+        started(of_official)
+    (note,) = started(of_tuned)[2]
+    assert f"trained with model.backbone.{key} " in note and file[3:11] in note  # PP-OCRv2 or v3
+
+
 def test_a_run_says_what_its_weights_were_trained_with(rec_data, tmp_path):
     run = Run(tmp_path / "run")
     once = {"epochs": 1, "max_steps": 1}
@@ -310,3 +350,44 @@ def test_official_detectors_are_known(shared_data, tmp_path, file):
     normal = {"mean": [0.5, 0.5, 0.5]}
     with pytest.raises(PpedgeError, match="det_preprocess.mean .0.485,0.456,0.406., and the recipe has .0.5,0.5,0.5"):
         started(tiny_recipe("det", tmp_path, model=model, train=weights, det_preprocess=normal))
+
+
+@pytest.fixture(scope="module")
+def textrotnet(tmp_path_factory):
+    """The run of recipes/textrotnet.yml after two steps on a few lines."""
+    folder = tmp_path_factory.mktemp("textrotnet")
+    data = make_data("cls", folder)
+    recipe = load_recipe(
+        Path(__file__).parents[2] / "recipes" / "textrotnet.yml",
+        [f"data.root={data}", "data.synth=null", "cls_preprocess.width=96", "train.max_steps=2",
+         "train.batch_size=2", "train.workers=0"],
+    )  # fmt: skip
+    run_train(recipe, Run(folder / "run"), device="cpu", reporter=Said())
+    return recipe, folder / "run" / "train" / "best.pdparams"
+
+
+def pretrained(recipe, path, tmp_path, **backbone):
+    model = {
+        "backbone": {**recipe.model.backbone.model_dump(), **backbone},
+        "neck": None,
+        "head": {"name": "MultiHead", "neck": {"name": "SVTR", "dims": 16, "hidden_dims": 24}},
+    }
+    return tiny_recipe("rec", tmp_path, model=model, train={"backbone_weights": str(path)})
+
+
+def test_textrotnet_starts_the_backbone_of_a_recogniser(textrotnet, tmp_path):
+    recipe, path = textrotnet
+    found, before, said = started(pretrained(recipe, path, tmp_path))
+    taken = read_pdparams(path)
+    backbone = [name for name in found if name.startswith("backbone.")]
+    assert len(backbone) > 50 and all(np.array_equal(found[name], taken[name]) for name in backbone)
+    assert sum(np.array_equal(found[name], before[name]) for name in backbone if name.endswith("conv.weight")) == 0
+    rest = [name for name in found if name not in backbone]
+    assert rest and all(np.array_equal(found[name], before[name]) for name in rest)
+    assert said == [f"backbone from {path}; 2 of its entries have no place in this network"]
+
+
+def test_textrotnet_of_other_strides_than_the_recogniser_is_told(textrotnet, tmp_path):
+    recipe, path = textrotnet
+    with pytest.raises(PpedgeError, match="last_conv_stride"):
+        started(pretrained(recipe, path, tmp_path, last_conv_stride=1))

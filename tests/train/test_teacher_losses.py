@@ -10,7 +10,7 @@ from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.losses.db import DBLoss
 from ppedge.train.losses.dilated import DilatedLoss, dilated
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
-from ppedge.train.losses.teacher import CTCLogitsLoss, KLLoss
+from ppedge.train.losses.teacher import CTCLogitsLoss, DKDLoss, KLLoss
 from reference import Reference
 
 LABELS = ("threshold_map", "threshold_mask", "shrink_map", "shrink_mask")
@@ -103,6 +103,25 @@ def test_logits_of_a_teacher_are_paddleocrs(rec, case, loss):
     assert all(np.array_equal(*pair) for pair in zip(before, [t.numpy() for t in tensors], strict=True)), "in place"
 
 
+def test_a_guides_teacher_is_paddleocrs(rec):
+    """The right character and the others apart; PaddleOCR's labels of the guide are computed from CTC's here."""
+    batch = {"label": paddle.to_tensor(rec["rec/ctc"]), "length": paddle.to_tensor(rec["rec/length"])}
+    tensors, (student, teacher) = given(rec, "dkd", "logits", "logits", teacher=True)
+    value = DKDLoss(padding=True)(student, teacher, batch)["loss"]
+    value.backward()
+    assert float(value) == pytest.approx(float(rec["dkd/value/loss"]), rel=1e-5)
+    require_gradients(rec, "dkd", tensors)
+
+
+def test_what_follows_a_texts_end_teaches_nothing(rec):
+    """As PaddleOCR means it, and as its mask would do it."""
+    batch = {"label": paddle.to_tensor(rec["rec/ctc"]), "length": paddle.to_tensor(rec["rec/length"])}
+    tensors, (student, teacher) = given(rec, "dkd", "logits", "logits", teacher=True)
+    DKDLoss()(student, teacher, batch)["loss"].backward()
+    taught = (tensors[0].grad.numpy() != 0).any(axis=2).sum(axis=1)
+    assert list(taught) == list(rec["rec/length"] + 1)
+
+
 def test_centers_are_paddleocrs(rec):
     tensors, (features, logits) = given(rec, "center", "head.fc1", "logits")
     loss = CenterLoss("head.fc1")
@@ -155,9 +174,10 @@ def test_a_teacher_that_sees_nothing_or_all_leaves_gradients_finite(value):
 def test_logits_of_the_certain_leave_gradients_finite():
     sure = np.full((1, 3, 4), -80, np.float32)
     sure[:, :, 1] = 80
-    for loss in (KLLoss(), CTCLogitsLoss()):
-        student = paddle.to_tensor(-sure, stop_gradient=False)
-        value = loss({"logits": student}, {"logits": paddle.to_tensor(sure)}, {})["loss"]
+    batch = {"label": paddle.to_tensor([[1, 1]]), "length": paddle.to_tensor([2])}
+    for loss in (KLLoss(), CTCLogitsLoss(), DKDLoss()):
+        student = paddle.to_tensor(np.tile(-sure, 2), stop_gradient=False)
+        value = loss({"logits": student}, {"logits": paddle.to_tensor(np.tile(sure, 2))}, batch)["loss"]
         value.backward()
         assert np.isfinite(float(value)) and np.isfinite(student.grad.numpy()).all()
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 
-MODULES = ("recipes", "labels", "pictures", "models", "inference", "charsets", "archives", "weights", "runs", "bundles")
+MODULES = (
+    "recipes",
+    "configs",
+    "labels",
+    "pictures",
+    "models",
+    "inference",
+    "charsets",
+    "archives",
+    "weights",
+    "runs",
+    "bundles",
+)
 
 
 def campaign_targets(only: Sequence[str] | None = None) -> list[str]:

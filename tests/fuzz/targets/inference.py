@@ -1,7 +1,10 @@
-"""Exported networks, ``.pdmodel`` and ``.pdiparams``, as they are checked before a converter is given them."""
+"""Exported networks, ``.pdmodel`` and ``.pdiparams``, as they are checked before a converter is given them, and the
+names of their weights, ``.pdiparams.info``.
+"""
 
 from __future__ import annotations
 
+import pickle
 import struct
 from math import prod
 from pathlib import Path
@@ -10,10 +13,13 @@ from hypothesis import strategies as st
 
 from convert.programs import TENSOR, message, number, operator, variable
 from fuzz.contract import Files, Target, WrongResultError
-from fuzz.mutations import damaged, renamed
+from fuzz.mutations import NAMES, damaged, renamed
+from fuzz.pickles import altered_pickle, odd_state
 from ppedge.files.inference_model import InferenceModel
+from ppedge.models.inference_weights import read_inference_weights
+from ppedge.models.weights import read_pdparams, write_pdparams
 
-_MODEL, _PARAMS = "inference.pdmodel", "inference.pdiparams"
+_MODEL, _PARAMS, _INFO = "inference.pdmodel", "inference.pdiparams", "inference.pdiparams.info"
 _FLOAT = 5
 _WEIGHTS = {"bias": (2,), "kernel": (2, 3, 3, 3)}
 _SIDES = [0, 1, 2, 3, -1, 1 << 31, 1 << 40, (1 << 63) - 1, -(1 << 63)]
@@ -70,4 +76,34 @@ def _check(folder: Path) -> None:
         raise WrongResultError("a network without input or output is accepted")
 
 
-TARGETS = [Target("model", _whole, _inputs, _check)]
+_NAMES = {
+    "bias": {"structured_name": "neck.lstm.0.cell_fw.bias_ih", "stop_gradient": False},
+    "kernel": {"structured_name": "backbone.blocks2.0.dw_conv.w", "trainable": True},
+}
+
+
+def _named() -> Files:
+    return {**_whole(), _INFO: pickle.dumps(_NAMES, protocol=2)}
+
+
+def _infos() -> st.SearchStrategy[Files]:
+    originals = [pickle.dumps(_NAMES, protocol=protocol) for protocol in (2, 4)]
+    names = st.sampled_from([*NAMES, "backbone.x", "x.0.cell.bias_ih", "a_conv.activation.w", "a_conv.b"])
+    about = st.fixed_dictionaries({}, optional={"structured_name": names | st.integers(), "trainable": st.booleans()})
+    others = st.dictionaries(st.sampled_from([*_WEIGHTS, "x"]), about | names, max_size=3).map(pickle.dumps)
+    infos = st.one_of(damaged(originals), altered_pickle(originals), odd_state(_NAMES), others)
+    return infos.map(lambda data: {**_whole(), _INFO: data})
+
+
+def _read_named(folder: Path) -> None:
+    """Read weights by their names; what is accepted can be written and is then the same."""
+    state, left_out = read_inference_weights(InferenceModel.at(folder / "inference"))
+    if len({value.ctypes.data for value in state.values()}) + len(left_out) != len(_WEIGHTS):
+        raise WrongResultError("an array is neither taken nor left out")
+    write_pdparams(folder / "w.pdparams", state)
+    again = read_pdparams(folder / "w.pdparams")
+    if sorted(again) != sorted(state) or any(again[name].tobytes() != value.tobytes() for name, value in state.items()):
+        raise WrongResultError("the weights are others once written and read")
+
+
+TARGETS = [Target("model", _whole, _inputs, _check), Target("names", _named, _infos, _read_named)]

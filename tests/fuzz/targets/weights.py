@@ -1,4 +1,6 @@
-"""Weights (``.pdparams``), and what else is kept in that form: the checkpoint of a training."""
+"""Weights (``.pdparams``), what is shown and taken out of them, and what else is kept in that form: the checkpoint of a
+training.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from fuzz.contract import Files, Target, WrongResultError
-from fuzz.mutations import damaged
+from fuzz.contract import Files, Target, WrongResultError, command
+from fuzz.mutations import NAMES, damaged
 from fuzz.pickles import altered_pickle, deep, memo_bomb, odd_state
+from ppedge.models.weight_parts import PLACES, pick
 from ppedge.models.weights import read_pdparams, write_pdparams
 
 _WEIGHTS, _CHECKPOINT = "w.pdparams", "last.ckpt"
@@ -88,7 +91,37 @@ def _resume(folder: Path) -> None:
         raise WrongResultError(f"a training cannot go on from {position}")
 
 
+_DISTILLED = {f"{part}.backbone.{name}": value for part in ("Student", "Teacher") for name, value in _TABLE.items()}
+
+
+def _distilled() -> st.SearchStrategy[Files]:
+    pieces = st.sampled_from(
+        [*PLACES, *NAMES, "Student", "Teacher", "thresh", "ctc_head.fc.bias", "0.cell.bias_ih", ""]
+    )
+    names = st.lists(pieces, min_size=1, max_size=4).map(".".join)
+    odd = st.dictionaries(names, st.sampled_from(list(_TABLE.values())), max_size=6)
+    whole = st.builds(lambda more: pickle.dumps({**_DISTILLED, **more}, protocol=4), odd)
+    return st.one_of(_contents(_DISTILLED), odd.map(pickle.dumps), whole).map(lambda data: {_WEIGHTS: data})
+
+
+def _show(folder: Path) -> None:
+    command("weights", "show", folder / _WEIGHTS)
+
+
+def _pick(folder: Path) -> None:
+    """Take a network out of a checkpoint; each of its arrays is the one that stands there under the whole name."""
+    state = read_pdparams(folder / _WEIGHTS)
+    own, part = pick(state, folder / _WEIGHTS)
+    prefix = "" if part is None else f"{part}."
+    if not own.keys() <= {name.removeprefix(prefix) for name in state}:
+        raise WrongResultError("a network has arrays that the file does not hold")
+    if any(state[prefix + name] is not value for name, value in own.items()):
+        raise WrongResultError("a network has another's arrays")
+
+
 TARGETS = [
+    Target("show", lambda: {_WEIGHTS: pickle.dumps(_DISTILLED, protocol=4)}, _distilled, _show),
+    Target("parts", lambda: {_WEIGHTS: pickle.dumps(_DISTILLED, protocol=4)}, _distilled, _pick),
     Target("pdparams", lambda: {_WEIGHTS: pickle.dumps(_TABLE, protocol=4)}, _weights, _read),
     Target("checkpoint", lambda: {_CHECKPOINT: pickle.dumps(_STATE, protocol=4)}, _checkpoints, _resume),
 ]

@@ -16,9 +16,20 @@ HEAD = "head.binarize"
 FOLD, SHUFFLE = Rewrite("fold_bias", HEAD), Rewrite("shuffle_head", HEAD)
 
 
-def test_exact_rewrites_change_nothing(examples):
+def of_kernel(example, kernel):
+    """A detector whose head begins with a convolution of that size."""
+    net = example.build()
+    old = net.head.binarize.conv1.weight.numpy()
+    net.head.binarize.conv1 = paddle.nn.Conv2D(*old.shape[1::-1], kernel, padding=kernel // 2, bias_attr=False)
+    wide = np.random.default_rng(5).normal(0, 0.05, (*old.shape[:2], kernel, kernel))
+    net.head.binarize.conv1.weight.set_value((old if kernel == 3 else wide).astype(np.float32))
+    return net
+
+
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_exact_rewrites_change_nothing(examples, kernel):
     example = examples["det"]
-    net, x = example.build(), example.picture()
+    net, x = of_kernel(example, kernel), example.picture()
     with paddle.no_grad():
         before = net(x).numpy()
         assert before.std() > 0.01
@@ -28,7 +39,7 @@ def test_exact_rewrites_change_nothing(examples):
             assert type(net.head.binarize) is kind
             np.testing.assert_allclose(net(x).numpy(), before, atol=1e-5)
         x = example.picture(1)[:, :, :32]
-        other = example.build()
+        other = of_kernel(example, kernel)
         np.testing.assert_allclose(net(x).numpy(), other(x).numpy(), atol=1e-5)
 
 

@@ -7,8 +7,9 @@ from paddle import nn
 
 from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
-from ppedge.models.layers import SEModule
-from ppedge.models.necks.db_fpn import DBFPN
+from ppedge.models.heads.pf_local import PFHeadLocal
+from ppedge.models.necks.lk_pan import LKPAN
+from ppedge.models.necks.rse_fpn import RSEFPN
 from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
@@ -21,18 +22,6 @@ from ppedge.slim.channels.groups import trace
 from ppedge.slim.plan import apply_plan
 
 SHAPE = (1, 3, 64, 64)
-
-
-class SqueezedNeck(nn.Layer):
-    """A pyramid whose channels are weighted by their own means: no linear function of the backbone's maps."""
-
-    def __init__(self, in_channels, out_channels):
-        super().__init__()
-        self.pyramid, self.out_channels = DBFPN(in_channels, out_channels), out_channels
-        self.se = SEModule(out_channels)
-
-    def forward(self, features):
-        return self.se(self.pyramid(features))
 
 
 class SilentBackbone(nn.Layer):
@@ -50,7 +39,7 @@ def squeezed(example):
     def build():
         net = example.build()
         with paddle.utils.unique_name.guard("toy_"):
-            net.neck = SqueezedNeck(net.backbone.out_channels, net.neck.out_channels)
+            net.neck = RSEFPN(net.backbone.out_channels, net.neck.out_channels)
         net.eval()
         return net
 
@@ -80,14 +69,40 @@ def test_v1s_networks_are_understood_whole(example):
     assert (found.head, found.neck) == ((example.recipe.task == "det"),) * 2
 
 
+@pytest.mark.parametrize(
+    ("neck", "kernel", "told"),
+    [
+        (None, 7, "the neck DBFPN, since the head begins with no 3x3 convolution"),
+        ({"mode": "lite"}, 3, "the neck LKPAN, which is not linear"),
+        ({}, 3, ""),
+    ],
+)
+def test_what_of_a_detectors_neck_is_understood(examples, neck, kernel, told):
+    """A linear neck goes with the convolution behind it, if that is 3x3; the head's rewrites do not look at that."""
+    net = examples["det"].build()
+    if neck is not None:
+        net.neck = LKPAN(net.backbone.out_channels, 24, **neck)
+    net.head.binarize.conv1 = nn.Conv2D(24, 6, kernel, padding=kernel // 2, bias_attr=False)
+    found = understood(net)
+    assert found.head and found.neck is (told == "")
+    assert found.left_alone.endswith(told)
+
+
+def test_a_head_that_refines_its_map_stays_as_it_is_and_is_named(examples):
+    net = examples["det"].build()
+    net.head = PFHeadLocal(24)
+    found = understood(net)
+    assert not found.head and not found.neck and found.left_alone.endswith("the head PFHeadLocal")
+
+
 @pytest.mark.parametrize("budget", [None, Budget(a53=0.8)])
 def test_a_neck_that_is_not_linear_keeps_its_form_and_its_weights(examples, budget):
     build, said = squeezed(examples["det"]), []
     slimming = slimming_of(build, said, **({"budget": budget} if budget else {}))
     plan = slimming.run()
-    assert [line for line in said if "does not understand it: the neck SqueezedNeck, which is not linear" in line]
+    assert [line for line in said if "does not understand it: the neck RSEFPN, which is not linear" in line]
     student = slimming.student
-    assert isinstance(student.neck, SqueezedNeck)
+    assert isinstance(student.neck, RSEFPN)
     assert {rewrite.kind for rewrite in plan.rewrites} == {"fold_bias", "shuffle_head"}
     teacher = state_of(slimming.teacher)
     kept = {name: value for name, value in state_of(student).items() if name.startswith("neck.")}

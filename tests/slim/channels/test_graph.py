@@ -17,7 +17,7 @@ from ppedge.slim.channels.sensitivity import silenced
 from ppedge.slim.plan import Plan, apply_plan
 
 SHAPE = (2, 3, 8, 8)
-KINDS = ("conv", "depthwise", "se", "residual", "dense", "transposed", "pool", "shared")
+KINDS = ("conv", "depthwise", "se", "residual", "dense", "transposed", "pool", "shared", "chosen")
 
 
 class RandomNet(nn.Layer):
@@ -48,6 +48,8 @@ class RandomNet(nn.Layer):
             return nn.Conv2D(channels, width, 1), channels + 2 * width
         if kind == "transposed":
             return nn.Conv2DTranspose(channels, width, 2, stride=2), width
+        if kind == "chosen":
+            return nn.Conv2D(channels, width, 1), width
         return nn.Identity(), channels
 
     def forward(self, x):
@@ -60,6 +62,8 @@ class RandomNet(nn.Layer):
                 x = F.hardswish(y) * x
             elif kind == "dense":
                 x = paddle.concat([y, x, F.relu(y)], axis=1)
+            elif kind == "chosen":
+                x = paddle.where(paddle.isnan(y), paddle.zeros_like(y), y)
             elif kind == "pool":
                 x = F.max_pool2d(y, 2, 1, 1)
             else:
@@ -113,6 +117,7 @@ def test_a_pruned_network_is_the_original_with_those_channels_zeroed(kinds, seed
         (("conv", "depthwise", "transposed"), [("parts.0.0.weight", 4), ("parts.2.weight", 4)]),
         (("conv", "se"), [("parts.0.0.weight", 4), ("parts.1.0.weight", 16), ("parts.1.1.conv1.weight", 4)]),
         (("dense",), [("parts.0.weight", 4)]),
+        (("chosen",), [("parts.0.weight", 4)]),
     ],
 )
 def test_groups_of_networks_that_can_be_told_by_looking(kinds, groups):

@@ -29,11 +29,15 @@ Root = Annotated[
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Label files in PPOCR format.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
+    ],
     root: Root = None,
     kind: Annotated[
-        str, typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format.")
-    ] = "detection",
+        str | None,
+        typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format; by default detection."),
+    ] = None,
     charset: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Count the characters that this character set lacks.")
     ] = None,
@@ -43,8 +47,16 @@ def check(
     from ppedge.data import check as checking
     from ppedge.ocr.charset import Charset
 
-    characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
-    report = checking.check(_absolute(files), root or files[0].parent, kind, characters)  # type: ignore[arg-type]
+    if files[0].suffix in (".yml", ".yaml"):
+        if len(files) > 1 or root or kind or charset:
+            raise PpedgeError(
+                f"{files[0]}: a recipe says which label files, root, format and character set it has.",
+                "Name it alone, or change its keys in the file.",
+            )
+        report = _check_recipe(files[0])
+    else:
+        characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
+        report = checking.check(_absolute(files), root or files[0].parent, kind or "detection", characters)  # type: ignore[arg-type]
     if json:
         emit(report.to_dict())
     else:
@@ -122,6 +134,59 @@ def synth(
         generate(kind, out, train, evaluation, seed, content, progress, test)  # type: ignore[arg-type]
     aside = f", {test} in test.txt" if test else ""
     say(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
+
+
+@app.command("pseudo-label")
+def pseudo_label(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures, each one line of text.")],
+    model: Annotated[
+        Path,
+        typer.Option(metavar="BUNDLE|RUN|ONNX", help="The recogniser: a bundle, its run, or an ONNX file there."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="The least score of a text that is kept.")] = 0.9,
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default DIR.")
+    ] = None,
+) -> None:
+    """Label pictures of lines with what a recogniser reads in them, where it is sure.
+
+    A picture that cannot be read is named and left out.
+    """
+    from contextlib import ExitStack
+
+    from ppedge.cli.networks import open_recognizer
+    from ppedge.data import pseudo
+    from ppedge.data.formats import write_lines
+
+    with ExitStack() as stack, _progress("reading") as progress:
+        found = pseudo.pseudo_label(folder, open_recognizer(stack, model, "--model"), threshold, root, progress)
+    for problem in found.problems:
+        say(problem)
+    if not found.lines:
+        raise PpedgeError(
+            f"{folder}: no picture is read with a score of {threshold:g} or more, nothing written.",
+            f"The best has {found.best:.2f}: lower --threshold." if found.unsure else "Is --model for such pictures?",
+        )
+    write_lines(out, found.lines)
+    count = len(found.lines) + found.unsure + found.empty + len(found.problems)
+    say(
+        f"{out}: {len(found.lines)} of {count} pictures; left out are {found.unsure} with a score below {threshold:g}, "
+        f"{found.empty} without text, {len(found.problems)} that cannot be used"
+    )
+
+
+def _check_recipe(file: Path) -> Report:
+    """Check all label files that a recipe names, each once."""
+    from ppedge.data.check import check as check_files
+    from ppedge.data.source import read_charset
+    from ppedge.recipe.data import paths
+    from ppedge.recipe.io import load_recipe
+
+    recipe = load_recipe(file)
+    data = recipe.data
+    named = list(dict.fromkeys([*paths(data.train), *data.eval, *data.test]))
+    return check_files(named, data.root, recipe.labels, read_charset(recipe) if recipe.task == "rec" else None)
 
 
 def _absolute(files: list[Path]) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from ppedge.cli.networks import Task, exported
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from ppedge.ocr.alone import Outline, Reading
     from ppedge.ocr.pipeline import Line, Pipeline
-    from ppedge.ocr.spec import ModelSpec
 
     Reader = Callable[[np.ndarray], Sequence[Line] | Sequence[Outline] | Sequence[Reading]]
 
@@ -26,7 +26,6 @@ app = typer.Typer(help="Read the text in pictures.", add_completion=False)
 
 EngineName = Literal["onnxruntime", "paddle", "arm-onnxruntime", "arm-paddlelite"]
 Precision = Literal["fp32", "int8"]
-Task = Literal["det", "rec", "cls"]
 
 
 @app.command()
@@ -158,7 +157,7 @@ def _open_runs(stack: ExitStack, runs: dict[Task, Path | None], engine: str, pre
     from ppedge.ocr.pipeline import Classifier, Detector, Pipeline, Recognizer
 
     # All runs are checked before any engine starts: an emulator takes a while.
-    found = {task: _exported(run, task, engine, precision) for task, run in runs.items() if run is not None}
+    found = {task: exported(run, task, engine, precision, f"--{task}") for task, run in runs.items() if run is not None}
     opened = {task: (stack.enter_context(open_engine(engine, file)), spec) for task, (file, spec) in found.items()}
     if "rec" not in opened:
         return partial(outlines, Detector(*opened["det"]))
@@ -184,21 +183,6 @@ def _open_bundle(
     if precision is not None:
         raise PpedgeError("--precision: a bundle's networks have theirs.", "Leave it out.")
     return open_bundle(stack, bundle, engine), images
-
-
-def _exported(path: Path, task: Task, engine: str, precision: str) -> tuple[Path, ModelSpec]:
-    """Return the file for an engine in a run, checked against its manifest, and the model's specification."""
-    from ppedge.artifacts import needed_by
-    from ppedge.data.source import shipped_spec
-    from ppedge.runs import open_run
-
-    run = open_run(path)
-    run.require_fresh("convert")
-    spec = shipped_spec(run)
-    if spec.task != task:
-        raise PpedgeError(f"--{task} {path}: this run's task is {spec.task}.", f"Name a {task} run.")
-    files = [run.artifact("convert", name) for name in needed_by(engine, task, precision)]
-    return files[0], spec
 
 
 def _drawing_names(images: list[Path]) -> dict[Path, str]:

@@ -1,4 +1,4 @@
-"""``ppedge recipe``: check recipes, print their schema."""
+"""``ppedge recipe``: check recipes, print their schema, make them of PaddleOCR's configurations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ppedge.cli.output import emit
+from ppedge.cli.options import Force, Json
+from ppedge.cli.output import emit, say
 
-app = typer.Typer(add_completion=False, help="Check recipes and print their JSON schema.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    help="Check recipes, print their JSON schema, make them of PaddleOCR's configurations.",
+    no_args_is_help=True,
+)
 
 
 @app.command()
@@ -31,3 +36,49 @@ def show(
 
     loaded = load(recipe, set_)
     emit(as_written(loaded) if isinstance(loaded, Recipe) else loaded.model_dump(mode="json"))
+
+
+@app.command()
+def from_paddleocr(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A configuration of PaddleOCR 2.x.")],
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="More changes, after one -o.", show_default=False),
+    ] = None,
+    change: Annotated[
+        list[str], typer.Option("--opt", "-o", metavar="KEY=VALUE", help="Change a key of it, as PaddleOCR's -o does.")
+    ] = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(metavar="RECIPE", help="The recipe to write; by default it is printed.")
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Turn a configuration of PaddleOCR into a recipe; say line by line what became of it."""
+    from dataclasses import asdict
+
+    from ppedge.errors import PpedgeError
+    from ppedge.migrate.recipe import migrate
+    from ppedge.storage import atomic_write
+
+    if out is not None and out.exists() and not force:
+        raise PpedgeError(f"{out}: is there already.", "Name another file, or use --force.")
+    made = migrate(config, [*change, *(more or [])])
+    text = made.text(config.name)
+    if out is not None:
+        with atomic_write(out) as file:
+            file.write(text.encode())
+    if json:
+        findings = [asdict(finding) for finding in made.findings]
+        emit({"recipe": made.recipe, "findings": findings, "problem": made.problem and str(made.problem)})
+    else:
+        for finding in made.findings:
+            place = f"{config}:{finding.line}" if finding.line else f"{config}, changed"
+            say(f"{place}: {finding.key}: {finding.verdict}: {finding.sentence}", err=out is None)
+        say(made.summary, err=out is None)
+        if out is None:
+            for line in text.splitlines():
+                say(line)
+    if made.problem is not None:
+        where = out or "the recipe"
+        raise PpedgeError(f"{where}: does not load as it stands: {made.problem.message}", made.problem.hint)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ppedge.cli.options import Force
-from ppedge.cli.output import say
+from ppedge.cli.options import Force, Json
+from ppedge.cli.output import emit, print_table, say
 from ppedge.errors import PpedgeError, cut
 
 if TYPE_CHECKING:
@@ -24,6 +26,73 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The .pdparams file."
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The .pdparams file to write.", show_default=False)]
 
 _LISTED = 5
+
+
+@app.command()
+def show(
+    file: File,
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every array too.")] = False,
+) -> None:
+    """Show the networks in a file of weights, their parts, and which known network they fit."""
+    from ppedge.models.weight_summary import summary
+    from ppedge.models.weights import read_pdparams
+
+    value = summary(read_pdparams(file))
+    if as_json:
+        emit({"file": str(file), **value})
+        return
+    say(f"{file}: {_amount(value)}")
+    for network in value["networks"]:
+        _show_network(network, verbose=verbose)
+    if value["others"]:
+        say(f"{value['others']} arrays belong to none of these networks")
+
+
+def _show_network(network: dict[str, Any], *, verbose: bool) -> None:
+    if network["name"] is not None:
+        say("")
+        say(f"{network['name']}: {_amount(network)}")
+    for line in _told(network):
+        say(f"  {line}")
+    rows = [
+        (part, str(own["arrays"]), str(own["values"]), ", ".join(own["types"]))
+        for part, own in network["parts"].items()
+    ]
+    print_table({"part": "left", "arrays": "right", "values": "right", "type": "left"}, rows, lines=False)
+    if verbose:
+        tensors = ((name, str(one["shape"]), one["type"]) for name, one in network["tensors"].items())
+        print_table({"array": "left", "shape": "left", "type": "left"}, tensors, lines=False)
+
+
+def _amount(value: dict[str, Any]) -> str:
+    return f"{value['arrays']} arrays, {value['values']} values, {' and '.join(value['types']) or 'no type'}"
+
+
+def _told(network: dict[str, Any]) -> Iterator[str]:
+    """Yield in words what is known of a network."""
+    fits = network["fits"]
+    if network["parts"] and network["parts"].keys() <= {"backbone", "other"}:
+        yield "a backbone alone, such as train.backbone_weights takes"
+    elif fits is None:
+        yield "names and shapes: of no network that PaddleOCR has published and ppedge knows"
+    else:
+        yield f"names and shapes: {fits['network']}"
+        yield f"fits the recipe's model: {json.dumps(fits['model'])}"
+    if network["official"]:
+        yield f"values: the official {network['official']['name']}"
+        settings = (f"{key}={json.dumps(value)}" for key, value in network["official"]["settings"].items())
+        yield f"trained with {', '.join(settings)}"
+    elif network["layers_of"]:
+        yield f"backbone: the layers of {network['layers_of']}, with other values"
+    if network["form"]:
+        yield f"form: {network['form']}"
+    if network["classes"]:
+        yield f"classes: {network['classes']}"
+    if network["guides"]:
+        yield f"guides: {', '.join(network['guides'])}"
+    if network["threshold"] is False:
+        yield "no threshold head, which training starts fresh"
 
 
 @app.command()

@@ -26,6 +26,8 @@ class Known:
         tensor: Of the backbone, by whose values they are known.
         values: The sha256 of that tensor's bytes, as little-endian float32.
         form: The sha256 of names and shapes of the backbone; see `form_of`.
+        beside: A name that the rest of the network has, where others have the same layers in their backbone; without
+            it, weights with such a backbone are not taken for a descendant's.
         settings: Keys of a recipe and the values that they were trained with, as YAML holds them.
         charset: Of a recogniser, the built-in character set whose classes it has.
         use_space_char: It has one for a space after them too, as the recipe's key of that name adds.
@@ -38,10 +40,27 @@ class Known:
     settings: Mapping[str, Any] = field(default_factory=dict)
     charset: str | None = None
     use_space_char: bool = False
+    beside: str | None = None
 
 
 _DET_FORM = "850234be7f69db61fc4d0173803f2cf53c70f6d19d5469d06a127467cb5899c9"
 _DET_SETTINGS = {"det_preprocess.mean": [0.485, 0.456, 0.406], "det_preprocess.std": [0.229, 0.224, 0.225]}
+_ENHANCE_FORM = "b1edf1a354560b6af1cb5625182760b8138886854900b7da01b509749b72f63e"
+_REC_INPUT = {"rec_preprocess.mean": 0.5, "rec_preprocess.std": 0.5}
+_V2_REC_SETTINGS = {
+    "model.backbone.last_conv_stride": 1,
+    "model.backbone.last_pool_type": "max",
+    "rec_preprocess.height": 32,
+    **_REC_INPUT,
+}
+_V3_REC_SETTINGS = {
+    "model.backbone.last_conv_stride": [1, 2],
+    "model.backbone.last_pool_type": "avg",
+    "model.backbone.last_pool_kernel_size": [2, 2],
+    "rec_preprocess.height": 48,
+    **_REC_INPUT,
+}
+_V2_REC_BESIDE, _V3_REC_BESIDE = "neck.encoder.lstm.0.cell_fw.weight_ih", "head.ctc_encoder.encoder.conv1.conv.weight"
 KNOWN = (
     Known(
         "ch_ppocr_mobile_v2.0_det",
@@ -58,17 +77,49 @@ KNOWN = (
         _DET_SETTINGS,
     ),
     Known(
+        "ch_PP-OCRv3_det",
+        "conv.conv.weight",
+        "9c07365c5ab59c3534f737095098b49a012dbd7fc665e6a9434cdae34137c04a",
+        _DET_FORM,
+        {**_DET_SETTINGS, "model.neck.shortcut": True},
+    ),
+    Known(
         "en_number_mobile_v2.0_rec",
         "conv1.conv.weight",
         "8a8aeaa70b6fc2cb7c424439298cef47c01c484f8039508c1e8095735a218d12",
         "d5753c792fa794a8ccaed7e8f261cec1a20068c5ca1a5aa9b3af130a9d9be7fb",
-        {
-            "model.backbone.small_stride": [1, 2, 2, 2],
-            "rec_preprocess.height": 32,
-            "rec_preprocess.mean": 0.5,
-            "rec_preprocess.std": 0.5,
-        },
+        {"model.backbone.small_stride": [1, 2, 2, 2], "rec_preprocess.height": 32, **_REC_INPUT},
         "en_number",
+    ),
+    Known(
+        "ch_PP-OCRv2_rec",
+        "conv1._conv.weight",
+        "484425221cedd054e44abfef4fb9bf0020bc09b6b0bccdc576391d7bb99c70b0",
+        _ENHANCE_FORM,
+        _V2_REC_SETTINGS,
+        "ppocr_keys_v1",
+        use_space_char=True,
+        beside=_V2_REC_BESIDE,
+    ),
+    Known(
+        "ch_PP-OCRv3_rec",
+        "conv1._conv.weight",
+        "279227b4fd4422a903f1b1fbeb48976b6bbbd59bf3fb0a8e029d3dc27ab70d73",
+        _ENHANCE_FORM,
+        _V3_REC_SETTINGS,
+        "ppocr_keys_v1",
+        use_space_char=True,
+        beside=_V3_REC_BESIDE,
+    ),
+    Known(
+        "en_PP-OCRv3_rec",
+        "conv1._conv.weight",
+        "f80c5ccdd6b3b84556921666013ee87981cb751a484a82e07b876e38ad883de4",
+        _ENHANCE_FORM,
+        _V3_REC_SETTINGS,
+        "en_dict",
+        use_space_char=True,
+        beside=_V3_REC_BESIDE,
     ),
 )
 
@@ -90,9 +141,10 @@ def by_values(state: Mapping[str, np.ndarray]) -> Known | None:
 
 
 def by_form(state: Mapping[str, np.ndarray]) -> Known | None:
-    """Return official weights whose backbone has the same names and shapes; None if there are none."""
+    """Return official weights whose backbone has the same names and shapes, and what it takes beside; None if none."""
     form = form_of(state)
-    return next((known for known in KNOWN if known.form == form), None)
+    alike = (known for known in KNOWN if known.form == form)
+    return next((known for known in alike if known.beside is None or known.beside in state), None)
 
 
 def form_of(state: Mapping[str, np.ndarray]) -> str:

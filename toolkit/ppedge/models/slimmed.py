@@ -29,10 +29,10 @@ class LinearNeck(nn.Layer):
         super().__init__()
         self.out_channels = width
         c2, c3, c4, c5 = in_channels
-        self.in2_conv = conv3x3(c2, width)
-        self.in3_conv = conv3x3(c3, width)
-        self.in4_conv = conv3x3(c4, width)
-        self.in5_conv = conv3x3(c5, width)
+        self.in2_conv = same_size(c2, width)
+        self.in3_conv = same_size(c3, width)
+        self.in4_conv = same_size(c4, width)
+        self.in5_conv = same_size(c5, width)
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, width, H / 4, W / 4)."""
@@ -48,11 +48,12 @@ class FoldedMapHead(nn.Layer):
     Args:
         in_channels: Channels of the features.
         width: Channels in between.
+        kernel: Of the first convolution.
     """
 
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int, width: int, kernel: int = 3) -> None:
         super().__init__()
-        self.conv1 = conv3x3(in_channels, width)
+        self.conv1 = same_size(in_channels, width, kernel)
         self.conv_bn1 = nn.BatchNorm2D(width)
         self.conv2 = nn.Conv2DTranspose(width, width, 2, stride=2, bias_attr=False)
         self.conv_bn2 = nn.BatchNorm2D(width)
@@ -76,11 +77,12 @@ class ShuffleHead(nn.Layer):
         in_channels: Channels of the features.
         channels: Channels after the first convolution.
         width: Channels after the second; four times ``channels`` say what two transposed convolutions can.
+        kernel: Of the first convolution.
     """
 
-    def __init__(self, in_channels: int, channels: int, width: int) -> None:
+    def __init__(self, in_channels: int, channels: int, width: int, kernel: int = 3) -> None:
         super().__init__()
-        self.conv1 = conv3x3(in_channels, channels)
+        self.conv1 = same_size(in_channels, channels, kernel)
         self.conv_bn1 = nn.BatchNorm2D(channels)
         self.conv2 = nn.Conv2D(channels, width, 1, bias_attr=False)
         self.conv_bn2 = nn.BatchNorm2D(width)
@@ -94,6 +96,6 @@ class ShuffleHead(nn.Layer):
         return F.sigmoid(F.pixel_shuffle(self.conv_bn3(self.conv3(x)), 4))
 
 
-def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2D:
-    """Return a 3x3 convolution without bias that keeps the size."""
-    return nn.Conv2D(in_channels, out_channels, 3, padding=1, bias_attr=False)
+def same_size(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Conv2D:
+    """Return a convolution without bias that keeps the size."""
+    return nn.Conv2D(in_channels, out_channels, kernel, padding=kernel // 2, bias_attr=False)

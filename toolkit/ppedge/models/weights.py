@@ -24,16 +24,15 @@ State = dict[str, np.ndarray]
 
 # Paddle's table from structured names to parameter names; it carries no weights.
 NAME_TABLE = "StructuredToParameterName@@"
-INFERENCE = ".pdiparams"
-# What Paddle's optimizers (.pdopt) and PaddleOCR's trainer (.states) keep beside the weights.
-_TRAINING_KEYS = ("LR_Scheduler", "best_model_dict")
-_MOMENT = "_moment1_0"
+# What lies beside weights and is named by mistake; of an optimizer's state, entries that tell it in a file of any name.
+_INFERENCE, _TRAINING = ".pdiparams", (".pdopt", ".states", ".pdstates")
+_SCHEDULER, _MOMENT = "LR_Scheduler", "_moment1_0"
 PROTOCOL = 4
 # The first convolution of ResNet as it was published, which no network here has; ResNet-D has three of 3x3 instead.
 OTHER_RESNET = (64, 3, 7, 7)
 LISTED = 5
 # Layers with branches have either these parts or those, in all weights; see `ppedge.models.rep`.
-_BRANCHES, _ONE = ".conv_kxk.", ".reparam_conv."
+BRANCHES, REPARAMETERISED = ".conv_kxk.", ".reparam_conv."
 
 
 def read_pdparams(path: Path) -> State:
@@ -52,15 +51,26 @@ def read_pdparams(path: Path) -> State:
         PpedgeError: The file is missing, damaged, asks for anything but arrays and plain containers, or holds something
         else.
     """
+    if path.suffix == _INFERENCE:
+        raise PpedgeError(
+            f"{path}: weights of an inference model, which have no names of layers.",
+            "`ppedge weights from-inference` makes a .pdparams file of them.",
+        )
+    if path.suffix in _TRAINING:
+        raise _state_of_training(path)
     content = read_pickle(path, ".pdparams")
     if not isinstance(content, dict):
         raise PpedgeError(f"{path}: holds no table of weights.", "Save a network's state_dict.")
-    if any(key in content for key in _TRAINING_KEYS) or any(str(key).endswith(_MOMENT) for key in content):
-        raise PpedgeError(
-            f"{path}: holds the state of an optimizer or of a training, not a network's weights.",
-            "Name the .pdparams file that lies beside it.",
-        )
+    if _SCHEDULER in content or any(str(key).endswith(_MOMENT) for key in content):
+        raise _state_of_training(path)
     return {key: _array(path, key, value) for key, value in content.items() if key != NAME_TABLE}
+
+
+def _state_of_training(path: Path) -> PpedgeError:
+    return PpedgeError(
+        f"{path}: the state of an optimizer or of a training, not a network's weights.",
+        "Name the .pdparams file that lies beside it.",
+    )
 
 
 def read_pickle(path: Path, kind: str) -> Any:
@@ -79,11 +89,6 @@ def read_pickle(path: Path, kind: str) -> Any:
         raise PpedgeError(f"{path}: no such file.", "Check the path of the weights.") from error
     except OSError as error:
         raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", f"Name a {kind} file.") from error
-    if path.suffix == INFERENCE:
-        raise PpedgeError(
-            f"{path}: weights of an inference model, which has no names of layers.",
-            "`ppedge weights from-inference` makes a .pdparams file of it.",
-        )
     try:
         return pickled.load(data)
     except pickled.RefusedError as error:
@@ -189,8 +194,8 @@ def _refuse_other_resnet(state: Mapping[str, np.ndarray], where: str | Path) -> 
 def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path) -> None:
     """Fail if one of a network and its weights has branches that the other has folded into single convolutions."""
     for ours, theirs, words, key in (
-        (_BRANCHES, _ONE, "re-parameterised, and the network has branches", "true"),
-        (_ONE, _BRANCHES, "those of branches, and the network is re-parameterised", "false"),
+        (BRANCHES, REPARAMETERISED, "re-parameterised, and the network has branches", "true"),
+        (REPARAMETERISED, BRANCHES, "those of branches, and the network is re-parameterised", "false"),
     ):
         if any(ours in name for name in target) and any(theirs in name for name in state):
             raise PpedgeError(f"{where}: the weights are {words}.", f"Set model.backbone.folded to {key}.")

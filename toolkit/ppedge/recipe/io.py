@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from ppedge.errors import PpedgeError, cut, shown
 from ppedge.recipe.base import foreign_keys, leave_out_foreign
 from ppedge.recipe.road import Recipe, Suite
-from ppedge.recipe.text import MAX_BYTES, MistakeError, parse
+from ppedge.recipe.text import MistakeError, parse, read_file
 from ppedge.recipe.upgrade import MOVED, upgraded
 from ppedge.storage import atomic_write
 
@@ -37,8 +37,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe | Suite:
         PpedgeError: The file is missing or not YAML, a key is unknown or means nothing for the task, a value has the
             wrong type.
     """
-    text = _read(path)
-    value, lines = _parse(path, text)
+    value, lines = _parse(path)
     if "recipes" in value:
         suite = _validate(Suite, path, value, lines)
         return suite.model_copy(update={"recipes": [path.parent / recipe for recipe in suite.recipes]})
@@ -87,34 +86,15 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     return value
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1).decode()
-    except FileNotFoundError as error:
-        raise PpedgeError(f"{path}: no such recipe.", "Recipes to start from lie in recipes/.") from error
-    except IsADirectoryError as error:
-        raise PpedgeError(f"{path}: a folder, not a recipe.", "Name a .yml file.") from error
-    except UnicodeDecodeError as error:
-        raise PpedgeError(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}).", "Save it as UTF-8."
-        ) from error
-
-
-def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
+def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
     """Return the YAML's value and, for each key's path, where it stands."""
-    try:
-        value, node = parse(text)
-    except MistakeError as error:
-        line = f":{error.line}" if error.line else ""
-        raise PpedgeError(f"{path}{line}: not YAML: {error.reason}.", "Mend that line.") from error
+    value, node = read_file(path, "recipe", "Recipes to start from lie in recipes/.")
     if not isinstance(value, dict):
         raise PpedgeError(f"{path}: not a recipe: it holds no keys.", "Start from one of recipes/.")
     if "Global" in value and PADDLEOCR & value.keys():
         raise PpedgeError(
             f"{path}: a configuration of PaddleOCR, not a recipe of ppedge.",
-            "Start from the recipe of the same task in recipes/; its data and model say what Train, Eval and "
-            "Architecture say here.",
+            f"`ppedge recipe from-paddleocr {path} --out recipe.yml` makes one of it.",
         )
     lines: dict[tuple[str, ...], str] = {}
 

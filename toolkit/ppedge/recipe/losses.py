@@ -218,6 +218,25 @@ class CTCLogits(TeacherLoss):
     """What logits are divided by before softmax."""
 
 
+class DKD(TeacherLoss):
+    """Decoupled distillation of what a guide ``NRTRHead`` writes: the right character and the others apart."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("rec",)
+    name: Literal["DKD"]
+    at: Literal["logits"] = "logits"
+    """What it reads."""
+    to: list[str] = Field(["net.NRTRHead"], min_length=1)
+    """The guides that learn from it."""
+    alpha: float = Field(1.0, ge=0)
+    """Weight of how much is given to the right character."""
+    beta: float = Field(2.0, ge=0)
+    """Weight of how the others share the rest."""
+    temperature: float = Field(1.0, gt=0)
+    """What logits are divided by before softmax."""
+    padding: bool = False
+    """Let what follows a text's end count too, as PaddleOCR does."""
+
+
 class Center(LabelLoss):
     """Enhanced CTC: the features of a column stay near the centre of the class that the network sees in it."""
 
@@ -236,7 +255,8 @@ class Center(LabelLoss):
 
 
 Loss = Annotated[
-    DB | CTC | SAR | NRTR | CrossEntropy | DML | MSE | Dilated | KL | CTCLogits | Center, Field(discriminator="name")
+    DB | CTC | SAR | NRTR | CrossEntropy | DML | MSE | Dilated | KL | CTCLogits | DKD | Center,
+    Field(discriminator="name"),
 ]
 DEFAULTS: dict[str, LossTerm] = {
     "det": DB(name="DB"),

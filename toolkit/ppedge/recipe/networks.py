@@ -15,7 +15,6 @@ from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead, PFHeadLocal
 from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
-# A union of one is none to pydantic: with a second member, what uses it needs Field(discriminator="name").
 Backbone = MobileNetV3 | ResNet_vd | PPHGNet_small | MobileNetV1Enhance | PPLCNetV3
 Guide = LinearGuide | SARHead | NRTRHead
 Neck = DBFPN | RSEFPN | LKPAN | SequenceEncoder

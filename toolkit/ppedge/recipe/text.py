@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ppedge.errors import SHOWN, cut, shown
+from ppedge.errors import SHOWN, PpedgeError, cut, shown
 
 MAX_BYTES = 1 << 18
 """Of a text; the longest recipes have some 10 kB."""
@@ -56,6 +57,35 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
             what = shown(node.value) if isinstance(node.value, str) else "the value"
             raise yaml.constructor.ConstructorError(None, None, f"{what} is no {cut(kind)}", node.start_mark) from error
+
+
+def read_file(path: Path, what: str, hint: str) -> tuple[Any, yaml.Node | None]:
+    """Return the value of a YAML file, and the node that it was made of; None of an empty file.
+
+    Args:
+        path: The file.
+        what: It should be, in a word or two, for errors.
+        hint: What to do if there is no such file.
+
+    Raises:
+        PpedgeError: It is missing, a folder, no UTF-8 text, not YAML, or larger than is read here.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode()
+    except FileNotFoundError as error:
+        raise PpedgeError(f"{path}: no such {what}.", hint) from error
+    except IsADirectoryError as error:
+        raise PpedgeError(f"{path}: a folder, not a {what}.", "Name a .yml file.") from error
+    except UnicodeDecodeError as error:
+        raise PpedgeError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}).", "Save it as UTF-8."
+        ) from error
+    try:
+        return parse(text)
+    except MistakeError as error:
+        line = f":{error.line}" if error.line else ""
+        raise PpedgeError(f"{path}{line}: not YAML: {error.reason}.", "Mend that line.") from error
 
 
 def parse(text: str) -> tuple[Any, yaml.Node | None]:

@@ -20,7 +20,7 @@ from ppedge.models.depthwise import accelerate
 from ppedge.models.heads.db import MapHead
 from ppedge.models.layers import ConvBNLayer
 from ppedge.models.rows import FoldedPool, SkippedRows
-from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, conv3x3
+from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, same_size
 
 EXACT = 1e-4
 """Largest difference of a network's output that an exact rewrite may make."""
@@ -121,8 +121,8 @@ def apply_exactly(net: nn.Layer, rewrite: Rewrite, pictures: Sequence[paddle.Ten
 def fold_bias(net: nn.Layer, layer: str) -> None:
     """Carry the biases of a map head's transposed convolutions in BatchNorm, which the converter folds away."""
     old = _require(net, layer, MapHead)
-    channels = old.conv1.weight.shape
-    new = FoldedMapHead(channels[1], channels[0])
+    width, in_channels, kernel, _ = old.conv1.weight.shape
+    new = FoldedMapHead(in_channels, width, kernel)
     for name in ("conv1", "conv2", "conv3"):
         _copy(getattr(new, name).weight, getattr(old, name).weight)
     for name in ("conv_bn1", "conv_bn2"):
@@ -139,8 +139,8 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
     four's channels alone and makes its own four pixels (e, f).
     """
     old = _require(net, layer, FoldedMapHead)
-    channels, in_channels = old.conv1.weight.shape[:2]
-    new = ShuffleHead(in_channels, channels, 4 * channels)
+    channels, in_channels, kernel, _ = old.conv1.weight.shape
+    new = ShuffleHead(in_channels, channels, 4 * channels, kernel)
     _copy_norm(new.conv_bn1, old.conv_bn1)
     for part in NORM:
         repeated = np.tile(getattr(old.conv_bn2, part).numpy(), 4)
@@ -189,7 +189,7 @@ def linear_neck(net: nn.Layer, layer: str, in_channels: Sequence[int], width: in
     """Replace a detector's neck by one of 3x3 convolutions, and let its head read as many channels as that makes."""
     put_at(net, layer, LinearNeck(in_channels, width))
     head = layer_at(net, "head.binarize")
-    head.conv1 = conv3x3(width, head.conv1.weight.shape[0])
+    head.conv1 = same_size(width, head.conv1.weight.shape[0])
 
 
 def narrow_head(net: nn.Layer, layer: str, width: int) -> None:

@@ -127,7 +127,7 @@ class Checkpoint:
         """
         load_weights(net, self.net, self.path)
         own = dict(net.named_parameters())
-        found: dict[str, dict[str, np.ndarray]] = {name: {} for name, one in own.items() if not one.stop_gradient}
+        found: dict[str, dict[str, np.ndarray]] = {}
         for key, value in self.moments.items():
             name, _, moment = key.rpartition("/")
             if name not in own:
@@ -136,7 +136,7 @@ class Checkpoint:
                 )
             found.setdefault(name, {})[moment] = value
         moments: dict[str, paddle.Tensor] = {}
-        for name, state in found.items() if self.moments else ():
+        for name, state in found.items():  # a parameter that is never used has no gradient, and so no moments
             shapes = {moment: (value.dtype, list(value.shape)) for moment, value in state.items()}
             if shapes != {moment: (np.float32, shape or own[name].shape) for moment, shape in _MOMENTS.items()}:
                 raise PpedgeError(f"{self.path}: the optimizer's state of {name} does not fit it.", ANEW)

@@ -126,10 +126,12 @@ class PPLCNetV3Det(_PPLCNetV3):
 
     def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
         """Map pictures (N, 3, H, W), sides multiples of 32, to four maps of 1/4, 1/8, 1/16 and 1/32 of that size."""
-        maps = [self.blocks3(self.blocks2(self.conv1(x)))]
-        for stage in (self.blocks4, self.blocks5, self.blocks6):
-            maps.append(stage(maps[-1]))
-        return [narrow(each) for narrow, each in zip(self.layer_list, maps, strict=True)]
+        c2 = self.blocks3(self.blocks2(self.conv1(x)))
+        c3 = self.blocks4(c2)
+        c4 = self.blocks5(c3)
+        c5 = self.blocks6(c4)
+        first, second, third, last = self.layer_list
+        return [first(c2), second(c3), third(c4), last(c5)]
 
 
 class PPLCNetV3Rec(_PPLCNetV3):

@@ -17,6 +17,11 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> n
     )
 
 
+def level_by_level(layers: nn.LayerList, maps: Maps) -> Maps:
+    """Give each of four maps to the layer of its level."""
+    return [layers[0](maps[0]), layers[1](maps[1]), layers[2](maps[2]), layers[3](maps[3])]
+
+
 def top_down(maps: Maps) -> Maps:
     """Add each level, finest first, to the next finer one, at the finer one's size."""
     c2, c3, c4, c5 = maps

@@ -10,7 +10,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ppedge.models.necks.intra_cl import IntraCL
-from ppedge.models.necks.levels import conv, joined, top_down
+from ppedge.models.necks.levels import conv, joined, level_by_level, top_down
 
 LARGE_KERNEL = 9
 
@@ -89,12 +89,12 @@ class LKPAN(nn.Layer):
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, out_channels, H / 4, W / 4)."""
-        maps = top_down([layer(x) for layer, x in zip(self.ins_conv, features, strict=True)])
-        f2, f3, f4, f5 = [layer(x) for layer, x in zip(self.inp_conv, maps, strict=True)]
+        f2, f3, f4, f5 = level_by_level(self.inp_conv, top_down(level_by_level(self.ins_conv, features)))
         f3 = f3 + self.pan_head_conv[0](f2)
         f4 = f4 + self.pan_head_conv[1](f3)
         f5 = f5 + self.pan_head_conv[2](f4)
-        p2, p3, p4, p5 = [layer(x) for layer, x in zip(self.pan_lat_conv, [f2, f3, f4, f5], strict=True)]
+        maps = level_by_level(self.pan_lat_conv, [f2, f3, f4, f5])
         if self.intracl:
-            p2, p3, p4, p5 = self.incl1(p2), self.incl2(p3), self.incl3(p4), self.incl4(p5)
-        return joined([p2, p3, p4, p5])
+            p2, p3, p4, p5 = maps
+            maps = [self.incl1(p2), self.incl2(p3), self.incl3(p4), self.incl4(p5)]
+        return joined(maps)

@@ -8,7 +8,7 @@ import paddle
 from paddle import nn
 
 from ppedge.models.layers import SEModule
-from ppedge.models.necks.levels import conv, joined, top_down
+from ppedge.models.necks.levels import conv, joined, level_by_level, top_down
 
 
 class RSELayer(nn.Layer):
@@ -54,5 +54,4 @@ class RSEFPN(nn.Layer):
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, out_channels, H / 4, W / 4)."""
-        maps = top_down([layer(x) for layer, x in zip(self.ins_conv, features, strict=True)])
-        return joined([layer(x) for layer, x in zip(self.inp_conv, maps, strict=True)])
+        return joined(level_by_level(self.inp_conv, top_down(level_by_level(self.ins_conv, features))))

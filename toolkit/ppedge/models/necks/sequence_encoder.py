@@ -33,7 +33,7 @@ class SequenceEncoder(nn.Layer):
         if x.shape[2] != 1:
             raise PpedgeError(
                 f"model: the recogniser's features are {x.shape[2]} pixels high, and the sequence model needs 1.",
-                "Set rec_preprocess.height to 32, or the backbone's strides to fit the height.",
+                "Set rec_preprocess.height and train.heights to 32, or the backbone's strides to fit them.",
             )
         return self.encoder(paddle.transpose(paddle.squeeze(x, axis=2), [0, 2, 1]))
 

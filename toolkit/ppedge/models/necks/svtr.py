@@ -64,7 +64,7 @@ class SVTRNeck(nn.Layer):
         if x.shape[2] != 1:
             raise PpedgeError(
                 f"model: the recogniser's features are {x.shape[2]} pixels high, and the sequence model needs 1.",
-                "Set rec_preprocess.height to 48, or the backbone's strides and pooling to fit the height.",
+                "Set rec_preprocess.height and train.heights to 48, or the backbone's strides and pooling to fit them.",
             )
         return self.encoder(x).squeeze(2).transpose([0, 2, 1])
 

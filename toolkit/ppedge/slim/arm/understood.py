@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ppedge.models.heads.db import DBHead, MapHead
+from ppedge.models.heads.pf_local import PFHeadLocal
 from ppedge.models.layers import Block, ConvBNLayer
 from ppedge.models.network import Network
 
@@ -18,8 +19,8 @@ class Understood:
 
     Attributes:
         blocks: Structured names of the blocks whose inner channels may go.
-        head: Whether the head is one whose rewrites are known: DB's, with a 3x3 convolution first.
-        neck: Whether the neck may become one convolution a level, with the head's first convolution behind it.
+        head: Whether the head is one whose rewrites are known: DB's.
+        neck: Whether the neck may become one convolution a level, with the head's first convolution, of 3x3, behind it.
         last: Structured name of the backbone's last layer, which goes with the neck.
         left_alone: What is not understood, as one sentence; empty if all is.
     """
@@ -40,22 +41,30 @@ def understood(net: Network) -> Understood:
     units = list(net.units())
     blocks = tuple(name for name, unit in units if isinstance(unit, Block))
     unknown = [name for name, unit in units if not isinstance(unit, Block | ConvBNLayer)]
-    head = isinstance(net.head, DBHead)
-    maps = head and isinstance(net.head.binarize, MapHead) and net.head.binarize.conv1.weight.shape[2:] == [3, 3]
+    head = isinstance(net.head, DBHead) and isinstance(net.head.binarize, MapHead)
+    first = head and net.head.binarize.conv1.weight.shape[2:] == [3, 3]
     ends = bool(units) and isinstance(units[-1][1], ConvBNLayer) and units[-1][1].conv.weight.shape[2:] == [1, 1]
     levels = isinstance(net.backbone.out_channels, list) and len(net.backbone.out_channels) == LEVELS
-    neck = maps and net.linear_neck and ends and levels
+    neck = first and net.linear_neck and ends and levels
     left = []
     if not blocks:
         left.append(f"the backbone {type(net.backbone).__name__}, which tells no blocks")
     if unknown:
         left.append(f"{len(unknown)} of the backbone's layers, {unknown[0]} first")
-    if head and not maps:
-        left.append("the head, whose first convolution is not 3x3")
-    if head and maps and not neck:
-        reason = (
-            "which is not linear" if not net.linear_neck else "since the backbone does not end in a 1x1 convolution"
-        )
-        left.append(f"the neck {type(net.neck).__name__}, {reason}")
+    if isinstance(net.head, PFHeadLocal):
+        left.append("the head PFHeadLocal")
+    if head and not neck:
+        left.append(f"the neck {type(net.neck).__name__}, {_reason(net, first)}")
     sentence = f"left as it is, since slimming by arm does not understand it: {'; '.join(left)}" if left else ""
-    return Understood(blocks, maps, neck, units[-1][0] if neck else "", sentence)
+    return Understood(blocks, head, neck, units[-1][0] if neck else "", sentence)
+
+
+def _reason(net: Network, first: bool) -> str:
+    """Say why a detector's neck has to stay."""
+    if not net.linear_neck:
+        return "which is not linear"
+    return (
+        "since the backbone does not end in a 1x1 convolution"
+        if first
+        else "since the head begins with no 3x3 convolution"
+    )

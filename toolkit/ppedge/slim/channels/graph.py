@@ -18,7 +18,7 @@ Touch = tuple[str, int, int]
 
 CHANNELWISE = frozenset(
     "relu relu6 leaky_relu swish hard_swish hard_sigmoid sigmoid tanh pool2d dropout cast scale clip assign "
-    "nearest_interp_v2 bilinear_interp_v2".split()
+    "nearest_interp_v2 bilinear_interp_v2 isnan_v2 fill_any_like".split()
 )
 ELEMENTWISE = frozenset("elementwise_add elementwise_sub elementwise_mul elementwise_div elementwise_max".split())
 NORMS = ("batch_norm", "sync_batch_norm")
@@ -83,6 +83,8 @@ class ChannelGraph:
             self._of[op.output("Out")[0]] = self._labels(op.input("X")[0])
         elif kind == "concat" and int(op.attr("axis")) == 1:
             self._of[op.output("Out")[0]] = [label for name in op.input("X") for label in self._labels(name)]
+        elif kind == "where":
+            self._choice(op)
         else:
             self._unknown(op)
 
@@ -127,6 +129,16 @@ class ChannelGraph:
             self._of[made] = first
         else:  # channels are broadcast, or a map meets something else: none may go
             self._unknown(op)
+
+    def _choice(self, op: Any) -> None:
+        """Follow an operator that takes each value from one of two maps, as a third one says."""
+        first, *others = (self._labels(op.input(slot)[0]) for slot in ("X", "Y", "Condition"))
+        if any(len(labels) != len(first) for labels in others):
+            self._unknown(op)
+            return
+        for labels in others:
+            self._join_all(first, labels)
+        self._of[op.output("Out")[0]] = first
 
     def _unknown(self, op: Any) -> None:
         for name in op.input_arg_names:

@@ -17,7 +17,7 @@ from ppedge.train.losses.db import DBLoss
 from ppedge.train.losses.dilated import DilatedLoss
 from ppedge.train.losses.guides import NRTRLoss, SARLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
-from ppedge.train.losses.teacher import CTCLogitsLoss, KLLoss
+from ppedge.train.losses.teacher import CTCLogitsLoss, DKDLoss, KLLoss
 
 
 def _ctc(term: losses.CTC, charset: Charset | None) -> CTCLoss:
@@ -35,6 +35,7 @@ BUILDERS: Mapping[type[losses.LossTerm], Callable[[Any, Charset | None], nn.Laye
     losses.Dilated: lambda term, charset: DilatedLoss(term.main, term.alpha, term.ohem_ratio, term.thresh),
     losses.KL: lambda term, charset: KLLoss(),
     losses.CTCLogits: lambda term, charset: CTCLogitsLoss(term.temperature),
+    losses.DKD: lambda term, charset: DKDLoss(term.alpha, term.beta, term.temperature, padding=term.padding),
     losses.Center: lambda term, charset: CenterLoss(term.at, trained=term.trained),
 }
 

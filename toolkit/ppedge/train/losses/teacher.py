@@ -6,10 +6,13 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from ppedge.models.guides.nrtr import PAD, nrtr_labels
 from ppedge.train.losses.base import Given
 
 CLASS_EPS, MEAN_EPS = 1e-10, 1e-6
 BLANK = 0
+AWAY = 1000.0
+"""Taken off the right class's logit, it leaves the others alone in softmax."""
 
 
 class KLLoss(nn.Layer):
@@ -66,3 +69,63 @@ class CTCLogitsLoss(nn.Layer):
         logits = logits.astype("float32")
         turned = paddle.concat([-logits[:, :, : BLANK + 1], logits[:, :, BLANK + 1 :]], axis=2)
         return F.softmax(turned / self.temperature, axis=-1).mean(axis=1)
+
+
+class DKDLoss(nn.Layer):
+    """Decoupled knowledge distillation: ``(alpha KL(b_T || b_S) + beta KL(o_T || o_S)) T^2``.
+
+    b has two classes, the right one and all others together; o are the others among themselves. Both are mean over the
+    characters and ends of texts in the batch. What follows a text's end counts nothing, unless ``padding``: PaddleOCR
+    computes a mask of it and does not use it.
+
+    Source: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022.
+
+    Args:
+        alpha: Weight of b.
+        beta: Weight of o.
+        temperature: T, what logits are divided by.
+        padding: Let what follows a text's end count too.
+    """
+
+    def __init__(
+        self, alpha: float = 1.0, beta: float = 2.0, temperature: float = 1.0, *, padding: bool = False
+    ) -> None:
+        super().__init__()
+        self.alpha, self.beta, self.temperature = alpha, beta, temperature
+        self.padding = padding
+
+    def forward(self, student: Given, teacher: Given, batch: Given) -> dict[str, Tensor]:
+        """Compare what two guides ``NRTRHead`` write.
+
+        Args:
+            student: ``logits`` (N, longest + 1, classes), before softmax.
+            teacher: The same of the one that teaches.
+            batch: ``label`` (N, L) class numbers as CTC counts them, padded with 0, and ``length`` (N,).
+
+        Returns:
+            The scalar ``loss``.
+        """
+        labels = nrtr_labels(batch["label"], batch["length"])[:, 1:]
+        logits = (student["logits"], teacher["logits"].detach())
+        (right_s, rest_s, others_s), (right_t, rest_t, others_t) = (self._decoupled(one, labels) for one in logits)
+        binary = _divergence(right_t, right_s) + _divergence(rest_t, rest_s)
+        others = _divergence(others_t, others_s).sum(axis=2)
+        each = (self.alpha * binary + self.beta * others) * self.temperature**2
+        if self.padding:
+            return {"loss": each.mean()}
+        counted = (labels != PAD).astype("float32")
+        return {"loss": (each * counted).sum() / counted.sum()}
+
+    def _decoupled(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logarithms: of the right class and of all others together, (N, L), and of each among the others."""
+        logits = logits.astype("float32") / self.temperature
+        right = F.one_hot(labels, logits.shape[2])
+        without = logits - AWAY * right
+        total = paddle.logsumexp(logits, axis=2)
+        rest = paddle.logsumexp(without, axis=2) - total
+        return (logits * right).sum(axis=2) - total, rest, F.log_softmax(without, axis=2)
+
+
+def _divergence(target: Tensor, given: Tensor) -> Tensor:
+    """Return what each class adds to the divergence of two distributions, of which the logarithms are given."""
+    return target.exp() * (target - given)

@@ -1,0 +1,130 @@
+"""Every recipe of a network: made tiny, it trains two steps, goes on after a kill with the same bytes, and exports."""
+
+import numpy as np
+import pytest
+import yaml
+
+from conftest import PROJECT
+from ppedge.convert.export import export_float
+from ppedge.models.weights import read_pdparams
+from ppedge.recipe.io import load_recipe, make_recipe
+from ppedge.recipe.networks import Imported
+from ppedge.recipe.sizes import line_height
+from ppedge.storage import sha256
+from ppedge.train.centers import start_centers
+from ppedge.train.course import BEST, LAST, Course
+from ppedge.train.loop import fit
+from ppedge.train.task import Task
+from ppedge.train.trainees.build import build_trainee
+from small import make_data
+
+RECIPES = sorted((PROJECT / "recipes").glob("*.yml"))
+TINY = {
+    "MobileNetV3": {"scale": 0.35},
+    "MobileNetV1Enhance": {"scale": 0.125},
+    "PPLCNetV3": {"scale": 0.25, "conv_kxk_num": 1},
+    "ResNet_vd": {"layers": 18},
+    "ResNet": {"layers": 18},
+    "DBFPN": {"out_channels": 16},
+    "RSEFPN": {"out_channels": 16},
+    "LKPAN": {"out_channels": 16},
+    "SequenceEncoder": {"hidden_size": 8},
+    "SVTR": {"dims": 8, "depth": 1, "hidden_dims": 8},
+    "SARHead": {"enc_dim": 8},
+    "NRTRHead": {"nrtr_dim": 32},
+    "Center": {"start": "random"},
+}
+"""Keys that make parts small, by the name of the part."""
+TRAIN = {"epochs": 1, "max_steps": 2, "batch_size": 2, "workers": 0, "checkpoint_every": 1, "warmup_epochs": 0,
+         "eval_every": 1, "weights": None, "backbone_weights": None, "amp": False}  # fmt: skip
+SIZES = {"det": {"det_preprocess": {"limit_side": 64, "limit_type": "max"}},
+         "rec": {"rec_preprocess": {"min_width": 64, "max_width": 160}}, "cls": {}}  # fmt: skip
+
+
+class BoomError(Exception):
+    """Stands for whatever ends a process."""
+
+
+def networks_recipes():
+    for path in RECIPES:
+        if "recipes:" not in path.read_text() and not isinstance(load_recipe(path).model, Imported):
+            yield path
+
+
+def networks_that_ship():
+    """Yield a recipe for each network that ships: those of a student and of its distillation are one."""
+    return {str(load_recipe(path).model): path for path in networks_recipes()}.values()
+
+
+def shrunk(value):
+    """Return a recipe's keys with every part that it names made small."""
+    if isinstance(value, list):
+        return [shrunk(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: shrunk(one) for key, one in value.items()} | TINY.get(str(value.get("name")), {})
+
+
+def tiny(path, data):
+    """Return a recipe, made small, over a few pictures."""
+    value = shrunk(yaml.safe_load(path.read_text()))
+    task = value["task"]
+    own = {key: one for key, one in value["data"].items() if key == "max_text_length"}
+    value["data"] = {"root": str(data[task]), "train": ["train.txt"], "eval": ["val.txt"], **own}
+    value["train"] |= TRAIN
+    if "det_augment" in value["train"]:
+        value["train"]["det_augment"] |= {"crop": 64}
+    for peer in value["train"].get("peers", {}).values():
+        peer |= {"weights": None}
+    for section, keys in SIZES[task].items():
+        value[section] = value.get(section, {}) | keys
+    return make_recipe(value, path)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    return {task: make_data(task, tmp_path_factory.mktemp("published")) for task in ("det", "rec", "cls")}
+
+
+def course(recipe, folder, die_at=None, **options):
+    task = Task(recipe)
+    trainee = build_trainee(task, task.build())
+    samples = {part: task.samples(part)[0] for part in ("train", "eval")}
+    start_centers(task, trainee, samples["train"], print, resumes="resume" in options)
+    steps = []
+
+    def after_step():
+        steps.append(0)
+        if len(steps) == die_at:
+            raise BoomError
+
+    trainee.after_step = after_step
+    return Course("train", trainee, task, recipe.train, samples["train"], samples["eval"][:1], folder, **options)
+
+
+def cases():
+    """Yield the recipes; a ResNet cannot be made narrow, and its checkpoints take their time."""
+    for path in networks_recipes():
+        yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * ("ResNet" in path.read_text()))
+
+
+@pytest.mark.parametrize("path", cases())
+def test_a_recipe_trains_and_goes_on_after_a_kill_with_the_same_bytes(path, data, tmp_path):
+    recipe = tiny(path, data)
+    assert fit(course(recipe, tmp_path / "whole")).steps == 2
+    with pytest.raises(BoomError):
+        fit(course(recipe, tmp_path / "cut", die_at=2))
+    fit(course(recipe, tmp_path / "cut", resume=True))
+    kept = [read_pdparams(tmp_path / folder / LAST) for folder in ("whole", "cut")]
+    assert kept[0].keys() == kept[1].keys()
+    differing = [name for name in kept[0] if not np.array_equal(kept[0][name], kept[1][name])]
+    assert set(differing) <= {"position/metrics_bytes"}
+    assert sha256(tmp_path / "cut" / BEST) == sha256(tmp_path / "whole" / BEST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", networks_that_ship(), ids=lambda path: path.stem)
+def test_what_a_recipe_trains_exports(path, data, tmp_path):
+    recipe = tiny(path, data)
+    exported = export_float(Task(recipe).build_shipped(), tmp_path / "m", recipe.task, line_height(recipe))
+    assert exported.model.stat().st_size and exported.params.stat().st_size

@@ -1,0 +1,76 @@
+"""Opening the networks of runs and bundles, for the commands that read pictures."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.ocr.pipeline import Recognizer
+    from ppedge.ocr.spec import ModelSpec
+
+Task = Literal["det", "rec", "cls"]
+
+
+def exported(path: Path, task: Task, engine: str, precision: str, option: str) -> tuple[Path, ModelSpec]:
+    """Return the file for an engine in a run, checked against its manifest, and the model's specification.
+
+    Args:
+        path: The run.
+        task: That it must be of.
+        engine: The engine's name.
+        precision: ``fp32`` or ``int8``.
+        option: Of the command line, that names the run.
+
+    Raises:
+        PpedgeError: The run is of another task, is not converted, or has changed since.
+    """
+    from ppedge.artifacts import needed_by
+    from ppedge.data.source import shipped_spec
+    from ppedge.runs import open_run
+
+    run = open_run(path)
+    run.require_fresh("convert")
+    spec = shipped_spec(run)
+    if spec.task != task:
+        raise PpedgeError(f"{option} {path}: this run's task is {spec.task}.", f"Name a {task} run.")
+    files = [run.artifact("convert", name) for name in needed_by(engine, task, precision)]
+    return files[0], spec
+
+
+def open_recognizer(stack: ExitStack, path: Path, option: str) -> Recognizer:
+    """Open a recogniser on this machine.
+
+    Args:
+        stack: Closes it.
+        path: A bundle, a recogniser's run, or an ONNX file that ``ppedge convert`` left in one.
+        option: Of the command line, that names it.
+
+    Raises:
+        PpedgeError: It is none of them, or it cannot be opened.
+        MissingError: Nothing on this machine can run it.
+    """
+    from ppedge.artifacts import Converted
+    from ppedge.bundle.manifest import is_bundle
+    from ppedge.bundle.reading import open_bundle
+    from ppedge.engines import open_engine
+    from ppedge.ocr.pipeline import Recognizer
+
+    if is_bundle(path):
+        return open_bundle(stack, path).recognizer
+    precision = "fp32"
+    if path.is_file():
+        named = Converted.parse(path.name)
+        if named is None or named.form != "onnx" or path.absolute().parent.name != "convert":
+            raise PpedgeError(
+                f"{option} {path}: not an ONNX file that ppedge has converted, so nothing says what its classes are.",
+                "Name a bundle, a recogniser's run or RUN/convert/rec.fp32.onnx; `ppedge convert --from-inference` "
+                "makes a run of a model from elsewhere.",
+            )
+        path, precision = path.absolute().parent.parent, named.precision
+    file, spec = exported(path, "rec", "onnxruntime", precision, option)
+    # Recognisers are exported for one line at a time.
+    return Recognizer(stack.enter_context(open_engine("onnxruntime", file)), spec, batch_size=1)

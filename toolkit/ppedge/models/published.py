@@ -1,0 +1,196 @@
+"""The networks that PaddleOCR has published weights of, and which of them a file of weights fits, told without Paddle.
+
+A network is told by the names and shapes of what ships of it. What only training uses may be there or not, and the
+number of a recogniser's classes is that of its dictionary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+THRESHOLD = "head.thresh."
+"""A detector's second head, which serves the loss alone."""
+
+GUIDES = {
+    "head.sar_head.": "SARHead",
+    "head.before_gtc.": "NRTRHead",
+    "head.gtc_head.": "NRTRHead",
+}
+"""What the names of guides begin with in PaddleOCR's checkpoints, and the guides' names in recipes."""
+
+CLASSES = re.compile(r"head\.(ctc_head\.)?fc2?\.(weight|bias)")
+"""Names of the layer that gives a recogniser's or classifier's classes, along its last side."""
+
+# Affines of activations that the network does not use are there in a checkpoint and not in an exported network.
+_UNUSED = ".act.lab."
+_DIGITS = 16
+_CELL = re.compile(r"\.\d+\.cell(_[fb]w)?\.(weight|bias)_[ih]h$")  # the second name of an LSTM's parameter
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network of PaddleOCR's.
+
+    Attributes:
+        name: What PaddleOCR calls it, in words.
+        task: ``det``, ``rec`` or ``cls``.
+        model: A recipe's ``model`` section that builds it, as YAML holds it. Settings that no name or shape tells may
+            be others in a file that fits.
+        form: Of its names and shapes; see `form_of`.
+    """
+
+    name: str
+    task: str
+    model: Mapping[str, Any]
+    form: str
+
+
+_MOBILE = {"name": "MobileNetV3", "model_name": "large", "scale": 0.5, "disable_se": True}
+_DB = {"name": "DBHead"}
+_SVTR_V4 = {"name": "MultiHead", "neck": {"name": "SVTR", "dims": 120, "kernel_size": [1, 3]}}
+
+
+def _v4_det(*, folded: bool) -> Mapping[str, Any]:
+    backbone = {"name": "PPLCNetV3", "scale": 0.75, "folded": folded}
+    return {"backbone": backbone, "neck": {"name": "RSEFPN", "out_channels": 96}, "head": _DB}
+
+
+def _v4_rec(*, folded: bool) -> Mapping[str, Any]:
+    return {"backbone": {"name": "PPLCNetV3", "scale": 0.95, "folded": folded}, "head": _SVTR_V4}
+
+
+PUBLISHED = (
+    Published(
+        "PP-OCR's detector, v1 and v2",
+        "det",
+        {"backbone": _MOBILE, "neck": {"name": "DBFPN", "out_channels": 96}, "head": _DB},
+        "6a9e1694ac4e9df0",
+    ),
+    Published(
+        "PP-OCRv2's teacher of detectors, and the server detector of v2.0",
+        "det",
+        {"backbone": {"name": "ResNet_vd", "layers": 18}, "neck": {"name": "DBFPN", "out_channels": 256}, "head": _DB},
+        "ed2c8fcae87c9899",
+    ),
+    Published(
+        "PP-OCRv3's detector",
+        "det",
+        {"backbone": _MOBILE, "neck": {"name": "RSEFPN", "out_channels": 96}, "head": _DB},
+        "10d6e7be22a3fc76",
+    ),
+    Published(
+        "PP-OCRv3's teacher of detectors",
+        "det",
+        {
+            "backbone": {"name": "ResNet_vd", "layers": 50},
+            "neck": {"name": "LKPAN", "out_channels": 256},
+            "head": {"name": "DBHead", "kernel_list": [7, 2, 2]},
+        },
+        "545b9dd09bfd8e45",
+    ),
+    Published(
+        "PP-OCRv4's teacher of detectors, and its server detector",
+        "det",
+        {
+            "backbone": {"name": "PPHGNet_small"},
+            "neck": {"name": "LKPAN", "out_channels": 256, "intracl": True},
+            "head": {"name": "PFHeadLocal", "mode": "large"},
+        },
+        "03ac47ce5e4d622c",
+    ),
+    Published(
+        "PP-OCRv4's detector",
+        "det",
+        _v4_det(folded=False),
+        "a2a4e3ee9c228eb9",
+    ),
+    Published(
+        "PP-OCRv4's detector, re-parameterised",
+        "det",
+        _v4_det(folded=True),
+        "8b3631118ce4f2e3",
+    ),
+    Published(
+        "PP-OCR's mobile recogniser of v2.0",
+        "rec",
+        {
+            "backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": [1, 2, 2, 2]},
+            "neck": {"name": "SequenceEncoder", "hidden_size": 48},
+            "head": {"name": "CTCHead"},
+        },
+        "bad4e01f67a24487",
+    ),
+    Published(
+        "PP-OCRv2's recogniser",
+        "rec",
+        {
+            "backbone": {"name": "MobileNetV1Enhance", "scale": 0.5},
+            "neck": {"name": "SequenceEncoder", "hidden_size": 64},
+            "head": {"name": "CTCHead", "mid_channels": 96},
+        },
+        "ed785ae675c7382f",
+    ),
+    Published(
+        "PP-OCRv3's recogniser",
+        "rec",
+        {
+            "backbone": {
+                "name": "MobileNetV1Enhance",
+                "scale": 0.5,
+                "last_conv_stride": [1, 2],
+                "last_pool_type": "avg",
+                "last_pool_kernel_size": [2, 2],
+            },
+            "head": {"name": "MultiHead", "neck": {"name": "SVTR"}},
+        },
+        "0324e93802b492aa",
+    ),
+    Published(
+        "PP-OCRv4's recogniser",
+        "rec",
+        _v4_rec(folded=False),
+        "7ac0aff7c1787871",
+    ),
+    Published(
+        "PP-OCRv4's recogniser, re-parameterised",
+        "rec",
+        _v4_rec(folded=True),
+        "a4af0b7cef368165",
+    ),
+    Published(
+        "PP-OCR's direction classifier",
+        "cls",
+        {"backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.35}, "head": {"name": "ClsHead"}},
+        "26c1f4b7ec06101a",
+    ),
+)
+
+
+def fitting(state: Mapping[str, np.ndarray]) -> Published | None:
+    """Return the published network whose names and shapes a network's weights have; None if it is none of them."""
+    form = form_of({name: array.shape for name, array in state.items()})
+    return next((network for network in PUBLISHED if network.form == form), None)
+
+
+def form_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Return 16 digits of the sha256 of the names and shapes of what ships of a network, whatever their order.
+
+    Args:
+        shapes: Of a network's tensors, by structured name.
+    """
+    return hashlib.sha256("\n".join(sorted(_lines(shapes))).encode()).hexdigest()[:_DIGITS]
+
+
+def _lines(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+    for name, shape in shapes.items():
+        if not (name.startswith((THRESHOLD, *GUIDES)) or _UNUSED in name or _CELL.search(name)):
+            sides = [*map(str, shape)]
+            if CLASSES.fullmatch(name):
+                sides[-1:] = ["classes"]
+            yield f"{name} {' '.join(sides)}"
