@@ -1,4 +1,4 @@
-"""A convolution from many channels to few, turned round, gives what Paddle's gives, forward and backward."""
+"""A convolution from many channels to few, or on one row, gives what Paddle's gives, forward and backward."""
 
 import numpy as np
 import paddle
@@ -6,7 +6,7 @@ import pytest
 from paddle import nn
 
 from ppedge.files.inference_model import InferenceModel
-from ppedge.models import narrowing
+from ppedge.models import dense
 from ppedge.models.depthwise import accelerate
 
 
@@ -20,25 +20,33 @@ def results(layer, x, gradient):
 
 
 @pytest.fixture
-def turned(monkeypatch):
-    """How often a convolution was turned round."""
-    calls, original = [], narrowing.narrowing_conv2d
-    monkeypatch.setattr(narrowing, "narrowing_conv2d", lambda *given: (calls.append(0), original(*given))[1])
+def forms(monkeypatch):
+    """The names of the forms in which convolutions were run, but for Paddle's own."""
+    calls = []
+
+    def noting(name):
+        original = getattr(dense, name)
+        monkeypatch.setattr(dense, name, lambda *given: (calls.append(name), original(*given))[1])
+
+    noting("narrowing_conv2d")
+    noting("row_conv2d")
     return calls
 
 
 @pytest.mark.parametrize(
-    ("kernel", "bias", "height", "width"), [(3, False, 12, 9), (3, True, 5, 40), (5, True, 3, 3), (9, False, 4, 7)]
-)
-def test_values_and_gradients_are_paddles(turned, kernel, bias, height, width):
+    ("channels", "kernel", "bias", "height", "width"),
+    [(3, 3, False, 12, 9), (3, 3, True, 5, 40), (3, 5, True, 3, 3), (3, 9, False, 4, 7), (8, 3, True, 1, 9),
+     (3, 5, False, 1, 40)],
+)  # fmt: skip
+def test_values_and_gradients_are_paddles(forms, channels, kernel, bias, height, width):
     paddle.seed(kernel)
-    layer = nn.Conv2D(8, 3, kernel, padding=kernel // 2, bias_attr=None if bias else False)
+    layer = nn.Conv2D(8, channels, kernel, padding=kernel // 2, bias_attr=None if bias else False)
     rng = np.random.default_rng(kernel)
-    x, gradient = (rng.standard_normal((2, c, height, width)).astype(np.float32) for c in (8, 3))
+    x, gradient = (rng.standard_normal((2, c, height, width)).astype(np.float32) for c in (8, channels))
     expected = results(layer, x, gradient)
     accelerate(layer)
     found = results(layer, x, gradient)
-    assert len(turned) == 1 and len(found) == 3 + bias
+    assert forms == ["row_conv2d" if height == 1 else "narrowing_conv2d"] and len(found) == 3 + bias
     for mine, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5 * np.abs(theirs).max())
 
@@ -57,22 +65,22 @@ def test_values_and_gradients_are_paddles(turned, kernel, bias, height, width):
         {"kernel_size": 3, "padding": 1, "out_channels": 5},
     ],
 )
-def test_others_are_left_as_they_are(turned, options):
+def test_others_are_left_as_they_are(forms, options):
     layer = nn.Conv2D(8, **{"out_channels": 4, **options})
     x = paddle.randn([1, 8, 9, 9])
     wanted = layer(x).numpy()
     accelerate(layer)
     assert np.array_equal(layer(x).numpy(), wanted)
-    assert not turned
+    assert not forms
 
 
-def test_a_map_that_is_small_beside_the_weights_is_left_to_paddle(turned):
+def test_a_map_that_is_small_beside_the_weights_is_left_to_paddle(forms):
     layer = nn.Conv2D(64, 4, 3, padding=1)
     accelerate(layer)
     layer(paddle.randn([1, 64, 7, 9]))
-    assert not turned
+    assert not forms
     layer(paddle.randn([1, 64, 8, 8]))
-    assert turned
+    assert forms
 
 
 def test_a_mismatch_has_paddles_message():
@@ -82,7 +90,7 @@ def test_a_mismatch_has_paddles_message():
         layer(paddle.randn([1, 6, 9, 9]))
 
 
-def test_an_export_has_paddles_own_convolution(tmp_path, turned):
+def test_an_export_has_paddles_own_convolution(tmp_path):
     net = nn.Sequential(nn.Conv2D(8, 4, 3, padding=1))
     accelerate(net)
     paddle.jit.save(net, str(tmp_path / "net"), input_spec=[paddle.static.InputSpec([1, 8, 16, 16], "float32")])
