@@ -199,6 +199,8 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
         yield f"train.peers: {NET} is the network that ships; name a peer otherwise"
     if train.flat_start and (train.peers or train.guides):
         yield "train.flat_start: has a guide of its own, and goes with neither peers nor guides"
+    if train.flat_start and any(not term.slims for term in train.losses):
+        yield "train.flat_start: is for fresh weights, and goes with no term that rests on trained ones, such as Center"
     for name, peer in train.peers.items():
         reason = misfit(peer.model, task) if isinstance(peer.model, Model) else None
         if reason:
