@@ -81,7 +81,7 @@ def test_training_has_branches_and_whoever_loads_it_sees_none(trained):
 
 
 def test_all_channels_of_what_ships_may_go(trained):
-    """Of the branches' own program few may: they are added to one another, and read more than once."""
+    """Each pointwise convolution makes channels that pruning may take."""
     net = Task(trained[1]).build_shipped()
     shapes = {name: value.shape for name, value in state_of(net).items()}
     groups = trace(net, (1, 3, 64, 64))
