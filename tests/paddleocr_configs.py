@@ -104,6 +104,9 @@ def published():
     v4_rec["Train"]["sampler"] = {
         "name": "MultiScaleSampler", "scales": [[320, 32], [320, 48], [320, 64]], "first_bs": 192, "fix_bs": False
     }  # fmt: skip
+    v4_rec["Eval"]["dataset"]["transforms"][0] = {
+        "MultiLabelEncode": {"max_text_length": 100, "use_space_char": True, "gtc_encode": "NRTRLabelEncode"}
+    }
     v4_rec["Eval"]["dataset"]["transforms"][1] = {"RecResizeImg": {"image_shape": [3, 48, 320], "eval_mode": True}}
     english = deepcopy(v3_rec)
     english["Global"]["character_dict_path"] = "ppocr/utils/en_dict.txt"

@@ -270,3 +270,10 @@ def test_how_texts_are_compared(migrated, given, metric):
     value = deepcopy(PUBLISHED["v4_rec"])
     value["Metric"] |= given
     assert migrated(value).recipe["metric"] == metric
+
+
+def test_what_does_not_fill_a_batch(migrated):
+    for drop, verdict in ((True, "taken"), (False, "changed")):
+        value = deepcopy(PUBLISHED["v3_det_student"])
+        value["Train"]["loader"]["drop_last"] = drop
+        assert said(migrated(value), "Train.loader.drop_last")[0] == verdict

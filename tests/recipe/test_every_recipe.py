@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from ppedge.convert.export import export_float
+from ppedge.models.backbones import pphgnet
 from ppedge.models.weights import read_pdparams
 from ppedge.recipe.io import load_recipe, make_recipe
 from ppedge.recipe.networks import Imported
@@ -87,6 +88,13 @@ def tiny(path, data):
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     return {task: make_data(task, tmp_path_factory.mktemp("published")) for task in ("det", "rec", "cls")}
+
+
+@pytest.fixture(autouse=True)
+def narrow_hgnet(monkeypatch):
+    """PP-HGNet has no key for its width."""
+    monkeypatch.setattr(pphgnet, "STEM", (8, 8, 16))
+    monkeypatch.setattr(pphgnet, "STAGES", ((16, 8, 16, 1), (16, 8, 16, 1), (16, 8, 16, 2), (16, 8, 16, 1)))
 
 
 def course(recipe, folder, die_at=None, **options):

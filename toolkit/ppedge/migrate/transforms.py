@@ -33,9 +33,12 @@ _NO_EFFECT = {
     "ignore_orientation": "pictures are turned as their EXIF data say",
     "keep_keys": "batches hold what losses read",
     "gtc_encode": "labels of guides are made of the same text",
+    "character_dict_path": "Global says it",
+    "use_space_char": "Global says it",
+    "max_text_length": "texts of any length are measured",
     "total_epoch": "it does nothing in PaddleOCR either: no epoch reaches it",
     "scale": "pixels are divided by 255",
-    "max_tries": "a crop is looked for until it keeps whole words",
+    "max_tries": "ten squares are tried, of which the one that cuts the fewest words is taken",
     "keep_ratio": "pictures keep their shape",
 }
 _LINE_SIZES = {

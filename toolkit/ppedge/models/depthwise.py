@@ -17,6 +17,7 @@ import paddle
 from paddle.autograd import PyLayer, PyLayerContext
 from paddle.nn.quant.quant_layers import QuantizedConv2D
 
+from ppedge.models import dense
 from ppedge.models.native import load, pointer
 
 SOURCE = Path(__file__).with_name("depthwise.c")
@@ -88,16 +89,19 @@ def depthwise_conv2d(x: paddle.Tensor, weight: paddle.Tensor, stride: tuple[int,
 
 
 def accelerate(net: paddle.nn.Layer) -> None:
-    """Let a network's depthwise convolutions, quantized ones too, use the fast kernels, in place.
+    """Let a network's convolutions compute faster on a CPU, in place.
 
-    Nothing happens where there is no compiler, or on a GPU; calling it twice does no harm. Export sees Paddle's own
-    convolutions.
+    Depthwise ones, quantized ones too, use the fast kernels where there is a compiler; dense ones in the
+    forms of `ppedge.models.dense`. Nothing happens on a GPU; calling it twice does no harm. Export sees
+    Paddle's own convolutions.
     """
-    if not paddle.get_device().startswith("cpu") or library() is None:
+    if not paddle.get_device().startswith("cpu"):
         return
     for layer in net.sublayers(include_self=True):
-        if isinstance(layer, paddle.nn.Conv2D | QuantizedConv2D) and _fits(layer):
+        if library() is not None and isinstance(layer, paddle.nn.Conv2D | QuantizedConv2D) and _fits(layer):
             layer.forward = functools.partial(_forward, layer, type(layer).forward)
+        elif type(layer) is paddle.nn.Conv2D and dense.fits(layer):
+            layer.forward = functools.partial(dense.forward, layer)
 
 
 def _fits(layer: Any) -> bool:
