@@ -226,8 +226,8 @@ def test_each_term_is_paddleocrs(step):
     losses = step.reference.under("loss")
     for ours, official in step.case.terms.items():
         wanted = sum(float(np.mean(value)) for key, value in losses.items() if key.startswith(official))
-        assert float(step.parts[ours]) == pytest.approx(wanted, rel=2e-4), ours
-    assert float(step.parts["loss"]) == pytest.approx(float(losses["loss"].mean()), rel=1e-4)
+        assert float(step.parts[ours]) == pytest.approx(wanted, rel=2e-5), ours
+    assert float(step.parts["loss"]) == pytest.approx(float(losses["loss"].mean()), rel=1e-5)
 
 
 def test_gradients_are_paddleocrs(step):
