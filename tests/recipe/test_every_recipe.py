@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ppedge.convert.export import export_float
-from ppedge.models.backbones import pphgnet
+from ppedge.models.backbones import pphgnet, resnet_vd
 from ppedge.models.weights import read_pdparams
 from ppedge.recipe.io import load_recipe, make_recipe
 from ppedge.recipe.networks import Imported
@@ -76,10 +76,12 @@ def tiny(path, data):
     own = {key: one for key, one in value["data"].items() if key == "max_text_length"}
     value["data"] = {"root": str(data[task]), "train": ["train.txt"], "eval": ["val.txt"], **own}
     value["train"] |= TRAIN
+    if "max_width" in value["train"]:
+        value["train"]["max_width"] = 128
     if "det_augment" in value["train"]:
         value["train"]["det_augment"] |= {"crop": 64}
     for peer in value["train"].get("peers", {}).values():
-        peer |= {"weights": None}
+        peer |= {"weights": None, "backbone_weights": None}
     for section, keys in SIZES[task].items():
         value[section] = value.get(section, {}) | keys
     return make_recipe(value, path)
@@ -91,8 +93,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def narrow_hgnet(monkeypatch):
-    """PP-HGNet has no key for its width."""
+def narrow_teachers(monkeypatch):
+    """PP-HGNet and ResNet have no key for their widths."""
+    monkeypatch.setattr(resnet_vd, "WIDTHS", (8, 16, 32, 64))
     monkeypatch.setattr(pphgnet, "STEM", (8, 8, 16))
     monkeypatch.setattr(pphgnet, "STAGES", ((16, 8, 16, 1), (16, 8, 16, 1), (16, 8, 16, 2), (16, 8, 16, 1)))
 

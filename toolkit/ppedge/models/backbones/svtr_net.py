@@ -144,7 +144,7 @@ class SVTRNet(nn.Layer):
         depth: Blocks of the three stages.
         num_heads: Heads of attention, or groups of convolution, in the three stages.
         mixer: Of each block of all stages, in their order.
-        local_mixer: Height and width of the windows of ``Conv``, odd.
+        local_mixer: Height and width of the windows of ``Conv`` in the three stages, odd.
         out_channels: Of the row.
         out_char_num: Columns of the row.
     """
@@ -156,7 +156,7 @@ class SVTRNet(nn.Layer):
         depth: Sequence[int] = (3, 6, 3),
         num_heads: Sequence[int] = (2, 4, 8),
         mixer: Sequence[Mixer] = ("Conv",) * 6 + ("Global",) * 6,
-        local_mixer: tuple[int, int] = (5, 5),
+        local_mixer: Sequence[tuple[int, int]] = ((5, 5), (5, 5), (5, 5)),
         out_channels: int = 192,
         out_char_num: int = 40,
     ) -> None:
@@ -169,13 +169,14 @@ class SVTRNet(nn.Layer):
         self.pos_embed = self.create_parameter([1, height * width, embed_dim[0]], attr=places)
         dropped = iter(np.linspace(0, DROPPED_PATHS, sum(depth)).tolist())
         mixers = iter(mixer)
-        for stage, (channels, blocks, heads) in enumerate(zip(embed_dim, depth, num_heads, strict=True), start=1):
+        stages = zip(embed_dim, depth, num_heads, local_mixer, strict=True)
+        for stage, (channels, blocks, heads, kernel) in enumerate(stages, start=1):
             size = (height >> (stage - 1), width)
             if stage > 1:
                 before = (height >> (stage - 2), width)
                 setattr(self, f"sub_sample{stage - 1}", SubSample(embed_dim[stage - 2], channels, before))
             made = [
-                PostNormBlock(channels, _mixing(next(mixers), channels, heads, size, local_mixer), next(dropped))
+                PostNormBlock(channels, _mixing(next(mixers), channels, heads, size, kernel), next(dropped))
                 for _ in range(blocks)
             ]
             setattr(self, f"blocks{stage}", nn.Sequential(*made))
