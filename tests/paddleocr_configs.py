@@ -104,10 +104,13 @@ def published():
     v4_rec["Train"]["sampler"] = {
         "name": "MultiScaleSampler", "scales": [[320, 32], [320, 48], [320, 64]], "first_bs": 192, "fix_bs": False
     }  # fmt: skip
+    v4_rec["Eval"]["dataset"]["transforms"][0] = {
+        "MultiLabelEncode": {"max_text_length": 100, "use_space_char": True, "gtc_encode": "NRTRLabelEncode"}
+    }
     v4_rec["Eval"]["dataset"]["transforms"][1] = {"RecResizeImg": {"image_shape": [3, 48, 320], "eval_mode": True}}
     english = deepcopy(v3_rec)
     english["Global"]["character_dict_path"] = "ppocr/utils/en_dict.txt"
-    v2_det = det(V3_LARGE, FPN, HEAD, epochs=1200, crop=960, l2=0, copy_paste=True)
+    v2_det = det(V3_LARGE, FPN, HEAD, epochs=1200, crop=960, l2=0)
     v3_det = det(V3_LARGE, RSE, HEAD, crop=960)
     v3_teacher = det(VD50, PAN, BIG_HEAD, epochs=1200, crop=960, l2=0, copy_paste=True)
     v4_det = det(LCNET_DET, RSE, {**HEAD, "fix_nan": True}, copy_paste=True)
@@ -129,11 +132,13 @@ def published():
                             epochs=1200, crop=960, l2=0),
         "v2_det_student": v2_det,
         "v2_det_distill": distillation(
-            v2_det,
+            {**v2_det, "Train": v3_teacher["Train"]},
             [("Student", network(v2_det), {}), ("Teacher", VD18, frozen)],
             [dilated(["Student", "Teacher"]), db_of("Student")],
         ),
-        "v2_det_cml": distillation(v2_det, filled(cml, v2_det, ("Teacher", VD18, frozen)), CML),
+        "v2_det_cml": distillation(
+            {**v2_det, "Train": v3_teacher["Train"]}, filled(cml, v2_det, ("Teacher", VD18, frozen)), CML
+        ),
         "v3_det_student": v3_det,
         "v3_det_dml": distillation(v3_teacher, filled(cml, v3_teacher), CML[1:]),
         "v3_det_cml": distillation(
@@ -141,7 +146,7 @@ def published():
         ),
         "v4_det_student": v4_det,
         "v4_det_teacher": det({"name": "PPHGNet_small", "det": True}, {**PAN, "intracl": True},
-                              {"name": "PFHeadLocal", "k": 50, "mode": "large"}, l2="1e-6"),
+                              {"name": "PFHeadLocal", "k": 50, "mode": "large"}, l2="1e-6", copy_paste=True),
         "v4_det_cml": distillation(v4_cml, filled(cml, v4_cml, ("Teacher", network(v3_teacher), frozen)), CML),
         "v2_rec": v2_rec,
         "v2_rec_distill": distillation(v2_rec, filled(both, v2_rec), [ctc_of(), dml(), FEATURES]),
@@ -170,6 +175,11 @@ def classifier():
     for part in ("Train", "Eval"):
         config[part]["dataset"]["transforms"] = [{"ClsLabelEncode": None}, size]
     return config
+
+
+def said(made, key):
+    """Return verdict and sentence of the first finding of a key."""
+    return next((one.verdict, one.sentence) for one in made.findings if one.key == key)
 
 
 def multi_head(neck, guide):

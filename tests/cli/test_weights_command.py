@@ -71,8 +71,34 @@ def test_verbose_lists_every_array(ppedge_here, cml):
 def test_arrays_of_no_network_are_counted(ppedge_here, tmp_path):
     write_pdparams(tmp_path / "w", {**CML, "centres": np.zeros(3)})
     code, out, _ = ppedge_here("weights", "show", tmp_path / "w")
-    assert code == 0 and "1 arrays belong to none of these networks" in out
+    assert code == 0 and "arrays of none of these networks: 1" in out
     assert "5 arrays, 27 values, float32 and float64" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "told"),
+    [
+        ("backbone.blocks2.0.dw_conv.conv_kxk.0.conv.weight", "form", "training", "form: training"),
+        ("backbone.blocks2.0.dw_conv.reparam_conv.weight", "form", "re-parameterised", "form: re-parameterised"),
+        ("backbone.conv.weight", "form", None, None),
+        ("head.sar_head.decoder.embedding.weight", "guides", ["SARHead"], "guides: SARHead"),
+        ("head.gtc_head.embedding.weight", "guides", ["NRTRHead"], "guides: NRTRHead"),
+        ("head.ctc_head.fc.bias", "classes", 6, "classes: 6"),
+        ("head.fc2.bias", "classes", 6, "classes: 6"),
+        ("head.fc1.bias", "classes", None, None),
+    ],
+)
+def test_what_names_tell_of_a_network(ppedge_here, tmp_path, name, key, value, told):
+    write_pdparams(tmp_path / "w", {name: np.zeros(6, np.float32)})
+    assert shown(ppedge_here, tmp_path / "w")[key] == value
+    said = ppedge_here("weights", "show", tmp_path / "w")[1]
+    assert f"  {told}\n" in said if told else f"{key}: " not in said
+
+
+def test_an_lstms_values_count_once(ppedge_here, tmp_path):
+    write_pdparams(tmp_path / "w", arrays("neck.lstm.bias_ih_l0_reverse", "neck.lstm.0.cell_bw.bias_ih", "neck.x"))
+    network = shown(ppedge_here, tmp_path / "w")
+    assert (network["arrays"], network["values"]) == (3, 12)
 
 
 def test_a_file_without_arrays_is_shown(ppedge_here, tmp_path):

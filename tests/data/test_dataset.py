@@ -70,9 +70,11 @@ def test_det_evaluation_item_is_what_evaluation_sees(det_samples, picture):
 
 
 def test_samples_depend_on_seed_epoch_and_index_alone(det_samples, rec_samples):
-    every = RecAugment(perspective=1, blur=1, noise=1, color=1)
+    names = ("concat", "tia", "perspective", "crop", "blur", "noise", "color", "reverse")
+    every = RecAugment(**dict.fromkeys(names, 1.0))
     for make in (
         lambda seed: DetDataset(det_samples[:1] * 2, DET, DetAugment(crop=64), seed),
+        lambda seed: DetDataset(det_samples[:1] * 2, DET, DetAugment(crop=64, copy_paste=1), seed),
         lambda seed: RecDataset(rec_samples[:1] * 2, REC, every, CHARSET, 10, seed),
     ):
         data, elsewhere = make(1), pickle.loads(pickle.dumps(make(1)))
@@ -231,3 +233,27 @@ def test_a_line_is_as_high_as_its_batch(rec_samples):
     small = cv2.resize(higher["image"].transpose(1, 2, 0), (86, 32)).transpose(2, 0, 1)
     assert np.abs(small - usual["image"]).mean() < 0.05, "the same random changes"
     assert np.array_equal(usual["label"], higher["label"])
+
+
+def test_words_of_another_picture_are_learnt_like_its_own(det_samples):
+    """The word of the first picture, in the second, which has none."""
+    whole = DetAugment(flip=0, rotate=0, scale=(1.0, 1.0), crop=192, color=0)
+    plain = DetDataset(det_samples, replace(DET, limit_side=192), whole)[(0, 1)]
+    pasting = whole.model_copy(update={"copy_paste": 1.0})
+    item = DetDataset(det_samples, replace(DET, limit_side=192), pasting)[(0, 1)]
+    assert not plain["shrink_map"].any() and item["shrink_map"].sum() > 100
+    assert (item["image"] != plain["image"]).any()
+
+
+def test_joined_lines_have_the_label_and_the_width_of_both(rec_samples):
+    joining = RecAugment(perspective=0, blur=0, noise=0, color=0, concat=1, concat_lines=1, concat_ratio=20)
+    items = [RecDataset(rec_samples[:2], REC, joining, CHARSET, 10)[(0, index)] for index in range(2)]
+    assert [item["label"].tolist() for item in items] == [
+        CHARSET.encode("abcab 1"), CHARSET.encode("cab 1ab"),
+    ]  # fmt: skip
+    alone = RecDataset(rec_samples[:2], REC, None, CHARSET, 10)
+    assert [item["width"] > alone[(0, index)]["width"] for index, item in enumerate(items)] == [True, True]
+    assert [int(item["length"]) for item in items] == [7, 7]
+    assert (
+        RecDataset(rec_samples[:2], REC, joining, CHARSET, 6)[(0, 0)]["length"] == 2
+    ), "too long: the line stays alone"

@@ -3,16 +3,11 @@ from copy import deepcopy
 import pytest
 import yaml
 
-from paddleocr_configs import optimizer, published
+from paddleocr_configs import optimizer, published, said
 from ppedge.errors import PpedgeError
 from ppedge.migrate.recipe import migrate
 
 PUBLISHED = published()
-
-
-def said(made, key):
-    """Return verdict and sentence of the first finding of a key."""
-    return next((one.verdict, one.sentence) for one in made.findings if one.key == key)
 
 
 def test_findings_name_the_lines(config):
@@ -41,7 +36,8 @@ def test_what_the_recipe_says_of_the_rest(migrated):
         "flip": 0.5, "rotate": 10, "scale": [0.5, 3], "color": 0.0, "copy_paste": 1.0, "crop": 960
     }  # fmt: skip
     assert (train["epochs"], train["batch_size"], train["workers"]) == (500, 8, 4)
-    assert (train["learning_rate"], train["warmup_epochs"], train["l2"]) == (0.001, 2, 5e-5)
+    assert (train["learning_rate"], train["warmup_epochs"], train["l2"]) == (0.001, 2, 5e-5 / 8)
+    assert said(made, "Optimizer.regularizer.factor")[0] == "changed"
     assert train["peers"]["twin"] == {"model": "same"}
     teacher = train["peers"]["teacher"]
     assert teacher["frozen"] and teacher["batch_statistics"] and teacher["model"]["neck"]["name"] == "LKPAN"
@@ -132,23 +128,6 @@ def test_schedules(migrated, rate, wanted):
     train = migrated(value).recipe["train"]
     assert {key: train[key] for key in wanted} == wanted
     assert ("decay" in train) == ("decay" in wanted)
-
-
-def test_keys_that_paddleocr_ignores_are_named(migrated):
-    value = deepcopy(PUBLISHED["v3_det_cml"])
-    value["Loss"]["loss_config_list"][2]["DistillationDBLoss"]["alpha"] = 3
-    made = migrated(value)
-    assert made.recipe["train"]["losses"][2] == {"name": "DB"}
-    verdict, sentence = said(made, "Loss.loss_config_list.2.DistillationDBLoss.alpha")
-    assert verdict == "changed" and "ignores" in sentence
-
-
-def test_a_loss_that_is_unknown_is_left_out_and_the_others_stay(migrated):
-    value = deepcopy(PUBLISHED["v2_rec_enhanced"])
-    value["Loss"]["loss_config_list"].append({"ACELoss": {"weight": 0.1}})
-    made = migrated(value)
-    assert made.recipe["train"]["losses"] == [{"name": "CTC"}, {"name": "Center", "start": "read", "weight": 0.05}]
-    assert said(made, "Loss.loss_config_list.2.ACELoss")[0] == "left out"
 
 
 def test_shares_of_label_files(migrated):
@@ -271,3 +250,30 @@ def test_a_backbone_is_for_the_network_that_ships(migrated):
     made = migrated(PUBLISHED["v3_det_dml"], "Global.pretrained_model=pre/ResNet50_vd_ssld_pretrained")
     assert made.recipe["train"]["peers"] == {"twin": {"model": "same"}}
     assert any("alone" in one.sentence for one in made.findings if one.key == "Global.pretrained_model")
+
+
+def test_what_paddleocr_takes_where_a_configuration_says_nothing(migrated):
+    detector, classifier = deepcopy(PUBLISHED["v2_det_student"]), deepcopy(PUBLISHED["v1_cls"])
+    del detector["Architecture"]["Backbone"]["disable_se"]
+    del classifier["Architecture"]["Backbone"]["model_name"]
+    assert migrated(detector).recipe["model"]["backbone"]["disable_se"] is False
+    assert migrated(classifier).recipe["model"]["backbone"]["model_name"] == "small"
+    recogniser = migrated(PUBLISHED["v4_rec"]).recipe
+    assert recogniser["metric"] == "ignore_space"
+    assert recogniser["rec_preprocess"] == {"height": 48, "min_width": 320}
+
+
+@pytest.mark.parametrize(
+    ("given", "metric"), [({"is_filter": True}, "upper_alnum"), ({"ignore_space": False}, "strict")]
+)
+def test_how_texts_are_compared(migrated, given, metric):
+    value = deepcopy(PUBLISHED["v4_rec"])
+    value["Metric"] |= given
+    assert migrated(value).recipe["metric"] == metric
+
+
+def test_what_does_not_fill_a_batch(migrated):
+    for drop, verdict in ((True, "taken"), (False, "changed")):
+        value = deepcopy(PUBLISHED["v3_det_student"])
+        value["Train"]["loader"]["drop_last"] = drop
+        assert said(migrated(value), "Train.loader.drop_last")[0] == verdict

@@ -36,6 +36,9 @@ NETWORKS = {
 }
 TERMS = {"loss": "loss", "loss_shrink_maps": "loss_shrink", "loss_threshold_maps": "loss_threshold",
          "loss_binary_maps": "loss_binary", "loss_cbn": "loss_cbn"}  # fmt: skip
+# On another processor than the fixtures' these two differ by 2e-4, the others by 3e-5: ResNet50 has 12 samples a
+# channel at 1/32, and v4's student adds up the branches of each layer.
+SLACK = {"v3_det_teacher": 10.0, "v4_det_student": 10.0}
 
 
 def model(name: str) -> networks.Model:
@@ -50,6 +53,7 @@ class Met:
     wanted: Reference
     evaluated: np.ndarray
     maps: np.ndarray
+    slack: float
     losses: dict[str, float]
 
 
@@ -58,7 +62,9 @@ def met(request, shared_data) -> Met:
     """One evaluation and one training step of a network."""
     wanted = Reference(shared_data, request.param)
     net = zoo.build(model(request.param), "det")
-    require_same_state(net, official_state(shared_data, request.param))
+    rows = official_state(shared_data, request.param)
+    require_same_state(net, rows)
+    assert list(net.state_dict()) == [row["name"] for row in rows]
     fill(net)
     picture = paddle.to_tensor(wanted.picture)
     state = net.state_dict()
@@ -75,19 +81,19 @@ def met(request, shared_data) -> Met:
     batch = dict(zip(keys, map(paddle.to_tensor, wanted.batch), strict=True))
     losses = DBLoss(main="dice")(given, batch)
     losses["loss"].backward()
-    return Met(net, wanted, evaluated, given["maps"].numpy(), {name: float(value) for name, value in losses.items()})
+    values = {name: float(value) for name, value in losses.items()}
+    return Met(net, wanted, evaluated, given["maps"].numpy(), SLACK.get(request.param, 1.0), values)
 
 
 def test_a_detector_evaluates_as_paddleocrs(met):
-    """ResNet50's maps differ by 2e-4 on another processor than the fixtures', all others' by 1e-5."""
-    assert np.abs(met.evaluated - met.wanted["eval/maps"]).max() < 5e-4
+    assert np.abs(met.evaluated - met.wanted["eval/maps"]).max() < 5e-5 * met.slack
 
 
 def test_a_detector_trains_as_paddleocrs(met):
     """Maps in training, every term of the loss, gradients, and running statistics after one step."""
     maps = met.maps[:, :, ::2, ::2] - met.wanted["train/maps"]
-    assert np.abs(maps[:, :2]).max() < 2e-4
-    assert np.abs(maps[:, 2]).max() < 2e-3, "k = 50 amplifies"
+    assert np.abs(maps[:, :2]).max() < 5e-5 * met.slack
+    assert np.abs(maps[:, 2]).max() < 4e-4 * met.slack, "k = 50 amplifies"
     for official, name in TERMS.items():
         assert met.losses.get(name, 0.0) == pytest.approx(met.wanted[f"loss/{official}"].item(), rel=2e-5)
     parameters = dict(met.net.named_parameters())

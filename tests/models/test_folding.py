@@ -82,8 +82,8 @@ def test_one_number_stays_where_it_cannot_be_folded():
     """Before a padded convolution, and between an activation and squeeze-and-excitation."""
     net = fold(lively(PPLCNetV3Det(0.1, 1)))
     places = [name for name, layer in net.named_sublayers() if isinstance(layer, FixedAffine)]
-    assert [name for name in places if "dw_affine" in name] == ["blocks6.1.dw_affine"]
-    assert len([name for name in places if "pw_affine" in name]) == 14
+    assert [name for name in places if "dw_conv" in name] == ["blocks6.1.dw_conv.affine"]
+    assert len([name for name in places if "pw_conv" in name]) == 14
     numbers = {name for name in net.state_dict() if "affine" in name}
     assert numbers == {f"{name}.{part}" for name in places for part in ("scale", "bias")}
     assert not numbers & {name for name, _ in net.named_parameters()}, "they are constants, and kept with the weights"

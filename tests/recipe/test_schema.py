@@ -142,6 +142,10 @@ def test_mistakes_in_lists_and_dictionaries_are_told_where_they_are(tmp_path, ch
             "train.flat_start: has a guide of its own",
         ),
         (
+            {"train.losses": [{"name": "CTC"}, {"name": "Center"}], "train.flat_start": 0.1},
+            "train.flat_start: is for fresh weights, and goes with no term that rests on trained ones, such as Center",
+        ),
+        (
             {"train.guides": [{"name": "SARHead"}], "train.losses": [{"name": "CTC", "of": ["net", "net.SARHead"]}]},
             "train.losses[0]: CTC is of net.SARHead, which learns from SAR",
         ),

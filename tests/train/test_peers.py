@@ -8,6 +8,7 @@ import pytest
 
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
+from ppedge.progress import Reporter
 from ppedge.slim.channels.groups import trace
 from ppedge.storage import sha256
 from ppedge.train.course import BEST, LAST, METRICS, Course
@@ -72,6 +73,44 @@ def test_a_checkpoint_restores_all_networks_and_all_moments(det_data, tmp_path):
     assert sha256(tmp_path / "cut" / BEST) == sha256(tmp_path / "whole" / BEST)
     kept = [read_pdparams(tmp_path / folder / LAST) for folder in ("whole", "cut")]
     assert all(np.array_equal(kept[0][n], kept[1][n]) for n in kept[0] if n != "position/metrics_bytes")
+
+
+@pytest.mark.parametrize(
+    ("guide", "loss"),
+    [({"name": "SARHead", "enc_dim": 8}, "SAR"), ({"name": "NRTRHead", "nrtr_dim": 32}, "NRTR")],
+    ids=["SAR", "NRTR"],
+)
+def test_a_guided_training_goes_on_to_the_same_bytes(rec_data, tmp_path, guide, loss):
+    """Dropout of network and guide is a function of the step."""
+    backbone = {"name": "MobileNetV1Enhance", "scale": 0.125, "last_conv_stride": [1, 2], "last_pool_type": "avg"}
+    neck = {"name": "SVTR", "dims": 8, "depth": 1, "hidden_dims": 16}
+    recipe = tiny_recipe(
+        "rec", rec_data, rec_preprocess={"height": 48},
+        model={"backbone": backbone, "neck": None, "head": {"name": "MultiHead", "neck": neck}},
+        train={"guides": [guide], "losses": [{"name": "CTC"}, {"name": loss, "of": [f"net.{guide['name']}"]}],
+               "epochs": 1, "max_steps": 3, "checkpoint_every": 1},
+    )  # fmt: skip
+    fit(course(recipe, tmp_path / "whole"))
+    with pytest.raises(BoomError):
+        fit(course(recipe, tmp_path / "cut", die_at=2))
+    fit(course(recipe, tmp_path / "cut", resume=True))
+    kept = [read_pdparams(tmp_path / folder / LAST) for folder in ("whole", "cut")]
+    assert all(np.array_equal(kept[0][n], kept[1][n]) for n in kept[0] if n != "position/metrics_bytes")
+
+
+def test_texts_too_long_for_a_guide_are_left_out_and_counted(rec_data, tmp_path, monkeypatch):
+    said, reporter = [], Reporter(quiet=True)
+    monkeypatch.setattr(reporter, "say", said.append)
+    losses = [{"name": "CTC"}, {"name": "SAR", "of": ["net.SARHead"]}]
+    guide = {"name": "SARHead", "enc_dim": 8, "max_text_length": 12}
+    recipe = tiny_recipe("rec", rec_data, train={"guides": [guide], "losses": losses, "epochs": 1, "max_steps": 1})
+    guided = course(recipe, tmp_path, reporter=reporter)
+    assert guided.trainee.longest_text == 10
+    long = [sample for sample in guided.train if len(sample.text) > 10]
+    assert 0 < len(long) < len(guided.train)
+    fit(guided)
+    told = f"{len(long)} of {len(guided.train)} lines are left out: they are too long (the guides take 10 characters)"
+    assert any(told in line for line in said)
 
 
 def test_a_frozen_teacher_stays_as_it_is_and_teaches(det_data, tmp_path):
@@ -248,3 +287,29 @@ def test_a_frozen_peer_has_a_guide_where_a_loss_names_it(rec_data, tmp_path):
     assert {name for name in steps[0] if name.startswith("loss_")} == {
         "loss_CTC_net", "loss_KL_net.LinearGuide_teacher.LinearGuide", "loss_CTCLogits_net_teacher",
     }  # fmt: skip
+
+
+def test_a_recogniser_is_distilled_as_ppocrv4_is(rec_data, tmp_path):
+    """From a frozen teacher's guide and its columns; the teacher and its guide stay, and neither guide ships."""
+    recipe = tiny_recipe("rec", rec_data, train={
+        "peers": {"teacher": {"frozen": True, "batch_statistics": True}},
+        "guides": [{"name": "NRTRHead", "nrtr_dim": 32}],
+        "losses": [
+            {"name": "CTC"},
+            {"name": "NRTR", "of": ["net.NRTRHead"], "smoothing": 0.0, "padding": True},
+            {"name": "DKD", "from": "teacher.NRTRHead", "weight": 0.1, "padding": True},
+            {"name": "CTCLogits", "from": "teacher"},
+        ],
+    })  # fmt: skip
+    whole = course(recipe, tmp_path)
+    before = {name: value for name, value in state_of(whole.trainee).items() if name.startswith("heads.")}
+    fit(whole)
+    after = state_of(whole.trainee)
+    moved = {name.split(".")[1] for name, value in before.items() if not np.array_equal(value, after[name])}
+    assert moved == {"0"}, "the student's guide alone"
+    steps = [line for line in map(json.loads, (tmp_path / METRICS).read_text().splitlines()) if "loss" in line]
+    assert {name for name in steps[0] if name.startswith("loss_")} == {
+        "loss_CTC_net", "loss_NRTR_net.NRTRHead", "loss_DKD_net.NRTRHead_teacher.NRTRHead",
+        "loss_CTCLogits_net_teacher",
+    }  # fmt: skip
+    assert read_pdparams(tmp_path / BEST).keys() == state_of(Task(recipe).build()).keys()

@@ -339,17 +339,45 @@ def test_the_official_recogniser_is_known(shared_data, tmp_path):
         started(tiny_recipe("rec", tmp_path, model=with_strides([2, 2, 2, 2], OFFICIAL), train=weights))
 
 
-@pytest.mark.parametrize("file", ["ch_ppocr_mobile_v2.0_det_train", "ch_PP-OCRv2_det_student"])
-def test_official_detectors_are_known(shared_data, tmp_path, file):
+def test_the_reparameterised_recogniser_starts_and_its_height_is_known(shared_data, tmp_path):
     model = {
-        "backbone": {"name": "MobileNetV3"}, "neck": {"name": "DBFPN"}, "head": {"name": "DBHead"},
+        "backbone": {"name": "PPLCNetV3", "scale": 0.95, "folded": True}, "neck": None,
+        "head": {"name": "MultiHead", "neck": {"name": "SVTR", "dims": 120, "kernel_size": [1, 3]}},
     }  # fmt: skip
+    data = {"charset": "ppocr_keys_v1", "use_space_char": True}
+    weights = {"weights": str(shared_data / "weights/ch_PP-OCRv4_rec_rep.pdparams")}
+    sections = {"model": model, "data": data, "train": weights}
+    assert started(tiny_recipe("rec", tmp_path, rec_preprocess={"height": 48}, **sections))[2] == []
+    with pytest.raises(PpedgeError, match="ch_PP-OCRv4_rec was trained with rec_preprocess.height 48"):
+        started(tiny_recipe("rec", tmp_path, rec_preprocess={"height": 32}, **sections))
+
+
+@pytest.mark.parametrize(
+    ("file", "backbone", "neck"),
+    [
+        ("ch_ppocr_mobile_v2.0_det_train", {"name": "MobileNetV3"}, "DBFPN"),
+        ("ch_PP-OCRv2_det_student", {"name": "MobileNetV3"}, "DBFPN"),
+        ("ch_PP-OCRv3_det_student", {"name": "MobileNetV3"}, "RSEFPN"),
+        ("ch_PP-OCRv4_det_rep", {"name": "PPLCNetV3", "folded": True}, "RSEFPN"),
+    ],
+)
+def test_official_detectors_are_known(shared_data, tmp_path, file, backbone, neck):
+    model = {"backbone": backbone, "neck": {"name": neck}, "head": {"name": "DBHead"}}
     weights = {"weights": str(shared_data / f"weights/{file}.pdparams")}
     said = started(tiny_recipe("det", tmp_path, model=model, train=weights))[2]
     assert said == [] or "no threshold head" in said[0]
     normal = {"mean": [0.5, 0.5, 0.5]}
     with pytest.raises(PpedgeError, match="det_preprocess.mean .0.485,0.456,0.406., and the recipe has .0.5,0.5,0.5"):
         started(tiny_recipe("det", tmp_path, model=model, train=weights, det_preprocess=normal))
+
+
+def test_a_shortcut_that_no_shape_tells_is_that_of_the_weights(shared_data, tmp_path):
+    model = {
+        "backbone": {"name": "MobileNetV3"}, "neck": {"name": "RSEFPN", "shortcut": False}, "head": {"name": "DBHead"},
+    }  # fmt: skip
+    weights = {"weights": str(shared_data / "weights/ch_PP-OCRv3_det_student.pdparams")}
+    with pytest.raises(PpedgeError, match=r"ch_PP-OCRv3_det was trained with model\.neck\.shortcut true"):
+        started(tiny_recipe("det", tmp_path, model=model, train=weights))
 
 
 @pytest.fixture(scope="module")

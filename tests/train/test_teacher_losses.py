@@ -143,6 +143,15 @@ def test_ctc_is_paddleocrs(rec):
     require_gradients(rec, "ctc", tensors)
 
 
+@pytest.mark.parametrize(("case", "loss"), [("kl_rec", KLLoss()), ("ctc_logits", CTCLogitsLoss()), ("dkd", DKDLoss())])
+def test_the_one_that_teaches_learns_nothing(rec, case, loss):
+    """It may be trained itself, by other terms."""
+    batch = {"label": paddle.to_tensor(rec["rec/ctc"]), "length": paddle.to_tensor(rec["rec/length"])}
+    tensors, (student, teacher) = given(rec, case, "logits", "logits")
+    loss(student, teacher, batch)["loss"].backward()
+    assert tensors[0].grad is not None and tensors[1].grad is None
+
+
 def test_a_dilation_grows_down_and_right():
     probability = np.zeros((1, 4, 5), np.float32)
     probability[0, 1, 2], probability[0, 3, 4], probability[0, 0, 0] = 0.31, 0.9, 0.3

@@ -3,14 +3,17 @@ import paddle
 import pytest
 
 from ppedge.errors import PpedgeError
+from ppedge.models.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
 from ppedge.models.heads.db import MapHead
 from ppedge.models.layers import ConvBNLayer
+from ppedge.models.network import Network
 from ppedge.models.rows import FoldedPool, SkippedRows
 from ppedge.models.slimmed import FoldedMapHead, ShuffleHead
 from ppedge.models.weights import load_weights, state_of
 from ppedge.slim.arm.exact import exact_rewrites
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.rewrites import EXACT, Rewrite, apply_exactly, apply_rewrite, layer_at
+from reference import fill
 
 HEAD = "head.binarize"
 FOLD, SHUFFLE = Rewrite("fold_bias", HEAD), Rewrite("shuffle_head", HEAD)
@@ -126,6 +129,21 @@ def test_rows_that_are_skipped_and_pools_that_are_folded_change_nothing(examples
     assert {type(layer_at(net, rewrite.layer)) for rewrite in found} <= {SkippedRows, FoldedPool}
 
 
+def test_rows_of_ppocrv3s_recogniser_are_skipped_too():
+    net = Network(MobileNetV1Enhance(0.125, (1, 2), "avg"), None, paddle.nn.Identity())
+    fill(net)
+    net.eval()
+    x = paddle.rand([1, 3, 48, 64])
+    before = net(x).numpy()
+    assert np.abs(before).max() > 0.1
+    found = exact_rewrites(net, ["skip_rows", "fold_pool"], x)
+    assert [rewrite.layer for rewrite in found] == [f"backbone.block_list.{k}._depthwise_conv" for k in (3, 5, 11)]
+    for rewrite in found:
+        apply_rewrite(net, rewrite)
+        assert type(layer_at(net, rewrite.layer)) is SkippedRows
+    np.testing.assert_allclose(net(x).numpy(), before, atol=1e-5)
+
+
 def test_rows_are_skipped_whatever_the_activation():
     x = paddle.randn([2, 8, 6, 11])
     for activation in ("relu", "hardswish", None):
@@ -135,7 +153,7 @@ def test_rows_are_skipped_whatever_the_activation():
         apply_rewrite(net, Rewrite("skip_rows", "0"))
         assert type(net[0]) is SkippedRows and not net[0].training
         np.testing.assert_allclose(net(x).numpy(), before, atol=1e-6)
-        with pytest.raises(PpedgeError, match=r"The plan rewrites 0, which is no ConvBNLayer"):
+        with pytest.raises(PpedgeError, match=r"The plan rewrites 0, which is no ConvBNLayer or"):
             apply_rewrite(net, Rewrite("skip_rows", "0"))
 
 

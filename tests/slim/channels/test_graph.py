@@ -153,6 +153,7 @@ class Odd(nn.Layer):
         self.shared = nn.Conv2D(8, 8, 1)
         self.vector = self.create_parameter([8])
         self.map = self.create_parameter([8, 1, 1])
+        self.scale = self.create_parameter([1])
 
     def forward(self, x):
         """Run the network of the kind asked for."""
@@ -167,6 +168,8 @@ class Odd(nn.Layer):
             return self.last(y * F.sigmoid(y.mean(axis=1, keepdim=True)))
         if self.kind == "number":
             return self.last(F.relu(y * 3.0 + y.mean()))
+        if self.kind == "scaled":  # the number stands before the map
+            return self.last(self.scale * y)
         return self.last(self.shared(y) + F.relu(self.shared(F.relu(self.other(x)))))
 
 
@@ -178,6 +181,7 @@ class Odd(nn.Layer):
         ("map", []),
         ("broadcast", []),
         ("number", []),
+        ("scaled", [(("first.weight",), 8)]),
         # One weight reads both maps: their channels go together.
         ("shared", [(("first.weight", "other.weight"), 8), (("shared.weight",), 8)]),
     ],

@@ -154,16 +154,18 @@ def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
 def _network(task: Task, run: Run | None, stage: str | None, weights: Path | None) -> Network:
     """Return the network that is asked for: explicit weights, or a run's newest, quantized if it is."""
     from ppedge.errors import PpedgeError
-    from ppedge.models.weights import load_weights, read_pdparams
+    from ppedge.models.weight_parts import without_guides
+    from ppedge.models.weights import load_weights
     from ppedge.progress import Reporter
     from ppedge.slim.network import is_quantized, load_float, load_quantized
     from ppedge.train.origin import check_origin
-    from ppedge.train.start import missing_threshold
+    from ppedge.train.start import missing_threshold, read_part
 
     if weights is not None:
-        net, state = task.build(), read_pdparams(weights)
+        say = Reporter().say
+        net, state = task.build(), without_guides(read_part(weights, "--weights", say))
         load_weights(net, state, weights, missing_threshold(net, state))
-        check_origin(task.recipe, state, weights, "--weights", charset=task.charset, say=Reporter().say)
+        check_origin(task.recipe, state, weights, "--weights", charset=task.charset, say=say)
         net.eval()
         return net
     assert run is not None

@@ -46,7 +46,7 @@ def show(
     for network in value["networks"]:
         _show_network(network, verbose=verbose)
     if value["others"]:
-        say(f"{value['others']} arrays belong to none of these networks")
+        say(f"arrays of none of these networks: {value['others']}")
 
 
 def _show_network(network: dict[str, Any], *, verbose: bool) -> None:

@@ -13,14 +13,14 @@ from ppedge.migrate.transforms import Pictures
 from ppedge.ocr.charset import dictionaries
 
 _OF_LOADER = {
-    "shuffle": "each epoch has its own seeded order",
-    "drop_last": "every picture is seen in every epoch",
     "use_shared_memory": "batches travel as they can",
     "num_sections": "batches are made whole",
     "collate_fn": "batches are made as the task wants them",
 }
 _OF_EVALUATION = _OF_LOADER | {
-    "batch_size_per_card": "evaluation takes picture by picture",
+    "shuffle": "the figures do not depend on the order",
+    "drop_last": "every picture is measured",
+    "batch_size_per_card": "the figures do not depend on it",
     "num_workers": "evaluation takes train.workers",
 }
 _OF_DATASET = {
@@ -64,12 +64,25 @@ def pictures_of(train: Source, evaluation: Source, top: Source, task: str) -> Pi
         if theirs in loader:
             pictures.train[ours] = loader.value(theirs)
             loader.taken(theirs, f"train.{ours}: {written(pictures.train[ours])}")
+    _order(loader)
     loader.close(_OF_LOADER)
     evaluation.section("loader").close(_OF_EVALUATION)
     _sampler(train.section("sampler"), pictures)
     train.close()
     evaluation.close()
     return pictures
+
+
+def _order(loader: Source) -> None:
+    """Answer in which order samples are taken, and what becomes of those that do not fill a batch."""
+    for key, sentence in (
+        ("shuffle", "each epoch has an order of its own"),
+        ("drop_last", "what does not fill a batch is left out, in each epoch another part"),
+    ):
+        if loader.value(key, True):
+            loader.taken(key, sentence)
+        else:
+            loader.changed(key, sentence)
 
 
 def _folder(dataset: Source) -> str:

@@ -57,23 +57,6 @@ _MOBILE_NET_V1 = Part(
     without_effect=_OF_BACKBONE,
 )
 _PP_LC_NET_V3 = Part("PPLCNetV3", _same("scale", "conv_kxk_num"), {"scale": 1.0}, _OF_BACKBONE)
-_SVTR_NET = Part(
-    "SVTRNet",
-    _same(
-        "img_size",
-        "out_char_num",
-        "out_channels",
-        "patch_merging",
-        "embed_dim",
-        "depth",
-        "num_heads",
-        "mixer",
-        "local_mixer",
-        "last_stage",
-        "prenorm",
-    ),
-    without_effect=_OF_BACKBONE,
-)
 BACKBONES: Mapping[str, Mapping[str, Part]] = {
     "det": {
         "MobileNetV3": Part("MobileNetV3", _MOBILE_NET_V3 | _same("disable_se"), {"disable_se": False}, _OF_BACKBONE),
@@ -87,7 +70,6 @@ BACKBONES: Mapping[str, Mapping[str, Part]] = {
         "MobileNetV3": Part("MobileNetV3", _MOBILE_NET_V3, {"model_name": "small"}, _OF_BACKBONE),
         "MobileNetV1Enhance": _MOBILE_NET_V1,
         "PPLCNetV3": _PP_LC_NET_V3,
-        "SVTRNet": _SVTR_NET,
     },
     "cls": {
         "MobileNetV3": Part("MobileNetV3", _MOBILE_NET_V3, {"model_name": "small"}, _OF_BACKBONE),

@@ -14,7 +14,7 @@ from ppedge.errors import PpedgeError, printable
 from ppedge.migrate.architecture import networks_of
 from ppedge.migrate.config import Config, Finding, Verdict, read_config
 from ppedge.migrate.data import pictures_of
-from ppedge.migrate.losses import losses_of
+from ppedge.migrate.losses import losses_of, sums_over_batch
 from ppedge.migrate.source import Source, written
 from ppedge.migrate.training import training_of
 from ppedge.recipe.io import make_recipe
@@ -117,13 +117,15 @@ def _recipe(config: Config, sections: Mapping[str, Source]) -> dict[str, Any]:
     networks = networks_of(sections["Architecture"])
     sections["Architecture"].close()
     pictures = pictures_of(sections["Train"], sections["Eval"], sections["Global"], networks.task)
-    train = training_of(sections["Global"], sections["Optimizer"], networks)
+    losses = losses_of(sections["Loss"], networks)
+    summed = pictures.train.get("batch_size") if sums_over_batch(losses) else None
+    train = training_of(sections["Global"], sections["Optimizer"], networks, summed if isinstance(summed, int) else 1)
     train |= pictures.train
     if networks.peers:
         train["peers"] = networks.peers
     if networks.net.guides:
         train["guides"] = networks.net.guides
-    train["losses"] = losses_of(sections["Loss"], networks)
+    train["losses"] = losses
     return {
         "schema": SCHEMA,
         "name": _name(config.path),

@@ -41,13 +41,14 @@ _DIGITS = 12
 """Significant ones that a quotient of two learning rates is rounded to."""
 
 
-def training_of(source: Source, optimizer: Source, networks: Networks) -> dict[str, Any]:
+def training_of(source: Source, optimizer: Source, networks: Networks, summed: int = 1) -> dict[str, Any]:
     """Return what ``train`` says beside networks, losses and augmentations.
 
     Args:
         source: ``Global``.
         optimizer: ``Optimizer``.
         networks: Of the configuration.
+        summed: Over how many pictures PaddleOCR adds its loss up, where ppedge takes the mean.
     """
     train: dict[str, Any] = {"epochs": source.value("epoch_num", 1)}
     source.taken("epoch_num", f"train.epochs: {written(train['epochs'])}")
@@ -64,7 +65,7 @@ def training_of(source: Source, optimizer: Source, networks: Networks) -> dict[s
             source.changed("amp_level", "mixed precision is O1: weights stay in float32")
     source.not_needed("use_amp", "it is off")
     source.not_needed("amp_level", "mixed precision is O1, where it is on")
-    train |= _optimizer(optimizer)
+    train |= _optimizer(optimizer, summed)
     if networks.net.head_l2 is not None:
         train["head_l2"] = networks.net.head_l2
     source.close(_WITHOUT_EFFECT)
@@ -108,8 +109,11 @@ def _share(source: Source, key: str, path: str, networks: Networks) -> None:
             source.taken(key, f"train.peers.{ours}.weights: {path}, part: {theirs}")
 
 
-def _optimizer(source: Source) -> dict[str, Any]:
-    """Return what ``train`` says of the optimiser."""
+def _optimizer(source: Source, summed: int) -> dict[str, Any]:
+    """Return what ``train`` says of the optimiser.
+
+    Adam forgets by how much a gradient is too large, but for the L2 decay that is added to it.
+    """
     if source.text("name", "Adam") == "Adam":
         source.taken("name", "ppedge trains by Adam")
     else:
@@ -124,6 +128,13 @@ def _optimizer(source: Source) -> dict[str, Any]:
     if regularizer.text("name", "L2") == "L2":
         train["l2"] = regularizer.number("factor", 0.0)
         regularizer.taken("name", "train.l2")
+        if summed > 1 and train["l2"]:
+            train["l2"] /= summed
+            regularizer.changed(
+                "factor",
+                f"train.l2: {train['l2']:g}, since PaddleOCR adds this loss up over the {summed} pictures of a "
+                "batch, and here it is the mean",
+            )
         regularizer.taken("factor", f"train.l2: {train['l2']:g}")
     else:
         regularizer.left_out("name", f"weights decay by L2 only, not by {shown(regularizer.text('name'))}")

@@ -33,9 +33,12 @@ _NO_EFFECT = {
     "ignore_orientation": "pictures are turned as their EXIF data say",
     "keep_keys": "batches hold what losses read",
     "gtc_encode": "labels of guides are made of the same text",
+    "character_dict_path": "Global says it",
+    "use_space_char": "Global says it",
+    "max_text_length": "texts of any length are measured",
     "total_epoch": "it does nothing in PaddleOCR either: no epoch reaches it",
     "scale": "pixels are divided by 255",
-    "max_tries": "a crop is looked for until it keeps whole words",
+    "max_tries": "ten squares are tried, of which the one that cuts the fewest words is taken",
     "keep_ratio": "pictures keep their shape",
 }
 _LINE_SIZES = {
@@ -189,7 +192,11 @@ def _iaa(source: Source, augment: dict[str, Any]) -> None:
         elif kind in ("Resize", "RandomScale"):
             key = "size" if kind == "Resize" else "scale_limit"
             augment["scale"] = args.numbers(key)
-            entry.taken("type", f"train.det_augment.scale: {augment['scale']}")
+            entry.changed(
+                "type",
+                f"train.det_augment.scale: {written(augment['scale'])}, of the size at which a picture is evaluated; "
+                "PaddleOCR's is of the size of the file",
+            )
             args.taken(key, "scale")
         else:
             entry.left_out("type", f"ppedge has no {shown(kind)}: it is not done")

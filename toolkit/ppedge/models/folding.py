@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.utils import unique_name
 
-from ppedge.models.layers import SEModule
-from ppedge.models.rep import Affine, RepLayer, plain_conv
+from ppedge.models.layers import Activation, ConvBNLayer, SEModule, Stride, set_bias
+from ppedge.models.rep import Affine, Kernel, RepLayer
 
 Net = TypeVar("Net", bound=nn.Layer)
 
@@ -82,8 +83,29 @@ def _read(numbers: tuple[paddle.Tensor, ...]) -> list[float]:
 _values = paddle.jit.not_to_static(_read)
 
 
+class AffineConv(nn.Layer):
+    """A convolution, hard swish, and an affine that stays.
+
+    The bias is the convolution's own, though Paddle Lite's converter adds it apart then. Carried by BatchNorm, it would
+    let the converter make one operator of convolution and activation, and then fold the affine into its weights too, in
+    front of the activation: another function, without a word.
+    """
+
+    def __init__(self, kernel: Kernel, stride: Stride, groups: int, affine: Affine) -> None:
+        super().__init__()
+        out_channels, in_channels, side, _ = kernel.weight.shape
+        self.conv = nn.Conv2D(in_channels * groups, out_channels, side, stride, side // 2, groups=groups)
+        self.conv.weight.set_value(kernel.weight.astype(np.float32))
+        self.conv.bias.set_value(kernel.bias.astype(np.float32))
+        self.affine = FixedAffine(affine)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
+        return self.affine(F.hardswish(self.conv(x)))
+
+
 class FoldedBlock(nn.Layer):
-    """A depthwise and a pointwise convolution with bias, each followed by what of its `RepLayer` is left.
+    """A depthwise and a pointwise convolution, each followed by what of its `RepLayer` is left.
 
     An affine goes into the convolution before it, or where an activation stands between, into a pointwise convolution
     after it. It cannot go into a convolution with padding, whose border it would change, nor through the product of
@@ -97,28 +119,34 @@ class FoldedBlock(nn.Layer):
 
     def __init__(self, depthwise: RepLayer, se: SEModule | None, pointwise: RepLayer) -> None:
         super().__init__()
-        filters, mix = (layer.kernel().before(layer.lab.affine) for layer in (depthwise, pointwise))
-        channels, _, side, _ = filters.weight.shape
-        self.activated = depthwise.activated
-        self.dw_affine: FixedAffine | None = None
-        if self.activated and se is not None:
-            self.dw_affine = FixedAffine(depthwise.act.lab.affine)
-        elif self.activated:
-            mix = pointwise.kernel().after(depthwise.act.lab.affine).before(pointwise.lab.affine)
-        self.dw_conv = plain_conv(channels, channels, side, depthwise.stride, channels)
+        filters, mix = depthwise.kernel().before(depthwise.lab.affine), pointwise.kernel()
+        stride, channels = depthwise.stride, len(filters.bias)
+        self.dw_conv: nn.Layer
+        if depthwise.activated and se is not None:
+            self.dw_conv = AffineConv(filters, stride, channels, depthwise.act.lab.affine)
+        else:
+            self.dw_conv = _conv_bn(filters, stride, channels, "hardswish" if depthwise.activated else None)
+            if depthwise.activated:
+                mix = mix.after(depthwise.act.lab.affine)
         self.se = se
-        self.pw_conv = plain_conv(channels, len(mix.bias), 1)
-        self.pw_affine = FixedAffine(pointwise.act.lab.affine)
-        filters.put_into(self.dw_conv)
-        mix.put_into(self.pw_conv)
+        self.pw_conv = AffineConv(mix.before(pointwise.lab.affine), 1, 1, pointwise.act.lab.affine)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
         x = self.dw_conv(x)
-        if self.activated:
-            x = F.hardswish(x)
-        if self.dw_affine is not None:
-            x = self.dw_affine(x)
         if self.se is not None:
             x = self.se(x)
-        return self.pw_affine(F.hardswish(self.pw_conv(x)))
+        return self.pw_conv(x)
+
+
+def _conv_bn(kernel: Kernel, stride: Stride, groups: int, activation: Activation | None) -> ConvBNLayer:
+    """Return a kernel as a layer whose bias BatchNorm carries: the converter folds it, and the activation after it.
+
+    BatchNorm keeps its statistics in training too, since they are no pictures' own.
+    """
+    out_channels, in_channels, side, _ = kernel.weight.shape
+    layer = ConvBNLayer(in_channels * groups, out_channels, side, stride, groups, activation)
+    layer.conv.weight.set_value(kernel.weight.astype(np.float32))
+    set_bias(layer.bn, kernel.bias)
+    layer.bn._use_global_stats = True
+    return layer

@@ -24,15 +24,19 @@ def freeze(net: paddle.nn.Layer, *, batch_statistics: bool) -> None:
     Args:
         net: The network, or a part of one.
         batch_statistics: It runs as in training all the same: BatchNorm uses the statistics of each batch and moves its
-            running ones, and dropout drops. Else it gives in training mode what it gives in eval mode.
+            running ones, and dropout drops. Else its layers run as in eval mode, while the network gives in training
+            mode what losses read.
     """
     for parameter in net.parameters():
         parameter.stop_gradient = True
     if batch_statistics:
         return
-    freeze_batch_norm(net)
     for layer in net.sublayers(include_self=True):
-        if isinstance(layer, paddle.nn.Dropout):
-            layer.p = 0.0
-        elif isinstance(layer, paddle.nn.LSTM):
-            layer.dropout = 0.0
+        # An LSTM has layers within and drops between them.
+        if isinstance(layer, paddle.nn.LSTM) or not layer.sublayers():
+            layer.register_forward_pre_hook(_eval)
+
+
+def _eval(layer: paddle.nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> None:
+    """Put a layer into eval mode before it runs, whatever mode the network around it is in; a hook."""
+    layer.eval()

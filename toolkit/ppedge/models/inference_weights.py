@@ -10,6 +10,7 @@ import numpy as np
 
 from ppedge.errors import PpedgeError, cut, shown
 from ppedge.files.inference_model import InferenceModel
+from ppedge.models.lstm_names import short_name
 from ppedge.models.weights import State, read_pickle
 
 _NAME = "structured_name"
@@ -21,8 +22,6 @@ _RENAMED = (
     (re.compile(r"(\.lab)\.w$"), r"\1.scale"),
     (re.compile(r"(\.lab)\.b$"), r"\1.bias"),
 )
-# An LSTM's parameter has two structured names, of which an inference model keeps this one.
-_CELL = re.compile(r"(?P<lstm>.*)\.(?P<layer>\d+)\.cell(?P<direction>_fw|_bw|)\.(?P<kind>(weight|bias)_[ih]h)")
 
 
 def read_inference_weights(files: InferenceModel) -> tuple[State, list[str]]:
@@ -83,11 +82,8 @@ def _entries(files: InferenceModel, content: Mapping[Any, Any]) -> Iterator[tupl
         yield variable, name
 
 
-def _state_names(name: str) -> Iterator[str]:
-    """Yield the names that the state dict has for a parameter of an exported network."""
+def _state_names(name: str) -> list[str]:
+    """Return the names, one or both, that the state dict has for a parameter of an exported network."""
     for old, new in _RENAMED:
         name = old.sub(new, name)
-    yield name
-    if cell := _CELL.fullmatch(name):
-        backward = "_reverse" if cell["direction"] == "_bw" else ""
-        yield f"{cell['lstm']}.{cell['kind']}_l{cell['layer']}{backward}"
+    return list(dict.fromkeys((name, short_name(name))))

@@ -121,6 +121,23 @@ KNOWN = (
         use_space_char=True,
         beside=_V3_REC_BESIDE,
     ),
+    # Re-parameterised, as they are published: their backbones have the form of no training.
+    Known(
+        "ch_PP-OCRv4_det",
+        "conv1.conv.weight",
+        "8debc2f677485be91701348b1fb4a07cdf1451ea8981033357f16a942b9c6b86",
+        "2c800fe44a30f0e5d9ce304970e6473e42f9cadb4fa6767f4275a35474f730af",
+        _DET_SETTINGS,
+    ),
+    Known(
+        "ch_PP-OCRv4_rec",
+        "conv1.conv.weight",
+        "6849b069ded36c198870d8b1131790de6175af4352a2afc31170a0d9df4a1a2f",
+        "ecdfa37eca1210f4f83b72140c3c6b1cff0f1f21381b8bb75b26015e46b3de2d",
+        {"rec_preprocess.height": 48, **_REC_INPUT},
+        "ppocr_keys_v1",
+        use_space_char=True,
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
@@ -115,6 +116,15 @@ class Block(nn.Layer):
         """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
         y = self.linear_conv(self.inner(x))
         return x + y if self.shortcut else y
+
+
+def set_bias(norm: nn.BatchNorm2D, bias: np.ndarray) -> None:
+    """Let BatchNorm add a bias (C,) and do nothing else."""
+    ones = np.ones(bias.shape, np.float32)
+    norm._mean.set_value(0 * ones)
+    norm._variance.set_value(ones)
+    norm.weight.set_value(np.sqrt(ones + np.float32(norm._epsilon)))
+    norm.bias.set_value(bias.astype(np.float32))
 
 
 def kaiming() -> paddle.ParamAttr:

@@ -14,15 +14,8 @@ from typing import Any
 
 import numpy as np
 
-THRESHOLD = "head.thresh."
-"""A detector's second head, which serves the loss alone."""
-
-GUIDES = {
-    "head.sar_head.": "SARHead",
-    "head.before_gtc.": "NRTRHead",
-    "head.gtc_head.": "NRTRHead",
-}
-"""What the names of guides begin with in PaddleOCR's checkpoints, and the guides' names in recipes."""
+from ppedge.models.lstm_names import short_name
+from ppedge.models.weight_parts import THRESHOLD, without_guides
 
 CLASSES = re.compile(r"head\.(ctc_head\.)?fc2?\.(weight|bias)")
 """Names of the layer that gives a recogniser's or classifier's classes, along its last side."""
@@ -30,7 +23,6 @@ CLASSES = re.compile(r"head\.(ctc_head\.)?fc2?\.(weight|bias)")
 # Affines of activations that the network does not use are there in a checkpoint and not in an exported network.
 _UNUSED = ".act.lab."
 _DIGITS = 16
-_CELL = re.compile(r"\.\d+\.cell(_[fb]w)?\.(weight|bias)_[ih]h$")  # the second name of an LSTM's parameter
 
 
 @dataclass(frozen=True)
@@ -174,23 +166,19 @@ PUBLISHED = (
 
 def fitting(state: Mapping[str, np.ndarray]) -> Published | None:
     """Return the published network whose names and shapes a network's weights have; None if it is none of them."""
-    form = form_of({name: array.shape for name, array in state.items()})
+    form = form_of(state)
     return next((network for network in PUBLISHED if network.form == form), None)
 
 
-def form_of(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Return 16 digits of the sha256 of the names and shapes of what ships of a network, whatever their order.
-
-    Args:
-        shapes: Of a network's tensors, by structured name.
-    """
-    return hashlib.sha256("\n".join(sorted(_lines(shapes))).encode()).hexdigest()[:_DIGITS]
+def form_of(state: Mapping[str, np.ndarray]) -> str:
+    """Return 16 digits of the sha256 of the names and shapes of what ships of a network, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(set(_lines(state)))).encode()).hexdigest()[:_DIGITS]
 
 
-def _lines(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
-    for name, shape in shapes.items():
-        if not (name.startswith((THRESHOLD, *GUIDES)) or _UNUSED in name or _CELL.search(name)):
-            sides = [*map(str, shape)]
+def _lines(state: Mapping[str, np.ndarray]) -> Iterator[str]:
+    for name, array in without_guides(state).items():
+        if not name.startswith(THRESHOLD) and _UNUSED not in name:
+            sides = [*map(str, array.shape)]
             if CLASSES.fullmatch(name):
                 sides[-1:] = ["classes"]
-            yield f"{name} {' '.join(sides)}"
+            yield f"{short_name(name)} {' '.join(sides)}"

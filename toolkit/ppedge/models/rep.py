@@ -41,11 +41,6 @@ class Kernel(NamedTuple):
         """Return the kernel with an affine that it reads folded in: exact without padding, so for 1x1 alone."""
         return Kernel(self.weight * affine.scale, self.bias + affine.bias * self.weight.sum(axis=(1, 2, 3)))
 
-    def put_into(self, conv: nn.Conv2D) -> None:
-        """Set a convolution's weight and bias."""
-        conv.weight.set_value(self.weight.astype(np.float32))
-        conv.bias.set_value(self.bias.astype(np.float32))
-
 
 class LearnableAffine(nn.Layer):
     """``scale * x + bias`` with two numbers that are trained, at a tenth of the learning rate."""
@@ -116,7 +111,7 @@ class RepLayer(nn.Layer):
         self.conv_1x1: ConvBNLayer | None = None
         self.reparam_conv: nn.Conv2D | None = None
         if folded:
-            self.reparam_conv = plain_conv(in_channels, out_channels, kernel, stride, groups)
+            self.reparam_conv = nn.Conv2D(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
         else:
             if in_channels == out_channels and stride == 1:
                 self.identity = nn.BatchNorm2D(in_channels)
@@ -166,11 +161,6 @@ def conv_bn(in_channels: int, out_channels: int, kernel: int, stride: Stride = 1
     without_l2 = paddle.ParamAttr(regularizer=paddle.regularizer.L2Decay(0.0))
     normal = paddle.ParamAttr(initializer=nn.initializer.KaimingNormal())
     return ConvBNLayer(in_channels, out_channels, kernel, stride, groups, conv_attr=normal, norm_attr=without_l2)
-
-
-def plain_conv(in_channels: int, out_channels: int, kernel: int, stride: Stride = 1, groups: int = 1) -> nn.Conv2D:
-    """Return a convolution with bias that keeps the size at stride 1."""
-    return nn.Conv2D(in_channels, out_channels, kernel, stride, padding=kernel // 2, groups=groups)
 
 
 def _kernel_of(branch: ConvBNLayer) -> Kernel:

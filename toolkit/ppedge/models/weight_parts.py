@@ -17,6 +17,16 @@ STUDENT = "Student"
 PLACES = ("backbone", "neck", "head")
 """What the names of a network's own tensors begin with."""
 
+THRESHOLD = "head.thresh."
+"""What the names of a detector's threshold head begin with, which serves the loss alone."""
+
+GUIDES = {
+    "head.sar_head.": ("SARHead", ""),
+    "head.before_gtc.": ("NRTRHead", "before_gtc."),
+    "head.gtc_head.": ("NRTRHead", "gtc_head."),
+}
+"""What names of guides begin with in PaddleOCR's checkpoints: the guide, and what the names of its own begin with."""
+
 _LISTED = 8
 
 
@@ -68,3 +78,23 @@ def pick(state: Mapping[str, np.ndarray], where: str | Path, part: str | None = 
         return found[wanted], wanted
     listed = ", ".join(cut(name) for name in list(found)[:_LISTED]) + (", ..." if len(found) > _LISTED else "")
     raise PpedgeError(f"{where}: has no part {cut(wanted)}; its parts are {listed}.", "Name one of these.")
+
+
+def without_guides(state: Mapping[str, np.ndarray]) -> State:
+    """Return a network's arrays without those of guides, which PaddleOCR keeps within its head."""
+    return {name: array for name, array in state.items() if not name.startswith(tuple(GUIDES))}
+
+
+def of_guide(state: Mapping[str, np.ndarray], guide: str) -> State:
+    """Return a guide's arrays by its own names; none if there are none.
+
+    Args:
+        state: A network's arrays by structured name.
+        guide: Its name in recipes.
+    """
+    return {
+        own + name.removeprefix(prefix): array
+        for name, array in state.items()
+        for prefix, (whose, own) in GUIDES.items()
+        if whose == guide and name.startswith(prefix)
+    }

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ppedge.models import known, published
-from ppedge.models.weight_parts import PLACES, parts
+from ppedge.models.lstm_names import short_name
+from ppedge.models.weight_parts import GUIDES, PLACES, THRESHOLD, parts
 from ppedge.models.weights import BRANCHES, REPARAMETERISED
 
 
@@ -20,7 +21,8 @@ def summary(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
     Returns:
         ``arrays``, ``values`` and ``types`` of the whole file, and ``networks``: one entry a network, whose ``name`` is
-        None where the file holds one. ``others`` are arrays that belong to no network.
+        None where the file holds one. ``others`` are arrays that belong to no network. Values of an LSTM that stand
+        there under both its names count once.
     """
     found = parts(state)
     owned = sum(map(len, found.values())) if found else len(state)
@@ -40,8 +42,8 @@ def _network(name: str | None, state: Mapping[str, np.ndarray]) -> dict[str, Any
         "fits": None if fits is None else {"network": fits.name, "task": fits.task, "model": dict(fits.model)},
         "official": None if official is None else {"name": official.name, "settings": _settings(official)},
         "layers_of": None if similar is None else similar.name,
-        "guides": sorted({guide for start, guide in published.GUIDES.items() if _has(state, start)}),
-        "threshold": _has(state, published.THRESHOLD) if fits and fits.task == "det" else None,
+        "guides": sorted({guide for start, (guide, _) in GUIDES.items() if _has(state, start)}),
+        "threshold": _has(state, THRESHOLD) if fits and fits.task == "det" else None,
         "tensors": {key: {"shape": list(array.shape), "type": str(array.dtype)} for key, array in state.items()},
     }
 
@@ -55,7 +57,7 @@ def _settings(official: known.Known) -> dict[str, Any]:
 def _amount(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {
         "arrays": len(state),
-        "values": sum(array.size for array in state.values()),
+        "values": sum({short_name(name): array.size for name, array in state.items()}.values()),
         "types": sorted({str(array.dtype) for array in state.values()}),
     }
 

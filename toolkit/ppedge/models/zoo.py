@@ -15,6 +15,7 @@ from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
 from ppedge.models.backbones.pp_lcnet_v3 import PPLCNetV3Det, PPLCNetV3Rec
 from ppedge.models.backbones.pphgnet import PPHGNetSmall
 from ppedge.models.backbones.resnet_vd import ResNetVd
+from ppedge.models.backbones.svtr_net import SVTRNet
 from ppedge.models.guides.linear import LinearGuide
 from ppedge.models.guides.nrtr import NRTRHead
 from ppedge.models.guides.sar import SARHead
@@ -79,12 +80,20 @@ def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
     return made(part.scale, part.conv_kxk_num, part.folded)
 
 
+def _svtr_net(part: backbones.SVTRNet, place: Place) -> nn.Layer:
+    return SVTRNet(
+        part.img_size, part.embed_dim, part.depth, part.num_heads, part.mixer, part.local_mixer, part.out_channels,
+        part.out_char_num,
+    )  # fmt: skip
+
+
 BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.MobileNetV3: _mobilenet_v3,
     backbones.ResNet_vd: lambda part, place: ResNetVd(part.layers),
     backbones.PPHGNet_small: lambda part, place: PPHGNetSmall(),
     backbones.MobileNetV1Enhance: _mobilenet_v1_enhance,
     backbones.PPLCNetV3: _pp_lcnet_v3,
+    backbones.SVTRNet: _svtr_net,
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
     necks.RSEFPN: lambda part, place: RSEFPN(place.channels, part.out_channels, part.shortcut),
     necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode, part.intracl),

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from ppedge.recipe.base import For
 from ppedge.recipe.parts import Form, Part
+
+_Height = Annotated[int, Field(ge=16, multiple_of=16)]
+_Width = Annotated[int, Field(ge=4, multiple_of=4)]
+_Even = Annotated[int, Field(ge=2, multiple_of=2)]
+_Count = Annotated[int, Field(ge=1)]
+_Odd = Literal[1, 3, 5, 7, 9, 11]
+_Mixer = Literal["Conv", "Global"]
+_CONV: list[_Mixer] = ["Conv"]
+_GLOBAL: list[_Mixer] = ["Global"]
 
 
 class MobileNetV3(Part):
@@ -79,3 +89,35 @@ class PPLCNetV3(Part):
     folded: bool = False
     """Start from the re-parameterised form, without branches: official weights that come out of inference models have
     it. It trains and slims, though a training from fresh weights gains by the branches."""
+
+
+class SVTRNet(Part):
+    """SVTR, as a teacher of PP-OCRv4's recogniser; it takes lines of one size."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"rec": "row"}
+    name: Literal["SVTRNet"]
+    img_size: tuple[_Height, _Width] = (48, 320)
+    """Height and width of the lines in pixels; ``rec_preprocess`` has to give lines of that size."""
+    embed_dim: tuple[_Even, _Even, _Even] = (64, 128, 256)
+    """Channels of the three stages, multiples of ``num_heads``."""
+    depth: tuple[_Count, _Count, _Count] = (3, 6, 3)
+    """Blocks of the three stages."""
+    num_heads: tuple[_Count, _Count, _Count] = (2, 4, 8)
+    """Heads of attention, or groups of convolution, in the three stages."""
+    mixer: list[_Mixer] = _CONV * 6 + _GLOBAL * 6
+    """What mixes tokens in each block of all stages, in their order: a convolution, or attention to all."""
+    local_mixer: tuple[_Odd, _Odd] = (5, 5)
+    """Height and width of a convolution's window."""
+    out_channels: int = Field(192, ge=8)
+    """Channels of the row that it gives."""
+    out_char_num: int = Field(40, ge=1)
+    """Columns of that row."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.mixer) != sum(self.depth):
+            raise ValueError(f"mixer has {len(self.mixer)} entries, and depth {sum(self.depth)} blocks")
+        if any(channels % heads for channels, heads in zip(self.embed_dim, self.num_heads, strict=True)):
+            raise ValueError("embed_dim is no multiple of num_heads")
+        return self

@@ -159,8 +159,8 @@ class Train(Schedule):
 
     weights: Path | None = None
     """A .pdparams file to start from: the whole network's, every name and shape; of a distillation's checkpoint the
-    student is taken. Two things may be otherwise and start fresh: a recogniser's head for another character set, and a
-    threshold head that the file has not."""
+    student is taken. What only training uses may be missing and starts fresh: a detector's threshold head, guides; so
+    does what belongs to the classes of another character set."""
     weights_check: Literal["refuse", "warn"] = "refuse"
     """What to do where weights fit by name and shape, but are known to have been trained with other settings than the
     recipe's (strides, normalisation, dictionary). Known are official weights, and those that lie in a run."""
@@ -199,6 +199,8 @@ def misfits(train: Train, model: Model, task: str) -> Iterator[str]:
         yield f"train.peers: {NET} is the network that ships; name a peer otherwise"
     if train.flat_start and (train.peers or train.guides):
         yield "train.flat_start: has a guide of its own, and goes with neither peers nor guides"
+    if train.flat_start and any(not term.slims for term in train.losses):
+        yield "train.flat_start: is for fresh weights, and goes with no term that rests on trained ones, such as Center"
     for name, peer in train.peers.items():
         reason = misfit(peer.model, task) if isinstance(peer.model, Model) else None
         if reason:

@@ -16,9 +16,10 @@ from paddle import nn
 from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
+from ppedge.models.backbones.mobilenet_v1_enhance import ConvBNHardswish
 from ppedge.models.depthwise import accelerate
 from ppedge.models.heads.db import MapHead
-from ppedge.models.layers import ConvBNLayer
+from ppedge.models.layers import ConvBNLayer, set_bias
 from ppedge.models.rows import FoldedPool, SkippedRows
 from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, same_size
 
@@ -128,7 +129,7 @@ def fold_bias(net: nn.Layer, layer: str) -> None:
     for name in ("conv_bn1", "conv_bn2"):
         _copy_norm(getattr(new, name), getattr(old, name))
     new.conv_bn2._mean.set_value(old.conv_bn2._mean.numpy() - old.conv2.bias.numpy())
-    set_affine(new.conv_bn3, old.conv3.bias.numpy())
+    set_bias(new.conv_bn3, old.conv3.bias.numpy())
     put_at(net, layer, new)
 
 
@@ -161,7 +162,7 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
 
 def skip_rows(net: nn.Layer, layer: str) -> None:
     """Let a depthwise convolution of stride (2, 1) compute all rows, and keep every other one."""
-    old = _require(net, layer, ConvBNLayer)
+    old = _require(net, layer, ConvBNLayer, ConvBNHardswish)
     if not is_row_stride(old):
         raise PpedgeError(f"The plan rewrites {layer}, which has another stride or groups than skip_rows wants.", HINT)
     channels, _, kernel, _ = old.conv.weight.shape
@@ -173,8 +174,8 @@ def skip_rows(net: nn.Layer, layer: str) -> None:
 
 
 def is_row_stride(layer: nn.Layer) -> bool:
-    """Whether a layer is a depthwise `ConvBNLayer` of stride (2, 1)."""
-    if not isinstance(layer, ConvBNLayer):
+    """Whether a layer is a depthwise convolution with BatchNorm, of stride (2, 1)."""
+    if not isinstance(layer, ConvBNLayer | ConvBNHardswish):
         return False
     return list(layer.conv._stride) == [2, 1] and layer.conv._groups == layer.conv.weight.shape[0]
 
@@ -200,15 +201,6 @@ def narrow_head(net: nn.Layer, layer: str, width: int) -> None:
     old.conv3 = nn.Conv2D(width, 16, 1, bias_attr=False)
 
 
-def set_affine(norm: nn.BatchNorm2D, bias: np.ndarray) -> None:
-    """Let BatchNorm add a bias and do nothing else."""
-    ones = np.ones(bias.shape, np.float32)
-    norm._mean.set_value(0 * ones)
-    norm._variance.set_value(ones)
-    norm.weight.set_value(np.sqrt(ones + np.float32(norm._epsilon)))
-    norm.bias.set_value(bias.astype(np.float32))
-
-
 KINDS: Mapping[str, Callable[..., None]] = {
     "fold_bias": fold_bias,
     "shuffle_head": shuffle_head,
@@ -219,13 +211,10 @@ KINDS: Mapping[str, Callable[..., None]] = {
 }
 
 
-def _require(net: nn.Layer, name: str, kind: type[nn.Layer]) -> Any:
+def _require(net: nn.Layer, name: str, *kinds: type[nn.Layer]) -> Any:
     layer = layer_at(net, name)
-    if not isinstance(layer, kind):
-        raise PpedgeError(
-            f"The plan rewrites {name}, which is no {kind.__name__}.",
-            HINT,
-        )
+    if not isinstance(layer, kinds):
+        raise PpedgeError(f"The plan rewrites {name}, which is no {' or '.join(k.__name__ for k in kinds)}.", HINT)
     return layer
 
 

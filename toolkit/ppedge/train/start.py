@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from ppedge.data.source import read_charset
+from ppedge.models.guides.nrtr import NRTRHead
+from ppedge.models.guides.sar import SARHead
 from ppedge.models.network import Network
-from ppedge.models.weight_parts import pick
+from ppedge.models.weight_parts import THRESHOLD, of_guide, pick, without_guides
 from ppedge.models.weights import State, load_backbone, load_weights, read_pdparams
 from ppedge.ocr.charset import BUILT_IN
 from ppedge.progress import Reporter
 from ppedge.train.origin import check_origin
 from ppedge.train.task import Task
 
-_HEAD, _THRESHOLD = "head.", "head.thresh."
+_HEAD = "head."
 
 
 def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
@@ -32,7 +34,8 @@ def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
     """
     train = task.recipe.train
     if train.weights is not None:
-        path, state = train.weights, read_part(train.weights, "train.weights", reporter.say)
+        path = train.weights
+        state = without_guides(read_part(path, "train.weights", reporter.say))
         fresh = _fresh(net, task, state)
         load_weights(net, state, path, fresh)
         other_classes = bool(fresh) and task.charset is not None
@@ -41,7 +44,7 @@ def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
         charset = None if other_classes else task.charset
         check_origin(task.recipe, state, path, "train.weights", charset=charset, say=reporter.say)
         if fresh:
-            reporter.say(f"train.weights {path}: {_told(task, state, fresh)}; everything else is taken")
+            reporter.say(f"train.weights {path}: {_told(net, task, state, fresh)}; everything else is taken")
     if train.backbone_weights is not None:
         path = train.backbone_weights
         state = read_part(path, "train.backbone_weights", reporter.say)
@@ -70,12 +73,44 @@ def read_part(path: Path, key: str, say: Callable[[str], None], part: str | None
     return state
 
 
+def start_guide(
+    head: SARHead | NRTRHead,
+    name: str,
+    state: Mapping[str, np.ndarray],
+    path: Path,
+    key: str,
+    say: Callable[[str], None],
+) -> None:
+    """Set a guide's weights from those of a network that was trained with it; what is not there starts fresh.
+
+    Args:
+        head: The guide, freshly built.
+        name: Its name in recipes.
+        state: Of the network, as `read_part` gives it.
+        path: The file it comes from.
+        key: The key of the recipe that names it.
+        say: Told what starts fresh.
+
+    Raises:
+        PpedgeError: The guide in the file is another.
+    """
+    own = of_guide(state, name)
+    if not own:
+        say(f"{key} {path}: it has no {name}, as exported networks have none: that starts fresh")
+        return
+    there = head.state_dict()
+    fresh = [n for n in head.of_classes if n in own and list(own[n].shape) != list(there[n].shape)]
+    load_weights(head, own, f"{path}, {name}", fresh)
+    if fresh:
+        say(f"{key} {path}: its {name} has other classes: {', '.join(fresh)} start fresh")
+
+
 def missing_threshold(net: Network, state: Mapping[str, np.ndarray]) -> list[str]:
     """Return the names of a detector's threshold head if weights lack it whole; else nothing.
 
     It serves the loss alone, so that exported detectors have none.
     """
-    names = [name for name in net.state_dict() if name.startswith(_THRESHOLD)]
+    names = [name for name in net.state_dict() if name.startswith(THRESHOLD)]
     return [] if any(name in state for name in names) else names
 
 
@@ -95,7 +130,7 @@ def _fresh(net: Network, task: Task, state: Mapping[str, np.ndarray]) -> list[st
     return other if of_classes else []
 
 
-def _told(task: Task, state: Mapping[str, np.ndarray], fresh: list[str]) -> str:
+def _told(net: Network, task: Task, state: Mapping[str, np.ndarray], fresh: list[str]) -> str:
     """Say what starts fresh, and why."""
     if task.charset is None:
         return "it has no threshold head, as exported detectors have none: that starts fresh"
@@ -104,4 +139,6 @@ def _told(task: Task, state: Mapping[str, np.ndarray], fresh: list[str]) -> str:
     doubt = ""
     if found == wanted + 1 and data.charset not in BUILT_IN and not data.use_space_char:
         doubt = " (if data.charset is its dictionary, data.use_space_char=true keeps the head)"
-    return f"its head has {found} classes and data.charset has {wanted}: the head starts fresh{doubt}"
+    whole = {name for name in net.state_dict() if name.startswith(_HEAD)} == set(fresh)
+    what = "the head starts" if whole else f"{', '.join(fresh)} start"
+    return f"its head has {found} classes and data.charset has {wanted}: {what} fresh{doubt}"

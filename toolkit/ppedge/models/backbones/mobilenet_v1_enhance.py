@@ -15,7 +15,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.regularizer import L2Decay
 
-from ppedge.models.layers import SEModule, Stride
+from ppedge.models.layers import Activation, SEModule, Stride
 
 STEM_CHANNELS = 32
 SE_SLOPE = 1 / 6
@@ -44,7 +44,12 @@ ROWS = (
 
 
 class ConvBNHardswish(nn.Layer):
-    """Convolution without bias, BatchNorm without L2 decay, and hard swish; the size is kept at stride 1."""
+    """Convolution without bias, BatchNorm without L2 decay, and hard swish; the size is kept at stride 1.
+
+    It is a `ppedge.models.layers.ConvBNLayer` but for its names, which are those of official weights.
+    """
+
+    activation: Activation = "hardswish"
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: Stride = 1, groups: int = 1) -> None:
         super().__init__()
@@ -54,6 +59,16 @@ class ConvBNHardswish(nn.Layer):
         )
         no_decay = paddle.ParamAttr(regularizer=L2Decay(0.0))
         self._batch_norm = nn.BatchNorm2D(out_channels, weight_attr=no_decay, bias_attr=no_decay)
+
+    @property
+    def conv(self) -> nn.Conv2D:
+        """The convolution."""
+        return self._conv
+
+    @property
+    def bn(self) -> nn.BatchNorm2D:
+        """The BatchNorm."""
+        return self._batch_norm
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""

@@ -53,7 +53,10 @@ class NRTRHead(nn.Layer):
 
     Attributes:
         longest: The most characters that a text may have.
+        of_classes: Names of the weights whose shapes the character set makes.
     """
+
+    of_classes = ("gtc_head.embedding.embedding.weight", "gtc_head.tgt_word_prj.weight")
 
     def __init__(self, in_channels: int, classes: int, nrtr_dim: int = 384, max_text_length: int = 25) -> None:
         super().__init__()

@@ -42,7 +42,10 @@ class SARHead(nn.Layer):
 
     Attributes:
         longest: The most characters that a text may have.
+        of_classes: Names of the weights whose shapes the character set makes.
     """
+
+    of_classes = ("decoder.embedding.weight", "decoder.prediction.weight", "decoder.prediction.bias")
 
     def __init__(self, in_channels: int, classes: int, enc_dim: int = 512, max_text_length: int = 25) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
+from ppedge.models.backbones.mobilenet_v1_enhance import ConvBNHardswish
 from ppedge.models.layers import ConvBNLayer
 from ppedge.models.network import Network
 from ppedge.slim.arm.collapse import HEAD
@@ -57,7 +58,7 @@ def _input_shapes(net: Network, picture: paddle.Tensor) -> list[tuple[str, nn.La
     handles = [
         layer.register_forward_pre_hook(watch(name))
         for name, layer in net.named_sublayers()
-        if isinstance(layer, ConvBNLayer | nn.MaxPool2D)
+        if isinstance(layer, ConvBNLayer | ConvBNHardswish | nn.MaxPool2D)
     ]
     with paddle.no_grad():
         net(picture)

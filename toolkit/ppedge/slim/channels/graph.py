@@ -115,6 +115,8 @@ class ChannelGraph:
 
     def _elementwise(self, op: Any) -> None:
         left, right, made = op.input("X")[0], op.input("Y")[0], op.output("Out")[0]
+        if prod(self._block.var(left).shape) == 1:  # one number before a map, which all channels have in common
+            left, right = right, left
         first = self._labels(left)
         # A vector that has not been given a channel's shape counts from the axis asked for, mostly the last.
         if right in self._alias or (self._parameter(right) is not None and int(op.attr("axis")) == 1):

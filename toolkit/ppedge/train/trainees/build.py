@@ -8,7 +8,10 @@ import paddle
 
 from ppedge.models import zoo
 from ppedge.models.freezing import freeze
+from ppedge.models.guides.nrtr import NRTRHead
+from ppedge.models.guides.sar import SARHead
 from ppedge.models.network import Network
+from ppedge.models.weight_parts import without_guides
 from ppedge.models.weights import load_weights
 from ppedge.recipe import networks
 from ppedge.recipe.guides import LinearGuide
@@ -16,7 +19,7 @@ from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Model
 from ppedge.train.losses.table import build_loss
 from ppedge.train.origin import check_origin
-from ppedge.train.start import missing_threshold, read_part
+from ppedge.train.start import missing_threshold, read_part, start_guide
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Guide, Trainee
 from ppedge.train.trainees.flat_start import FlatStart
@@ -28,7 +31,7 @@ def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda 
     Args:
         task: Of the recipe.
         net: The network that ships.
-        say: Told what is odd about a peer's weights.
+        say: Told what is odd about a peer's weights, and what of guides starts fresh.
 
     Raises:
         PpedgeError: A peer's weights do not fit, or were trained with other settings.
@@ -36,13 +39,13 @@ def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda 
     train = task.recipe.train
     if train.flat_start:
         paddle.seed(task.recipe.seed + 1)
-        guide = _guide(task, LinearGuide(name="LinearGuide"), NET, net)
+        guide = _guide(task, LinearGuide(name="LinearGuide"), NET, net, say)
         return FlatStart(net, task.loss, guide, train.flat_start)
     peers = {name: _peer(task, name, number, say) for number, name in enumerate(train.peers, start=1)}
     frozen = {name: peer for name, peer in train.peers.items() if peer.frozen}
     named = {name for term in train.losses for name in term.networks}
     guides = {
-        f"{name}.{guide.name}": _guide(task, guide, name, network)
+        f"{name}.{guide.name}": _guide(task, guide, name, network, say)
         for name, network in {NET: net, **peers}.items()
         for guide in train.guides
         if name not in frozen or f"{name}.{guide.name}" in named
@@ -56,8 +59,15 @@ def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda 
     return Trainee(net, loss, peers, guides)
 
 
-def _guide(task: Task, section: networks.Guide, name: str, network: Network) -> Guide:
+def _guide(task: Task, section: networks.Guide, name: str, network: Network, say: Callable[[str], None]) -> Guide:
+    """Build a network's guide; one of PaddleOCR's starts from the weights that lie beside the network's in its file."""
+    train = task.recipe.train
     head = zoo.build_guide(section, network, task.recipe.task, task.classes, f"{name}_{section.name}_")
+    peer = train.peers.get(name)
+    path, part = (train.weights, None) if peer is None else (peer.weights, peer.part)
+    if path is not None and isinstance(head, SARHead | NRTRHead):
+        key = "train.weights" if peer is None else f"train.peers.{name}.weights"
+        start_guide(head, section.name, read_part(path, key, lambda text: None, part), path, key, say)
     return Guide(name, section.at, head, section.backbone_alone)
 
 
@@ -68,7 +78,7 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
     net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
     if peer.weights is not None:
         key = f"train.peers.{name}.weights"
-        state = read_part(peer.weights, key, say, peer.part)
+        state = without_guides(read_part(peer.weights, key, say, peer.part))
         threshold = missing_threshold(net, state)
         load_weights(net, state, peer.weights, threshold)
         if threshold:
