@@ -13,15 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
-from ppedge.data.lookup import Lookup, read_label_file
+from ppedge.data.lookup import Lookup, numbered_lines, read_label_file
 from ppedge.data.regions import Polygon, RegionError, can_be_cut_out, polygon_of, quad_of
 from ppedge.recipe.data import LabelFile, paths
 from ppedge.storage import atomic_write
-
-_MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
-"""Byte-order marks: files that are put together have them at the beginning of a line within."""
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _REGIONS = re.compile(r"\s*\[\s*\{")
@@ -30,6 +27,7 @@ _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"
 """How pictures begin: somebody may name one instead of the labels."""
 
 Kind = Literal["detection", "recognition"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 IGNORED_TEXTS = ("###", "*")
 """Transcriptions that mark a region nobody could read: neither text nor background."""
@@ -159,10 +157,7 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     samples: list[Any] = []
     problems: list[Problem] = []
     of_other_kind: list[int] = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        line = _MARKS.sub(b"", line).removesuffix(b"\r")
-        if not line:
-            continue
+    for number, line in numbered_lines(data):
         try:
             samples.append(parse(line, pictures, f"{path}:{number}"))
         except _BadLineError as error:
