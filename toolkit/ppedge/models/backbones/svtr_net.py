@@ -15,7 +15,7 @@ from paddle import nn
 
 from ppedge.errors import PpedgeError
 from ppedge.models.attention import MLP, GlobalMixing
-from ppedge.models.layers import kaiming
+from ppedge.models.layers import kaiming_normal, kaiming_uniform
 
 Mixer = Literal["Conv", "Global"]
 
@@ -33,7 +33,7 @@ class ConvNormGelu(nn.Layer):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2D(in_channels, out_channels, 3, 2, padding=1, weight_attr=kaiming())
+        self.conv = nn.Conv2D(in_channels, out_channels, 3, 2, padding=1, weight_attr=kaiming_uniform())
         self.norm = nn.BatchNorm2D(out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -55,7 +55,9 @@ class ConvMixing(nn.Layer):
         super().__init__()
         self.size = size
         padding = [side // 2 for side in kernel]
-        self.local_mixer = nn.Conv2D(channels, channels, kernel, 1, padding, groups=groups, weight_attr=_normal())
+        self.local_mixer = nn.Conv2D(
+            channels, channels, kernel, 1, padding, groups=groups, weight_attr=kaiming_normal()
+        )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map tokens (N, T, C) to (N, T, C)."""
@@ -124,7 +126,7 @@ class SubSample(nn.Layer):
     def __init__(self, in_channels: int, out_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.size = size
-        self.conv = nn.Conv2D(in_channels, out_channels, 3, (2, 1), padding=1, weight_attr=_normal())
+        self.conv = nn.Conv2D(in_channels, out_channels, 3, (2, 1), padding=1, weight_attr=kaiming_normal())
         self.norm = nn.LayerNorm(out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -215,7 +217,3 @@ def as_map(x: paddle.Tensor, size: tuple[int, int]) -> paddle.Tensor:
 
 def _mixing(mixer: Mixer, channels: int, heads: int, size: tuple[int, int], kernel: tuple[int, int]) -> nn.Layer:
     return ConvMixing(channels, heads, size, kernel) if mixer == "Conv" else GlobalMixing(channels, heads)
-
-
-def _normal() -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.KaimingNormal())
