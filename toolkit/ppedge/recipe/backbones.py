@@ -99,7 +99,8 @@ class SVTRNet(Part):
     gives: ClassVar[Mapping[str, Form]] = {"rec": "row"}
     name: Literal["SVTRNet"]
     img_size: tuple[_Height, _Width] = (48, 320)
-    """Height and width of the lines in pixels; ``rec_preprocess`` has to give lines of that size."""
+    """Height and width of the lines in pixels; ``rec_preprocess`` has to give lines of that size, for a teacher
+    with ``train.max_width``."""
     embed_dim: tuple[_Even, _Even, _Even] = (64, 128, 256)
     """Channels of the three stages, multiples of ``num_heads``."""
     depth: tuple[_Count, _Count, _Count] = (3, 6, 3)

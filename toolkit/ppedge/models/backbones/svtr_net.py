@@ -196,7 +196,7 @@ class SVTRNet(nn.Layer):
         if list(x.shape[2:]) != self.img_size:
             raise PpedgeError(
                 f"SVTRNet is for lines of {self.img_size[0]}x{self.img_size[1]} pixels, not {x.shape[2]}x{x.shape[3]}.",
-                "Set rec_preprocess.height, min_width and max_width to its img_size, or img_size to them.",
+                "Set rec_preprocess.height, min_width and max_width (of a teacher: train.max_width) to its img_size.",
             )
         x = self.blocks1(self.patch_embed(x) + self.pos_embed)
         x = self.blocks2(self.sub_sample1(x))
