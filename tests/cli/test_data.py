@@ -105,3 +105,16 @@ def test_a_recipe_is_checked_by_its_own_settings(words, tmp_path):
     for more in (["--kind", "recognition"], ["--root", words], ["--charset", "en_number"], [words / "val.txt"]):
         result = run("check", path, *more)
         assert isinstance(result.exception, PpedgeError) and "a recipe says which" in str(result.exception)
+
+
+def test_split_says_what_each_file_has_and_what_training_lacks(words):
+    labels = words / "train.txt"
+    labels.write_text("".join(f"images/train_00000{k}.jpg\t{text}\n" for k, text in enumerate("AAÅ")))
+    halves = ("split", labels, "--train", 0.5, "--eval", 0.5, "--test", 0)
+    assert "has the name of a part" in str(run(*halves, "--force").exception)
+    for seed in range(10):
+        result = run(*halves, "--out", words / "s", "--root", words, "--force", "--seed", seed)
+        assert result.exit_code == 0, result.output
+        assert "s/train.txt: 2 pictures, 2 lines" in result.output and not (words / "s" / "test.txt").exists()
+        alone = "Å" in (words / "s" / "val.txt").read_text()
+        assert alone == ("val.txt has characters that train.txt lacks, which cannot be learnt: 'Å' 1" in result.output)

@@ -14,6 +14,7 @@ from fuzz.contract import Files, Target, WrongResultError, command
 from fuzz.mutations import NAMES, damaged
 from fuzz.trees import altered_json, json_text
 from ppedge.data.convert import Source
+from ppedge.data.lookup import numbered_lines
 from ppedge.errors import PpedgeError
 
 _LABELS = "labels.txt"
@@ -93,10 +94,19 @@ def _check(kind: str, *more: str) -> None:
     command("data", "check", _LABELS, "--kind", kind, *more)
 
 
+def _split(folder: Path) -> None:
+    """Split what `data check` accepts, whose lines must all be there again."""
+    command("data", "split", _LABELS, "--train", "1", "--eval", "0", "--test", "0")
+    lines = [dict(numbered_lines((folder / name).read_bytes())).values() for name in (_LABELS, "train.txt")]
+    if sorted(lines[0]) != sorted(lines[1]):
+        raise WrongResultError(f"of {len(lines[0])} lines {len(lines[1])} came back")
+
+
 def _read_detection(folder: Path) -> None:
     """Check labels; what is accepted must give crops in which there is something of the picture."""
     _check("detection", "--charset", "plates")
     _check("detection", "--json")
+    _split(folder)
     try:
         command("data", "crops", _LABELS, "--out", "crops")
     except PpedgeError as error:
@@ -109,9 +119,10 @@ def _read_detection(folder: Path) -> None:
             raise WrongResultError(f"nothing is in the crop of {line!r}")
 
 
-def _read_recognition(_: Path) -> None:
+def _read_recognition(folder: Path) -> None:
     _check("recognition", "--charset", "plates")
     _check("recognition", "--json")
+    _split(folder)
 
 
 _QUADS = ["4,5,40,5,40,20,4,20,A1", "1,30,20,30,20,40,1,40,###", '30,25,60,25,60,40,30,40,"b, c"']

@@ -1,4 +1,4 @@
-"""``ppedge data``: check, convert, cut out and make data."""
+"""``ppedge data``: check, convert, cut out, split and make data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from click import Choice
 
-from ppedge.cli.options import Json, SkipBad
+from ppedge.cli.options import Force, Json, SkipBad
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ppedge.data.check import Report
     from ppedge.data.formats import Problem
 
-app = typer.Typer(add_completion=False, help="Check, convert and make data.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Check, convert, split and make data.", no_args_is_help=True)
 
 _BAD_INPUT = 2
 
@@ -105,7 +105,8 @@ def crops(
     """Cut the text regions of detection labels out of their pictures, for a recogniser."""
     from ppedge.data.check import usable
     from ppedge.data.convert import write_crops
-    from ppedge.data.formats import count_unusable, read_labels
+    from ppedge.data.formats import read_labels
+    from ppedge.data.lines import count_unusable
 
     [file] = _absolute([labels])
     samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
@@ -134,6 +135,40 @@ def synth(
         generate(kind, out, train, evaluation, seed, content, progress, test)  # type: ignore[arg-type]
     aside = f", {test} in test.txt" if test else ""
     say(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
+
+
+@app.command()
+def split(
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="A label file, of detection or recognition.")],
+    train: Annotated[float, typer.Option(min=0, max=1, help="Share of the pictures in train.txt.")] = 0.8,
+    evaluation: Annotated[float, typer.Option("--eval", min=0, max=1, help="Share of them in val.txt.")] = 0.1,
+    test: Annotated[float, typer.Option(min=0, max=1, help="Share of them in test.txt.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another split.")] = 0,
+    group: Annotated[
+        str, typer.Option(metavar="REGEX", help="Keep pictures together in whose paths it finds the same: '.*/'")
+    ] = "",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write; by default beside LABELS.")] = None,
+    root: Root = None,
+    skip_bad: SkipBad = False,
+    force: Force = False,
+) -> None:
+    """Split a label file by its pictures into train.txt, val.txt and test.txt; a share of 0 leaves its file out."""
+    from ppedge.data import split as splitting
+    from ppedge.data.lookup import SPLITS
+
+    [file] = _absolute([labels])
+    shares = {"train": train, "eval": evaluation, "test": test}
+    found = splitting.split(file, root or labels.parent, shares, seed, group, skip_bad)
+    folder = out or labels.parent
+    splitting.write(found.parts, folder, file, force)
+    _list(found.problems)
+    for name, part in found.parts.items():
+        say(f"{folder / SPLITS[name]}: {part.pictures} pictures, {len(part.lines)} lines")
+    if group:
+        say(f"{found.groups} groups of pictures are kept together")
+    for name, characters in found.unseen().items():
+        counts = ", ".join(f"{character!r} {count}" for character, count in characters.items())
+        say(f"warning: {SPLITS[name]} has characters that train.txt lacks, which cannot be learnt: {counts}")
 
 
 @app.command("pseudo-label")

@@ -35,7 +35,7 @@ COMMANDS = {
     "ocr": ("ocr", "Read the text in pictures."),
     "inspect": ("inspect", "Show what a .nb file holds, or how two differ."),
     "weights": ("weights", "Show what a file of weights holds, and take weights out of others."),
-    "data": ("data", "Check, convert and make data."),
+    "data": ("data", "Check, convert, split and make data."),
     "recipe": ("recipe", "Check recipes and print their JSON schema."),
     "arm": ("arm", "Set up the ARM emulator."),
     "doctor": ("doctor", "Say what is here, what is missing and what to type."),

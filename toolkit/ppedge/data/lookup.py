@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ppedge.errors import PpedgeError
+
+SPLITS = {"train": "train.txt", "eval": "val.txt", "test": "test.txt"}
+"""The parts of a data set, and the names of their label files where ppedge writes them."""
+
+_MARKS = re.compile(rb"^(?:\xef\xbb\xbf)+")
+"""Byte-order marks: files that are put together have them at the beginning of a line within."""
 
 _ABOVE = 2
 """How many folders above the root are looked through: labelling tools name pictures relative to the folder above."""
@@ -34,6 +42,14 @@ def read_label_file(file: Path, root: Path) -> tuple[bytes, Path]:
         raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
     except OSError as error:
         raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
+
+
+def numbered_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield a label file's lines that are not empty and their numbers, from 1, without marks and line ends."""
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        line = _MARKS.sub(b"", line).removesuffix(b"\r")
+        if line:
+            yield number, line
 
 
 class Lookup:

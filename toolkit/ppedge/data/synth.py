@@ -15,6 +15,7 @@ import numpy as np
 
 from ppedge.data.folders import new_folder
 from ppedge.data.formats import detection_line, write_lines
+from ppedge.data.lookup import SPLITS
 from ppedge.data.render import LATIN_FONTS, Picture, load_font, render_plate, render_word
 from ppedge.data.scenes import Content, render_scene
 from ppedge.data.texts import line_text, plate_text
@@ -25,7 +26,6 @@ from ppedge.storage import read_json, write_json
 Kind = Literal["plates", "words", "scenes"]
 
 _SETTINGS = "synth.json"
-_LABELS = {"train": "train.txt", "eval": "val.txt", "test": "test.txt"}
 
 
 def generate(
@@ -72,7 +72,7 @@ def generate(
                 done += 1
                 if progress is not None:
                     progress(done, train + eval + test)
-            write_lines(folder / _LABELS[split], lines)
+            write_lines(folder / SPLITS[split], lines)
         write_json(folder / _SETTINGS, _settings(kind, train, eval, test, seed, content))
 
 
@@ -105,7 +105,7 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     lacking = [str(file) for file in files if not (data.root / file).is_file()]
     if files and not lacking:
         return False
-    made = [label for split, label in _LABELS.items() if getattr(synth, split)]
+    made = [label for split, label in SPLITS.items() if getattr(synth, split)]
     foreign = [file for file in lacking if file not in made]
     if foreign:
         raise PpedgeError(
