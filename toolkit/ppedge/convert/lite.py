@@ -9,13 +9,14 @@ tail.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files import arm_kernels
+from ppedge.files.for_opt import complete
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.naming import named
 from ppedge.files.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
@@ -48,6 +49,7 @@ def to_nb(
     precision: Precision,
     allowed_float: Collection[str] = (),
     layers: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> NbFile:
     """Convert an inference model for ARM.
 
@@ -57,6 +59,7 @@ def to_nb(
         precision: What the convolutions are to compute in; the result is checked for it.
         allowed_float: For ``int8``: operator types or weight names that may stay float, see `nb.require_int8`.
         layers: The network's own names of layers by those of their weights, for the error; may lack any.
+        say: Told what opt is given otherwise than it stands in the model.
 
     Returns:
         The file, as read back.
@@ -70,9 +73,14 @@ def to_nb(
     files.check()
     require_opt()
     with scratch("opt") as folder:
-        written = folder / "model.nb"
+        written, program = folder / "model.nb", files.model
+        completed, additions = complete(program.read_bytes())
+        if additions:
+            program = folder / "model.pdmodel"
+            program.write_bytes(completed)
+            say(f"{files.model.name}: for opt, {' and '.join(additions)}; the network computes the same")
         run_child(
-            [sys.executable, "-c", _OPT, files.model, files.params, written.with_suffix(""), precision],
+            [sys.executable, "-c", _OPT, program, files.params, written.with_suffix(""), precision],
             f"Converting {files.model} to {out.name} with Paddle Lite's opt",
             cause="The network may have an operator that Paddle Lite lacks, or the memory may be too small.",
         )

@@ -205,7 +205,7 @@ def _convert(
             path = folder / name
             say(f"writing {name}")
             # What the recipe keeps in float may be float; everything else must be int8.
-            contents = summary(to_nb(prefix, path, precision, noted["float_weights"], noted["layers"]))
+            contents = summary(to_nb(prefix, path, precision, noted["float_weights"], noted["layers"], say))
             del contents["file"]  # where it was written for now
             files[name] = {"bytes": path.stat().st_size, "contents": contents}
     # The scales of a quantized model that is brought in lie in its graph, from which no ONNX file is made.

@@ -150,6 +150,58 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise _DamagedError("a number in it does not end")
 
 
+def parts_of(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield number, content and all bytes of each field of a protobuf message; numbers have no content.
+
+    Args:
+        message: Of a file that `InferenceModel.check` has found whole.
+    """
+    data, at = memoryview(message), 0
+    while at < len(data):
+        start = at
+        tag, at = _varint(data, at)
+        if tag & 7 == 2:
+            size, at = _varint(data, at)
+            content, at = data[at : at + size], at + size
+        else:
+            content = memoryview(b"")
+            at = _varint(data, at)[1] if tag & 7 == 0 else at + {1: 8, 5: 4}[tag & 7]
+        yield tag >> 3, bytes(content), bytes(data[start:at])
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operator of a program.
+
+    Attributes:
+        type: Its name.
+        inputs: Names of variables by slot.
+        outputs: Likewise.
+        attributes: Names of those that it has.
+    """
+
+    type: str
+    inputs: dict[str, list[str]]
+    outputs: dict[str, list[str]]
+    attributes: frozenset[str]
+
+    @classmethod
+    def parse(cls, message: bytes) -> Operation:
+        """Read an operator's description."""
+        data = memoryview(message)
+        kind = "".join(_text(value) for value in _messages(data, 3))
+        attributes = frozenset(_text(name) for one in _messages(data, 4) for name in _messages(one, 1))
+        return cls(kind, _slots(data, 1), _slots(data, 2), attributes)
+
+
+def _slots(operator: memoryview, number: int) -> dict[str, list[str]]:
+    """Return the variables that an operator reads (field 1) or writes (field 2), by slot."""
+    return {
+        "".join(_text(name) for name in _messages(slot, 1)): [_text(name) for name in _messages(slot, 2)]
+        for slot in _messages(operator, number)
+    }
+
+
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Yield number and value of each field of a protobuf message."""
     at = 0
