@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-PARTS = ("small", "large", "more", "rare")
+PARTS = ("small", "large", "more", "rare", "newer")
 ACTIVATIONS = ("", "relu", "hard_swish")
 # Height and width of maps: those of detectors, of recognisers (low and wide), of classifiers.
 MAPS = ((10, 10), (20, 20), (40, 40), (7, 7), (14, 14), (28, 28), (2, 80), (4, 80), (8, 80), (1, 1), (5, 9), (80, 80))
@@ -31,6 +31,8 @@ def branches(precision: str, part: str = "small") -> list[Branch]:
         return [*_strided(np.random.default_rng(11)), *(_transformers() if precision == "fp32" else ())]
     if part == "rare":
         return [*_rare(np.random.default_rng(13)), *(_rare_float() if precision == "fp32" else ())]
+    if part == "newer":
+        return [*_wide_windows(np.random.default_rng(17)), *(_poolings() if precision == "fp32" else ())]
     random = np.random.default_rng(7)
     found = [*_pointwise(random, 36), *_dense(random, 22), *_depthwise(random, 44), *_transposed(random, 10)]
     found += [Branch((1, width), (("fc", classes),)) for width, classes in ((96, 68), (200, 10), (400, 90))]
@@ -247,3 +249,30 @@ def _rare_float() -> Iterator[Branch]:
         yield Branch((1, length, channels), (("attention", heads, wide),))
     for channels, height, width in ((96, 3, 48), (200, 3, 30), (24, 6, 60)):
         yield Branch((1, channels, height, width), (("average", (3, 2)),))
+
+
+def _wide_windows(random: np.random.Generator) -> Iterator[Branch]:
+    """Depthwise convolutions of 9x9, as LKPAN's light form has them."""
+    acts = ("relu", "hard_swish", "")
+    for k, (height, width) in enumerate(((10, 10), (20, 20), (40, 40), (14, 14), (28, 28), (9, 30), (64, 80), (33, 20),
+                                         (48, 48), (12, 7), (80, 80), (24, 100))):  # fmt: skip
+        channels, act = _channels(random, min(120, 60000 / (height * width) + 8)), acts[k % 3]
+        after = (("conv", 8, 1, 1, ""),) if act and k % 2 else ()
+        yield Branch((1, channels, height, width), (("dw", 9, 1, act), *after))
+
+
+def _poolings() -> Iterator[Branch]:
+    """Poolings of ResNet's shortcuts and stem, and of PP-OCRv3's recogniser, which leaves a row of three out."""
+    for channels, height, width in ((64, 40, 40), (24, 20, 24), (96, 14, 14), (16, 80, 80), (48, 10, 30), (128, 28, 22),
+                                    (32, 6, 100), (96, 3, 80), (200, 3, 48), (64, 3, 34), (160, 3, 120), (320, 3, 60),
+                                    (40, 12, 26), (72, 20, 20), (16, 48, 64), (56, 24, 36)):  # fmt: skip
+        yield Branch((1, channels, height, width), (("average", (2, 2)),))
+    for channels, height, width in ((24, 2, 100), (120, 2, 40), (64, 2, 34), (200, 2, 60), (128, 6, 6), (64, 8, 8),
+                                    (40, 20, 6), (40, 6, 20), (96, 4, 4), (64, 7, 7)):  # fmt: skip
+        yield Branch((1, channels, height, width), (("average", (2, 2)),))
+    for channels, height, width in ((64, 40, 40), (16, 160, 160), (32, 64, 96), (96, 28, 28), (48, 20, 24),
+                                    (24, 80, 80), (8, 128, 100), (40, 14, 14), (20, 56, 72), (16, 96, 44)):  # fmt: skip
+        yield Branch((1, channels, height, width), (("max", 3, 2, 1),))
+    for size in ((2,), (3, 2, 1)):
+        for channels, height, width in ((64, 6, 6), (96, 8, 8), (48, 20, 6), (32, 4, 20)):
+            yield Branch((1, channels, height, width), (("max", *size),))

@@ -39,9 +39,10 @@ class Convolution(nn.Layer):
 class Function(nn.Layer):
     """An operation of one kind, with a weight of the input's channels where it needs a second operand."""
 
-    def __init__(self, kind: str, channels: int, argument: Any) -> None:
+    def __init__(self, kind: str, channels: int, *arguments: Any) -> None:
         super().__init__()
-        self.kind, self.argument = kind, argument
+        self.kind, self.arguments = kind, arguments
+        self.argument = arguments[0] if arguments else None
         self.weight = self.create_parameter([1] if kind == "affine" else [1, channels, 1, 1])
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -62,7 +63,7 @@ class Function(nn.Layer):
         if kind == "average":
             return F.avg_pool2d(x, self.argument, self.argument)
         if kind == "max":
-            return F.max_pool2d(x, self.argument, self.argument)
+            return F.max_pool2d(x, *self.arguments)
         if kind == "mean":
             return F.adaptive_avg_pool2d(x, 1)
         if kind == "sequence":
@@ -143,4 +144,4 @@ def layer_of(kind: str, arguments: list[Any], channels: int) -> nn.Layer:
         return Lines(channels)
     if kind == "lstm":
         return Sequence(channels, *arguments)
-    return Function(kind, channels, arguments[0] if arguments else None)
+    return Function(kind, channels, *arguments)

@@ -41,7 +41,35 @@ def test_the_networks_that_are_promised_are_held():
     for task in ("PP-OCR detector", "PP-OCR recogniser", "PP-OCR direction classifier"):
         assert {name.rpartition(", ")[2] for name in bounds if name.startswith(task)} == {"fp32", "int8"}
     assert all(within == 0.05 for name, within in bounds.items() if name.startswith("PP-OCR "))
+    for name in ("v3 detector", "v3 recogniser", "v4 detector, folded", "v4 recogniser, folded"):
+        assert bounds.pop(f"PP-OCR{name}, fp32") == 0.05
     assert all(within == 0.1 for name, within in bounds.items() if name.startswith(("mobilenet", "PP-OCRv4")))
+
+
+def wide_window(channels, side):
+    shape = (1, channels, side, side)
+    return Operation("depthwise_conv2d", (shape,), shape, kernel=(9, 9), groups=channels, bias=True)
+
+
+def pooling(variant, size, strides, read, output):
+    return Operation("pool2d", ((1, *read),), (1, *output), variant=variant, kernel=(size,) * 2, strides=(strides,) * 2)
+
+
+@pytest.mark.parametrize("cpu", CORES)
+@pytest.mark.parametrize(
+    ("op", "count"),
+    [
+        (pooling("max", 3, 2, (64, 48, 48), (64, 24, 24)), 384_584),
+        (pooling("avg", 2, 2, (64, 24, 24), (64, 12, 12)), 53_396),
+        (pooling("avg", 2, 2, (256, 6, 6), (256, 3, 3)), 1_770_623),
+        (wide_window(96, 24), 23_194_403),
+        (wide_window(24, 6), 724_168),
+    ],
+    ids=["the stem of ResNet18_vd", "its shortcut", "its last shortcut", "light LKPAN", "light LKPAN, coarsest"],
+)
+def test_kernels_that_only_large_networks_have(op, count, cpu):
+    """Counted in networks of 96x96 pixels; what took no part in the sweep."""
+    assert predict(op, cpu) == pytest.approx(count, rel=0.1)
 
 
 @pytest.mark.parametrize("cpu", CORES)

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from ppedge.runs import RESUMED_FROM, STAGES
+from ppedge.runs import STAGES, Run
 from ppedge.storage import sha256
 from small import make_data, recipe_dict
 
@@ -29,9 +30,18 @@ SLIM = {
     "prune": {"ratios": [0.5], "samples": 2, "target_flops": 0.7, "max_drop": 1.0, "finetune": SHORT},
     "quant": {"samples": 4, "train": SHORT},
 }
+CML = {
+    "peers": {"twin": {"model": "same"}, "teacher": {"frozen": True, "batch_statistics": True}},
+    "losses": [
+        {"name": "DB"},
+        {"name": "Dilated", "from": "teacher", "to": ["net", "twin"]},
+        {"name": "DML", "between": ["net", "twin"], "at": "maps"},
+    ],
+}
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
 COMMANDS = {
     "train": ["train", "rec.yml", "--out", "rec", "--force"],
+    "cml": ["train", "cml.yml", "--out", "cml", "--force"],
     "slim": ["slim", "rec", "--force"],
     "convert": ["convert", "rec", "--force"],
     "validate": ["validate", "rec", "--force"],
@@ -40,6 +50,8 @@ COMMANDS = {
     "bundle": ["bundle", "det", "rec", "--out", "made", "--onnx", "--force"],
     "ocr": ["ocr", "--det", "det", "--rec", "rec", "--engine", "arm-onnxruntime", "--draw", "made", "page.jpg"],
 }
+TRAINED = {"train": "rec", "cml": "cml"}
+"""By command: the run that it trains."""
 
 
 @dataclass
@@ -60,29 +72,33 @@ class Base:
         base = cls(folder)
         steps = [["train", "rec.yml", "--out", "rec"]]
         steps += [[name, "rec"] for name in STAGES[1:] if {name, "run", "bundle", "ocr"} & set(commands)]
-        base._write("rec")
+        base._write("rec", "rec")
+        if "cml" in commands:
+            base._write("cml", "det", **CML)
         if {"bundle", "ocr"} & set(commands):
-            base._write("det")
-            shutil.copyfile(next((folder / "data/det/images").glob("eval*")), folder / "page.jpg")
+            base._write("det", "det")
+            shutil.copyfile(next((folder / "data/det/det/images").glob("eval*")), folder / "page.jpg")
             steps += [["train", "det.yml", "--out", "det"], ["convert", "det"]]
         steps += [COMMANDS[name] for name in commands if name not in (*STAGES, "run")]
         for step in steps:
             began = time.monotonic()
             done = ppedge(folder, step)
             assert done.returncode == 0, done.stderr
-            name = next(name for name, command in COMMANDS.items() if command[0] == step[0])
-            base.seconds.setdefault(name, time.monotonic() - began)
+            for name, command in COMMANDS.items():
+                if command[:2] == step[:2]:
+                    base.seconds[name] = time.monotonic() - began
             if "made" in step:
                 shutil.rmtree(folder / "made")
         base.seconds["run"] = sum(base.seconds.get(name, 0.0) for name in STAGES)
         return base
 
-    def _write(self, task: str) -> None:
-        """Write a recipe, and make its data."""
+    def _write(self, name: str, task: str, **more: Any) -> None:
+        """Write a recipe, with more for its training, and make its data."""
         validate = {"limit": 1, "workers": 1, "gates": {"max_metric_drop": None}}
-        train = {"workers": 2, "epochs": 3}
-        recipe = recipe_dict(task, make_data(task, self.folder / "data"), train=train, slim=SLIM, validate=validate)
-        (self.folder / f"{task}.yml").write_text(yaml.safe_dump(recipe))
+        train = {"workers": 2, "epochs": 3, **more}
+        data = make_data(task, self.folder / "data" / name)
+        recipe = recipe_dict(task, data, train=train, slim=SLIM, validate=validate)
+        (self.folder / f"{name}.yml").write_text(yaml.safe_dump(recipe))
 
 
 @dataclass(frozen=True)
@@ -138,7 +154,7 @@ def attempt(base: Base, one: Try, folder: Path) -> list[str]:
     done = ppedge(folder, next_command(one, folder, code))
     if done.returncode != 0:
         wrong.append(f"the next command ended with {done.returncode}: {done.stderr.strip()[-300:]}")
-    wrong += [*damaged(base, folder), *left_over(folder)]
+    wrong += [*damaged(base, folder), *unlike(base, one, folder), *left_over(folder)]
     shutil.rmtree(folder)
     return wrong
 
@@ -216,13 +232,21 @@ def damaged(base: Base, folder: Path) -> list[str]:
     return wrong
 
 
+def unlike(base: Base, one: Try, folder: Path) -> list[str]:
+    """Say whether a training that was stopped has ended otherwise than one that nobody stopped."""
+    if one.command not in TRAINED:
+        return []
+    weights = Path(TRAINED[one.command], "train", "best.pdparams")
+    same = (folder / weights).is_file() and sha256(base.folder / weights) == sha256(folder / weights)
+    return [] if same else [f"{weights} is not that of a training that nobody stopped"]
+
+
 def next_command(one: Try, folder: Path, code: int) -> list[str]:
     """Return what a person would type next."""
     command = COMMANDS[one.command]
     if one.command == "run":
         return [word for word in command if word != "--force"]
-    kept = RESUMED_FROM.get(one.command)
-    if kept and (folder / "rec" / f".{one.command}.partial" / kept).is_file():
+    if Run(folder / TRAINED.get(one.command, "rec")).interrupted(command[0]):
         return ["--resume" if word == "--force" else word for word in command]
     if one.command == "synth" and (folder / "made").exists():
         return ["data", "check", "made/train.txt"]

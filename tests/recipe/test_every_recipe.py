@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 import yaml
 
+from ppedge.arm import lite
 from ppedge.convert.export import export_float
+from ppedge.convert.lite import to_nb
+from ppedge.engines import open_engine
+from ppedge.errors import MissingError
 from ppedge.models.backbones import pphgnet, resnet_vd
 from ppedge.models.weights import read_pdparams
 from ppedge.recipe.io import load_recipe, make_recipe
@@ -18,6 +23,7 @@ from ppedge.train.course import BEST, LAST, Course
 from ppedge.train.loop import fit
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
+from reference import fill
 from small import make_data
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yml"))
@@ -146,3 +152,42 @@ def test_what_a_recipe_trains_exports(path, data, tmp_path):
     recipe = tiny(path, data)
     exported = export_float(Task(recipe).build_shipped(), tmp_path / "m", recipe.task, line_height(recipe))
     assert exported.model.stat().st_size and exported.params.stat().st_size
+
+
+def with_effect(net, shape):
+    """Give a network weights and running statistics by which what it says depends on the picture."""
+    fill(net)
+    for layer in net.sublayers():
+        if hasattr(layer, "_momentum"):
+            layer._momentum = 0.0  # all of a batch's statistics at once
+    net.train()
+    net(picture_of(shape))
+    net.eval()
+    return net
+
+
+def picture_of(shape, seed=0):
+    return paddle.to_tensor(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ppocrv3_det_student", "ppocrv3_rec", "ppocrv4_det_student", "ppocrv4_rec"])
+def test_what_a_recipe_trains_says_the_same_on_arm(name, data, tmp_path):
+    """In Paddle Lite's own runtime, of several pictures and sizes."""
+    try:
+        lite.registered()
+    except MissingError as error:
+        pytest.skip(str(error))
+    recipe = tiny(RECIPES[0].with_name(f"{name}.yml"), data)
+    height = line_height(recipe) if recipe.task == "rec" else 96
+    net = with_effect(Task(recipe).build_shipped(), (2, 3, height, 128))
+    exported = export_float(net, tmp_path / "m", recipe.task, line_height(recipe))
+    nb = to_nb(exported.model.with_suffix(""), tmp_path / "m.nb", "fp32")
+    pictures = [picture_of((1, 3, height, width), seed) for width, seed in ((128, 1), (128, 2), (192, 3))]
+    expected = [net(picture).numpy() for picture in pictures]
+    assert np.abs(expected[0] - expected[1]).max() > 0.1
+    with open_engine("arm-paddlelite", nb.path, cpu="cortex-a53") as engine:
+        for picture, here in zip(pictures, expected, strict=True):
+            [there] = engine.run([picture.numpy()])
+            # Rounding of such weights is 4e-4: both are as far from the same network in float64.
+            assert there.shape == here.shape and np.abs(there - here).max() < 1e-3

@@ -127,7 +127,7 @@ def _depthwise(op: Operation) -> tuple[str, Terms]:
         **written(op),
     }
     down, across = op.strides
-    if down != across:
+    if down != across or op.kernel not in ((3, 3), (5, 5)):
         return f"depthwise{op.kernel[0]}x{op.kernel[1]}other.{op.precision}", _windows(op)
     return f"depthwise{op.kernel[0]}x{op.kernel[1]}s{down}.{op.precision}", terms
 

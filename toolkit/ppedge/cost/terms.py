@@ -12,7 +12,7 @@ from math import prod
 
 from ppedge.cost.convolutions import convolution, transposed
 from ppedge.cost.operators import Operation
-from ppedge.cost.parts import Terms, matrix, up, written
+from ppedge.cost.parts import Terms, matrix, tails, up, written
 
 _ALIKE = {"dropout": "scale", "flatten_contiguous_range": "squeeze2"}  # at inference the same work under another name
 
@@ -108,8 +108,15 @@ def _pooling(op: Operation) -> tuple[str, Terms]:
         return f"pool.{op.variant}.global", terms
     values = float(prod(op.output))
     terms |= {"values": values, "rows": float(prod(op.output[:-1])), "window*values": values * prod(op.kernel)}
-    low = ".row" if op.output[2] == 1 else ""  # a single row goes the general way
-    return f"pool{low}.{op.variant}.{op.kernel[0]}x{op.kernel[1]}s{op.strides[0]}{op.strides[1]}", terms
+    terms |= tails(read[1], *op.output[2:])
+    general = ".general" if _fits_no_kernel(op) else ""
+    return f"pool{general}.{op.variant}.{op.kernel[0]}x{op.kernel[1]}s{op.strides[0]}{op.strides[1]}", terms
+
+
+def _fits_no_kernel(op: Operation) -> bool:
+    """Tell whether a map is too small for a pooling's own kernel, so that the general way is taken, value by value."""
+    height, width = op.inputs[0][2:]
+    return op.kernel[0] >= height or (op.kernel == (2, 2) and width <= 8)
 
 
 def _binary(op: Operation) -> tuple[str, Terms]:

@@ -70,7 +70,7 @@ class DetSample:
     texts: list[str]
     ignore: list[bool]
     where: str
-    ratio: float = 1.0
+    ratio: float = field(default=1.0, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class RecSample:
     text: str
     where: str
     quad: Polygon | None = None
-    ratio: float = 1.0
+    ratio: float = field(default=1.0, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
