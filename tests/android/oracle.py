@@ -71,10 +71,12 @@ FLAT_QUADS = (
     ((0, 0), (10, 5), (20, 10), (0, 10)),
     ((3, 3), (10, 10), (15, 15), (20, 20)),
 )
+MEETING_QUADS = (((0, 10), (10, 0), (20, 0), (0, 20)), ((0, 12), (12, 0), (30, 0), (0, 25)))
+"""Their sides meet in the picture's origin."""
 
 
 def crops(rng):
-    for quad in FLAT_QUADS:
+    for quad in (*FLAT_QUADS, *MEETING_QUADS):
         image = picture(rng, 30, 40)
         crop = crop_quad(image, quad)
         yield ints(30, 40) + image.tobytes() + floats(quad) + ints(*crop.shape[:2]) + crop.tobytes()

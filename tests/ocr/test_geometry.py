@@ -133,6 +133,15 @@ def test_a_turned_crop_finds_the_rectangle_again():
     assert crop[4, 45].tolist() == [0, 0, 0]
 
 
+def test_a_quad_whose_sides_meet_in_the_origin_shows_what_it_holds():
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    quad = np.float32([[0, 10], [10, 0], [20, 0], [0, 20]])
+    elsewhere = cv2.copyMakeBorder(image, 7, 0, 5, 0, cv2.BORDER_REPLICATE)
+    crop, wanted = crop_quad(image, quad), crop_quad(elsewhere, quad + np.float32([5, 7]))
+    assert crop.std() > 20
+    np.testing.assert_allclose(crop.astype(int), wanted, atol=2)
+
+
 def test_a_tall_crop_is_turned_counter_clockwise():
     image = np.zeros((60, 20, 3), np.uint8)
     image[:20] = 255

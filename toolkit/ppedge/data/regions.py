@@ -21,6 +21,7 @@ from ppedge.ocr.image_file import PictureSize
 Polygon = npt.NDArray[np.float32]
 
 _MIN_AREA = 1e-2  # square pixels: below it a polygon is a line or a point
+_GRID = 1 / 512  # pixels: a fraction of which float32 holds every multiple in any picture
 _LEAST_CORNER = 0.01
 """Share of a quad's area that the triangle of a corner and its neighbours has at least; with less, the three lie on one
 line. A parallelogram's corners have half of it each."""
@@ -209,6 +210,8 @@ def _corner_areas(quad: Polygon) -> npt.NDArray[np.float64]:
 
 def _outline(shape: Any) -> Polygon | None:
     """Return the outline (K, 2), K >= 6, clockwise, of the largest part of a shape; None if it has no area."""
+    # On the grid, corners that all but coincide become one, and neither float32 nor the middles below are rounded.
+    shape = shapely.set_precision(shape, _GRID)
     part = max(shapely.get_parts(shape).tolist(), key=shapely.area, default=None)
     if part is None or shapely.area(part) < _MIN_AREA:
         return None

@@ -110,11 +110,25 @@ def crop_quad(image: np.ndarray, quad: npt.ArrayLike) -> np.ndarray:
             f"The quad {corners.tolist()} is more than {MAX_SIDE} pixels wide or high.", "Correct the labels."
         )
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    transform = cv2.getPerspectiveTransform(corners, target)
     crop = cv2.warpPerspective(
-        image, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        image, perspective(corners, target), (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     return np.rot90(crop) if height >= UPRIGHT_RATIO * width else crop
+
+
+def perspective(corners: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the perspective transform (3, 3), float64, that takes four corners to four others, (4, 2) float32 both.
+
+    OpenCV looks for one whose last element is 1. There is none where the sides of a quad that are not parallel meet in
+    the picture's origin, and it gives zeros, a crop of one colour; seen from the quad's first corner there is.
+    """
+    transform = cv2.getPerspectiveTransform(corners, target)
+    if transform[:2].any():
+        return transform
+    (x, y), seen_from = corners[0].tolist(), corners - corners[0]
+    there: np.ndarray = cv2.getPerspectiveTransform(seen_from, target)
+    there[:, 2] -= there[:, 0] * x + there[:, 1] * y
+    return there
 
 
 def reading_order(quads: Sequence[npt.ArrayLike] | np.ndarray) -> list[int]:

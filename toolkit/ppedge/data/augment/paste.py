@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ppedge.data.augment.base import Augmentation, Picture, Scene
 from ppedge.data.regions import Polygon, can_be_cut_out, quad_of
+from ppedge.ocr.geometry import perspective
 from ppedge.recipe.train import DetAugment
 
 _SHARE, _MOST = 0.2, 30  # of the other picture's regions, and at most so many
@@ -96,7 +97,7 @@ def _paste(image: Picture, other: Picture, quad: Polygon, place: Polygon) -> Non
     width, height = np.minimum(np.ceil(place.max(axis=0)).astype(int), image.shape[1::-1]) - low
     target = (place - low).astype(np.float32)
     # Labels count from a pixel's corner, warpPerspective counts from its centre.
-    matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), target - np.float32(0.5))
+    matrix = perspective(quad - np.float32(0.5), target - np.float32(0.5))
     patch = cv2.warpPerspective(
         other, matrix, (int(width), int(height)), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
