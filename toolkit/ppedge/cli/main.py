@@ -119,12 +119,12 @@ def main(argv: list[str] | None = None) -> None:
     if not debug:
         warnings.simplefilter("ignore")  # the libraries' remarks to programmers are not the user's business
     interrupt_on_signals()
-    reserve: bytearray | None = bytearray(RESERVE)
+    reserve = bytearray(RESERVE)
     try:
         _require_names(arguments)
         app(args=[a for a in arguments if a != "--debug"], prog_name="ppedge")
     except Exception as error:
-        reserve = None
+        del reserve
         if debug:
             raise
         if interrupted() and not isinstance(error, PpedgeError):
