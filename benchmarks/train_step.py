@@ -34,7 +34,7 @@ CHILD = Path(__file__).with_name("paddleocr_step.py")
 # Recipe, input, classes of a recogniser.
 CASES = (
     ("ppocr_v1_rec_en.yml", (16, 3, 32, 320), 97),
-    ("plates_rec.yml", (32, 3, 32, 128), 70),
+    ("plates_rec_v1.yml", (32, 3, 32, 128), 70),
     ("ppocr_v1_det.yml", (4, 3, 320, 320), 0),
 )
 # Recipe, PaddleOCR's configuration, input.

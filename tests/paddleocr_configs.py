@@ -120,6 +120,11 @@ def published():
     slow = deepcopy(v3_rec)
     slow["Global"]["epoch_num"] = 800
     slow["Optimizer"] = optimizer({**PIECEWISE, "values": [0.0005, 0.00005]}, 3e-5)
+    v4_student = deepcopy(v4_rec)
+    v4_student["Optimizer"] = optimizer({**COSINE, "warmup_epoch": 2}, 3e-5)
+    v4_student["Train"] = deepcopy(v2_rec["Train"])
+    v4_student["Train"]["dataset"]["transforms"][-1] = {"RecResizeImg": {"image_shape": [3, 48, 320]}}
+    v4_student["Metric"]["ignore_space"] = False
     frozen = {"freeze_params": True}
     both = [("Teacher", {}, {"freeze_params": False}), ("Student", {}, {"freeze_params": False})]
     cml = [("Student", {}, {}), ("Student2", {}, {})]
@@ -136,6 +141,7 @@ def published():
             [("Student", network(v2_det), {}), ("Teacher", VD18, frozen)],
             [dilated(["Student", "Teacher"]), db_of("Student")],
         ),
+        "v2_det_dml": distillation({**v2_det, "Train": v3_teacher["Train"]}, filled(cml, v2_det), CML[1:]),
         "v2_det_cml": distillation(
             {**v2_det, "Train": v3_teacher["Train"]}, filled(cml, v2_det, ("Teacher", VD18, frozen)), CML
         ),
@@ -160,6 +166,11 @@ def published():
              {"DistillationSARLoss": {"weight": 1.0, "model_name_list": ["Student", "Teacher"], "multi_head": True}}],
         ),
         "v4_rec": v4_rec,
+        "v4_rec_distill": distillation(
+            v4_student,
+            [("Teacher", {**network(v4_rec), "Backbone": SVTR}, frozen), *filled([("Student", {}, {})], v4_rec)],
+            V4_TAUGHT,
+        ),
         "v1_cls": classifier(),
     }  # fmt: skip
 
@@ -213,6 +224,11 @@ V3_LARGE = {"name": "MobileNetV3", "scale": 0.5, "model_name": "large", "disable
 VD50 = {"name": "ResNet_vd", "in_channels": 3, "layers": 50}
 LCNET_DET = {"name": "PPLCNetV3", "scale": 0.75, "det": True}
 LCNET_REC = {"name": "PPLCNetV3", "scale": 0.95}
+SVTR = {
+    "name": "SVTRNet", "img_size": [48, 320], "out_char_num": 40, "out_channels": 192, "patch_merging": "Conv",
+    "embed_dim": [64, 128, 256], "depth": [3, 6, 3], "num_heads": [2, 4, 8], "mixer": ["Conv"] * 6 + ["Global"] * 6,
+    "local_mixer": [[5, 5], [5, 5], [5, 5]], "last_stage": False, "prenorm": True,
+}  # fmt: skip
 FPN = {"name": "DBFPN", "out_channels": 96}
 RSE = {"name": "RSEFPN", "out_channels": 96, "shortcut": True}
 PAN = {"name": "LKPAN", "out_channels": 256}
@@ -237,4 +253,20 @@ CML = [
     dilated(["Student", "Teacher"], ["Student2", "Teacher"]),
     {"DistillationDMLLoss": {"model_name_pairs": ["Student", "Student2"], "maps_name": "thrink_maps", "key": "maps"}},
     db_of("Student", "Student2"),
+]
+TEACHES = {"model_name_pairs": [["Student", "Teacher"]], "key": "head_out"}
+V4_TAUGHT = [
+    {
+        "DistillationDKDLoss": {
+            "weight": 0.1,
+            "multi_head": True,
+            "alpha": 1.0,
+            "beta": 2.0,
+            "dis_head": "gtc",
+            **TEACHES,
+        }
+    },
+    {"DistillationCTCLoss": {"weight": 1.0, "model_name_list": ["Student"], "key": "head_out", "multi_head": True}},
+    {"DistillationNRTRLoss": {"weight": 1.0, "smoothing": False, "model_name_list": ["Student"], "multi_head": True}},
+    {"DistillCTCLogits": {"weight": 1.0, "reduction": "mean", **TEACHES}},
 ]

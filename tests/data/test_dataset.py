@@ -179,7 +179,8 @@ def test_collate_det_learns_nothing_in_the_padding(det_samples):
 def test_real_receipts_become_batches(shared_data):
     from pathlib import Path
 
-    from ppedge.data.formats import read_labels, rec_samples_from_detection
+    from ppedge.data.formats import read_labels
+    from ppedge.data.lines import rec_samples_from_detection
 
     labels = read_labels(Path("val.txt"), shared_data / "data" / "receipts", "detection")
     data = DetDataset(labels.samples[:4], DetPreprocess(), DetAugment(crop=320), seed=0)

@@ -8,16 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ppedge.data.formats import (
-    DetSample,
-    Labels,
-    count_unusable,
-    detection_line,
-    read_all,
-    read_labels,
-    rec_samples_from_detection,
-    write_lines,
-)
+from ppedge.data.formats import Labels, detection_line, read_all, read_labels, write_lines
+from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.errors import PpedgeError
 
 SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10]]
@@ -155,25 +147,6 @@ def test_several_files_are_read_as_one(root):
     labels = read_all([Path("one.txt"), Path("two.txt")], root, "recognition")
     assert [s.text for s in labels.samples] == ["1", "2"]
     assert [p.file.name for p in labels.problems] == ["two.txt"]
-
-
-def test_lines_of_text_from_detection_labels():
-    quad = np.array([[10, 10], [50, 12], [50, 22], [10, 20]], np.float32)
-    started_right = np.roll(quad, 2, axis=0)
-    hexagon = np.array([[0, 0], [20, 0], [40, 0], [40, 10], [20, 10], [0, 10]], np.float32)
-    thin = np.array([[0, 0], [0.5, 0], [0.5, 40], [0, 40]], np.float32)
-    sample = DetSample(
-        Path("p.png"),
-        [quad, started_right, hexagon, quad, quad, quad, thin],
-        ["a", "b", "c", "###", "", " ", "thin"],
-        [False, False, False, True, False, False, False],
-        "f:3",
-    )
-    lines = rec_samples_from_detection([sample])
-    assert [line.text for line in lines] == ["a", "b", "c"]
-    assert np.array_equal(lines[1].quad, started_right), "the order of four points says where the text starts"
-    np.testing.assert_allclose(lines[2].quad, [[0, 0], [40, 0], [40, 10], [0, 10]], atol=1e-3)
-    assert lines[0].where == "f:3"
 
 
 def test_marks_of_the_labelling_tool_are_kept(root):

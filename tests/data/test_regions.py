@@ -76,6 +76,11 @@ def test_what_is_seen_of_a_quad_may_be_no_quad():
     assert region.clipped and shapely.area(shapely.polygons(region.polygon)) == pytest.approx(shapely.area(seen))
 
 
+def test_a_quad_that_clipping_lays_on_itself_is_what_is_seen_of_it():
+    region = fit(polygon([(1e-36, 1), (1, 2), (-1, 1), (0, 0)]), SIZE)
+    assert region.clipped and signed_area(region.polygon) == pytest.approx(0.25, abs=1e-3)
+
+
 def test_a_polygon_of_more_points_may_be_closed_and_bend():
     points = [[20, 10], [60, 20], [100, 10], [100, 40], [60, 50], [20, 40]]
     assert fit(polygon([*points, points[0]]), SIZE).polygon.tolist() == points

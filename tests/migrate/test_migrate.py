@@ -107,7 +107,7 @@ def test_the_networks_of_a_distillation_start_from_their_own_weights(migrated):
     train = made.recipe["train"]
     assert train["backbone_weights"] == "pre/MobileNetV3_large.pdparams"
     assert train["peers"]["teacher"]["weights"] == "pre/teacher/best_accuracy.pdparams"
-    assert said(made, "Architecture.Models.Student2.pretrained")[0] == "left out"
+    assert train["peers"]["twin"]["backbone_weights"] == "pre/MobileNetV3_large.pdparams"
 
 
 @pytest.mark.parametrize(
@@ -246,10 +246,43 @@ def test_a_checkpoint_of_a_distillation_is_for_all_its_networks(migrated):
     assert (train["peers"]["teacher"]["weights"], train["peers"]["teacher"]["part"]) == (file, "Teacher")
 
 
-def test_a_backbone_is_for_the_network_that_ships(migrated):
-    made = migrated(PUBLISHED["v3_det_dml"], "Global.pretrained_model=pre/ResNet50_vd_ssld_pretrained")
-    assert made.recipe["train"]["peers"] == {"twin": {"model": "same"}}
-    assert any("alone" in one.sentence for one in made.findings if one.key == "Global.pretrained_model")
+def test_a_backbone_is_for_the_network_that_ships_and_those_like_it(migrated):
+    named, file = "Global.pretrained_model=pre/MobileNetV3_large", "pre/MobileNetV3_large.pdparams"
+    train = migrated(PUBLISHED["v3_det_cml"], named).recipe["train"]
+    assert train["backbone_weights"] == file
+    assert train["peers"]["twin"] == {"model": "same", "backbone_weights": file}
+    assert "backbone_weights" not in train["peers"]["teacher"]
+
+
+@pytest.mark.parametrize(
+    ("path", "charset"),
+    [
+        ("ppocr/utils/en_dict.txt", "en_dict"),
+        ("/PaddleOCR/ppocr/utils/dict/latin_dict.txt", "latin_dict"),
+        ("ppocr/utils/dict/en_dict.txt", "ppocr/utils/dict/en_dict.txt"),
+        ("mine/latin_dict.txt", "mine/latin_dict.txt"),
+    ],
+)
+def test_a_dictionary_is_built_in_by_its_name_and_folder(migrated, path, charset):
+    made = migrated(PUBLISHED["v3_rec"], f"Global.character_dict_path={path}")
+    assert made.recipe["data"]["charset"] == charset
+
+
+def test_what_svtr_is_otherwise_in_paddleocr(migrated):
+    value = deepcopy(PUBLISHED["v4_rec_distill"])
+    backbone = value["Architecture"]["Models"]["Teacher"]["Backbone"]
+    del backbone["out_char_num"]
+    backbone["prenorm"] = False
+    made = migrated(value)
+    assert made.recipe["train"]["peers"]["teacher"]["model"]["backbone"]["out_char_num"] == 25
+    assert said(made, "Architecture.Models.Teacher.Backbone.prenorm") == ("left out", "SVTRNet has prenorm: true")
+
+
+def test_lines_are_squeezed_in_training_alone(migrated):
+    for name in ("v4_rec", "v4_rec_distill"):
+        recipe = migrated(PUBLISHED[name]).recipe
+        assert recipe["train"]["max_width"] == 320
+        assert recipe["rec_preprocess"] == {"height": 48, "min_width": 320}
 
 
 def test_what_paddleocr_takes_where_a_configuration_says_nothing(migrated):
@@ -260,7 +293,6 @@ def test_what_paddleocr_takes_where_a_configuration_says_nothing(migrated):
     assert migrated(classifier).recipe["model"]["backbone"]["model_name"] == "small"
     recogniser = migrated(PUBLISHED["v4_rec"]).recipe
     assert recogniser["metric"] == "ignore_space"
-    assert recogniser["rec_preprocess"] == {"height": 48, "min_width": 320}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import pytest
 
 from paddleocr_configs import published
 from ppedge.migrate.recipe import migrate
+from ppedge.recipe.compare import differences
 from ppedge.recipe.io import load_recipe, make_recipe
 from ppedge.recipe.losses import DEFAULTS
-from ppedge.recipe.networks import Imported
 
 PUBLISHED = published()
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -22,6 +22,7 @@ SARS = ["net.SARHead", "twin.SARHead"]
 LOSSES = {
     "v2_det_distill": [{"name": "Dilated", "from": "teacher", "to": ["net"]}, {"name": "DB"}],
     "v2_det_cml": CML,
+    "v2_det_dml": CML[1:],
     "v3_det_dml": CML[1:],
     "v3_det_cml": CML,
     "v4_det_cml": CML,
@@ -42,12 +43,28 @@ LOSSES = {
     "v3_rec": [{"name": "CTC"}, {"name": "SAR", "of": ["net.SARHead"]}],
     "v3_rec_en": [{"name": "CTC"}, {"name": "SAR", "of": ["net.SARHead"]}],
     "v4_rec": [{"name": "CTC"}, {"name": "NRTR", "of": ["net.NRTRHead"]}],
+    "v4_rec_distill": [
+        {
+            "name": "DKD",
+            "from": "teacher.NRTRHead",
+            "to": ["net.NRTRHead"],
+            "temperature": 1.0,
+            "alpha": 1.0,
+            "beta": 2.0,
+            "padding": True,
+            "weight": 0.1,
+        },
+        {"name": "CTC"},
+        {"name": "NRTR", "of": ["net.NRTRHead"], "smoothing": 0.0, "padding": True},
+        {"name": "CTCLogits", "from": "teacher", "to": ["net"]},
+    ],
     "v1_cls": [{"name": "CrossEntropy"}],
 }
 SHIPPED = {
     "ppocr_v1_cls": "v1_cls",
     "ppocr_v2.0_det_res18": "v2_det_res18",
     "ppocrv2_det_cml": "v2_det_cml",
+    "ppocrv2_det_dml": "v2_det_dml",
     "ppocrv2_det_distill": "v2_det_distill",
     "ppocrv2_det_student": "v2_det_student",
     "ppocrv2_rec": "v2_rec",
@@ -63,8 +80,22 @@ SHIPPED = {
     "ppocrv4_det_student": "v4_det_student",
     "ppocrv4_det_teacher": "v4_det_teacher",
     "ppocrv4_rec": "v4_rec",
+    "ppocrv4_rec_distill": "v4_rec_distill",
 }
 """Recipes of the project, and the configuration that each says the same as."""
+OWN = (
+    "name",
+    "data.root",
+    "data.synth",
+    "train.losses",
+    "train.eval_every",
+    "train.workers",
+    "train.amp",
+    "slim",
+    "validate",
+)
+"""What is a recipe's own: data, machine, and the stages after training. Losses may stand in another order, and the
+classifier of v1 is trained in another way."""
 
 
 def mappings(value):
@@ -100,12 +131,6 @@ def test_a_published_configuration_becomes_a_recipe_that_loads(migrated, tmp_pat
     assert load_recipe(path) == make_recipe(made.recipe, path)
 
 
-def peers(recipe):
-    """Return the peers of a recipe, whatever weights they start from."""
-    unnamed = {"weights": None, "part": None}
-    return {name: peer.model_copy(update=unnamed) for name, peer in recipe.train.peers.items()}
-
-
 def terms(recipe):
     """Return the losses of a recipe, in whatever order."""
     return sorted(map(str, recipe.train.losses or [DEFAULTS[recipe.task]]))
@@ -114,13 +139,9 @@ def terms(recipe):
 @pytest.mark.parametrize(("recipe", "name"), SHIPPED.items())
 def test_the_recipe_says_what_the_shipped_one_says(migrated, recipe, name):
     path = RECIPES / f"{recipe}.yml"
-    ours = load_recipe(path) if path.exists() else None
-    if ours is None or isinstance(ours.model, Imported):
-        pytest.skip(f"there is no recipe {path.name} of a network that is trained")
-    theirs = make_recipe(migrated(PUBLISHED[name]).recipe, path)
-    assert theirs.model == ours.model
-    assert peers(theirs) == peers(ours)
-    assert theirs.train.guides == ours.train.guides
+    ours, theirs = load_recipe(path), make_recipe(migrated(PUBLISHED[name]).recipe, path)
+    found = differences(ours, theirs, (*OWN, "train") if recipe == "ppocr_v1_cls" else OWN)
+    assert [one for one in found if not one.key.endswith("weights")] == []
     assert terms(theirs) == terms(ours)
 
 

@@ -12,7 +12,7 @@ from ppedge.convert.export import export_float
 from ppedge.convert.lite import to_nb
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError
-from ppedge.models.backbones import pphgnet
+from ppedge.models.backbones import pphgnet, resnet_vd
 from ppedge.models.weights import read_pdparams
 from ppedge.recipe.io import load_recipe, make_recipe
 from ppedge.recipe.networks import Imported
@@ -66,6 +66,16 @@ def networks_that_ship():
     return {str(load_recipe(path).model): path for path in networks_recipes()}.values()
 
 
+def trainings():
+    """Yield a recipe for each way of training, of those of one network and the same help the first of PaddleOCR's."""
+    found = {}
+    for path in sorted(networks_recipes(), key=lambda path: not path.stem.startswith("ppocrv")):
+        recipe = load_recipe(path)
+        help_of = (recipe.train.peers, recipe.train.guides, recipe.train.losses, recipe.train.flat_start)
+        found.setdefault(str((recipe.model, help_of)), path)
+    return found.values()
+
+
 def shrunk(value):
     """Return a recipe's keys with every part that it names made small."""
     if isinstance(value, list):
@@ -82,10 +92,12 @@ def tiny(path, data):
     own = {key: one for key, one in value["data"].items() if key == "max_text_length"}
     value["data"] = {"root": str(data[task]), "train": ["train.txt"], "eval": ["val.txt"], **own}
     value["train"] |= TRAIN
+    if "max_width" in value["train"]:
+        value["train"]["max_width"] = 128
     if "det_augment" in value["train"]:
         value["train"]["det_augment"] |= {"crop": 64}
     for peer in value["train"].get("peers", {}).values():
-        peer |= {"weights": None}
+        peer |= {"weights": None, "backbone_weights": None}
     for section, keys in SIZES[task].items():
         value[section] = value.get(section, {}) | keys
     return make_recipe(value, path)
@@ -97,8 +109,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def narrow_hgnet(monkeypatch):
-    """PP-HGNet has no key for its width."""
+def narrow_teachers(monkeypatch):
+    """PP-HGNet and ResNet have no key for their widths."""
+    monkeypatch.setattr(resnet_vd, "WIDTHS", (8, 16, 32, 64))
     monkeypatch.setattr(pphgnet, "STEM", (8, 8, 16))
     monkeypatch.setattr(pphgnet, "STAGES", ((16, 8, 16, 1), (16, 8, 16, 1), (16, 8, 16, 2), (16, 8, 16, 1)))
 
@@ -119,14 +132,7 @@ def course(recipe, folder, die_at=None, **options):
     return Course("train", trainee, task, recipe.train, samples["train"], samples["eval"][:1], folder, **options)
 
 
-def cases():
-    """Yield the recipes; large backbones cannot be made narrow, and their checkpoints take their time."""
-    for path in networks_recipes():
-        large = any(name in path.read_text() for name in ("ResNet", "PPHGNet"))
-        yield pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * large)
-
-
-@pytest.mark.parametrize("path", cases())
+@pytest.mark.parametrize("path", trainings(), ids=lambda path: path.stem)
 def test_a_recipe_trains_and_goes_on_after_a_kill_with_the_same_bytes(path, data, tmp_path):
     recipe = tiny(path, data)
     assert fit(course(recipe, tmp_path / "whole")).steps == 2

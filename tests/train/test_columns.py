@@ -53,6 +53,14 @@ def test_nothing_is_said_where_all_fit(rec_data):
     assert told_of(tiny_recipe("rec", rec_data), [(64, "abc"), (80, "aab")])[0] == []
 
 
+def test_training_may_squeeze_lines_that_evaluation_does_not(rec_data):
+    recipe = tiny_recipe("rec", rec_data, train={"max_width": 96})
+    told, _, dataset, _ = told_of(recipe, [(128, "ab" * 13), (100, "abc"), (70, "abc")])
+    assert "(l.txt:1 needs 26, has 24)" in told[0]
+    assert [dataset[0, index]["image"].shape[2] for index in range(3)] == [96, 96, 70]
+    assert recipe.rec_preprocess.max_width == 128
+
+
 def test_cases_of_a_letter_that_read_the_same_need_a_blank_between(rec_data):
     lines = [(64, "aA" * 6), (64, "abc")]
     assert told_of(tiny_recipe("rec", rec_data), lines)[0] == []

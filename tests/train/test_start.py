@@ -14,7 +14,7 @@ from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
-from ppedge.train.stage import run_train
+from ppedge.train.stage import run_train, weight_files
 from ppedge.train.start import start_weights
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
@@ -412,10 +412,27 @@ def test_textrotnet_starts_the_backbone_of_a_recogniser(textrotnet, tmp_path):
     assert sum(np.array_equal(found[name], before[name]) for name in backbone if name.endswith("conv.weight")) == 0
     rest = [name for name in found if name not in backbone]
     assert rest and all(np.array_equal(found[name], before[name]) for name in rest)
-    assert said == [f"backbone from {path}; 2 of its entries have no place in this network"]
+    assert said == [
+        f"train.backbone_weights {path}: the backbone starts from it; 2 of its entries have no place in this network"
+    ]
 
 
 def test_textrotnet_of_other_strides_than_the_recogniser_is_told(textrotnet, tmp_path):
     recipe, path = textrotnet
     with pytest.raises(PpedgeError, match="last_conv_stride"):
         started(pretrained(recipe, path, tmp_path, last_conv_stride=1))
+
+
+def test_a_peer_starts_from_a_backbone_of_its_own(textrotnet, tmp_path):
+    model, path = pretrained(*textrotnet, tmp_path).model.model_dump(), textrotnet[1]
+    losses = [{"name": "CTC"}, {"name": "DML", "between": ["net", "twin"], "at": "logits"}]
+    train = {"peers": {"twin": {"backbone_weights": str(path)}}, "losses": losses}
+    recipe = tiny_recipe("rec", tmp_path, model=model, train=train)
+    assert weight_files(recipe) == {"train.peers.twin.backbone_weights": path}
+    task, said = Task(recipe), []
+    twin = state_of(build_trainee(task, task.build(), said.append).peers["twin"])
+    backbone = [(name, value) for name, value in read_pdparams(path).items() if name.startswith("backbone.")]
+    assert len(backbone) > 50 and all(np.array_equal(twin[name], value) for name, value in backbone)
+    assert said[0].startswith(
+        f"train.peers.twin.backbone_weights {path}: the backbone starts from it; 2 of its entries"
+    )

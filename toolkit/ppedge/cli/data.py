@@ -105,7 +105,8 @@ def crops(
     """Cut the text regions of detection labels out of their pictures, for a recogniser."""
     from ppedge.data.check import usable
     from ppedge.data.convert import write_crops
-    from ppedge.data.formats import count_unusable, read_labels
+    from ppedge.data.formats import read_labels
+    from ppedge.data.lines import count_unusable
 
     [file] = _absolute([labels])
     samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)

@@ -88,6 +88,10 @@ app = typer.Typer(
 )
 
 
+RESERVE = 8 << 20
+"""Bytes that are set aside and let go before an error is told: where there was no memory, the sentence needs some."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         say(f"ppedge {__version__}")
@@ -115,10 +119,12 @@ def main(argv: list[str] | None = None) -> None:
     if not debug:
         warnings.simplefilter("ignore")  # the libraries' remarks to programmers are not the user's business
     interrupt_on_signals()
+    reserve: bytearray | None = bytearray(RESERVE)
     try:
         _require_names(arguments)
         app(args=[a for a in arguments if a != "--debug"], prog_name="ppedge")
     except Exception as error:
+        reserve = None
         if debug:
             raise
         if interrupted() and not isinstance(error, PpedgeError):

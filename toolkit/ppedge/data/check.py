@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, count_unusable, read_all
+from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, read_all
+from ppedge.data.lines import count_unusable
 from ppedge.data.regions import Region, RegionError, fit_all
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.charset import Charset

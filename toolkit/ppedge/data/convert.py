@@ -13,16 +13,9 @@ import numpy as np
 
 from ppedge.data.annotation import Annotation, Row, pictures_below
 from ppedge.data.folders import new_folder
-from ppedge.data.formats import (
-    IGNORED_TEXTS,
-    DetSample,
-    Problem,
-    count_unusable,
-    detection_line,
-    rec_samples_from_detection,
-    write_lines,
-)
+from ppedge.data.formats import IGNORED_TEXTS, DetSample, Problem, detection_line, write_lines
 from ppedge.data.icdar import read_icdar
+from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.pictures import cut_out
 from ppedge.data.regions import Polygon, Region, RegionError, fit_all
 from ppedge.data.texts import LETTERS

@@ -190,9 +190,11 @@ def _require_simple(polygon: Polygon) -> None:
         raise RegionError("it has no area: its corners lie on one line")
     if not shapely.is_valid(shapely.polygons(polygon)):
         raise RegionError("its edges cross or touch each other")
+    area = polygon_area(polygon)
+    if area < _MIN_AREA:  # of edges that lie on each other but for a rounding
+        raise RegionError("it has no area: its edges lie on each other")
     if len(polygon) > 4:
         return
-    area = polygon_area(polygon)
     flat = np.flatnonzero(np.abs(_corner_areas(polygon)) < _LEAST_CORNER * area)
     if flat.size:
         raise RegionError(f"corner {flat[0] + 1} lies on one line with its neighbours: it is no quad")

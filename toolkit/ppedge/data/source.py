@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
-from ppedge.data.formats import (
-    ClsSample,
-    DetSample,
-    RecSample,
-    count_ignored,
-    count_unusable,
-    read_all,
-    rec_samples_from_detection,
-)
+from ppedge.data.formats import ClsSample, DetSample, RecSample, read_all
+from ppedge.data.lines import count_ignored, count_unusable, rec_samples_from_detection
 from ppedge.data.lookup import label_path
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError

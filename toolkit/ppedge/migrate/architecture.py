@@ -111,10 +111,8 @@ def _peer(name: str, peer: Network, net: Network) -> dict[str, Any]:
         section["weights"] = weights
         source.taken("pretrained", f"train.peers.{name}.weights: {weights}")
     if backbone:
-        source.left_out(
-            "pretrained",
-            f"{shown(backbone)} holds a backbone alone, which a peer has no key for: it starts from fresh weights",
-        )
+        section["backbone_weights"] = backbone
+        source.taken("pretrained", f"train.peers.{name}.backbone_weights: {backbone}")
     _close(source)
     return section
 

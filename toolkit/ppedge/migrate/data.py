@@ -34,6 +34,8 @@ _OF_SAMPLER = {
     "is_training": "evaluation has one height",
 }
 _SIDES = 2
+_IN_UTILS = ("ppocr_keys_v1", "en_dict", "ic15_dict")
+"""Dictionaries in PaddleOCR's folder ppocr/utils; all others are in ppocr/utils/dict."""
 _DATASETS = ("SimpleDataSet", "MultiScaleDataSet", "PubTabDataSet")
 
 
@@ -55,8 +57,8 @@ def pictures_of(train: Source, evaluation: Source, top: Source, task: str) -> Pi
     pictures.data["eval"] = _label_files(other, root, "eval")
     _same_folder(other, root)
     _charset(top, pictures.data, task)
-    transforms.training(dataset, pictures, task)
     transforms.evaluation(other, pictures, task)
+    transforms.training(dataset, pictures, task)
     for one in (dataset, other):
         one.close(_OF_DATASET)
     loader = train.section("loader")
@@ -145,10 +147,10 @@ def _charset(top: Source, data: dict[str, Any], task: str) -> None:
         return
     if "character_dict_path" in top:
         path = top.text("character_dict_path")
-        name = PurePosixPath(path).stem
-        data["charset"] = name if name in dictionaries() else path
-        built_in = f", PaddleOCR's {path}, which is built in" if data["charset"] == name else ""
-        top.taken("character_dict_path", f"data.charset: {data['charset']}{built_in}")
+        built_in = _built_in(path)
+        data["charset"] = built_in or path
+        said = f", PaddleOCR's {path}, which is built in" if built_in else ""
+        top.taken("character_dict_path", f"data.charset: {data['charset']}{said}")
     else:
         data["charset"] = "ic15_dict"
         top.changed("character_dict_path", "data.charset: ic15_dict, digits and small letters, as PaddleOCR takes then")
@@ -158,15 +160,26 @@ def _charset(top: Source, data: dict[str, Any], task: str) -> None:
             top.taken(key, f"data.{key}: {str(data[key]).lower()}")
 
 
+def _built_in(path: str) -> str | None:
+    """Return the name of a dictionary of PaddleOCR's that is built in; None of any other file.
+
+    Names alone do not tell: PaddleOCR has another ``en_dict.txt`` among those of other languages.
+    """
+    file = PurePosixPath(path)
+    folder = "utils" if file.stem in _IN_UTILS else "dict"
+    return file.stem if file.stem in dictionaries() and file.parent.name == folder else None
+
+
 def _sampler(source: Source, pictures: Pictures) -> None:
     """Take the heights that batches take turns in; a scale is width and height."""
     scales = source.values("scales")
-    if not all(isinstance(scale, list) and len(scale) == _SIDES for scale in scales):
+    if not all(isinstance(scale, list) and list(map(type, scale)) == [int] * _SIDES for scale in scales):
         raise source.error("scales", f"must list widths and heights, not {shown(scales)}")
     if scales:
-        pictures.train["heights"] = [height for _, height in scales]
+        widths, heights = zip(*scales, strict=True)
+        pictures.train |= {"heights": list(heights), "max_width": max(widths)}
         source.taken("name", "train.heights")
-        source.taken("scales", f"train.heights: {written(pictures.train['heights'])}")
+        source.taken("scales", f"train.heights: {written(list(heights))}, train.max_width: {written(max(widths))}")
     if "first_bs" in source:
         pictures.train["batch_size"] = source.value("first_bs")
         source.taken("first_bs", f"train.batch_size: {written(pictures.train['batch_size'])}, at the first height")

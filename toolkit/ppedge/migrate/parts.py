@@ -23,6 +23,7 @@ class Part:
         defaults: What PaddleOCR takes for a key of its that is not there, where the recipe's default is another.
         without_effect: Keys that decide nothing, and why.
         note: What is to be said about the name, if it is not simply taken.
+        fixed: PaddleOCR's keys that have one value here.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Part:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     without_effect: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _same(*keys: str) -> dict[str, str]:
@@ -57,6 +59,13 @@ _MOBILE_NET_V1 = Part(
     without_effect=_OF_BACKBONE,
 )
 _PP_LC_NET_V3 = Part("PPLCNetV3", _same("scale", "conv_kxk_num"), {"scale": 1.0}, _OF_BACKBONE)
+_SVTR_NET = Part(
+    "SVTRNet",
+    _same("img_size", "embed_dim", "depth", "num_heads", "mixer", "local_mixer", "out_channels", "out_char_num"),
+    {"img_size": [32, 100], "mixer": ["Local"] * 6 + ["Global"] * 6, "local_mixer": [[7, 11]] * 3, "out_char_num": 25},
+    _OF_BACKBONE | {"last_stage": "the row that the head reads is always made: without it PaddleOCR cannot train"},
+    fixed={"patch_merging": "Conv", "prenorm": True},
+)
 BACKBONES: Mapping[str, Mapping[str, Part]] = {
     "det": {
         "MobileNetV3": Part("MobileNetV3", _MOBILE_NET_V3 | _same("disable_se"), {"disable_se": False}, _OF_BACKBONE),
@@ -70,6 +79,7 @@ BACKBONES: Mapping[str, Mapping[str, Part]] = {
         "MobileNetV3": Part("MobileNetV3", _MOBILE_NET_V3, {"model_name": "small"}, _OF_BACKBONE),
         "MobileNetV1Enhance": _MOBILE_NET_V1,
         "PPLCNetV3": _PP_LC_NET_V3,
+        "SVTRNet": _SVTR_NET,
     },
     "cls": {
         "MobileNetV3": Part("MobileNetV3", _MOBILE_NET_V3, {"model_name": "small"}, _OF_BACKBONE),
@@ -123,6 +133,11 @@ def section_of(source: Source, part: Part, place: str, *, named: bool = True) ->
             source.taken(theirs, f"{place}.{ours}: {written(section[ours])}")
         elif theirs in part.defaults:
             section[ours] = part.defaults[theirs]
+    for key, value in part.fixed.items():
+        if source.value(key, value) == value:
+            source.taken(key, f"{part.name} is so")
+        else:
+            source.left_out(key, f"{part.name} has {key}: {written(value)}")
     return section
 
 

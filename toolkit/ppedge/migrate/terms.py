@@ -126,9 +126,10 @@ def _smoothing(source: Source, term: dict[str, Any]) -> None:
 
 
 def _dkd(source: Source, networks: Networks) -> Terms:
-    keys = {key: source.value(key) for key in ("temperature", "alpha", "beta") if key in source}
+    keys = {key: source.value(key, 1.0) for key in ("temperature", "alpha", "beta")}
     for key, value in keys.items():
         source.taken(key, f"{key}: {written(value)}")
+    source.changed("", "padding: true: PaddleOCR makes a mask of what follows a text's end and does not use it")
     return [{**term, **keys, "padding": True} for term in _taught_by("DKD", source, networks)]
 
 

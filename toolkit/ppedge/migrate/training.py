@@ -100,11 +100,14 @@ def _weights(source: Source, networks: Networks, train: dict[str, Any]) -> None:
 
 def _share(source: Source, key: str, path: str, networks: Networks) -> None:
     """Let the peers of a distillation start from the file that the configuration names for all networks."""
-    if is_backbone(path):
-        source.changed(key, "the network that ships alone starts from it, its peers start from fresh weights")
-        return
+    backbone = is_backbone(path)
     for theirs, ours in networks.names.items():
-        if ours in networks.peers:
+        if ours not in networks.peers or (backbone and networks.peers[ours]["model"] != "same"):
+            continue
+        if backbone:
+            networks.peers[ours] |= {"backbone_weights": path}
+            source.taken(key, f"train.peers.{ours}.backbone_weights: {path}")
+        else:
             networks.peers[ours] |= {"weights": path, "part": theirs}
             source.taken(key, f"train.peers.{ours}.weights: {path}, part: {theirs}")
 

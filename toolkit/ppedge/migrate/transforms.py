@@ -70,7 +70,7 @@ class Pictures:
 
 
 def training(dataset: Source, pictures: Pictures, task: str) -> None:
-    """Take the transforms of training."""
+    """Take the transforms of training, after those of evaluation: sizes are what training does otherwise."""
     if task == "det":
         augment: dict[str, Any] = {"flip": 0.0, "rotate": 0.0, "scale": [1.0, 1.0], "color": 0.0}
     else:
@@ -136,7 +136,10 @@ def _resize_line(source: Source, pictures: Pictures, task: str) -> None:
     else:
         keys = {"height": height, "min_width": width, "max_width": width}
     earlier = pictures.sections.setdefault(section, keys)
-    if earlier != keys:
+    if keys == {**earlier, "max_width": width} != earlier:
+        pictures.train["max_width"] = width
+        source.taken("image_shape", f"train.max_width: {written(width)}: longer lines are squeezed in training alone")
+    elif earlier != keys:
         source.left_out("image_shape", f"{section} is one for training and evaluation: {written(earlier)}")
     elif "max_width" in keys:
         source.changed(

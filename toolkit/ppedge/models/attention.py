@@ -17,7 +17,7 @@ def swish(x: paddle.Tensor) -> paddle.Tensor:
     return x * F.sigmoid(x)
 
 
-def linear(in_channels: int, out_channels: int) -> nn.Linear:
+def _linear(in_channels: int, out_channels: int) -> nn.Linear:
     """Return a linear layer whose weight starts truncated normal of deviation 0.02, and its bias at 0."""
     weight = paddle.ParamAttr(initializer=nn.initializer.TruncatedNormal(std=0.02))
     return nn.Linear(in_channels, out_channels, weight, paddle.ParamAttr(initializer=nn.initializer.Constant(0.0)))
@@ -64,9 +64,9 @@ class GlobalMixing(nn.Layer):
     def __init__(self, channels: int, heads: int = 8, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = linear(channels, 3 * channels)
+        self.qkv = _linear(channels, 3 * channels)
         self.attn_drop = nn.Dropout(dropout)
-        self.proj = linear(channels, channels)
+        self.proj = _linear(channels, channels)
         self.proj_drop = nn.Dropout(dropout)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -94,9 +94,9 @@ class MLP(nn.Layer):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.fc1 = linear(channels, hidden)
+        self.fc1 = _linear(channels, hidden)
         self.activation = activation
-        self.fc2 = linear(hidden, channels)
+        self.fc2 = _linear(hidden, channels)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:

@@ -127,9 +127,19 @@ def set_bias(norm: nn.BatchNorm2D, bias: np.ndarray) -> None:
     norm.bias.set_value(bias.astype(np.float32))
 
 
-def kaiming() -> paddle.ParamAttr:
+def kaiming_uniform() -> paddle.ParamAttr:
     """Return the attribute of a weight that starts as He et al. have it, uniform."""
     return paddle.ParamAttr(initializer=nn.initializer.KaimingUniform())
+
+
+def kaiming_normal() -> paddle.ParamAttr:
+    """Return the attribute of a weight that starts as He et al. have it, normal."""
+    return paddle.ParamAttr(initializer=nn.initializer.KaimingNormal())
+
+
+def without_l2() -> paddle.ParamAttr:
+    """Return the attribute of BatchNorm's weight and bias where L2 decay does not pull them to 0."""
+    return paddle.ParamAttr(regularizer=paddle.regularizer.L2Decay(0.0))
 
 
 def linear(in_channels: int, out_channels: int) -> nn.Linear:

@@ -14,7 +14,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppedge.models.layers import ConvBNLayer, Stride
+from ppedge.models.layers import ConvBNLayer, Stride, kaiming_normal, without_l2
 
 AFFINE_LEARNING_RATE = 0.1
 """Of an affine, as a factor of the schedule's."""
@@ -158,9 +158,9 @@ class RepLayer(nn.Layer):
 
 def conv_bn(in_channels: int, out_channels: int, kernel: int, stride: Stride = 1, groups: int = 1) -> ConvBNLayer:
     """Return a convolution with BatchNorm that starts and is regularised as PP-LCNetV3's: BatchNorm without L2."""
-    without_l2 = paddle.ParamAttr(regularizer=paddle.regularizer.L2Decay(0.0))
-    normal = paddle.ParamAttr(initializer=nn.initializer.KaimingNormal())
-    return ConvBNLayer(in_channels, out_channels, kernel, stride, groups, conv_attr=normal, norm_attr=without_l2)
+    return ConvBNLayer(
+        in_channels, out_channels, kernel, stride, groups, conv_attr=kaiming_normal(), norm_attr=without_l2()
+    )
 
 
 def _kernel_of(branch: ConvBNLayer) -> Kernel:

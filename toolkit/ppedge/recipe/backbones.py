@@ -16,6 +16,7 @@ _Width = Annotated[int, Field(ge=4, multiple_of=4)]
 _Even = Annotated[int, Field(ge=2, multiple_of=2)]
 _Count = Annotated[int, Field(ge=1)]
 _Odd = Literal[1, 3, 5, 7, 9, 11]
+_Window = tuple[_Odd, _Odd]
 _Mixer = Literal["Conv", "Global"]
 _CONV: list[_Mixer] = ["Conv"]
 _GLOBAL: list[_Mixer] = ["Global"]
@@ -98,7 +99,8 @@ class SVTRNet(Part):
     gives: ClassVar[Mapping[str, Form]] = {"rec": "row"}
     name: Literal["SVTRNet"]
     img_size: tuple[_Height, _Width] = (48, 320)
-    """Height and width of the lines in pixels; ``rec_preprocess`` has to give lines of that size."""
+    """Height and width of the lines in pixels; ``rec_preprocess`` has to give lines of that size, for a teacher
+    with ``train.max_width``."""
     embed_dim: tuple[_Even, _Even, _Even] = (64, 128, 256)
     """Channels of the three stages, multiples of ``num_heads``."""
     depth: tuple[_Count, _Count, _Count] = (3, 6, 3)
@@ -107,8 +109,8 @@ class SVTRNet(Part):
     """Heads of attention, or groups of convolution, in the three stages."""
     mixer: list[_Mixer] = _CONV * 6 + _GLOBAL * 6
     """What mixes tokens in each block of all stages, in their order: a convolution, or attention to all."""
-    local_mixer: tuple[_Odd, _Odd] = (5, 5)
-    """Height and width of a convolution's window."""
+    local_mixer: tuple[_Window, _Window, _Window] = ((5, 5), (5, 5), (5, 5))
+    """Height and width of a convolution's window, in the three stages."""
     out_channels: int = Field(192, ge=8)
     """Channels of the row that it gives."""
     out_char_num: int = Field(40, ge=1)

@@ -147,6 +147,8 @@ class Peer(Section):
     part: str | None = None
     """Where ``weights`` is a distillation's checkpoint: the network in it to take, such as ``Student2`` or ``Teacher``;
     by default ``Student``."""
+    backbone_weights: Path | None = None
+    """A .pdparams file to start its backbone from, as ``train.backbone_weights`` for the network that ships."""
     frozen: bool = False
     """It teaches and does not learn: its weights stay as they are."""
     batch_statistics: bool = False
@@ -173,6 +175,9 @@ class Train(Schedule):
     """For a recogniser: heights in pixels that lines are trained at, each batch at one of them; by default that of
     ``rec_preprocess`` alone, which evaluation always has. ``batch_size`` is that of the first height, and a batch of
     another has so many lines that height times lines stays about the same."""
+    max_width: Annotated[int | None, For("rec")] = Field(None, ge=1)
+    """For a recogniser: the width in pixels that a wider training line is squeezed to; by default that of
+    ``rec_preprocess``, which evaluation always has."""
     amp: bool = False
     """Mixed precision (O1); on a GPU only."""
     flat_start: Annotated[float, For("rec")] = Field(0.0, ge=0, le=1)

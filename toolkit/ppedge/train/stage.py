@@ -166,7 +166,9 @@ def weight_files(recipe: Recipe) -> dict[str, Path]:
     """Return the files of weights that training starts from, by key of the recipe."""
     train = recipe.train
     files = {"train.weights": train.weights, "train.backbone_weights": train.backbone_weights}
-    files |= {f"train.peers.{name}.weights": peer.weights for name, peer in train.peers.items()}
+    for name, peer in train.peers.items():
+        place = f"train.peers.{name}"
+        files |= {f"{place}.weights": peer.weights, f"{place}.backbone_weights": peer.backbone_weights}
     return {key: path for key, path in files.items() if path is not None}
 
 

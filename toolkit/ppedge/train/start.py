@@ -15,6 +15,7 @@ from ppedge.models.weight_parts import THRESHOLD, of_guide, pick, without_guides
 from ppedge.models.weights import State, load_backbone, load_weights, read_pdparams
 from ppedge.ocr.charset import BUILT_IN
 from ppedge.progress import Reporter
+from ppedge.recipe.road import Recipe
 from ppedge.train.origin import check_origin
 from ppedge.train.task import Task
 
@@ -46,13 +47,26 @@ def start_weights(net: Network, task: Task, reporter: Reporter) -> None:
         if fresh:
             reporter.say(f"train.weights {path}: {_told(net, task, state, fresh)}; everything else is taken")
     if train.backbone_weights is not None:
-        path = train.backbone_weights
-        state = read_part(path, "train.backbone_weights", reporter.say)
-        left_out = load_backbone(net, state, path)
-        check_origin(
-            task.recipe, state, path, "train.backbone_weights", charset=None, say=reporter.say, of="model.backbone."
-        )
-        reporter.say(f"backbone from {path}; {len(left_out)} of its entries have no place in this network")
+        start_backbone(net, task.recipe, train.backbone_weights, "train.backbone_weights", reporter.say)
+
+
+def start_backbone(net: Network, recipe: Recipe, path: Path, key: str, say: Callable[[str], None]) -> None:
+    """Set the weights of a network's backbone; what else the file has, a classifier's layers, is left out.
+
+    Args:
+        net: The network, freshly built.
+        recipe: One whose network has these parts.
+        path: The file.
+        key: The key of the recipe that names it.
+        say: Told how much is left out.
+
+    Raises:
+        PpedgeError: The file is damaged, does not fit, or was trained with other settings than the recipe's.
+    """
+    state = read_part(path, key, say)
+    left_out = load_backbone(net, state, path)
+    check_origin(recipe, state, path, key, charset=None, say=say, of="model.backbone.")
+    say(f"{key} {path}: the backbone starts from it; {len(left_out)} of its entries have no place in this network")
 
 
 def read_part(path: Path, key: str, say: Callable[[str], None], part: str | None = None) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,10 @@ class Task:
         if self.charset is None:
             return ClsDataset(samples, recipe.cls_preprocess, changes, seed)
         length = min(recipe.data.max_text_length, longest or recipe.data.max_text_length)
-        return RecDataset(samples, recipe.rec_preprocess, changes, self.charset, length, seed)
+        preprocess = recipe.rec_preprocess
+        if train.max_width is not None:
+            preprocess = replace(preprocess, max_width=train.max_width)
+        return RecDataset(samples, preprocess, changes, self.charset, length, seed)
 
     def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
         """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""

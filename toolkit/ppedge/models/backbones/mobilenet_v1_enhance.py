@@ -13,9 +13,8 @@ from typing import Literal, NamedTuple
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddle.regularizer import L2Decay
 
-from ppedge.models.layers import Activation, SEModule, Stride
+from ppedge.models.layers import Activation, SEModule, Stride, kaiming_normal, without_l2
 
 STEM_CHANNELS = 32
 SE_SLOPE = 1 / 6
@@ -53,12 +52,11 @@ class ConvBNHardswish(nn.Layer):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: Stride = 1, groups: int = 1) -> None:
         super().__init__()
-        weight = paddle.ParamAttr(initializer=nn.initializer.KaimingNormal())
         self._conv = nn.Conv2D(
-            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, weight_attr=weight, bias_attr=False
-        )
-        no_decay = paddle.ParamAttr(regularizer=L2Decay(0.0))
-        self._batch_norm = nn.BatchNorm2D(out_channels, weight_attr=no_decay, bias_attr=no_decay)
+            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, weight_attr=kaiming_normal(),
+            bias_attr=False,
+        )  # fmt: skip
+        self._batch_norm = nn.BatchNorm2D(out_channels, weight_attr=without_l2(), bias_attr=without_l2())
 
     @property
     def conv(self) -> nn.Conv2D:

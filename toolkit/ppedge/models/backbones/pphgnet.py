@@ -6,7 +6,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppedge.models.layers import Activation, ConvBNLayer, Stride
+from ppedge.models.layers import Activation, ConvBNLayer, Stride, kaiming_normal, without_l2
 
 STEM = (64, 64, 128)
 STAGES = ((128, 128, 256, 1), (256, 160, 512, 1), (512, 192, 768, 2), (768, 224, 1024, 1))
@@ -20,7 +20,7 @@ class ESEModule(nn.Layer):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2D(channels, channels, 1, weight_attr=_normal())
+        self.conv = nn.Conv2D(channels, channels, 1, weight_attr=kaiming_normal())
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Return (N, C, H, W) scaled per channel by a weight in [0, 1]."""
@@ -114,9 +114,4 @@ def _conv(
     activation: Activation | None = "relu",
 ) -> ConvBNLayer:
     """Return a convolution whose BatchNorm L2 does not pull to zero."""
-    norm = paddle.ParamAttr(regularizer=paddle.regularizer.L2Decay(0.0))
-    return ConvBNLayer(in_channels, out_channels, kernel, stride, groups, activation, _normal(), norm)
-
-
-def _normal() -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.KaimingNormal())
+    return ConvBNLayer(in_channels, out_channels, kernel, stride, groups, activation, kaiming_normal(), without_l2())

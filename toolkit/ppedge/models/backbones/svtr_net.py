@@ -15,7 +15,7 @@ from paddle import nn
 
 from ppedge.errors import PpedgeError
 from ppedge.models.attention import MLP, GlobalMixing
-from ppedge.models.layers import kaiming
+from ppedge.models.layers import kaiming_normal, kaiming_uniform
 
 Mixer = Literal["Conv", "Global"]
 
@@ -33,7 +33,7 @@ class ConvNormGelu(nn.Layer):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2D(in_channels, out_channels, 3, 2, padding=1, weight_attr=kaiming())
+        self.conv = nn.Conv2D(in_channels, out_channels, 3, 2, padding=1, weight_attr=kaiming_uniform())
         self.norm = nn.BatchNorm2D(out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -55,7 +55,9 @@ class ConvMixing(nn.Layer):
         super().__init__()
         self.size = size
         padding = [side // 2 for side in kernel]
-        self.local_mixer = nn.Conv2D(channels, channels, kernel, 1, padding, groups=groups, weight_attr=_normal())
+        self.local_mixer = nn.Conv2D(
+            channels, channels, kernel, 1, padding, groups=groups, weight_attr=kaiming_normal()
+        )
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map tokens (N, T, C) to (N, T, C)."""
@@ -124,7 +126,7 @@ class SubSample(nn.Layer):
     def __init__(self, in_channels: int, out_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.size = size
-        self.conv = nn.Conv2D(in_channels, out_channels, 3, (2, 1), padding=1, weight_attr=_normal())
+        self.conv = nn.Conv2D(in_channels, out_channels, 3, (2, 1), padding=1, weight_attr=kaiming_normal())
         self.norm = nn.LayerNorm(out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -144,7 +146,7 @@ class SVTRNet(nn.Layer):
         depth: Blocks of the three stages.
         num_heads: Heads of attention, or groups of convolution, in the three stages.
         mixer: Of each block of all stages, in their order.
-        local_mixer: Height and width of the windows of ``Conv``, odd.
+        local_mixer: Height and width of the windows of ``Conv`` in the three stages, odd.
         out_channels: Of the row.
         out_char_num: Columns of the row.
     """
@@ -156,7 +158,7 @@ class SVTRNet(nn.Layer):
         depth: Sequence[int] = (3, 6, 3),
         num_heads: Sequence[int] = (2, 4, 8),
         mixer: Sequence[Mixer] = ("Conv",) * 6 + ("Global",) * 6,
-        local_mixer: tuple[int, int] = (5, 5),
+        local_mixer: Sequence[tuple[int, int]] = ((5, 5), (5, 5), (5, 5)),
         out_channels: int = 192,
         out_char_num: int = 40,
     ) -> None:
@@ -169,13 +171,14 @@ class SVTRNet(nn.Layer):
         self.pos_embed = self.create_parameter([1, height * width, embed_dim[0]], attr=places)
         dropped = iter(np.linspace(0, DROPPED_PATHS, sum(depth)).tolist())
         mixers = iter(mixer)
-        for stage, (channels, blocks, heads) in enumerate(zip(embed_dim, depth, num_heads, strict=True), start=1):
+        stages = zip(embed_dim, depth, num_heads, local_mixer, strict=True)
+        for stage, (channels, blocks, heads, kernel) in enumerate(stages, start=1):
             size = (height >> (stage - 1), width)
             if stage > 1:
                 before = (height >> (stage - 2), width)
                 setattr(self, f"sub_sample{stage - 1}", SubSample(embed_dim[stage - 2], channels, before))
             made = [
-                PostNormBlock(channels, _mixing(next(mixers), channels, heads, size, local_mixer), next(dropped))
+                PostNormBlock(channels, _mixing(next(mixers), channels, heads, size, kernel), next(dropped))
                 for _ in range(blocks)
             ]
             setattr(self, f"blocks{stage}", nn.Sequential(*made))
@@ -193,7 +196,7 @@ class SVTRNet(nn.Layer):
         if list(x.shape[2:]) != self.img_size:
             raise PpedgeError(
                 f"SVTRNet is for lines of {self.img_size[0]}x{self.img_size[1]} pixels, not {x.shape[2]}x{x.shape[3]}.",
-                "Set rec_preprocess.height, min_width and max_width to its img_size, or img_size to them.",
+                "Set rec_preprocess.height, min_width and max_width (of a teacher: train.max_width) to its img_size.",
             )
         x = self.blocks1(self.patch_embed(x) + self.pos_embed)
         x = self.blocks2(self.sub_sample1(x))
@@ -214,7 +217,3 @@ def as_map(x: paddle.Tensor, size: tuple[int, int]) -> paddle.Tensor:
 
 def _mixing(mixer: Mixer, channels: int, heads: int, size: tuple[int, int], kernel: tuple[int, int]) -> nn.Layer:
     return ConvMixing(channels, heads, size, kernel) if mixer == "Conv" else GlobalMixing(channels, heads)
-
-
-def _normal() -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.KaimingNormal())

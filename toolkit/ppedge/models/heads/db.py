@@ -8,7 +8,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppedge.models.layers import kaiming
+from ppedge.models.layers import kaiming_uniform
 
 
 class DBHead(nn.Layer):
@@ -65,9 +65,9 @@ class MapHead(nn.Layer):
         self.fix_nan = fix_nan
         self.conv1 = nn.Conv2D(in_channels, width, first, padding=first // 2, bias_attr=False)
         self.conv_bn1 = _batch_norm(width)
-        self.conv2 = nn.Conv2DTranspose(width, width, second, stride=2, weight_attr=kaiming())
+        self.conv2 = nn.Conv2DTranspose(width, width, second, stride=2, weight_attr=kaiming_uniform())
         self.conv_bn2 = _batch_norm(width)
-        self.conv3 = nn.Conv2DTranspose(width, 1, third, stride=2, weight_attr=kaiming())
+        self.conv3 = nn.Conv2DTranspose(width, 1, third, stride=2, weight_attr=kaiming_uniform())
 
     def features(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, C, h, w) to the features (N, C // 4, 2 h, 2 w) that the map is made of."""

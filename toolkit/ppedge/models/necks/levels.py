@@ -5,7 +5,7 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
-from ppedge.models.layers import kaiming, upsample
+from ppedge.models.layers import kaiming_uniform, upsample
 
 Maps = list[paddle.Tensor]
 
@@ -13,7 +13,7 @@ Maps = list[paddle.Tensor]
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2D:
     """Return a convolution without bias that keeps the size at stride 1."""
     return nn.Conv2D(
-        in_channels, out_channels, kernel, stride, padding=kernel // 2, weight_attr=kaiming(), bias_attr=False
+        in_channels, out_channels, kernel, stride, padding=kernel // 2, weight_attr=kaiming_uniform(), bias_attr=False
     )
 
 

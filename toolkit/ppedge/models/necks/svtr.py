@@ -7,7 +7,7 @@ from paddle import nn
 
 from ppedge.errors import PpedgeError
 from ppedge.models.attention import MLP, GlobalMixing, MixingBlock, swish
-from ppedge.models.layers import kaiming
+from ppedge.models.layers import kaiming_uniform
 
 HEADS = 8
 MLP_RATIO = 2
@@ -22,7 +22,7 @@ class ConvNormSwish(nn.Layer):
         super().__init__()
         padding = [side // 2 for side in kernel]
         self.conv = nn.Conv2D(
-            in_channels, out_channels, kernel, padding=padding, weight_attr=kaiming(), bias_attr=False
+            in_channels, out_channels, kernel, padding=padding, weight_attr=kaiming_uniform(), bias_attr=False
         )
         self.norm = nn.BatchNorm2D(out_channels)
 

@@ -64,7 +64,18 @@ class NRTRLoss(nn.Layer):
         right = -likelihood.take_along_axis(labels.unsqueeze(2), 2).squeeze(2)
         others = -likelihood.sum(axis=2) - right
         each = (1 - self.smoothing) * right + self.smoothing / (likelihood.shape[2] - 1) * others
-        if self.padding:
-            return {"loss": each.mean()}
-        counted = (labels != PAD).astype("float32")
-        return {"loss": (each * counted).sum() / counted.sum()}
+        return {"loss": mean_of(each, labels, padding=self.padding)}
+
+
+def mean_of(each: Tensor, labels: Tensor, *, padding: bool) -> Tensor:
+    """Return the mean of what each character and end of a text adds to a loss of NRTR.
+
+    Args:
+        each: (N, T).
+        labels: (N, T), as `nrtr_labels` gives them, without the first.
+        padding: Let what follows a text's end count too.
+    """
+    if padding:
+        return each.mean()
+    counted = (labels != PAD).astype("float32")
+    return (each * counted).sum() / counted.sum()

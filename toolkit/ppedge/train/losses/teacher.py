@@ -6,8 +6,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from ppedge.models.guides.nrtr import PAD, nrtr_labels
+from ppedge.models.guides.nrtr import nrtr_labels
 from ppedge.train.losses.base import Given
+from ppedge.train.losses.guides import mean_of
 
 CLASS_EPS, MEAN_EPS = 1e-10, 1e-6
 BLANK = 0
@@ -111,10 +112,7 @@ class DKDLoss(nn.Layer):
         binary = _divergence(right_t, right_s) + _divergence(rest_t, rest_s)
         others = _divergence(others_t, others_s).sum(axis=2)
         each = (self.alpha * binary + self.beta * others) * self.temperature**2
-        if self.padding:
-            return {"loss": each.mean()}
-        counted = (labels != PAD).astype("float32")
-        return {"loss": (each * counted).sum() / counted.sum()}
+        return {"loss": mean_of(each, labels, padding=self.padding)}
 
     def _decoupled(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logarithms: of the right class and of all others together, (N, L), and of each among the others."""

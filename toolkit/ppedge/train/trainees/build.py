@@ -19,7 +19,7 @@ from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Model
 from ppedge.train.losses.table import build_loss
 from ppedge.train.origin import check_origin
-from ppedge.train.start import missing_threshold, read_part, start_guide
+from ppedge.train.start import missing_threshold, read_part, start_backbone, start_guide
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Guide, Trainee
 from ppedge.train.trainees.flat_start import FlatStart
@@ -75,7 +75,9 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
     """Build a peer, its weights drawn from a seed of its own or read from the recipe's file."""
     peer = task.recipe.train.peers[name]
     paddle.seed(task.recipe.seed + number)
-    net = task.build_model(peer.model if isinstance(peer.model, Model) else None, f"{name}_")
+    own = peer.model if isinstance(peer.model, Model) else None
+    net = task.build_model(own, f"{name}_")
+    recipe = task.recipe.model_copy(update={"model": own or task.recipe.model})
     if peer.weights is not None:
         key = f"train.peers.{name}.weights"
         state = without_guides(read_part(peer.weights, key, say, peer.part))
@@ -83,9 +85,9 @@ def _peer(task: Task, name: str, number: int, say: Callable[[str], None]) -> Net
         load_weights(net, state, peer.weights, threshold)
         if threshold:
             say(f"{key} {peer.weights}: it has no threshold head, as exported detectors have none: that starts fresh")
-        model = peer.model if isinstance(peer.model, Model) else task.recipe.model
-        recipe = task.recipe.model_copy(update={"model": model})
         check_origin(recipe, state, peer.weights, key, charset=task.charset, say=say)
     elif peer.frozen:
         say(f"train.peers.{name}: is frozen and has no weights to start from: it teaches noise")
+    if peer.backbone_weights is not None:
+        start_backbone(net, recipe, peer.backbone_weights, f"train.peers.{name}.backbone_weights", say)
     return net
