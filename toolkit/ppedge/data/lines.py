@@ -16,7 +16,7 @@ def rec_samples_from_detection(samples: Iterable[DetSample]) -> list[RecSample]:
     keeps their order, which tells where the text starts; one of more points becomes its minimum-area rectangle.
     """
     return [
-        RecSample(sample.image, text, sample.where, quad_of(polygon), sample.ratio)
+        RecSample(sample.image, text, sample.where, quad_of(polygon), ratio=sample.ratio)
         for sample in samples
         for polygon, text, ignored in zip(sample.polygons, sample.texts, sample.ignore, strict=True)
         if _unusable(polygon, text, ignored) is None
