@@ -102,6 +102,7 @@ def test_characters_that_training_lacks_are_told(labelled):
     [line] = [line for line in parts_of(file, shares)["eval"] if line][:1]
     file.write_bytes(file.read_bytes().replace(line, line.replace(b"abc", b"aQQ")))
     assert split(file, file.parent, shares).unseen() == {"eval": {"Q": 2}}
+    assert not split(file, file.parent, {"train": 0.0, "eval": 0.5, "test": 0.5}).unseen()
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,7 @@ def test_characters_that_training_lacks_are_told(labelled):
         ({"train": 0.98, "eval": 0.01, "test": 0.01}, {}, "test.txt would be empty: 0.01 of 40 pictures in 40 groups"),
         (SHARES, {"group": "("}, r"--group '\(': not a regular expression"),
         (SHARES, {"group": "street"}, "--group 'street': found in no picture's path"),
+        (SHARES, {"group": "(x)?"}, r"--group '\(x\)\?': found in no picture's path"),
         (SHARES, {"group": ".*/"}, "test.txt would be empty: 0.1 of 40 pictures in 4 groups"),
     ],
 )

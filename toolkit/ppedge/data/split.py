@@ -50,12 +50,13 @@ class Split:
     problems: list[Problem]
 
     def unseen(self) -> dict[str, dict[str, int]]:
-        """Return, of each part but ``train``, the characters that never occur there, with their counts."""
-        seen = self.parts["train"].characters if "train" in self.parts else Counter[str]()
+        """Return, of each part, the characters that never occur in ``train``, with their counts; none without it."""
+        if "train" not in self.parts:
+            return {}
+        seen = self.parts["train"].characters
         found = {
             name: {character: count for character, count in sorted(part.characters.items()) if character not in seen}
             for name, part in self.parts.items()
-            if name != "train"
         }
         return {name: characters for name, characters in found.items() if characters}
 
@@ -154,15 +155,17 @@ def _read(file: Path, root: Path) -> Labels[Any]:
 
 def _grouped(pictures: Mapping[str, object], pattern: re.Pattern[str] | None) -> dict[str, list[str]]:
     """Put pictures together in whose paths the pattern finds the same: its first group, or all that it matches."""
+    if pattern is None:
+        return {picture: [picture] for picture in pictures}
     groups: dict[str, list[str]] = {}
-    found_any = pattern is None
+    found_any = False
     for picture in sorted(pictures):
-        found = pattern.search(picture) if pattern else None
-        found_any |= found is not None
-        # The two kinds of names must not meet: a picture alone is named by its path, a group by what no path has.
-        name = f"\0{found[1] if found.re.groups else found[0]}" if found else picture
-        groups.setdefault(name, []).append(picture)
-    if not found_any and pattern:
+        match = pattern.search(picture)
+        found = match and match[1 if pattern.groups else 0]
+        found_any |= bool(found)
+        # No path has a NUL, so that no group has the name of a picture that stands alone.
+        groups.setdefault(f"\0{found}" if found else picture, []).append(picture)
+    if not found_any:
         raise PpedgeError(
             f"--group {shown(pattern.pattern)}: found in no picture's path.",
             f"It is held against paths such as {shown(min(pictures))}.",
