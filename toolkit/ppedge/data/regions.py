@@ -123,6 +123,8 @@ def fit(polygon: Polygon, size: PictureSize) -> Region:
     try:
         clipped = _distinct(clipped)
         _require_simple(clipped)
+        if _clockwise(clipped).reversed:
+            raise RegionError("its corners run the other way round")
     except RegionError:  # corners beyond a corner of the picture fall together: what is seen has another shape
         seen = _outline(shapely.intersection(shapely.polygons(region.polygon), _whole(size)))
         if seen is None:

@@ -52,8 +52,17 @@ public final class OracleTest {
 
     @Test
     public void cropIsOpenCvs() throws Exception {
+        assertCropsAreAlike("crops");
+    }
+
+    @Test
+    public void cropOfSidesThatMeetInTheOriginIsAlike() throws Exception {
+        assertCropsAreAlike("meeting_crops");
+    }
+
+    private static void assertCropsAreAlike(String subject) throws Exception {
         int different = 0;
-        try (Oracle oracle = Oracle.of("crops")) {
+        try (Oracle oracle = Oracle.of(subject)) {
             for (int i = 0; i < oracle.cases; i++) {
                 int height = oracle.whole();
                 Image picture = oracle.image(height, oracle.whole());
