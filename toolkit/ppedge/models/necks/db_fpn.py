@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import paddle
 from paddle import nn
 
-from ppedge.models.necks.levels import conv, joined, top_down
+from ppedge.models.layers import upsample
+from ppedge.models.necks.levels import conv
 
 
 class DBFPN(nn.Layer):
@@ -39,6 +40,14 @@ class DBFPN(nn.Layer):
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """Join maps of 1/4, 1/8, 1/16 and 1/32 of the picture's size to one (N, out_channels, H / 4, W / 4)."""
+        # In this order the operators stand in files that were converted before; another one changes their bytes.
         c2, c3, c4, c5 = features
-        f2, f3, f4, f5 = top_down([self.in2_conv(c2), self.in3_conv(c3), self.in4_conv(c4), self.in5_conv(c5)])
-        return joined([self.p2_conv(f2), self.p3_conv(f3), self.p4_conv(f4), self.p5_conv(f5)])
+        out5 = self.in5_conv(c5)
+        out4 = self.in4_conv(c4) + upsample(out5, 2)
+        out3 = self.in3_conv(c3) + upsample(out4, 2)
+        out2 = self.in2_conv(c2) + upsample(out3, 2)
+        p5 = upsample(self.p5_conv(out5), 8)
+        p4 = upsample(self.p4_conv(out4), 4)
+        p3 = upsample(self.p3_conv(out3), 2)
+        p2 = self.p2_conv(out2)
+        return paddle.concat([p5, p4, p3, p2], axis=1)
