@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ppedge.data.synth import generate
 from ppedge.recipe.road import Recipe
 
@@ -72,3 +74,15 @@ def recipe_dict(task: str, data: Path, /, **sections: Any) -> dict[str, Any]:
 def tiny_recipe(task: str, data: Path, /, **sections: Any) -> Recipe:
     """Return a tiny recipe; see `recipe_dict`."""
     return Recipe.model_validate(recipe_dict(task, data, **sections))
+
+
+def lively(net: Any, seed: int = 0) -> Any:
+    """Return a network in eval mode in which no channel is like another, BatchNorm included."""
+    rng = np.random.default_rng(seed)
+    for name, tensor in net.state_dict().items():
+        if name.endswith("_variance"):
+            tensor.set_value(rng.uniform(0.5, 2.0, tensor.shape).astype(np.float32))
+        elif tensor.ndim == 1:
+            tensor.set_value((tensor.numpy() + rng.normal(0, 0.2, tensor.shape)).astype(np.float32))
+    net.eval()
+    return net

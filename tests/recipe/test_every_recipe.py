@@ -7,6 +7,7 @@ import paddle
 import pytest
 import yaml
 
+from courses import BoomError, course
 from ppedge.arm import lite
 from ppedge.convert.export import export_float
 from ppedge.convert.lite import to_nb
@@ -18,11 +19,9 @@ from ppedge.recipe.io import load_recipe, make_recipe
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.sizes import line_height
 from ppedge.storage import sha256
-from ppedge.train.centers import start_centers
-from ppedge.train.course import BEST, LAST, Course
+from ppedge.train.course import BEST, LAST
 from ppedge.train.loop import fit
 from ppedge.train.task import Task
-from ppedge.train.trainees.build import build_trainee
 from reference import fill
 from small import make_data
 
@@ -49,10 +48,6 @@ TRAIN = {"epochs": 1, "max_steps": 2, "batch_size": 2, "workers": 0, "checkpoint
          "eval_every": 1, "weights": None, "backbone_weights": None, "amp": False}  # fmt: skip
 SIZES = {"det": {"det_preprocess": {"limit_side": 64, "limit_type": "max"}},
          "rec": {"rec_preprocess": {"min_width": 128, "max_width": 128}}, "cls": {}}  # fmt: skip
-
-
-class BoomError(Exception):
-    """Stands for whatever ends a process."""
 
 
 def networks_recipes():
@@ -116,29 +111,13 @@ def narrow_teachers(monkeypatch):
     monkeypatch.setattr(pphgnet, "STAGES", ((16, 8, 16, 1), (16, 8, 16, 1), (16, 8, 16, 2), (16, 8, 16, 1)))
 
 
-def course(recipe, folder, die_at=None, **options):
-    task = Task(recipe)
-    trainee = build_trainee(task, task.build())
-    samples = {part: task.samples(part)[0] for part in ("train", "eval")}
-    start_centers(task, trainee, samples["train"], print, resumes="resume" in options)
-    steps = []
-
-    def after_step():
-        steps.append(0)
-        if len(steps) == die_at:
-            raise BoomError
-
-    trainee.after_step = after_step
-    return Course("train", trainee, task, recipe.train, samples["train"], samples["eval"][:1], folder, **options)
-
-
 @pytest.mark.parametrize("path", trainings(), ids=lambda path: path.stem)
 def test_a_recipe_trains_and_goes_on_after_a_kill_with_the_same_bytes(path, data, tmp_path):
     recipe = tiny(path, data)
-    assert fit(course(recipe, tmp_path / "whole")).steps == 2
+    assert fit(course(recipe, tmp_path / "whole", evaluated=1)).steps == 2
     with pytest.raises(BoomError):
-        fit(course(recipe, tmp_path / "cut", die_at=2))
-    fit(course(recipe, tmp_path / "cut", resume=True))
+        fit(course(recipe, tmp_path / "cut", die_at=2, evaluated=1))
+    fit(course(recipe, tmp_path / "cut", evaluated=1, resume=True))
     kept = [read_pdparams(tmp_path / folder / LAST) for folder in ("whole", "cut")]
     assert kept[0].keys() == kept[1].keys()
     differing = [name for name in kept[0] if not np.array_equal(kept[0][name], kept[1][name])]

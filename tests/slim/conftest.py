@@ -9,7 +9,7 @@ from ppedge.models.weights import state_of
 from ppedge.recipe.sizes import trace_shape
 from ppedge.slim.channels.groups import trace
 from ppedge.train.task import Task
-from small import make_data, tiny_recipe
+from small import lively, make_data, tiny_recipe
 
 
 @pytest.fixture(scope="session")
@@ -40,15 +40,7 @@ class Example:
 
     def build(self, seed=0):
         """A network in eval mode in which no channel is like another, BatchNorm included."""
-        net = self.task.build()
-        rng = np.random.default_rng(seed)
-        for name, tensor in net.state_dict().items():
-            if name.endswith("_variance"):
-                tensor.set_value(rng.uniform(0.5, 2.0, tensor.shape).astype(np.float32))
-            elif tensor.ndim == 1:
-                tensor.set_value((tensor.numpy() + rng.normal(0, 0.2, tensor.shape)).astype(np.float32))
-        net.eval()
-        return net
+        return lively(self.task.build(), seed)
 
     def picture(self, seed=0):
         return paddle.to_tensor(np.random.default_rng(seed).standard_normal(self.shape, dtype=np.float32))

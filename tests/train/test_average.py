@@ -7,20 +7,16 @@ import paddle
 import pytest
 from paddle import nn
 
+from courses import BoomError, course
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.storage import sha256
 from ppedge.train.average import Average
-from ppedge.train.course import BEST, LAST, METRICS, Course
+from ppedge.train.course import BEST, LAST, METRICS
 from ppedge.train.loop import fit
 from ppedge.train.loss_scaling import LossScaling
 from ppedge.train.task import Task
-from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
-
-
-class BoomError(Exception):
-    """Stands for whatever ends a process."""
 
 
 class Net(nn.Layer):
@@ -63,20 +59,6 @@ def test_what_has_the_average_for_a_while_has_its_own_weights_again():
 def recipe(cls_data, monkeypatch):
     monkeypatch.setattr(Task, "evaluate", lambda *_: {"accuracy": 0.5})  # the last evaluation is kept
     return tiny_recipe("cls", cls_data, train={"ema": 0.7, "l2": 0.01, "max_steps": 4, "checkpoint_every": 1})
-
-
-def course(recipe, folder, die_at=None, **options):
-    task = Task(recipe)
-    trainee, steps = build_trainee(task, task.build()), []
-
-    def after_step():
-        steps.append(0)
-        if len(steps) == die_at:
-            raise BoomError
-
-    trainee.after_step = after_step
-    samples = [task.samples(part)[0] for part in ("train", "eval")]
-    return Course("train", trainee, task, recipe.train, *samples, folder, **options)
 
 
 def test_the_average_is_kept_and_a_resumed_course_has_the_same(recipe, tmp_path):

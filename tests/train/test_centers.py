@@ -4,6 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
+from courses import BoomError, course
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.progress import Reporter
@@ -18,14 +19,15 @@ from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
 
 
-class BoomError(Exception):
-    """Stands for whatever ends a process."""
+def with_centers(data, **center):
+    """The recipe of a tiny recogniser with centres of its sequence model's features."""
+    losses = [{"name": "CTC"}, {"name": "Center", "at": "neck", "weight": 0.05, **center}]
+    return tiny_recipe("rec", data, train={"losses": losses})
 
 
 def made(data, **center):
-    """A tiny recogniser with centres of its sequence model's features, and its training lines."""
-    losses = [{"name": "CTC"}, {"name": "Center", "at": "neck", "weight": 0.05, **center}]
-    task = Task(tiny_recipe("rec", data, train={"losses": losses}))
+    """The same as a task, what is trained, and its training lines."""
+    task = Task(with_centers(data, **center))
     return task, build_trainee(task, task.build()), task.samples("train")[0]
 
 
@@ -90,26 +92,13 @@ def test_random_centres_depend_on_the_seed_alone(rec_data):
 
 
 def test_a_checkpoint_keeps_centres_that_are_trained(rec_data, tmp_path):
-    def course(folder, die_at=None, **options):
-        task, trainee, samples = made(rec_data, start="random", trained=True)
-        start_centers(task, trainee, samples, print, resumes="resume" in options)
-        steps = []
-
-        def after_step():
-            steps.append(0)
-            if len(steps) == die_at:
-                raise BoomError
-
-        trainee.after_step = after_step
-        evaluation = task.samples("eval")[0]
-        return Course("train", trainee, task, task.recipe.train, samples, evaluation, folder, **options)
-
-    whole = course(tmp_path / "whole")
+    recipe = with_centers(rec_data, start="random", trained=True)
+    whole = course(recipe, tmp_path / "whole")
     before = state_of(whole.trainee.loss)
     fit(whole)
     with pytest.raises(BoomError):
-        fit(course(tmp_path / "cut", die_at=4))
-    fit(course(tmp_path / "cut", resume=True))
+        fit(course(recipe, tmp_path / "cut", die_at=4))
+    fit(course(recipe, tmp_path / "cut", resume=True))
     assert sha256(tmp_path / "cut" / BEST) == sha256(tmp_path / "whole" / BEST)
     kept = [read_pdparams(tmp_path / folder / LAST) for folder in ("whole", "cut")]
     assert all(np.array_equal(kept[0][n], kept[1][n]) for n in kept[0] if n != "position/metrics_bytes")

@@ -6,41 +6,22 @@ import numpy as np
 import paddle
 import pytest
 
+from courses import BoomError, course
 from ppedge.errors import PpedgeError
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.slim.channels.groups import trace
 from ppedge.storage import sha256
-from ppedge.train.course import BEST, LAST, METRICS, Course
+from ppedge.train.course import BEST, LAST, METRICS
 from ppedge.train.loop import fit
 from ppedge.train.losses.base import Term, TotalLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
 from ppedge.train.recorder import Recorder
 from ppedge.train.task import Task
-from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
 
 MUTUAL = [{"name": "DB"}, {"name": "DML", "between": ["net", "twin"], "at": "maps", "weight": 2.0},
           {"name": "MSE", "between": ["net", "twin"], "at": "neck"}]  # fmt: skip
-
-
-class BoomError(Exception):
-    """Stands for whatever ends a process."""
-
-
-def course(recipe, folder, die_at=None, **options):
-    task = Task(recipe)
-    trainee = build_trainee(task, task.build())
-    steps = []
-
-    def after_step():
-        steps.append(0)
-        if len(steps) == die_at:
-            raise BoomError
-
-    trainee.after_step = after_step
-    samples = [task.samples(part)[0] for part in ("train", "eval")]
-    return Course("train", trainee, task, recipe.train, *samples, folder, **options)
 
 
 def twins(data, **train):
