@@ -69,3 +69,10 @@ def test_without_our_handler_a_sigterm_ends_the_process_without_a_stack():
     done = run("import ppedge.train\nos.kill(os.getpid(), 15)")
     assert done.returncode == -signal.SIGTERM
     assert "FatalError" not in done.stderr
+
+
+def test_a_signal_in_pythons_last_moments_makes_no_failure_of_what_is_done():
+    """`timeout` may send it as late as that."""
+    late = "import atexit\natexit.register(lambda: os.kill(os.getpid(), 15))\n"
+    done = run(f"{late}interrupt_on_signals()\nprint('done')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

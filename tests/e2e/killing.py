@@ -204,11 +204,11 @@ def misbehaved(one: Try, code: int, words: str) -> list[str]:
         return [f"it did not end within {SECONDS_TO_END} s"]
     for bad in ("Traceback", "FatalError", "C++", "Exception ignored"):
         if bad in words:
-            wrong.append(f"it printed {bad}: {words.strip()[-600:]}")
+            wrong.append(f"it printed {bad}: {words.strip()}")
     # 0: it was done before. The signal itself: it came before Python had begun with ppedge.
     young = code == -SIGNALS[one.how] and not words
     if one.how != "KILL" and code not in (0, 130) and not young:
-        wrong.append(f"its exit code is {code}: {words.strip()[-600:]}")
+        wrong.append(f"its exit code is {code}: {words.strip()}")
     last = (words.strip().splitlines() or [""])[-1]
     if code == 130 and not last.startswith("ppedge: Interrupted"):
         wrong.append(f"its last words are: {last}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import resource
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+PADDLE_TAKES = 800_000_000
+"""Bytes of address space that Paddle's libraries take when they are loaded, rounded up."""
 _came = False
 
 
@@ -20,6 +24,8 @@ def interrupt_on_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
+    # Python puts the default handler back at its very end, where a SIGTERM would turn what is done into a failure.
+    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
 
 
 def interrupted() -> bool:
@@ -44,7 +50,14 @@ def import_paddle() -> None:
     Paddle sets its own handler of SIGTERM in C++ when it is imported, which prints a stack of its own and ends the
     process; and an exception in the midst of its C++ makes an ImportError of it, or a lock that nobody opens. What
     comes meanwhile is heeded at the end.
+
+    Raises:
+        MemoryError: This process may not have as much address space as the libraries take; some of them end in a
+            segmentation fault then, or never.
     """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < PADDLE_TAKES:
+        raise MemoryError
     if threading.current_thread() is not threading.main_thread():  # handlers can be set in the main thread only
         importlib.import_module("paddle")
         return
