@@ -12,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from courses import BoomError
 from ppedge.cli.slim import app
 from ppedge.errors import PpedgeError
 from ppedge.models.flops import count_flops
@@ -98,10 +99,6 @@ def test_a_slim_stage_that_was_killed_twice_goes_on_to_the_same_bytes(trained, t
     metrics = [json.loads((run / "slim" / "manifest.json").read_text())["metrics"] for run in (whole, killed)]
     assert metrics[0] == metrics[1]
     assert not partial.exists()
-
-
-class BoomError(Exception):
-    """Stands for whatever ends a process."""
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
+from courses import BoomError
 from ppedge.errors import Interrupted, PpedgeError
 from ppedge.metrics.accuracy import RANKING
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
@@ -19,10 +20,6 @@ from ppedge.train.loop import fit
 from ppedge.train.task import Task
 from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
-
-
-class BoomError(Exception):
-    """Stands for whatever ends a process."""
 
 
 def pretended_metric(task, net, samples):

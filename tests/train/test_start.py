@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from courses import BoomError
 from ppedge.errors import PpedgeError
 from ppedge.models import known
 from ppedge.models.weights import read_pdparams, state_of, write_pdparams
@@ -309,9 +310,6 @@ def test_a_run_says_what_its_weights_were_trained_with(rec_data, tmp_path):
 def test_resume_names_the_key_that_differs_and_says_when_it_starts_anew(rec_data, tmp_path, monkeypatch):
     run, short = Run(tmp_path / "run"), {"epochs": 2, "checkpoint_every": 1, "eval_every": 9}
     recipe = tiny_recipe("rec", rec_data, train=short)
-
-    class BoomError(Exception):
-        """Stands for whatever ends a process."""
 
     with monkeypatch.context() as patch, pytest.raises(BoomError):
         patch.setattr(Task, "evaluate", lambda *_: (_ for _ in ()).throw(BoomError))

@@ -24,8 +24,9 @@ def interrupt_on_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
-    # Python puts the default handler back at its very end, where a SIGTERM would turn what is done into a failure.
-    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGTERM) is _interrupt:
+        # Python puts the default back at its very end, where a SIGTERM would turn what is done into a failure.
+        atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
 
 
 def interrupted() -> bool:
