@@ -7,7 +7,7 @@ paddle = pytest.importorskip("paddle", reason="programs need Paddle's descriptio
 
 from paddle.nn import functional as F  # noqa: E402
 
-from ppedge.program.folding import fold_before, fold_behind, one_scale  # noqa: E402
+from ppedge.program.folding import fold_before, fold_behind, one_scale, plain_bias  # noqa: E402
 from ppedge.program.gates import join_gates  # noqa: E402
 from ppedge.program.identities import drop_dead_operators, drop_identities  # noqa: E402
 from program.tiny import outputs_of, program_of, types  # noqa: E402
@@ -68,8 +68,22 @@ def test_a_transposed_convolution_carries_its_bias_and_norm(check, outputs, bias
         up = paddle.nn.Conv2DTranspose(3, outputs, 2, stride=2, bias_attr=None if bias else False)
         return {"up": up, "norm": paddle.nn.BatchNorm2D(outputs)}
 
-    program, _ = check(make, lambda net, x: F.relu(net.norm(net.up(x))), fold_before)
+    program, _ = check(make, lambda net, x: F.relu(net.norm(net.up(x))), fold_before, one_scale)
     assert types(program) == ["conv2d_transpose", "elementwise_add", "relu", "scale"]
+
+
+@pytest.mark.parametrize("outputs", [8, 1])
+def test_a_bias_of_a_computed_filter_is_added_along_one_axis(check, outputs):
+    """What `fold_before` leaves alone, as a quantized convolution."""
+
+    def forward(net, x):
+        return F.conv2d(x, net.conv.weight * 2, net.conv.bias, padding=1)
+
+    program, changes = check(lambda: {"conv": conv(3, outputs)}, forward, plain_bias)
+    assert types(program) == ["scale", "conv2d", "elementwise_add", "scale"]
+    assert [one.where for one in changes] == ["conv2d_0.b_0"]
+    added = next(one for one in program.operators if one.type == "elementwise_add")
+    assert (added.input("Y"), added.get("axis")) == ("conv2d_0.b_0", 1)
 
 
 def test_scaling_without_a_shift_leaves_no_bias(check):

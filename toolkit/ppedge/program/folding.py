@@ -14,12 +14,35 @@ import numpy as np
 
 from ppedge.program.affine import Affine, affine_of
 from ppedge.program.changes import Change
-from ppedge.program.convolution import Convolution
+from ppedge.program.convolution import CONVOLUTIONS, Convolution
 from ppedge.program.operator import Operator
 from ppedge.program.program import Program
 
-_BEFORE, _BEHIND, _SCALE = "fold-before", "fold-behind", "one-scale"
+_BIAS, _BEFORE, _BEHIND, _SCALE = "plain-bias", "fold-before", "fold-behind", "one-scale"
 _SCALARS = ("elementwise_mul", "elementwise_add")
+
+
+def plain_bias(program: Program) -> list[Change]:
+    """Add a bias that the program gives four axes first as it is, along axis 1: the form that opt joins.
+
+    Not a bit of the numbers changes, so that quantized convolutions, which `fold_before` leaves alone, may have it.
+    """
+    changes = []
+    for operator in program.operators:
+        if operator.type != "elementwise_add" or operator.get("axis", -1) not in (-1, 0):
+            continue
+        reshaped = program.writer(operator.input("Y"))
+        affine = affine_of(program, operator)
+        if reshaped is None or affine is None or affine.source != operator.input("X"):
+            continue
+        name, shape = reshaped.input("X"), program.shape(affine.source)
+        array = program.constant(name)
+        if array is not None and len(shape) == 4 and array.shape == shape[1:2]:
+            operator.set_input("Y", [name])
+            operator.set("axis", 1)
+            changes.append(Change(_BIAS, name, "added along one axis, without a reshape"))
+    program.drop_dead()
+    return changes
 
 
 def fold_before(program: Program) -> list[Change]:
@@ -142,7 +165,7 @@ def one_scale(program: Program) -> list[Change]:
         if operator.type not in _SCALARS or all(operator is not one for one in program.operators):
             continue
         affine = affine_of(program, operator)
-        if affine is None or not affine.scalar:
+        if affine is None or not affine.scalar or _is_bias(program, operator, affine):
             continue
         chain = [(operator, affine)]
         for reader, behind in _chain(program, affine.target, channels=0):
@@ -159,6 +182,13 @@ def one_scale(program: Program) -> list[Change]:
         changes.append(Change(_SCALE, where, f"{' and '.join(one.type for one, _ in chain)} as one scale"))
     program.drop_dead()
     return changes
+
+
+def _is_bias(program: Program, operator: Operator, affine: Affine) -> bool:
+    """Whether an operator adds the bias of a convolution to one channel, in the form that opt joins with it."""
+    before = program.writer(affine.source)
+    joined = operator.type == "elementwise_add" and operator.get("axis", -1) == 1
+    return joined and before is not None and before.type in CONVOLUTIONS
 
 
 def _weight(program: Program, operator: Operator) -> str:
