@@ -8,11 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppedge.errors import PpedgeError
+from ppedge.program.border import border_rows
 from ppedge.program.changes import Change, Pass
 from ppedge.program.folding import fold_before, fold_behind, one_scale, plain_bias
 from ppedge.program.gates import join_gates
 from ppedge.program.identities import drop_dead_operators, drop_identities
+from ppedge.program.pools import few_rows
 from ppedge.program.program import Program
+from ppedge.program.slices import slices
+from ppedge.program.strides import column_strides, row_strides
+from ppedge.program.transposed import sub_pixel
+from ppedge.program.upsampling import nearest
 
 PASSES: dict[str, Pass] = {
     "dead": drop_dead_operators,
@@ -22,6 +28,13 @@ PASSES: dict[str, Pass] = {
     "fold-behind": fold_behind,
     "one-scale": one_scale,
     "gate": join_gates,
+    "row-strides": row_strides,
+    "column-strides": column_strides,
+    "few-rows": few_rows,
+    "sub-pixel": sub_pixel,
+    "nearest": nearest,
+    "border-rows": border_rows,
+    "slices": slices,
 }
 """All, in the order in which they are applied; the kind of a pass's changes is its name here."""
 FOR_ONNX = ("dead", "identities", "fold-before", "fold-behind")
