@@ -70,7 +70,7 @@ def counted_run(folder: Path, precision: str) -> dict[str, Any]:
     recipe = load_recipe(run.recipe_path)
     net = load_float(run, Task(recipe), "train")
     layers = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED)]
-    with converted(net, recipe, layers if precision == "int8" else ()) as path:
+    with converted(net, recipe, layers if precision == "int8" else ()) as (path, _):
         return counted(path, (1, 3, *count_size(recipe)))
 
 

@@ -12,13 +12,14 @@ import paddle
 from ppedge.arm import lite
 from ppedge.convert.export import export_float, export_quantized, float_weights
 from ppedge.convert.lite import to_nb
+from ppedge.convert.rewriting import rewrite_in_place
 from ppedge.cost.inference import measure
 from ppedge.cost.operators import CONVOLUTIONS, CORES, UNCOUNTED, Operation, operations_as_far_as_known
 from ppedge.cost.predicted import estimate, int8_gain
 from ppedge.cost.shapes import UnknownShapeError
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
-from ppedge.files.naming import named
+from ppedge.files.naming import named, with_origins
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.models.naming import layer_names
 from ppedge.models.network import Network
@@ -45,7 +46,7 @@ def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
         return None
 
     def count(net: Network, int8: Collection[str] = ()) -> dict[str, int]:
-        with converted(net, recipe, int8) as path:
+        with converted(net, recipe, int8) as (path, _):
 
             def on(cpu: str) -> int:
                 cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
@@ -68,10 +69,10 @@ def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
     """
 
     def price(net: Network) -> Prices:
-        with converted(net, recipe) as path:
+        with converted(net, recipe) as (path, origins):
             nb, size = read_nb(path), path.stat().st_size
         computing = [op for op in nb.operators if op.type not in UNCOUNTED]
-        names = named(computing, layer_names(net))
+        names = named(computing, with_origins(layer_names(net), origins))
         found = operations_as_far_as_known(nb, (1, 3, *count_size(recipe)))
         cost, warning = _instructions(nb, names, found)
         stored, held = cost.setdefault(SIZE, {}), {parameter.name: parameter.bytes for parameter in nb.parameters}
@@ -121,8 +122,10 @@ def _weights(op: Operation) -> int:
 
 
 @contextmanager
-def converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Iterator[Path]:
-    """Yield a network's ``.nb`` file for a while, of fp32 but for the layers named.
+def converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Yield a network's ``.nb`` file for a while, of fp32 but for the layers named, and the origins of its weights.
+
+    It is made as the convert stage makes it, exact rewrites included, so that what is priced is what ships.
 
     Args:
         net: The network in eval mode, freshly built or about to be thrown away.
@@ -131,13 +134,15 @@ def converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Itera
     """
     with scratch("count") as folder:
         path = folder / "net.nb"
+        prefix = path.with_suffix("")
         if int8:
-            in_float = _export_int8(net, recipe, path.with_suffix(""), int8)
-            to_nb(path.with_suffix(""), path, "int8", in_float)
+            in_float = _export_int8(net, recipe, prefix, int8)
         else:
-            export_float(net, path.with_suffix(""), recipe.task, line_height(recipe))
-            to_nb(path.with_suffix(""), path, "fp32")
-        yield path
+            in_float = []
+            export_float(net, prefix, recipe.task, line_height(recipe))
+        origins = rewrite_in_place(prefix) if recipe.convert.rewrite == "exact" else {}
+        to_nb(prefix, path, "int8" if int8 else "fp32", in_float)
+        yield path, origins
 
 
 def _export_int8(net: Network, recipe: Recipe, prefix: Path, int8: Collection[str]) -> list[str]:

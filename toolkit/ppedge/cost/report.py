@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.arm import cores, lite
-from ppedge.artifacts import Converted
+from ppedge.artifacts import Converted, inference_prefix
 from ppedge.cost.ideal import ideal
 from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import UNCOUNTED, Operation, fitting, operations_as_far_as_known
 from ppedge.cost.predicted import about, estimate
 from ppedge.cost.shapes import Shape, UnknownShapeError
 from ppedge.errors import MissingError, PpedgeError
-from ppedge.files.naming import named
+from ppedge.files.naming import named, with_origins
 from ppedge.files.nb import NbFile, read_nb
 from ppedge.process import run_module
 from ppedge.runs import Run
@@ -63,7 +63,10 @@ def layer_names(run: Run, path: Path) -> dict[str, str]:
     with scratch("names") as folder:
         out = folder / "names.json"
         run_module("ppedge.cost.names", [run.path, stage, kind, out], f"Naming the layers of {path}")
-        return dict(read_json(out))
+        layers = read_json(out)
+    rewrites = run.manifest("convert")["metrics"].get("rewrites", {})
+    prefix = inference_prefix(file.task, "int8" if kind == "quantized" else "fp32", baseline=file.baseline)
+    return with_origins(layers, rewrites.get(f"nb/{prefix}", {}).get("origins", {}))
 
 
 def cost_of(
