@@ -21,6 +21,7 @@ from cost_store import compact, operation, write_rows
 from latency_count import NETWORKS, SHAPE, export
 
 from ppedge.convert.lite import to_nb
+from ppedge.cost.ideal import ideal
 from ppedge.cost.measured import measure_operators
 from ppedge.cost.operators import CORES, Operation, operations
 from ppedge.cost.predicted import TABLE, predict
@@ -91,6 +92,7 @@ def compared(name: str, kept: dict[str, Any], verbose: bool) -> list[dict[str, A
             "counted": total,
             "predicted": round(sum(costs)),
             "by_operator": round(sum(map(abs, off)) / total, 4),  # errors that do not cancel out
+            "per_ideal": round(total / sum(ideal(op, cpu) for op in found), 2),
         })  # fmt: skip
         if verbose:
             print_worst(found, cpu, counts, off, total)
@@ -108,10 +110,25 @@ def print_worst(found: list[Operation], cpu: str, counts: list[int], off: list[f
         print(f"    {family:28} {cpu} counted {count / 1e6:8.3f} M, off by {error / total:+.2%} of the whole")
 
 
+def print_kernels(networks: dict[str, Any]) -> None:
+    """Print what PP-OCR's networks spend by family of kernels and per ideal, as a table, the largest first."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * 2 * len(CORES))
+    for name, kept in networks.items():
+        for values, *counts in kept["operators"] if name.startswith("PP-OCR") else ():
+            op = operation(values)
+            for k, cpu in enumerate(CORES):
+                row = sums[family_and_terms(op, cpu)[0]]
+                row[2 * k] += counts[k]
+                row[2 * k + 1] += ideal(op, cpu)
+    for family, row in sorted(sums.items(), key=lambda item: -sum(item[1][::2])):
+        pairs = zip(row[::2], row[1::2], strict=True)
+        print(f"| {family} |", " | ".join(f"{count / least:.1f}" if least else "" for count, least in pairs), "|")
+
+
 def row_of(entry: dict[str, Any]) -> str:
     """Return an entry as a row of the table in `docs/cost.md`."""
     error = entry["predicted"] / entry["counted"] - 1
-    figures = f"{entry['counted'] / 1e6:.2f} M | {error:+.1%} | {entry['by_operator']:.1%}"
+    figures = f"{entry['counted'] / 1e6:.2f} M | {error:+.1%} | {entry['by_operator']:.1%} | {entry['per_ideal']:.2f}"
     return f"| {entry['network']}, {entry['input']} | {entry['precision']} | {entry['cpu']} | {figures} |"
 
 
@@ -137,6 +154,9 @@ def check(options: argparse.Namespace) -> bool:
     data = read_json(KEPT) if KEPT.is_file() else {"runtime": "", "networks": {}}
     if options.file or options.run or options.zoo:
         add(options, data)
+    if options.kernels:
+        print_kernels(data["networks"])
+        return False
     entries, missed = [], False
     for kept in data["networks"].values():
         for entry in compared(kept["name"], kept, options.verbose):
@@ -163,6 +183,7 @@ def main() -> None:
     parser.add_argument("--run", nargs=2, metavar=("RUN", "PRECISION"), help="a trained network; needs --name")
     parser.add_argument("--zoo", nargs=2, metavar=("NETWORK", "PRECISION"), help=", ".join(NETWORKS))
     parser.add_argument("--verbose", action="store_true", help="print the families of kernels that are off most")
+    parser.add_argument("--kernels", action="store_true", help="print instructions per ideal by family instead")
     parser.add_argument("--write", action="store_true", help="keep the errors in the cost table")
     options = parser.parse_args()
     if options.zoo and (options.zoo[0] not in NETWORKS or options.zoo[1] not in ("fp32", "int8")):

@@ -1,5 +1,6 @@
 """Budgets on tiny networks, priced by their multiply-adds."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -61,6 +62,16 @@ def test_each_part_has_levels_that_cost_less_and_lose_more(det):
         assert all(b >= a for a, b in pairwise(errors)), part
         assert all(np.isfinite(errors)) and min(errors) >= 0
         assert part == NECK or errors[0] < 1e-3
+
+
+def test_prices_that_are_a_lower_bound_are_told_before_the_search(examples, monkeypatch):
+    example = examples["cls"]
+    complete = pricer(example)
+    budgeting = budgeting_of(example, lambda net: replace(complete(net), warning="Not in the cost table: prelu."))
+    told = []
+    monkeypatch.setattr(budgeting.reporter, "say", told.append)
+    assert budgeting.problem().parts
+    assert told == ["Not in the cost table: prelu."]
 
 
 @pytest.mark.parametrize("task", ["det", "rec", "cls"])

@@ -97,7 +97,7 @@ class Budgeting:
         with self.reporter.task("prices", LEVELS + 1) as bar:
             first = self.price(self.build())
             if first.warning:
-                self.reporter.say(first.warning)
+                self.reporter.say_once(first.warning)
             whole = first.total
             bar.advance()
             prices = []
