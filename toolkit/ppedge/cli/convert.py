@@ -70,6 +70,10 @@ def convert(
     format_: Annotated[
         list[Format] | None, typer.Option("--format", help="May be repeated; by default as in the recipe.")
     ] = None,
+    rewrite: Annotated[
+        Literal["exact", "none"] | None,
+        typer.Option(help="Rewrite networks exactly before they are converted; by default as in the recipe."),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -80,6 +84,7 @@ def convert(
     """
     overrides = [f"convert.precisions=[{', '.join(p.value for p in precision)}]"] if precision else []
     overrides += [f"convert.formats=[{', '.join(f.value for f in format_)}]"] if format_ else []
+    overrides += [f"convert.rewrite={rewrite}"] if rewrite else []
     given = {"task": task, "name": name, "data.charset": charset}
     keys = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     keep: Recipe | None = None

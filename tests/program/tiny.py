@@ -1,0 +1,58 @@
+"""Small networks as inference programs, and what Paddle computes of a program."""
+
+import numpy as np
+import paddle
+from paddle.static import InputSpec
+from paddle.utils import unique_name
+
+from ppedge.engines import open_engine
+from ppedge.files.inference_model import InferenceModel
+from ppedge.program.program import Program
+
+
+class Function(paddle.nn.Layer):
+    """A network whose forward is a function of its sublayers."""
+
+    def __init__(self, layers, forward):
+        super().__init__()
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self._forward = forward
+
+    def forward(self, x):
+        return self._forward(self, x)
+
+
+def exported(folder, make, forward, shape=(-1, 3, -1, -1)):
+    """Export a network; ``make`` returns its sublayers by name, ``forward`` is given the network and its input."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paddle.seed(3)
+    with unique_name.guard():
+        net = Function(make(), forward)
+        # Biases and running statistics that change numbers, as those of a trained network.
+        for name, array in (*net.named_buffers(), *net.named_parameters()):
+            if (array.ndim == 1 and array.size > 1) or name.endswith(".bias"):
+                array.set_value(paddle.rand(array.shape) + (0.5 if "variance" in name else -0.4))
+        net.eval()
+        paddle.jit.save(net, str(folder / "net"), input_spec=[InputSpec(list(shape), "float32", name="x")])
+    return InferenceModel.at(folder / "net")
+
+
+def program_of(folder, make, forward, shape=(-1, 3, -1, -1)):
+    """Likewise, read."""
+    return Program.read(exported(folder, make, forward, shape))
+
+
+def outputs_of(program, folder, shape=(1, 3, 9, 14)):
+    """What Paddle makes of a program and a seeded input."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = InferenceModel.at(folder / "out")
+    program.write(files)
+    x = np.random.default_rng(5).standard_normal(shape, dtype=np.float32)
+    with open_engine("paddle", files.model) as engine:
+        return engine.run([x])
+
+
+def types(program):
+    """The types of a program's operators, but for its doors."""
+    return [one.type for one in program.operators if one.type not in ("feed", "fetch")]

@@ -1,0 +1,1 @@
+"""Inference programs of Paddle, read, rewritten and written again."""
