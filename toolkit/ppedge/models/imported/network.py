@@ -27,7 +27,7 @@ Task = Literal["det", "rec", "cls"]
 _HANDING_ON = ("scale", "assign", "dropout")
 _LAST = {"det": "sigmoid", "rec": "softmax", "cls": "softmax"}
 _HINT = "`ppedge convert --from-inference` takes it as it is."
-_ENDING = re.compile(r"\.[wb]_\d+$")
+_ENDING = re.compile(r"\.[wb]_\d+(\.\d+)?$")  # a number more: a rewrite gave it other values
 
 
 @dataclass(frozen=True)
