@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from cost_branch import Branch, channels_of
+from cost_rewritten import lines, rewritten
 
-PARTS = ("small", "large", "more", "rare", "newer")
+PARTS = ("small", "large", "more", "rare", "newer", "rewritten")
 ACTIVATIONS = ("", "relu", "hard_swish")
 # Height and width of maps: those of detectors, of recognisers (low and wide), of classifiers.
 MAPS = ((10, 10), (20, 20), (40, 40), (7, 7), (14, 14), (28, 28), (2, 80), (4, 80), (8, 80), (1, 1), (5, 9), (80, 80))
 LARGEST = 1.6e6  # multiplications of a layer: beyond that, time grows and nothing new is learnt
-
-
-@dataclass(frozen=True)
-class Branch:
-    """Layers in a row, each as ``(kind, arguments...)``, on an input of their own."""
-
-    shape: tuple[int, ...]
-    layers: tuple[tuple[Any, ...], ...]
 
 
 def branches(precision: str, part: str = "small") -> list[Branch]:
@@ -33,6 +25,8 @@ def branches(precision: str, part: str = "small") -> list[Branch]:
         return [*_rare(np.random.default_rng(13)), *(_rare_float() if precision == "fp32" else ())]
     if part == "newer":
         return [*_wide_windows(np.random.default_rng(17)), *(_poolings() if precision == "fp32" else ())]
+    if part == "rewritten":
+        return [*lines(np.random.default_rng(19)), *(rewritten() if precision == "fp32" else ())]
     random = np.random.default_rng(7)
     found = [*_pointwise(random, 36), *_dense(random, 22), *_depthwise(random, 44), *_transposed(random, 10)]
     found += [Branch((1, width), (("fc", classes),)) for width, classes in ((96, 68), (200, 10), (400, 90))]
@@ -40,17 +34,12 @@ def branches(precision: str, part: str = "small") -> list[Branch]:
     return found + (list(_others(random)) if precision == "fp32" else [])
 
 
-def _channels(random: np.random.Generator, most: float = 300, step: int = 8) -> int:
-    count = int(np.exp(random.uniform(np.log(4), np.log(most))))
-    return max(count // step * step, step) if random.random() < 0.8 else count
-
-
 # The first of two layers always has an activation: opt would make one convolution of two, or die of trying.
 def _pointwise(random: np.random.Generator, count: int) -> Iterator[Branch]:
     for k in range(count):
         height, width = MAPS[k % len(MAPS)]
         while True:
-            first, middle, last = (_channels(random, 512) for _ in range(3))
+            first, middle, last = (channels_of(random, 512) for _ in range(3))
             if max(first, last) * middle * height * width < LARGEST:
                 break
         acts = [ACTIVATIONS[random.integers(1, 3)], ACTIVATIONS[random.integers(3)]]
@@ -65,7 +54,7 @@ def _dense(random: np.random.Generator, count: int) -> Iterator[Branch]:
         height, width = places[k % len(places)]
         strides = ((1, 1), (1, 2), (2, 1), (1, 1))[k % 4]
         while True:
-            first, middle, last = (_channels(random, 160) for _ in range(3))
+            first, middle, last = (channels_of(random, 160) for _ in range(3))
             if 9 * max(first, last) * middle * height * width < 2 * LARGEST:
                 break
         size = 5 if k % 11 == 10 else 3
@@ -81,7 +70,7 @@ def _depthwise(random: np.random.Generator, count: int) -> Iterator[Branch]:
     strides = ((1, 1), (1, 2), (2, 1), ((2, 1), 1))
     for k in range(count):
         height, width = places[k % len(places)]
-        channels = max(_channels(random, min(400, 120000 / (height * width) + 8)), 1)
+        channels = max(channels_of(random, min(400, 120000 / (height * width) + 8)), 1)
         size = (3, 5)[k // 4 % 2]
         acts = ("relu", "hard_swish") if k % 3 else ("hard_swish", "")
         layers = [("dw", size, s, act) for s, act in zip(strides[k % 4], acts, strict=True)]
@@ -91,14 +80,14 @@ def _depthwise(random: np.random.Generator, count: int) -> Iterator[Branch]:
 def _transposed(random: np.random.Generator, count: int) -> Iterator[Branch]:
     for k in range(count):
         side = (8, 16, 20, 40)[k % 4]
-        last = 1 if k % 3 == 0 else _channels(random, 64)
-        yield Branch((1, _channels(random, 96), side, side + k % 5 * 4), (("up", last), ("norm",), ("act", "relu")))
+        last = 1 if k % 3 == 0 else channels_of(random, 64)
+        yield Branch((1, channels_of(random, 96), side, side + k % 5 * 4), (("up", last), ("norm",), ("act", "relu")))
 
 
 def _others(random: np.random.Generator) -> Iterator[Branch]:
     """What computes in float whatever the network does."""
     for height, width in ((40, 40), (10, 10), (20, 33), (8, 80), (80, 80), (1, 1)):
-        channels = _channels(random, 60)
+        channels = channels_of(random, 60)
         shape = (1, channels, height, width)
         kinds = ("relu", "hard_swish", "sigmoid", "hard_sigmoid", "softmax", "scale")
         for kind in kinds:
@@ -106,7 +95,7 @@ def _others(random: np.random.Generator) -> Iterator[Branch]:
         for kind in ("add", "add_channel", "mul_channel", "norm", "mean", "concat", "add_relu"):
             yield Branch(shape, ((kind,),))
     for height, width, factor in ((10, 10, 2), (20, 20, 4), (10, 10, 8), (40, 40, 2), (12, 9, 2)):
-        yield Branch((1, _channels(random, 40), height, width), (("nearest", factor),))
+        yield Branch((1, channels_of(random, 40), height, width), (("nearest", factor),))
     yield Branch((1, 1, 80, 80), (("act", "sigmoid"),))
     yield Branch((1, 1, 80, 96), (("add_channel",),))
     for channels, height, width in ((24, 2, 80), (64, 2, 40), (16, 8, 20), (40, 14, 14)):
@@ -158,7 +147,7 @@ def _strided(random: np.random.Generator) -> Iterator[Branch]:
     for k in range(24):
         height, width = sides[k % len(sides)]
         while True:
-            first, last = 3 if k % 6 == 5 else _channels(random, 128), _channels(random, 160)
+            first, last = 3 if k % 6 == 5 else channels_of(random, 128), channels_of(random, 160)
             if 9 * first * last * height * width < 4 * 3e6:
                 break
         alone = Branch((1, first, height, width), (("conv", last, 3, 2, ("relu", "hard_swish", "")[k % 3]),))
@@ -166,14 +155,14 @@ def _strided(random: np.random.Generator) -> Iterator[Branch]:
         yield alone if k % 4 == 0 else Branch((1, first, height, width), followed)
     for k in range(32):
         height, width = sides[(k + k // 12) % len(sides)]
-        channels = _channels(random, min(400, 150000 / (height * width) + 8))
+        channels = channels_of(random, min(400, 150000 / (height * width) + 8))
         act = ("relu", "hard_swish", "")[k % 3]
         after = (("conv", 8, 1, 1, ""),) if act and k % 4 else ()
         yield Branch((1, channels, height, width), (("dw", (3, 5)[k % 2], 2 - k // 24, act), *after))
     for k in range(16):
         height, width = sides[(5 * k) % len(sides)]
         while True:
-            first, last = _channels(random, 128), _channels(random, 128)
+            first, last = channels_of(random, 128), channels_of(random, 128)
             if 9 * first * last * height * width < 5e6:
                 break
         act = ("relu", "")[k % 2]
@@ -181,7 +170,7 @@ def _strided(random: np.random.Generator) -> Iterator[Branch]:
         yield Branch((1, first, height, width), (("conv", last, 3, 1, act), *after))
     for k in range(24):  # strides that differ: a general way
         height, width = ((4, 80), (8, 100), (16, 120), (6, 33), (12, 48), (24, 160), (5, 24))[k % 7]
-        channels = _channels(random, min(160, 50000 / (height * width) + 8))
+        channels = channels_of(random, min(160, 50000 / (height * width) + 8))
         act = ("relu", "hard_swish", "")[k % 3]
         after = (("conv", 8, 1, 1, ""),) if act and k % 4 else ()
         stride = (1, 2) if k % 4 == 3 else (2, 1)
@@ -212,7 +201,7 @@ def _rare(random: np.random.Generator) -> Iterator[Branch]:
     """More of what the other parts have two or three points of."""
     acts = ("relu", "hard_swish", "")
     for k, (height, width) in enumerate(((80, 80), (14, 14), (2, 160), (33, 20), (48, 48), (8, 100), (20, 20), (7, 9))):
-        first = _channels(random, 96)
+        first = channels_of(random, 96)
         yield Branch((1, 8, height, width), (("conv", first, 1, 1, "relu"), ("conv", 1 + k % 4, 1, 1, acts[k % 3])))
     for width, classes in ((48, 500), (320, 24), (160, 160), (576, 2)):
         yield Branch((1, width), (("fc", classes),))
@@ -220,11 +209,11 @@ def _rare(random: np.random.Generator) -> Iterator[Branch]:
         yield Branch((1, length, width), (("fc", classes),))
     for k, (height, width) in enumerate(((7, 7), (10, 10), (9, 12), (1, 40), (3, 30), (6, 14), (11, 11), (5, 9),
                                          (2, 20), (8, 8), (4, 24), (10, 12))):  # fmt: skip
-        first, last, act = _channels(random, 160), _channels(random, 120), acts[k % 3]
+        first, last, act = channels_of(random, 160), channels_of(random, 120), acts[k % 3]
         after = (("conv", 8, 1, 1, ""),) if act and k % 2 else ()
         yield Branch((1, first, height, width), (("conv", last, 3, 1, act), *after))
     for k, (height, width) in enumerate(((10, 10), (14, 14), (8, 40), (20, 20), (40, 40), (7, 30), (28, 28), (6, 80))):
-        first, last = _channels(random, 40), _channels(random, 64)
+        first, last = channels_of(random, 40), channels_of(random, 64)
         stride, act = 1 + k % 2, acts[k % 3]
         after = (("conv", 8, 1, 1, ""),) if act and k % 4 else ()
         yield Branch((1, first, height, width), (("conv", last, 5, stride, act), *after))
@@ -256,7 +245,7 @@ def _wide_windows(random: np.random.Generator) -> Iterator[Branch]:
     acts = ("relu", "hard_swish", "")
     for k, (height, width) in enumerate(((10, 10), (20, 20), (40, 40), (14, 14), (28, 28), (9, 30), (64, 80), (33, 20),
                                          (48, 48), (12, 7), (80, 80), (24, 100))):  # fmt: skip
-        channels, act = _channels(random, min(120, 60000 / (height * width) + 8)), acts[k % 3]
+        channels, act = channels_of(random, min(120, 60000 / (height * width) + 8)), acts[k % 3]
         after = (("conv", 8, 1, 1, ""),) if act and k % 2 else ()
         yield Branch((1, channels, height, width), (("dw", 9, 1, act), *after))
 

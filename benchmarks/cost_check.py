@@ -1,7 +1,8 @@
 """Holds the cost table against counts of whole networks, none of which took part in the sweep it was fitted to.
 
 ``cost_check.py FILE.nb --name NAME [--size HxW]`` counts a file on the registered runtime, operator by operator, and
-keeps the counts in ``cost_networks.json``; ``cost_check.py --zoo NETWORK fp32|int8`` does so with a network of Paddle's
+keeps the counts in ``cost_networks.json``; ``cost_check.py --run RUN fp32|int8 --name NAME`` does so with the network
+that a run has trained, all of it in that precision, and ``cost_check.py --zoo NETWORK fp32|int8`` with one of Paddle's
 model zoo at 1x3x224x224. Without a network it needs no runtime: it holds the table against all counts that are kept,
 prints the rows of the table in `docs/cost.md`, and ends with exit code 1 if one is further off than it may be.
 ``--write`` keeps the result in the cost table.
@@ -26,6 +27,9 @@ from ppedge.cost.predicted import TABLE, predict
 from ppedge.cost.terms import family_and_terms
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb
+from ppedge.recipe.io import load_recipe
+from ppedge.recipe.sizes import count_size
+from ppedge.runs import Run
 from ppedge.storage import read_json, write_json
 
 KEPT = Path(__file__).with_name("cost_networks.json")
@@ -53,6 +57,21 @@ def counted_zoo(network: str, precision: str) -> dict[str, Any]:
         export(network, precision, path.with_suffix(""))
         to_nb(path.with_suffix(""), path, "int8" if precision == "int8" else "fp32")
         return counted(path, SHAPE)
+
+
+def counted_run(folder: Path, precision: str) -> dict[str, Any]:
+    """Convert the network that a run has trained, with quantizers on all layers for int8, and count it."""
+    from ppedge.cost.network import converted
+    from ppedge.slim.int8.pact import QUANTIZED
+    from ppedge.slim.network import load_float
+    from ppedge.train.task import Task
+
+    run = Run(folder)
+    recipe = load_recipe(run.recipe_path)
+    net = load_float(run, Task(recipe), "train")
+    layers = [name for name, layer in net.named_sublayers() if isinstance(layer, QUANTIZED)]
+    with converted(net, recipe, layers if precision == "int8" else ()) as (path, _):
+        return counted(path, (1, 3, *count_size(recipe)))
 
 
 def compared(name: str, kept: dict[str, Any], verbose: bool) -> list[dict[str, Any]]:
@@ -100,6 +119,8 @@ def add(options: argparse.Namespace, data: dict[str, Any]) -> None:
     """Count the network that was named and put it with those that are kept."""
     if options.zoo:
         name, within, found = options.zoo[0], 2 * GOAL, counted_zoo(*options.zoo)
+    elif options.run:
+        name, within, found = options.name, options.within, counted_run(Path(options.run[0]), options.run[1])
     else:
         name, within = options.name or options.file.stem, options.within
         found = counted(options.file, (1, 3, *options.size))
@@ -114,7 +135,7 @@ def add(options: argparse.Namespace, data: dict[str, Any]) -> None:
 def check(options: argparse.Namespace) -> bool:
     """Hold the table against all networks that are kept; return whether one is further off than it may be."""
     data = read_json(KEPT) if KEPT.is_file() else {"runtime": "", "networks": {}}
-    if options.file or options.zoo:
+    if options.file or options.run or options.zoo:
         add(options, data)
     entries, missed = [], False
     for kept in data["networks"].values():
@@ -139,12 +160,15 @@ def main() -> None:
     parser.add_argument("--name", help="of the file's network; default: the file's name")
     parser.add_argument("--size", type=_size, default=(320, 320), metavar="HxW")
     parser.add_argument("--within", type=float, default=GOAL, help="how far off the prediction may be")
+    parser.add_argument("--run", nargs=2, metavar=("RUN", "PRECISION"), help="a trained network; needs --name")
     parser.add_argument("--zoo", nargs=2, metavar=("NETWORK", "PRECISION"), help=", ".join(NETWORKS))
     parser.add_argument("--verbose", action="store_true", help="print the families of kernels that are off most")
     parser.add_argument("--write", action="store_true", help="keep the errors in the cost table")
     options = parser.parse_args()
     if options.zoo and (options.zoo[0] not in NETWORKS or options.zoo[1] not in ("fp32", "int8")):
         parser.error(f"--zoo {' '.join(options.zoo)}: write one of {', '.join(NETWORKS)}, and fp32 or int8")
+    if options.run and not (options.name and options.run[1] in ("fp32", "int8")):
+        parser.error(f"--run {' '.join(options.run)}: write a run, fp32 or int8, and the network's --name")
     try:
         missed = check(options)
     except PpedgeError as error:

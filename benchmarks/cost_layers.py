@@ -15,6 +15,9 @@ ACTIVATIONS = {
     "hard_swish": F.hardswish,
     "hard_sigmoid": F.hardsigmoid,
     "sigmoid": F.sigmoid,
+    "gelu": F.gelu,
+    "tanh": paddle.tanh,
+    "leaky_relu": F.leaky_relu,
     "softmax": lambda x: F.softmax(x, axis=-1),
     "scale": lambda x: paddle.scale(x, 1.5, 0.25),
 }
@@ -36,46 +39,59 @@ class Convolution(nn.Layer):
         return self.act(self.norm(self.conv(x)))
 
 
-class Function(nn.Layer):
-    """An operation of one kind, with a weight of the input's channels where it needs a second operand."""
+def _every_second_row(x: paddle.Tensor) -> paddle.Tensor:
+    channels, height = x.shape[1:3]
+    pairs = x.reshape([0, channels * height // 2, 2, -1])
+    return paddle.split(pairs, 2, axis=2)[0].reshape([0, channels, height // 2, -1])
 
-    def __init__(self, kind: str, channels: int, *arguments: Any) -> None:
+
+# Operations without a weight, by kind; each takes what a branch says of it.
+FUNCTIONS = {
+    "act": lambda x, name: ACTIVATIONS[name](x),
+    "nearest": lambda x, factor: F.interpolate(x, scale_factor=factor, mode="nearest"),
+    "bilinear": lambda x, factor: F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False),
+    "shuffle": F.pixel_shuffle,
+    "rows": _every_second_row,
+    "every second": lambda x, axis: paddle.strided_slice(x, [axis], [0], [x.shape[axis]], [2]),
+    "split": lambda x, axis, parts: paddle.split(x, parts, axis)[0],
+    "average": lambda x, size, stride=None, padding=0: F.avg_pool2d(x, size, stride, padding),
+    "max": F.max_pool2d,
+    "mean": lambda x: F.adaptive_avg_pool2d(x, 1),
+    "sequence": lambda x: x.squeeze(2).transpose([0, 2, 1]),
+    "mul_channel": lambda x: x * F.hardsigmoid(F.adaptive_avg_pool2d(x, 1)),
+    # A second operand of the same shape.
+    "add": lambda x: x + F.relu(x),
+    "mul": lambda x: x * F.relu(x),
+    "add_relu": lambda x: F.relu(x + F.relu(x)),
+    "concat": lambda x: paddle.concat([x, F.relu(x), x], axis=1),
+}
+
+
+class Function(nn.Layer):
+    """An operation of one kind that has no weight."""
+
+    def __init__(self, kind: str, *arguments: Any) -> None:
         super().__init__()
         self.kind, self.arguments = kind, arguments
-        self.argument = arguments[0] if arguments else None
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return what is counted."""
+        return FUNCTIONS[self.kind](x, *self.arguments)
+
+
+class Affine(nn.Layer):
+    """Operations with a weight: a number, or one for each channel."""
+
+    def __init__(self, kind: str, channels: int) -> None:
+        super().__init__()
+        self.kind = kind
         self.weight = self.create_parameter([1] if kind == "affine" else [1, channels, 1, 1])
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Return what is counted."""
-        kind = self.kind
-        if kind == "act":
-            return ACTIVATIONS[self.argument](x)
-        if kind == "nearest":
-            return F.interpolate(x, scale_factor=self.argument, mode="nearest")
-        if kind == "shuffle":
-            return F.pixel_shuffle(x, self.argument)
-        if kind == "rows":
-            channels, height = x.shape[1:3]
-            pairs = x.reshape([0, channels * height // 2, 2, -1])
-            return paddle.split(pairs, 2, axis=2)[0].reshape([0, channels, height // 2, -1])
-        if kind == "affine":
+        if self.kind == "affine":
             return self.weight * x + self.weight
-        if kind == "average":
-            return F.avg_pool2d(x, self.argument, self.argument)
-        if kind == "max":
-            return F.max_pool2d(x, *self.arguments)
-        if kind == "mean":
-            return F.adaptive_avg_pool2d(x, 1)
-        if kind == "sequence":
-            return x.squeeze(2).transpose([0, 2, 1])
-        if kind == "add_channel":
-            return x + self.weight
-        if kind == "mul_channel":
-            return x * F.hardsigmoid(F.adaptive_avg_pool2d(x, 1))
-        relued = F.relu(x)  # a second operand of the same shape
-        if kind == "add":
-            return x + relued
-        return F.relu(x + relued) if kind == "add_relu" else paddle.concat([x, relued, x], axis=1)
+        return x + self.weight if self.kind == "add_channel" else x * self.weight
 
 
 class Sequence(nn.Layer):
@@ -144,4 +160,6 @@ def layer_of(kind: str, arguments: list[Any], channels: int) -> nn.Layer:
         return Lines(channels)
     if kind == "lstm":
         return Sequence(channels, *arguments)
-    return Function(kind, channels, *arguments)
+    if kind in ("affine", "add_channel", "scale_channel"):
+        return Affine(kind, channels)
+    return Function(kind, *arguments)

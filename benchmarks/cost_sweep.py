@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cost_branches import PARTS, Branch, branches
+from cost_branch import Branch
+from cost_branches import PARTS, branches
 from cost_store import compact, write_rows
 
 from ppedge.cost.measured import measure_operators

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from ppedge.arm import sysroot
+from ppedge.files.naming import weight_of
+from ppedge.files.nb import CONVOLUTIONS, read_nb
 from ppedge.process import run_child
 from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
@@ -77,6 +79,32 @@ def test_a_detector_becomes_a_run(ppedge, folders):
     assert code == 0, err
     assert run.recipe_path.read_bytes() == kept
     assert not (run.stage("convert") / "det.fp16.nb").exists()
+
+
+@pytest.mark.slow
+def test_rewriting_is_told_kept_and_can_be_left_out(ppedge, folders):
+    """What ships is made of the rewritten program, and names its weights as the one that was brought in does."""
+    options = ["--from-inference", folders / "det", "--name", "theirs", "--precision", "fp32"]
+    code, _, err = ppedge("convert", *options)
+    assert code == 0, err
+    assert "det.fp32 for nb: fold-before, " in err and "largest difference" in err and "predicted cortex-a53" in err
+    run = Run(Path("runs/theirs"))
+    rewrites = run.manifest("convert")["metrics"]["rewrites"]
+    assert set(rewrites) == {"nb/paddle/det.fp32", "onnx/paddle/det.fp32"}
+    passes = {one["name"]: one for one in rewrites["nb/paddle/det.fp32"]["passes"]}
+    assert passes["fold-before"]["changes"][0].keys() == {"kind", "where", "done"}
+    assert passes["fold-before"]["difference"] < 1e-5
+    exact = read_nb(run.artifact("convert", "det.fp32.nb"))
+
+    code, _, err = ppedge("convert", run.path, "--force", "--rewrite", "none")
+    assert code == 0 and "largest difference" not in err, err
+    assert run.manifest("convert")["metrics"]["rewrites"] == {}
+    plain = read_nb(run.artifact("convert", "det.fp32.nb"))
+    # opt leaves the bias and the BatchNorm of the transposed convolution operators of their own.
+    assert "batch_norm" in [one.type for one in plain.operators]
+    assert "batch_norm" not in [one.type for one in exact.operators]
+    names = [{weight_of(one) for one in nb.operators if one.type in CONVOLUTIONS} for nb in (exact, plain)]
+    assert names[0] == names[1]
 
 
 @pytest.mark.slow

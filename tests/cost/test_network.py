@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppedge.cost.network import _converted, arm_pricer
+from ppedge.cost.network import arm_pricer, converted
 from ppedge.files.nb import CONVOLUTIONS, read_nb
 from ppedge.train.task import Task
 from small import make_data, tiny_recipe
@@ -33,6 +33,6 @@ def test_what_layers_save_alone_in_int8(task, tmp_path):
 @pytest.mark.slow
 def test_what_is_counted_in_int8_is_so_in_the_file(tmp_path):
     recipe = tiny_recipe("rec", make_data("rec", tmp_path))
-    with _converted(Task(recipe).build(), recipe, ("backbone.conv2.conv",)) as path:
+    with converted(Task(recipe).build(), recipe, ("backbone.conv2.conv",)) as (path, _):
         convolutions = [op for op in read_nb(path).operators if op.type in CONVOLUTIONS]
     assert sum(op.int8 for op in convolutions) == 1 < len(convolutions)

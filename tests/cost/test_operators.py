@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import ppedge.arm
-from ppedge.cost.operators import Operation, operations
+from ppedge.cost.operators import Operation, operations, operations_as_far_as_known
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import Kernel, NbFile, Operator, Parameter, Variable, read_nb
 
@@ -57,6 +57,10 @@ CONV = {"strides": [2, 2], "paddings": [1, 1], "dilations": [1, 1], "groups": 1}
         (("matmul_v2", {"Y": ["v"]}, {"trans_x": False, "trans_y": False}), (5, 96), (5, 68)),
         (("rnn", {"Input": ["x"]}, {"hidden_size": 48, "is_bidirec": True, "num_layers": 2}), (80, 1, 9), (80, 1, 96)),
         (("pixel_shuffle", {}, {"upscale_factor": 4}), (1, 16, 5, 6), (1, 1, 20, 24)),
+        (("slice", {"Input": ["x"]}, {"axes": [2], "starts": [-3], "ends": [99], "decrease_axis": []}),
+         (1, 4, 9, 6), (1, 4, 3, 6)),
+        (("strided_slice", {"Input": ["x"]}, {"axes": [2, 3], "starts": [0, 1], "ends": [9, 99], "strides": [2, 2]}),
+         (1, 4, 9, 6), (1, 4, 5, 3)),
     ],
 )  # fmt: skip
 def test_shapes(operator, shape, wanted):
@@ -88,6 +92,25 @@ def test_names_that_opt_uses_twice():
     assert [op.output for op in operations(nb, (1, 4, 9))] == [(4, 9), (9, 4), (9, 4)]
 
 
+def test_all_parts_of_a_split_have_a_shape():
+    halves = Operator("split", {"X": ["x"]}, {"Out": ["a", "b"]}, {"axis": 1, "num": 2}, KERNEL)
+    second = Operator("relu", {"X": ["b"]}, {"Out": ["y"]}, {}, KERNEL)
+    nb = file_of()
+    nb.operators.extend([halves, second])
+    assert [op.output for op in operations(nb, (1, 4, 9, 6))] == [(1, 2, 9, 6)] * 2
+
+
+def test_a_name_that_is_used_again_by_an_operator_that_is_not_known_has_no_old_shape():
+    first = Operator("relu", {"X": ["x"]}, {"Out": ["t"]}, {}, KERNEL)
+    again = Operator("yolo_box", {"X": ["t"]}, {"Out": ["t"]}, {}, KERNEL)
+    third = Operator("relu", {"X": ["t"]}, {"Out": ["y"]}, {}, KERNEL)
+    nb = file_of()
+    nb.operators.extend([first, again, third])
+    found = operations_as_far_as_known(nb, (1, 4, 9, 6))
+    assert found[0].output == (1, 4, 9, 6)
+    assert ["yolo_box" in found[1].message, "relu's input X" in found[2].message] == [True, True]
+
+
 def test_an_operator_that_is_not_known():
     with pytest.raises(PpedgeError, match="m.nb: what yolo_box does to shapes is not known here"):
         operations(file_of(("yolo_box", {}, {})), (1, 3, 8, 8))
@@ -112,6 +135,7 @@ def test_a_number_of_inputs_that_is_wrong():
         ("reshape2", {}, {"shape": [0, 0, 0, 0, 0]}),
         ("reshape2", {}, {"shape": None}),
         ("transpose2", {}, {"axis": None}),
+        ("strided_slice", {"Input": ["x"]}, {"axes": [2], "starts": [8], "ends": [0], "strides": [-1]}),
         ("transpose2", {}, {"axis": [0, 9, 1, 2]}),
         ("pool2d", {}, {"ksize": "x", "strides": [2, 2], "paddings": [0, 0]}),
         ("rnn", {"Input": ["x"]}, {"hidden_size": 8}),

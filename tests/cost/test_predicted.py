@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ppedge.cost.operators import CORES, Operation
-from ppedge.cost.predicted import about, int8_gain, predict
+from ppedge.cost.operators import CORES, Operation, operations_as_far_as_known
+from ppedge.cost.predicted import about, estimate, int8_gain, predict
 from ppedge.errors import PpedgeError
+from ppedge.files.nb import Kernel, NbFile, Operator, Variable
 
 KEPT = Path(__file__).resolve().parents[2] / "benchmarks/cost_networks.json"
 NETWORKS = json.loads(KEPT.read_text())["networks"]
@@ -42,7 +43,7 @@ def test_the_networks_that_are_promised_are_held():
         assert {name.rpartition(", ")[2] for name in bounds if name.startswith(task)} == {"fp32", "int8"}
     assert all(within == 0.05 for name, within in bounds.items() if name.startswith("PP-OCR "))
     for name in ("v3 detector", "v3 recogniser", "v4 detector, folded", "v4 recogniser, folded"):
-        assert bounds.pop(f"PP-OCR{name}, fp32") == 0.05
+        assert all(bounds.pop(f"PP-OCR{name}, {precision}") == 0.05 for precision in ("fp32", "int8"))
     assert all(within == 0.1 for name, within in bounds.items() if name.startswith(("mobilenet", "PP-OCRv4")))
 
 
@@ -126,6 +127,41 @@ def test_another_precision_than_the_operations_own():
 def test_what_the_table_does_not_hold(op, core, told):
     with pytest.raises(PpedgeError, match=told):
         predict(op, core)
+
+
+def with_operators(*kinds):
+    """A network that reads ``x`` and hands it on from operator to operator."""
+    kernel = Kernel("def", "arm", "fp32", "nchw")
+    chain = [
+        Operator(kind, {"X": [f"x{k}"]}, {"Out": [f"x{k + 1}"]}, {"col": 0}, kernel)
+        for k, kind in enumerate(("feed", *kinds))
+    ]
+    return NbFile(Path("m.nb"), 2, "v2.13", 0, chain, [], [Variable("x0", False)])
+
+
+def test_what_has_no_price_makes_a_lower_bound():
+    shape = (1, 8, 20, 20)
+    nb = with_operators("relu", "tanh", "dropout", "leaky_relu")
+    complete = estimate(nb, operations_as_far_as_known(nb, shape), "cortex-a53")
+    assert complete.warning == "" and None not in complete.instructions
+    # The shape of what yolo_box gives is not known, so nothing behind it has a price.
+    nb = with_operators("relu", "sigmoid", "prelu", "relu", "yolo_box", "relu", "sigmoid", "yolo_box", "fetch")
+    found = estimate(nb, operations_as_far_as_known(nb, shape), "cortex-a53")
+    priced = predict(Operation("relu", (shape,), shape), "cortex-a53")
+    assert found.instructions[0] == pytest.approx(priced) and found.instructions[2:] == [None] * 6
+    assert found.warning == (
+        "Not in the cost table: prelu, yolo_box (2), and 3 operators behind; what is predicted is a lower bound."
+    )
+
+
+def test_a_kernel_that_lacks_makes_a_lower_bound_and_what_is_behind_has_its_price():
+    shape = (1, 8, 20, 20)
+    nb = with_operators("relu", "sigmoid", "relu")
+    odd = replace(nb.operators[2], kernel=Kernel("def", "arm", "fp16", "nchw"))
+    nb = replace(nb, operators=[*nb.operators[:2], odd, nb.operators[3]])
+    found = estimate(nb, operations_as_far_as_known(nb, shape), "cortex-a76")
+    assert found.instructions[1] is None and found.instructions[0] == found.instructions[2] > 0
+    assert found.warning == "Not in the cost table: sigmoid in fp16; what is predicted is a lower bound."
 
 
 def test_a_layer_alone_in_int8_pays_for_its_border():

@@ -29,8 +29,10 @@ def exported(folder, make, forward, shape=(-1, 3, -1, -1)):
     paddle.seed(3)
     with unique_name.guard():
         net = Function(make(), forward)
-        for name, buffer in net.named_buffers():  # running statistics that change numbers
-            buffer.set_value(paddle.rand(buffer.shape) + (0.5 if "variance" in name else -0.5))
+        # Biases and running statistics that change numbers, as those of a trained network.
+        for name, array in (*net.named_buffers(), *net.named_parameters()):
+            if (array.ndim == 1 and array.size > 1) or name.endswith(".bias"):
+                array.set_value(paddle.rand(array.shape) + (0.5 if "variance" in name else -0.4))
         net.eval()
         paddle.jit.save(net, str(folder / "net"), input_spec=[InputSpec(list(shape), "float32", name="x")])
     return InferenceModel.at(folder / "net")

@@ -112,8 +112,13 @@ class _Converted(TypedDict):
     bytes: NotRequired[Annotated[int, Field(ge=0)]]
 
 
+class _Rewritten(TypedDict):
+    origins: NotRequired[dict[str, str]]
+
+
 class _ConvertMetrics(TypedDict):
     files: NotRequired[dict[str, _Converted]]
+    rewrites: NotRequired[dict[str, _Rewritten]]
 
 
 class ConvertManifest(_Manifest):

@@ -6,7 +6,6 @@ recipe, metrics; and beside them the program that the network is built from, and
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +23,15 @@ from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.models.imported.network import ImportedNetwork
 from ppedge.models.weights import state_of, write_pdparams
+from ppedge.program.passes import FOR_ONNX, rewrite_checked
+from ppedge.program.program import Program
 from ppedge.progress import Reporter
 from ppedge.recipe.io import save
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import case_shapes, line_height
 from ppedge.runs import RECIPE, Run
+from ppedge.scratch import scratch
 from ppedge.train.course import BEST
 from ppedge.train.stage import measured_on, read_test
 from ppedge.train.task import PROGRAM, NetEngine, Task
@@ -57,17 +59,19 @@ def run_bring_in(
     """
     began = time.monotonic()
     assert isinstance(recipe.model, Imported) and recipe.model.pictures is not None
-    task, files = _opened(recipe)
-    net = task.build()
-    net.eval()
-    difference = _require_equal(net, files, recipe)
-    reporter.say(f"{files.model}: built as layers, which differ from Paddle's run of it by {difference:.1e}")
+    files = _opened(recipe)
     pictures = pictures_of(recipe, recipe.model.pictures)
-    aside = read_test(task, reporter, skip_bad=skip_bad)
     with run.writing("train", force=force) as folder:
+        kept = InferenceModel.at(folder / PROGRAM)
+        x = np.random.default_rng(recipe.seed).uniform(-1, 1, case_shapes(recipe.task, line_height(recipe))[0])
+        _rewritten(recipe, files, x.astype(np.float32), reporter).write(kept)
+        task = Task(recipe, program=kept)
+        net = task.build()
+        net.eval()
+        difference = _require_equal(net, files, x.astype(np.float32))
+        reporter.say(f"{files.model}: built as layers, which differ from Paddle's run of it by {difference:.1e}")
+        aside = read_test(task, reporter, skip_bad=skip_bad)
         learned, apart = _write_labels(recipe, task, net, pictures, folder, reporter, skip_bad=skip_bad)
-        for source, target in zip((files.model, files.params), _files_in(folder), strict=True):
-            shutil.copyfile(source, target)
         save(recipe, folder / RECIPE)
         write_pdparams(folder / BEST, state_of(net))
         agreement = _agreement(recipe, task, net, folder)
@@ -76,7 +80,7 @@ def run_bring_in(
         run.write_manifest(
             folder,
             "train",
-            outputs=[RECIPE, BEST, *(path.name for path in _files_in(folder)), *LABELS.values()],
+            outputs=[RECIPE, BEST, kept.model.name, kept.params.name, *LABELS.values()],
             inputs=[files.model, files.params, *label_files(recipe, "test")],
             metrics=metrics,
             seed=recipe.seed,
@@ -89,8 +93,8 @@ def run_bring_in(
     return metrics
 
 
-def _opened(recipe: Recipe) -> tuple[Task, InferenceModel]:
-    """Return the recipe's task and model, held against each other."""
+def _opened(recipe: Recipe) -> InferenceModel:
+    """Return the recipe's model, held against the recipe."""
     files = imported.of_recipe(recipe, declared_spec(recipe).characters)
     if imported.is_quantized(files):
         raise PpedgeError(
@@ -98,32 +102,48 @@ def _opened(recipe: Recipe) -> tuple[Task, InferenceModel]:
             "Bring in the float model that it was made of, or convert this one as it is: `ppedge convert "
             "--from-inference`.",
         )
-    return Task(recipe, program=files), files
+    return files
 
 
-def _files_in(folder: Path) -> tuple[Path, Path]:
-    files = InferenceModel.at(folder / PROGRAM)
-    return files.model, files.params
+def _rewritten(recipe: Recipe, files: InferenceModel, x: np.ndarray, reporter: Reporter) -> Program:
+    """Return a model's program after the exact rewrites that leave fewer operators between its convolutions.
+
+    The convert stage makes them too, and the others; but channels are chosen, and learn, better without what they fold.
+    """
+    program = Program.read(files)
+    if recipe.convert.rewrite == "none":
+        return program
+
+    def outputs(tried: Program) -> list[np.ndarray]:
+        with scratch("brought") as folder:
+            written = InferenceModel.at(folder / "program")
+            tried.write(written)
+            with open_engine("paddle", written.model) as engine:
+                return engine.run([x])
+
+    program, _, steps = rewrite_checked(program, FOR_ONNX, outputs, lambda tried: {})
+    for step in steps:
+        result = step.refused or f"largest difference {step.difference:.1e}"
+        reporter.say(f"rewriting, {step.name}, {len(step.changes)} places: {result}")
+    return program
 
 
-def _require_equal(net: ImportedNetwork, files: InferenceModel, recipe: Recipe) -> float:
-    """Return the largest difference between a network and Paddle's run of its program.
+def _require_equal(net: ImportedNetwork, files: InferenceModel, x: np.ndarray) -> float:
+    """Return the largest difference between a network and Paddle's run of the program that was brought in.
 
     Raises:
         PpedgeError: It is too large, or the network takes one picture at a time only.
     """
-    shapes = case_shapes(recipe.task, line_height(recipe))
-    x = np.random.default_rng(recipe.seed).uniform(-1, 1, shapes[0]).astype(np.float32)
     with open_engine("paddle", files.model) as engine, paddle.no_grad():
-        difference = float(np.abs(net(paddle.to_tensor(x)).numpy() - engine.run([x])[0]).max())
+        wanted = engine.run([x])[0]
         try:
-            both = net(paddle.to_tensor(np.concatenate([x, x[..., ::-1]]))).numpy()
+            found = net(paddle.to_tensor(np.concatenate([x, x[..., ::-1]]))).numpy()
         except (ValueError, RuntimeError) as error:
             raise PpedgeError(
                 f"{files.model}: takes one picture at a time only, and training needs several.",
                 "Export it with a free batch, or convert it as it is: `ppedge convert --from-inference`.",
             ) from error
-        difference = max(difference, float(np.abs(both[:1] - engine.run([x])[0]).max()))
+    difference = float(np.abs(found[:1] - wanted).max()) if found.shape[1:] == wanted.shape[1:] else float("inf")
     if not difference <= EQUAL:
         raise PpedgeError(
             f"{files.model}: built as layers, its output differs by {difference:.1e} from Paddle's run of it.",

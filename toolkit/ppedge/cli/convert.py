@@ -71,6 +71,10 @@ def convert(
     format_: Annotated[
         list[Format] | None, typer.Option("--format", help="May be repeated; by default as in the recipe.")
     ] = None,
+    rewrite: Annotated[
+        Literal["exact", "none"] | None,
+        typer.Option(help="Rewrite networks exactly before they are converted; by default as in the recipe."),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -81,6 +85,7 @@ def convert(
     """
     overrides = [f"convert.precisions=[{', '.join(p.value for p in precision)}]"] if precision else []
     overrides += [f"convert.formats=[{', '.join(f.value for f in format_)}]"] if format_ else []
+    overrides += [f"convert.rewrite={rewrite}"] if rewrite else []
     keys = keys_of(task, name, charset)
     keep: Recipe | None = None
     if from_inference is not None or (what is not None and what.is_file()):

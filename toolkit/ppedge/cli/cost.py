@@ -99,19 +99,28 @@ def _show(report: dict[str, Any], limit: int) -> None:
     rows = report["operators"]
     shape = "x".join(map(str, report["input_shape"]))
     how = "by" if report["source"] == "counted" else "by the table of"
+    least = "at least " if report["lower_bound"] else ""
     say(
-        f"{report['file']} on {report['cpu']} at {shape}: {report['instructions'] / 1e6:.2f} M instructions, "
-        f"{report['source']} {how} {report['runtime']}"
+        f"{report['file']} on {report['cpu']} at {shape}: {least}{report['instructions'] / 1e6:.2f} M instructions, "
+        f"{_per_ideal(report) or 'not known'} per ideal, {report['source']} {how} {report['runtime']}"
     )
-    worst = max(rows[0]["instructions"], 1)
+    if report["warning"]:
+        say(report["warning"])
+    worst = max(rows[0]["instructions"] or 0, 1)
     cells = []
     for row in rows[:limit]:
         output = "" if row["output"] is None else "x".join(map(str, row["output"]))
-        bar = "█" * round(_BAR * row["instructions"] / worst)
-        cells.append([f"{row['instructions'] / 1e6:.3f}", f"{row['share']:.1%}", bar, row["layer"], row["operator"],
-                      row["kernel"], output])  # fmt: skip
-    texts: dict[str, Justify] = dict.fromkeys(("", "layer", "operator", "kernel", "output"), "left")
-    print_table({"M": "right", "share": "right", **texts}, cells, lines=False)
+        instructions, share = ("", "") if row["instructions"] is None else (
+            f"{row['instructions'] / 1e6:.3f}", f"{row['share']:.1%}")  # fmt: skip
+        bar = "█" * round(_BAR * (row["instructions"] or 0) / worst)
+        cells.append([instructions, share, bar, _per_ideal(row), row["layer"], row["operator"], row["kernel"], output])
+    texts: dict[str, Justify] = dict.fromkeys(("layer", "operator", "kernel", "output"), "left")
+    print_table({"M": "right", "share": "right", "": "left", "per ideal": "right", **texts}, cells, lines=False)
     left = rows[limit:]
     if left:
-        say(f"and {len(left)} more, together {sum(row['share'] for row in left):.1%} (--limit {len(rows)})")
+        say(f"and {len(left)} more, together {sum(row['share'] or 0 for row in left):.1%} (--limit {len(rows)})")
+
+
+def _per_ideal(figures: dict[str, Any]) -> str:
+    ratio = figures["per_ideal"]
+    return "" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"

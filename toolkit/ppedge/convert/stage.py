@@ -10,8 +10,10 @@ from typing import Any, get_args
 
 from ppedge import artifacts
 from ppedge.convert import imported, onnx
+from ppedge.convert.inputs import picture_inputs
 from ppedge.convert.lite import Precision, to_nb
 from ppedge.convert.onnx_file import set_characters
+from ppedge.convert.rewrites import Rewriting
 from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
@@ -24,6 +26,8 @@ from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run
 from ppedge.scratch import scratch
 from ppedge.storage import read_json
+
+_NB, _ONNX = "nb", "onnx"  # below the folder aside: networks as rewritten for these forms
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def run_convert(
             imported.bring_in(model, folder / sources[0].prefix(recipe.task), recipe.task, line_height(recipe))
         else:
             _export(recipe, run, sources, folder, aside, say)
+        rewritten = _rewrite(recipe, spec, sources, folder, aside, say) if recipe.convert.rewrite == "exact" else {}
         for source in sources:
             files |= _convert(recipe, spec, source, folder, aside, say)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -102,7 +107,7 @@ def run_convert(
             "convert",
             outputs=outputs,
             inputs=[model.model, model.params] if model else [run.recipe_path],
-            metrics={"files": files},
+            metrics={"files": files, "rewrites": rewritten},
             parent=newest,
             model=spec.to_dict(),
             settings=recipe.convert.model_dump(mode="json"),
@@ -186,12 +191,44 @@ def _export(
     run_module("ppedge.convert.export", [run.path, *options], f"Exporting the networks of {run.path}")
 
 
+def _rewrite(
+    recipe: Recipe, spec: ModelSpec, sources: Sequence[_Source], folder: Path, aside: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Put each source's network aside, rewritten for what is made of it; return what was done, see `Rewriting`."""
+    rewriting = Rewriting(recipe, aside, picture_inputs(recipe, spec))
+    for source in sources:
+        prefix = source.prefix(recipe.task)
+        if "nb" in recipe.convert.formats and source.precisions:
+            kept_float = _noted(folder / prefix)["float_weights"]
+            rewriting.add(folder / prefix, f"{_NB}/{prefix}", "nb", source.precision, kept_float)
+        if "onnx" in recipe.convert.formats and source.kind == "float":
+            rewriting.add(_for_onnx(folder, aside, prefix), f"{_ONNX}/{prefix}", "onnx", "fp32")
+    return rewriting.run(say)
+
+
+def _for_onnx(folder: Path, aside: Path, prefix: str) -> Path:
+    """Return the prefix of the network that an ONNX file is made of: one with a free batch, if that was exported."""
+    return aside / prefix if InferenceModel.at(aside / prefix).model.is_file() else folder / prefix
+
+
+def _noted(prefix: Path) -> dict[str, Any]:
+    """Return what the export has noted beside a network: nothing of one that is brought in."""
+    about = prefix.with_name(f"{prefix.name}.json")
+    return dict(read_json(about)) if about.is_file() else {"float_weights": [], "layers": {}}
+
+
+def _rewritten(aside: Path, form: str, prefix: str, otherwise: Path) -> Path:
+    """Return the prefix of the network as rewritten for a form, or of the one that was not rewritten."""
+    rewritten = aside / form / prefix
+    return rewritten if InferenceModel.at(rewritten).model.is_file() else otherwise
+
+
 def _convert(
     recipe: Recipe, spec: ModelSpec, source: _Source, folder: Path, aside: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    prefix = folder / source.prefix(recipe.task)
-    cases, about = prefix.with_name(f"{prefix.name}.npz"), prefix.with_name(f"{prefix.name}.json")
-    noted = read_json(about) if about.is_file() else {"float_weights": [], "layers": {}}
+    of = source.prefix(recipe.task)
+    prefix = folder / of
+    cases, noted = prefix.with_name(f"{prefix.name}.npz"), _noted(prefix)
     files: dict[str, Any] = {}
     if "nb" in recipe.convert.formats:
         for precision in source.precisions:
@@ -199,7 +236,8 @@ def _convert(
             path = folder / name
             say(f"writing {name}")
             # What the recipe keeps in float may be float; everything else must be int8.
-            contents = summary(to_nb(prefix, path, precision, noted["float_weights"], noted["layers"], say))
+            model = _rewritten(aside, _NB, of, prefix)
+            contents = summary(to_nb(model, path, precision, noted["float_weights"], noted["layers"], say))
             del contents["file"]  # where it was written for now
             files[name] = {"bytes": path.stat().st_size, "contents": contents}
     # The scales of a quantized model that is brought in lie in its graph, from which no ONNX file is made.
@@ -207,17 +245,18 @@ def _convert(
         name = artifacts.onnx(recipe.task, source.precision, baseline=source.baseline)
         path = folder / name
         say(f"writing {name}")
-        found = _onnx(source, prefix, aside / source.prefix(recipe.task), path, cases, spec.characters, say)
+        unquantized = source.kind == "quantized"
+        model = aside / of if unquantized else _rewritten(aside, _ONNX, of, _for_onnx(folder, aside, of))
+        found = _onnx(source, model, path, cases, spec.characters, say)
         files[name] = {"bytes": path.stat().st_size, **found}
     cases.unlink()
-    about.unlink(missing_ok=True)
+    prefix.with_name(f"{prefix.name}.json").unlink(missing_ok=True)
     return files
 
 
 def _onnx(
     source: _Source,
-    prefix: Path,
-    aside: Path,
+    model: Path,
     path: Path,
     cases: Path,
     characters: Sequence[str],
@@ -226,9 +265,9 @@ def _onnx(
     """Write a network as ONNX, give it a recogniser's characters, and compare it with Paddle."""
     layers: dict[str, Any] = {}
     if source.kind == "quantized":
-        layers = {"quantized_layers": _int8_onnx(aside, path)}
+        layers = {"quantized_layers": _int8_onnx(model, path)}
     else:
-        onnx.to_onnx(aside if InferenceModel.at(aside).model.is_file() else prefix, path)
+        onnx.to_onnx(model, path)
     if characters and not set_characters(path, characters):
         say(f"{path.name} carries no characters: one of them ends a line for those who read them from there")
     inputs, reference = onnx.load_cases(cases)

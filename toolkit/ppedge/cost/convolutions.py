@@ -22,7 +22,16 @@ def convolution(op: Operation, core: str) -> tuple[str, Terms]:
         return (f"gemv.{end}" if pixels == 1 else f"pointwise{few(outputs, end)}.{end}"), terms
     # In int8 the A76 has fast products of matrices only; other kernels of 3x3 are the same on both cores.
     own = _three_by_three(op, terms) if not (op.precision == "int8" and core == "cortex-a76") else None
-    return own or (f"columns{max(op.strides)}.{end}", {**terms, **_copied(op)})
+    if own:
+        return own
+    if _equal_sides(op):
+        return f"columns{op.strides[0]}.{end}", {**terms, **_copied(op)}
+    return f"columns.{end}", {**terms, **_gathered(op, inputs)}
+
+
+def _equal_sides(op: Operation) -> bool:
+    """Tell whether windows are square and move as far down as across: then rows are copied, else single values."""
+    return op.kernel[0] == op.kernel[1] and op.strides[0] == op.strides[1] <= 2
 
 
 def _three_by_three(op: Operation, terms: Terms) -> tuple[str, Terms] | None:
@@ -135,20 +144,30 @@ def _depthwise(op: Operation) -> tuple[str, Terms]:
 def _windows(op: Operation) -> Terms:
     """Terms of the general way of a depthwise convolution: each window is copied out, then multiplied."""
     channels, *sides = op.output[1:]
+    terms = {
+        **_gathered(op, channels),
+        "fours": channels * up(prod(sides), 4),
+        "eights": channels * up(prod(sides), 8),
+        "sixteens": channels * up(prod(sides), 16),
+        **written(op),
+    }
+    if op.precision == "int8" and max(op.kernel) > 5:  # many rows of a place, each copied in whole vectors
+        terms |= _copied(op)
+    return terms
+
+
+def _gathered(op: Operation, channels: int) -> Terms:
+    """Terms of copying out, value by value, what windows meet on some channels."""
+    sides, window = op.output[2:], prod(op.kernel)
     met = [sum(inside(*side)) for side in zip(op.inputs[0][2:], sides, op.kernel, op.strides, strict=True)]
-    values, window = float(prod(op.output)), prod(op.kernel)
     return {
         "one": 1,
         "channels": channels,
         "window": channels * window,
         "window*rows": float(channels * window * sides[0]),
-        "window*values": values * window,
+        "window*values": float(channels * window * prod(sides)),
         "inside rows": float(channels * met[0] * sides[1]),
         "inside": float(channels * prod(met)),
-        "fours": channels * up(prod(sides), 4),
-        "eights": channels * up(prod(sides), 8),
-        "sixteens": channels * up(prod(sides), 16),
-        **written(op),
     }
 
 

@@ -12,13 +12,15 @@ import paddle
 from ppedge.arm import lite
 from ppedge.convert.export import export_float, export_quantized, float_weights
 from ppedge.convert.lite import to_nb
+from ppedge.convert.rewriting import rewrite_in_place
 from ppedge.cost.inference import measure
-from ppedge.cost.operators import CONVOLUTIONS, CORES, UNCOUNTED, Operation, operations
-from ppedge.cost.predicted import int8_gain, predict
+from ppedge.cost.operators import CONVOLUTIONS, CORES, UNCOUNTED, Operation, operations_as_far_as_known
+from ppedge.cost.predicted import estimate, int8_gain
+from ppedge.cost.shapes import UnknownShapeError
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
-from ppedge.files.naming import named
-from ppedge.files.nb import read_nb
+from ppedge.files.naming import named, with_origins
+from ppedge.files.nb import NbFile, read_nb
 from ppedge.models.naming import layer_names
 from ppedge.models.network import Network
 from ppedge.recipe.road import Recipe
@@ -44,7 +46,7 @@ def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
         return None
 
     def count(net: Network, int8: Collection[str] = ()) -> dict[str, int]:
-        with _converted(net, recipe, int8) as path:
+        with converted(net, recipe, int8) as (path, _):
 
             def on(cpu: str) -> int:
                 cost = measure(lambda: open_engine("arm-paddlelite", path, cpu=cpu, count=True), count_size(recipe))
@@ -59,37 +61,45 @@ def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
     """Return what predicts a float network's instructions and bytes, and what its layers save in int8, with no runtime.
 
     Left out of the savings are layers for which the cost table has no kernel, those that eval mode does not use, and
-    those that the converter joins with a neighbour in float: in int8 they would be two operators.
+    those that the converter joins with a neighbour in float: in int8 they would be two operators. An operator that the
+    table does not know costs nothing, and the prices have a warning.
 
     Args:
         recipe: Of the network.
     """
 
     def price(net: Network) -> Prices:
-        with _converted(net, recipe) as path:
+        with converted(net, recipe) as (path, origins):
             nb, size = read_nb(path), path.stat().st_size
         computing = [op for op in nb.operators if op.type not in UNCOUNTED]
-        names = named(computing, layer_names(net))
-        found = list(zip(names, operations(nb, (1, 3, *count_size(recipe))), strict=True))
-        cost = _instructions(found)
+        names = named(computing, with_origins(layer_names(net), origins))
+        found = operations_as_far_as_known(nb, (1, 3, *count_size(recipe)))
+        cost, warning = _instructions(nb, names, found)
         stored, held = cost.setdefault(SIZE, {}), {parameter.name: parameter.bytes for parameter in nb.parameters}
         for name, op in zip(names, computing, strict=True):
             read = [variable for variables in op.inputs.values() for variable in variables]
             stored[name] = stored.get(name, 0.0) + sum(held.pop(variable, 0) for variable in read)
         stored["the graph"] = size - sum(stored.values())
         weights = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
-        return Prices(cost, _gains(found, weights))
+        known = [(name, op) for name, op in zip(names, found, strict=True) if isinstance(op, Operation)]
+        return Prices(cost, _gains(known, weights), warning)
 
     return price
 
 
-def _instructions(found: Sequence[tuple[str, Operation]]) -> dict[str, dict[str, float]]:
+def _instructions(
+    nb: NbFile, names: Sequence[str], found: Sequence[Operation | UnknownShapeError]
+) -> tuple[dict[str, dict[str, float]], str]:
+    """Return instructions by core and layer, and what of them is not known."""
     cost: dict[str, dict[str, float]] = {}
+    warning = ""
     for core in CORES:
         layers = cost.setdefault(core.removeprefix("cortex-"), {})
-        for name, op in found:
-            layers[name] = layers.get(name, 0.0) + predict(op, core)
-    return cost
+        estimated = estimate(nb, found, core)
+        warning = warning or estimated.warning
+        for name, instructions in zip(names, estimated.instructions, strict=True):
+            layers[name] = layers.get(name, 0.0) + (instructions or 0.0)
+    return cost, warning
 
 
 def _gains(found: Sequence[tuple[str, Operation]], weights: Mapping[str, int]) -> dict[str, dict[str, float]]:
@@ -112,17 +122,27 @@ def _weights(op: Operation) -> int:
 
 
 @contextmanager
-def _converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Iterator[Path]:
-    """Yield a network's ``.nb`` file for a while, of fp32 but for the layers named."""
+def converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Yield a network's ``.nb`` file for a while, of fp32 but for the layers named, and the origins of its weights.
+
+    It is made as the convert stage makes it, exact rewrites included, so that what is priced is what ships.
+
+    Args:
+        net: The network in eval mode, freshly built or about to be thrown away.
+        recipe: Of the network.
+        int8: Names of the layers that compute in int8, with scales that mean nothing.
+    """
     with scratch("count") as folder:
         path = folder / "net.nb"
+        prefix = path.with_suffix("")
         if int8:
-            in_float = _export_int8(net, recipe, path.with_suffix(""), int8)
-            to_nb(path.with_suffix(""), path, "int8", in_float)
+            in_float = _export_int8(net, recipe, prefix, int8)
         else:
-            export_float(net, path.with_suffix(""), recipe.task, line_height(recipe))
-            to_nb(path.with_suffix(""), path, "fp32")
-        yield path
+            in_float = []
+            export_float(net, prefix, recipe.task, line_height(recipe))
+        origins = rewrite_in_place(prefix) if recipe.convert.rewrite == "exact" else {}
+        to_nb(prefix, path, "int8" if int8 else "fp32", in_float)
+        yield path, origins
 
 
 def _export_int8(net: Network, recipe: Recipe, prefix: Path, int8: Collection[str]) -> list[str]:

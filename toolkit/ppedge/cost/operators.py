@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppedge.cost.shapes import HINT, RULES, Shape, Shapes
+from ppedge.cost.shapes import HINT, RULES, Shape, Shapes, UnknownShapeError
 from ppedge.errors import PpedgeError, cut
 from ppedge.files.naming import weight_of
 from ppedge.files.nb import NbFile, Operator
@@ -68,21 +68,57 @@ def operations(nb: NbFile, *inputs: Shape) -> list[Operation]:
         PpedgeError: An operator is of a type whose shapes are not known here, its attributes do not fit its inputs, or
             the inputs are not as many as fed.
     """
+    found = []
+    for op in operations_as_far_as_known(nb, *inputs):
+        if isinstance(op, UnknownShapeError):
+            raise op
+        found.append(op)
+    return found
+
+
+def operations_as_far_as_known(nb: NbFile, *inputs: Shape) -> list[Operation | UnknownShapeError]:
+    """Return what `operations` does, with the error that says why in the place of each operator that is not known.
+
+    Such are those of a type whose shapes are not known here, and all that read what one of them gives.
+
+    Raises:
+        PpedgeError: An operator's attributes do not fit its inputs, or the inputs are not as many as fed.
+    """
     fed = sum(op.type == "feed" for op in nb.operators)
     if fed != len(inputs):
         raise PpedgeError(f"{nb.path}: the network has {fed} inputs, {len(inputs)} shapes were given.")
-    shapes, found = Shapes(nb, inputs), []
+    shapes = Shapes(nb, inputs)
+    found: list[Operation | UnknownShapeError] = []
     for op in nb.operators:
-        if op.type not in RULES:
-            raise PpedgeError(f"{nb.path}: what {op.type} does to shapes is not known here.", HINT)
-        with fitting(nb.path, op.type):
-            output = RULES[op.type](op, shapes)
+        try:
+            operation, output = _understood(op, shapes)
+        except UnknownShapeError as error:
             if op.type not in UNCOUNTED:
-                found.append(_operation(op, shapes, output))
-                _check_sizes(found[-1])
-        for names in op.outputs.values():  # of several outputs the first alone is read by anything
-            shapes.known.update(dict.fromkeys(names[:1], output))
+                found.append(error)
+            for name in (name for names in op.outputs.values() for name in names):
+                shapes.known.pop(name, None)  # opt may have used it before, for another variable
+            continue
+        if op.type not in UNCOUNTED:
+            found.append(operation)
+        shapes.known.update(dict.fromkeys(_of_that_shape(op), output))
     return found
+
+
+def _of_that_shape(op: Operator) -> list[str]:
+    """Return the outputs that have the shape of the first: all of a split into equal parts, else one a slot."""
+    equal = op.type == "split" and len(set(op.attributes.get("sections") or ())) < 2
+    return [name for names in op.outputs.values() for name in (names if equal else names[:1])]
+
+
+def _understood(op: Operator, shapes: Shapes) -> tuple[Operation, Shape]:
+    if op.type not in RULES:
+        raise UnknownShapeError(f"{shapes.path}: what {op.type} does to shapes is not known here.", HINT)
+    with fitting(shapes.path, op.type):
+        output = RULES[op.type](op, shapes)
+        operation = _operation(op, shapes, output)
+        if op.type not in UNCOUNTED:
+            _check_sizes(operation)
+    return operation, output
 
 
 @contextmanager
@@ -96,7 +132,7 @@ def fitting(path: Path, kind: str) -> Iterator[None]:
         yield
     except PpedgeError as error:
         message = error.message if error.message.startswith(str(path)) else f"{path}: {error.message}"
-        raise PpedgeError(message, error.hint) from error
+        raise type(error)(message, error.hint) from error
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         cause = f"{type(error).__name__}: {error}"
         raise PpedgeError(

@@ -12,6 +12,10 @@ Shape = tuple[int, ...]
 HINT = "Measure it with a registered runtime instead (`ppedge arm setup --lite DIR`)."
 
 
+class UnknownShapeError(PpedgeError):
+    """What an operator gives cannot be told."""
+
+
 class Shapes:
     """Shapes of the variables while the operators are read in order; opt uses one name for several variables."""
 
@@ -24,11 +28,11 @@ class Shapes:
         """Return the shape of one of an operator's inputs.
 
         Raises:
-            PpedgeError: It is not known.
+            UnknownShapeError: It is not known.
         """
         names = op.inputs.get(slot, [])
         if index >= len(names) or names[index] not in self.known:
-            raise PpedgeError(f"{self.path}: the shape of {op.type}'s input {slot} is not known.", HINT)
+            raise UnknownShapeError(f"{self.path}: the shape of {op.type}'s input {slot} is not known.", HINT)
         return self.known[names[index]]
 
 
@@ -126,10 +130,13 @@ def _split(op: Operator, shapes: Shapes) -> Shape:
 
 def _sliced(op: Operator, shapes: Shapes) -> Shape:
     after, attributes = list(shapes.of(op, "Input")), op.attributes
-    for axis, *ends in zip(attributes["axes"], attributes["starts"], attributes["ends"], strict=True):
+    steps = attributes.get("strides") or [1] * len(attributes["axes"])
+    for axis, step, *ends in zip(attributes["axes"], steps, attributes["starts"], attributes["ends"], strict=True):
+        if int(step) < 1:
+            raise ValueError(f"a slice of steps {step}")
         side = after[int(axis)]
         start, stop = (min(max(int(end) + (side if end < 0 else 0), 0), side) for end in ends)
-        after[int(axis)] = stop - start
+        after[int(axis)] = -(-(stop - start) // int(step))
     dropped = attributes.get("decrease_axis", ())
     return tuple(side for k, side in enumerate(after) if k not in dropped)
 
@@ -190,6 +197,7 @@ RULES: Mapping[str, _Rule] = {
     "split": _split,
     "shape": lambda op, shapes: (len(shapes.of(op, "Input")),),
     "slice": _sliced,
+    "strided_slice": _sliced,
     "squeeze2": _squeezed,
     "flatten_contiguous_range": _flattened,
     "transpose2": _transposed_axes,

@@ -44,6 +44,11 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
         return "nearest_interp", {"one": 1, "rows": rows, "values": prod(op.output), "channels": op.output[1]}
     if op.type == "concat":
         return "concat", {"one": 1, "parts": len(op.inputs), "values": prod(op.output)}
+    if op.type == "split":
+        return "split", _parted(op)
+    if op.type == "pixel_shuffle":
+        read = op.inputs[0]
+        return "pixel_shuffle", {"one": 1, "read rows": prod(read[:-1]), **tails(read[1], *read[2:])}
     values = prod(op.output)
     if op.type == "transpose2":
         return _turned(op)
@@ -51,6 +56,20 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
     blocks = lead * up(values / lead, 4)  # some go channel by channel
     kind = _ALIKE.get(op.type, op.type)
     return f"{kind}.{op.precision}.{op.variant}", {"one": 1, "values": values, "channels": lead, "fours": blocks}
+
+
+def _parted(op: Operation) -> Terms:
+    """Terms of a split into equal parts, which copies what lies together in a part piece by piece."""
+    before, after = op.inputs[0], op.output
+    axis = next((k for k, (whole, part) in enumerate(zip(before, after, strict=True)) if whole != part), 0)
+    parts = before[axis] / after[axis]
+    return {
+        "one": 1.0,
+        "parts": parts,
+        "pieces": parts * prod(before[:axis]),
+        "read": float(prod(before)),
+        "values": float(prod(after)),
+    }
 
 
 def _turned(op: Operation) -> tuple[str, Terms]:
@@ -109,14 +128,20 @@ def _pooling(op: Operation) -> tuple[str, Terms]:
     values = float(prod(op.output))
     terms |= {"values": values, "rows": float(prod(op.output[:-1])), "window*values": values * prod(op.kernel)}
     terms |= tails(read[1], *op.output[2:])
-    general = ".general" if _fits_no_kernel(op) else ""
-    return f"pool{general}.{op.variant}.{op.kernel[0]}x{op.kernel[1]}s{op.strides[0]}{op.strides[1]}", terms
+    if _fits_no_kernel(op):
+        return f"pool.general.{op.variant}", terms
+    return f"pool.{op.variant}.{op.kernel[0]}x{op.kernel[1]}s{op.strides[0]}{op.strides[1]}", terms
 
 
 def _fits_no_kernel(op: Operation) -> bool:
-    """Tell whether a map is too small for a pooling's own kernel, so that the general way is taken, value by value."""
+    """Tell whether a window has no kernel of its own or the map is too small for it: each value is gathered alone."""
+    side, stride = op.kernel[0], op.strides[0]
+    if op.kernel != (side, side) or op.strides != (stride, stride):
+        return True
+    if (side, stride) not in ((2, 2), (3, 1), (3, 2)) and (side, stride, op.variant) != (1, 2, "max"):
+        return True
     height, width = op.inputs[0][2:]
-    return op.kernel[0] >= height or (op.kernel == (2, 2) and width <= 8)
+    return side >= min(height, width) or (side < 3 and width <= 8)
 
 
 def _binary(op: Operation) -> tuple[str, Terms]:

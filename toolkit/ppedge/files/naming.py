@@ -32,3 +32,13 @@ def named(operators: Sequence[Operator], layers: Mapping[str, str]) -> list[str]
             last = layers.get(weight, weight)
         names.append(last if weight else f"after {last}" if last else "")
     return names
+
+
+def with_origins(layers: Mapping[str, str], origins: Mapping[str, str]) -> dict[str, str]:
+    """Return names of layers by weight, of those too that rewriting has put in the place of the network's own.
+
+    Args:
+        layers: By the network's own weights.
+        origins: The network's weights by the names of those that stand for them.
+    """
+    return {**layers, **{new: layers[old] for new, old in origins.items() if old in layers}}

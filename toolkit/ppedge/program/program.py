@@ -112,6 +112,11 @@ class Program:
         """Names of the network's outputs, in order."""
         return [one.input("X") for one in self.operators if one.type == "fetch"]
 
+    @property
+    def quantized(self) -> bool:
+        """Whether it computes in part with values that are rounded to 8 bits."""
+        return any(one.type.startswith("fake_") for one in self.operators)
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Return a variable's shape as the exporter noted it: -1 is a side that differs by input; () if unknown."""
         variable = self._variables.get(name)

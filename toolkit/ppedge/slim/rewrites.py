@@ -22,6 +22,7 @@ from ppedge.models.heads.db import MapHead
 from ppedge.models.layers import ConvBNLayer, set_bias
 from ppedge.models.rows import FoldedPool, SkippedRows
 from ppedge.models.slimmed import FoldedMapHead, LinearNeck, ShuffleHead, same_size
+from ppedge.models.sub_pixel import PHASES, sub_pixel_filters
 
 EXACT = 1e-4
 """Largest difference of a network's output that an exact rewrite may make."""
@@ -134,29 +135,19 @@ def fold_bias(net: nn.Layer, layer: str) -> None:
 
 
 def shuffle_head(net: nn.Layer, layer: str) -> None:
-    """Make two 1x1 convolutions and a pixel shuffle of a folded map head's transposed convolutions.
-
-    Pixel (a, c) of the first doubling becomes channels of its own, all four of them side by side; the second reads each
-    four's channels alone and makes its own four pixels (e, f).
-    """
+    """Make two 1x1 convolutions and a pixel shuffle of a folded map head's transposed convolutions."""
     old = _require(net, layer, FoldedMapHead)
     channels, in_channels, kernel, _ = old.conv1.weight.shape
-    new = ShuffleHead(in_channels, channels, 4 * channels, kernel)
+    new = ShuffleHead(in_channels, channels, PHASES * channels, kernel)
     _copy_norm(new.conv_bn1, old.conv_bn1)
     for part in NORM:
-        repeated = np.tile(getattr(old.conv_bn2, part).numpy(), 4)
+        repeated = np.tile(getattr(old.conv_bn2, part).numpy(), PHASES)
         getattr(new.conv_bn2, part).set_value(repeated)
         getattr(new.conv_bn3, part).set_value(np.repeat(getattr(old.conv_bn3, part).numpy(), 16))
     _copy(new.conv1.weight, old.conv1.weight)
-    first, second = old.conv2.weight.numpy(), old.conv3.weight.numpy()[:, 0]
-    spread = np.zeros((4, channels, channels), np.float32)
-    joined = np.zeros((4, 4, 4, channels), np.float32)  # rows and columns of the 4x4 pixels, (a, c), channel
-    for a in range(2):
-        for c in range(2):
-            spread[2 * a + c] = first[:, :, a, c].T
-            joined[2 * a : 2 * a + 2, 2 * c : 2 * c + 2, 2 * a + c] = second.transpose(1, 2, 0)
-    new.conv2.weight.set_value(spread.reshape(4 * channels, channels, 1, 1))
-    new.conv3.weight.set_value(joined.reshape(16, 4 * channels, 1, 1))
+    spread, joined = sub_pixel_filters(old.conv2.weight.numpy(), old.conv3.weight.numpy())
+    new.conv2.weight.set_value(spread)
+    new.conv3.weight.set_value(joined)
     put_at(net, layer, new)
 
 

@@ -95,7 +95,10 @@ class Budgeting:
             for number in range(LEVELS)
         ]
         with self.reporter.task("prices", LEVELS + 1) as bar:
-            whole = self.price(self.build()).total
+            first = self.price(self.build())
+            if first.warning:
+                self.reporter.say(first.warning)
+            whole = first.total
             bar.advance()
             prices = []
             for form in forms:
@@ -108,8 +111,8 @@ class Budgeting:
                 if setting not in [level.setting for level in parts[part]]:
                     error = weights[part] * errors[part][setting]
                     parts[part].append(Level(setting, error, _cost(price, part)))
-        first = prices[0].total
-        fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in first.items()}
+        widest = prices[0].total
+        fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in widest.items()}
         problem = Problem(parts, fixed, whole)
         quant = self.quant
         if quant is None:

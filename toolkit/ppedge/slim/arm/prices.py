@@ -17,10 +17,12 @@ class Prices:
         cost: By core and layer; ``after LAYER`` for what belongs to no layer. Bytes are those of the ``.nb`` file.
         gain: What a layer alone saves in int8, by layer and core, below 0 where it is dearer; layers of which that is
             not known are absent.
+        warning: One sentence where the instructions are a lower bound, since operators have no price; else empty.
     """
 
     cost: dict[str, dict[str, float]]
     gain: dict[str, dict[str, float]]
+    warning: str = ""
 
     @property
     def total(self) -> dict[str, float]:

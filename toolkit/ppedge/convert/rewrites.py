@@ -1,0 +1,117 @@
+"""Having networks rewritten exactly before they are converted: what the child process is asked, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ppedge.convert.lite import Precision
+from ppedge.process import run_module
+from ppedge.recipe.road import Recipe
+from ppedge.recipe.sizes import count_size, line_height
+from ppedge.storage import read_json, write_json
+
+Form = Literal["nb", "onnx"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An inference model to rewrite.
+
+    Attributes:
+        prefix: Of its two files.
+        out: Prefix of the rewritten files; ``OUT.json`` tells what was done.
+        pictures: An ``.npz`` file of inputs that each pass is tried on; seeded noise of other sizes comes with them.
+        task: ``det``, ``rec`` or ``cls``.
+        height: Of the lines that a recogniser or classifier takes, in pixels.
+        form: What is made of it.
+        precision: Of the ``.nb`` file, for its price.
+        float_weights: Names of weights that may stay float in an int8 file.
+        size: Height and width of the input that is priced, in pixels.
+    """
+
+    prefix: str
+    out: str
+    pictures: str
+    task: Literal["det", "rec", "cls"]
+    height: int
+    form: Form
+    precision: Precision
+    float_weights: Sequence[str]
+    size: Sequence[int]
+
+
+class Rewriting:
+    """The networks of a run that are rewritten in one child process.
+
+    Args:
+        recipe: Of the run.
+        folder: Where the rewritten networks are written.
+        pictures: Inputs (1, 3, H, W) on which each pass is tried.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, pictures: Sequence[np.ndarray]) -> None:
+        self._recipe, self._folder = recipe, folder
+        self._pictures = folder / "pictures.npz"
+        np.savez(self._pictures, *pictures)
+        self._jobs: list[Job] = []
+
+    def add(self, prefix: Path, name: str, form: Form, precision: Precision, float_weights: Sequence[str] = ()) -> None:
+        """Add a network.
+
+        Args:
+            prefix: Of its files.
+            name: Prefix of the rewritten ones below the folder, and its key in what `run` returns.
+            form: What is made of it.
+            precision: Of the ``.nb`` file.
+            float_weights: Names of weights that may stay float in an int8 file.
+        """
+        out = self._folder / name
+        out.parent.mkdir(parents=True, exist_ok=True)
+        task, height = self._recipe.task, line_height(self._recipe)
+        size = count_size(self._recipe)
+        self._jobs.append(
+            Job(str(prefix), str(out), str(self._pictures), task, height, form, precision, float_weights, size)
+        )
+
+    def run(self, say: Callable[[str], None]) -> dict[str, Any]:
+        """Rewrite the networks; those that are left as they are have no rewritten files.
+
+        Returns:
+            By name: ``note``, a sentence on what was left as it is and why, or empty; ``before``, predicted
+            instructions by core; ``passes``, what each did; ``origins``, the network's own weights by the names of
+            those that stand for them.
+        """
+        if not self._jobs:
+            return {}
+        jobs = self._folder / "jobs.json"
+        write_json(jobs, [asdict(job) for job in self._jobs])
+        say("rewriting: the same numbers from fewer instructions")
+        run_module("ppedge.convert.rewriting", [jobs], "Rewriting the networks")
+        found = {}
+        for job in self._jobs:
+            report = read_json(Path(f"{job.out}.json"))
+            for line in sentences(report):
+                say(f"  {Path(job.prefix).name} for {job.form}: {line}")
+            found[Path(job.out).relative_to(self._folder).as_posix()] = report
+        return found
+
+
+def sentences(report: Mapping[str, Any]) -> list[str]:
+    """Say what rewriting did to a network, a line a pass."""
+    lines, cost = [], report["before"]
+    for one in report["passes"]:
+        count = len(one["changes"])
+        where = f"{one['name']}, {count} place{'' if count == 1 else 's'}"
+        if one["refused"]:
+            lines.append(f"{where}: taken back: {one['refused']}")
+            continue
+        gains = [f"{core} {cost[core] / 1e6:.1f} to {now / 1e6:.1f} M" for core, now in one["instructions"].items()]
+        priced = f", predicted {', '.join(gains)}" if gains else ""
+        lines.append(f"{where}: largest difference {one['difference']:.2g}{priced}")
+        cost = one["instructions"]
+    return [*lines, *([report["note"]] if report["note"] else [])]

@@ -1,0 +1,127 @@
+"""Exact rewrites of inference programs before they are converted: applied, checked on inputs, and priced.
+
+Run it in a process of its own (``python -m ppedge.convert.rewriting JOBS.json``), since it loads Paddle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppedge.convert.export import case_inputs
+from ppedge.convert.lite import Precision, to_nb
+from ppedge.convert.rewrites import Job
+from ppedge.cost.operators import CORES, operations
+from ppedge.cost.predicted import predict
+from ppedge.engines import open_engine
+from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
+from ppedge.program.passes import FOR_ONNX, PASSES, Prices, Step, rewrite, rewrite_checked
+from ppedge.program.program import Program
+from ppedge.scratch import scratch
+from ppedge.storage import read_json, write_json
+
+
+def rewrite_in_place(prefix: Path) -> dict[str, str]:
+    """Rewrite an inference model that is priced and thrown away, unchecked; return the origins of new weights."""
+    files = InferenceModel.at(prefix)
+    program = Program.read(files)
+    rewrite(program)
+    program.write(files)
+    return program.origins
+
+
+def rewrite_job(job: Job) -> dict[str, Any]:
+    """Write the rewritten files of a job and return what was done, as plain JSON values.
+
+    Returns:
+        ``note``, a sentence on what was left as it is and why, or empty; ``before``, the instructions by core;
+        ``passes``, a list of what each did; ``origins``, the network's weights by the names of new ones.
+    """
+    files, out = InferenceModel.at(Path(job.prefix)), InferenceModel.at(Path(job.out))
+    try:
+        program = Program.read(files)
+        names = FOR_ONNX if job.form == "onnx" else tuple(PASSES)
+        run = _runner(_inputs(job, files), job.precision)
+        program, before, steps = rewrite_checked(program, names, run, _pricer(job))
+    except PpedgeError as error:
+        return {"note": f"not rewritten: {error.message}", "before": {}, "passes": [], "origins": {}}
+    program.write(out)
+    done = any(not step.refused for step in steps)
+    note = "" if done else "no exact rewrite applies to it"
+    return {"note": note, "before": dict(before), "passes": [_told(step) for step in steps], "origins": program.origins}
+
+
+def _inputs(job: Job, files: InferenceModel) -> list[np.ndarray]:
+    one_only = files.signature().inputs[0][0] == 1
+    with np.load(job.pictures) as arrays:
+        pictures = [arrays[name] for name in arrays.files]
+    noise = case_inputs(job.task, job.height)
+    return [*pictures, *(x[:1] if one_only else x for x in noise)]
+
+
+def _told(step: Step) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "difference": step.difference if np.isfinite(step.difference) else None,
+        "instructions": dict(step.prices),
+        "refused": step.refused,
+        "changes": [asdict(change) for change in step.changes],
+    }
+
+
+def _runner(inputs: Sequence[np.ndarray], precision: Precision) -> Callable[[Program], list[np.ndarray]]:
+    """Return what runs a program in Paddle on inputs; a quantized one as it stands, without Paddle's own fusions."""
+
+    def run(program: Program) -> list[np.ndarray]:
+        with scratch("rewritten") as folder:
+            files = InferenceModel.at(folder / "program")
+            program.write(files)
+            with open_engine("paddle", files.model, ir_optim=precision != "int8") as engine:
+                return [output for x in inputs for output in engine.run([x])]
+
+    return run
+
+
+def _pricer(job: Job) -> Callable[[Program], Prices]:
+    """Return what prices a program by the cost table: nothing where that lacks a kernel, or for ONNX."""
+
+    def price(program: Program) -> Prices:
+        if job.form == "onnx":
+            return {}
+        with scratch("rewritten") as folder:
+            prefix = folder / "program"
+            program.write(InferenceModel.at(prefix))
+            nb = to_nb(prefix, folder / "program.nb", job.precision, job.float_weights)
+            try:
+                found = operations(nb, (1, 3, *job.size))
+                return {core: float(sum(predict(one, core) for one in found)) for core in CORES}
+            except PpedgeError:
+                return {}
+
+    return price
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Rewrite inference models: a child process of the convert stage."""
+    parser = argparse.ArgumentParser(prog="python -m ppedge.convert.rewriting")
+    parser.add_argument("jobs", type=Path, help="A JSON list of jobs.")
+    options = parser.parse_args(arguments)
+    try:
+        for entry in read_json(options.jobs):
+            job = Job(**entry)
+            print(f"rewriting {job.prefix}", flush=True)  # if Paddle aborts without a word, this line is the last
+            write_json(Path(f"{job.out}.json"), rewrite_job(job))
+    except PpedgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The passes of exact rewrites in their order, and applying them: with each one checked, or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppedge.errors import PpedgeError
+from ppedge.program.border import border_rows
+from ppedge.program.changes import Change, Pass
+from ppedge.program.folding import fold_before, fold_behind, one_scale, plain_bias
+from ppedge.program.gates import join_gates
+from ppedge.program.identities import drop_dead_operators, drop_identities
+from ppedge.program.pools import few_rows
+from ppedge.program.program import Program
+from ppedge.program.slices import slices
+from ppedge.program.strides import column_strides, row_strides
+from ppedge.program.transposed import sub_pixel
+from ppedge.program.upsampling import nearest
+
+PASSES: dict[str, Pass] = {
+    "dead": drop_dead_operators,
+    "identities": drop_identities,
+    "plain-bias": plain_bias,
+    "fold-before": fold_before,
+    "fold-behind": fold_behind,
+    "one-scale": one_scale,
+    "gate": join_gates,
+    "row-strides": row_strides,
+    "column-strides": column_strides,
+    "few-rows": few_rows,
+    "sub-pixel": sub_pixel,
+    "nearest": nearest,
+    "border-rows": border_rows,
+    "slices": slices,
+}
+"""All, in the order in which they are applied; the kind of a pass's changes is its name here."""
+FOR_ONNX = ("dead", "identities", "fold-before", "fold-behind")
+"""Those after which an ONNX runtime has less to do too."""
+LIMIT = 1e-4
+"""Largest difference of an output that a pass may make, as a share of the largest output if that is above 1."""
+Outputs = Callable[[Program], list[np.ndarray]]
+Prices = Mapping[str, float]
+Price = Callable[[Program], Prices]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pass that found something to rewrite.
+
+    Attributes:
+        name: Of the pass.
+        changes: What it did, or would have done.
+        difference: Largest difference of an output to the program before all passes.
+        prices: Instructions by core after it; empty where nobody knows them.
+        refused: Why its changes were taken back; empty for a pass that stays.
+    """
+
+    name: str
+    changes: list[Change]
+    difference: float
+    prices: Prices
+    refused: str = ""
+
+
+def rewrite(program: Program, names: Iterable[str] = PASSES) -> list[Change]:
+    """Apply passes, unchecked: for programs that are priced and thrown away."""
+    return [change for name in names for change in PASSES[name](program)]
+
+
+def rewrite_checked(
+    program: Program, names: Sequence[str], outputs: Outputs, price: Price
+) -> tuple[Program, Prices, list[Step]]:
+    """Apply passes one by one, and take back what does not prove right.
+
+    A pass is refused whose program cannot be run or converted, whose outputs differ by more than `LIMIT` from those of
+    the program before all passes, or that costs more on every core.
+
+    Args:
+        program: It stays as it is.
+        names: Of the passes, in order.
+        outputs: What a program makes of the inputs that are tried; raises `PpedgeError` if it cannot be run.
+        price: Instructions by core; raises `PpedgeError` if a program cannot be converted.
+
+    Returns:
+        The rewritten program, the prices of the one before, and the steps of passes that found something.
+
+    Raises:
+        PpedgeError: The program before all passes cannot be run or converted.
+    """
+    reference, before = outputs(program), price(program)
+    kept, steps, cost = program, list[Step](), before
+    for name in names:
+        tried = kept.copy()
+        step = _step(name, tried, reference, cost, outputs, price)
+        if step is not None:
+            steps.append(step)
+            if not step.refused:
+                kept, cost = tried, step.prices
+    return kept, before, steps
+
+
+def _step(
+    name: str, tried: Program, reference: Sequence[np.ndarray], cost: Prices, outputs: Outputs, price: Price
+) -> Step | None:
+    """Rewrite a program by one pass and judge it; None if the pass found nothing."""
+    try:
+        changes = PASSES[name](tried)
+    except (LookupError, ValueError, TypeError) as error:  # an operator of a form that the pass does not know
+        return Step(
+            name, [], 0.0, cost, f"it does not know a form that the program has ({type(error).__name__}: {error})"
+        )
+    if not changes:
+        return None
+    try:
+        difference, size = largest_difference(outputs(tried), reference)
+        prices = price(tried)
+    except PpedgeError as error:
+        return Step(name, changes, float("nan"), cost, f"the program would not work any more: {error.message}")
+    if not difference <= LIMIT * max(1.0, size):  # also true of NaN
+        return Step(name, changes, difference, cost, f"an output would differ by {difference:.2g}")
+    if prices and cost and all(prices[core] > cost[core] for core in cost):
+        return Step(name, changes, difference, cost, "it would cost more on every core")
+    return Step(name, changes, difference, prices)
+
+
+def largest_difference(found: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return the largest difference of a value, and the largest magnitude of one; infinite for other shapes."""
+    if [one.shape for one in found] != [one.shape for one in reference]:
+        return float("inf"), 0.0
+    pairs = [(a.astype(np.float64), b.astype(np.float64)) for a, b in zip(found, reference, strict=True)]
+    differences = [np.abs(a - b).max(initial=0) for a, b in pairs]
+    return float(np.max(differences, initial=0)), float(np.max([np.abs(b).max(initial=0) for _, b in pairs], initial=0))
