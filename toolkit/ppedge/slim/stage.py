@@ -69,8 +69,8 @@ def run_slim(
             f"{run.partial('slim') / STATE}: an interrupted slimming lies there.",
             "Go on with --resume, or start anew with --force.",
         )
-    task = Task(recipe)
     run.manifest("train")
+    task = Task.of_run(recipe, run)
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
     aside = read_test(task, reporter, skip_bad=skip_bad)
@@ -167,8 +167,8 @@ def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = Fa
     Raises:
         PpedgeError: The train stage has not been run, or data is bad.
     """
-    task = Task(recipe)
     run.manifest("train")
+    task = Task.of_run(recipe, run)
     train, _ = task.samples("train", skip_bad=skip_bad)
     stage = Stage(recipe, run, task, run.path, reporter, train, [], "cpu", price=price)
     net = load_float(run, task, "train")

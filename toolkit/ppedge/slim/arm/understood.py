@@ -36,8 +36,10 @@ def understood(net: Network) -> Understood:
     """Ask a network what it is made of.
 
     Args:
-        net: As it was trained or freshly built, not slimmed.
+        net: As it was trained or freshly built, not slimmed; one that is no `Network` has neither neck nor head.
     """
+    if not isinstance(net, Network):
+        return Understood((), False, False, "", "left as it is: what of a network brought in is a block is not known")
     units = list(net.units())
     blocks = tuple(name for name, unit in units if isinstance(unit, Block))
     unknown = [name for name, unit in units if not isinstance(unit, Block | ConvBNLayer)]
