@@ -82,10 +82,11 @@ class ArmPrune(Section):
     head_width: Annotated[int | None, For("det")] = Field(32, ge=1)
     """For a detector with a new neck: channels before the head's last convolution; null leaves them."""
     rewrites: list[Literal["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]] = Field(
-        ["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]
+        ["fold_bias", "shuffle_head"]
     )
     """Exact rewrites, where the network has a place for them: of a detector's head (``shuffle_head`` needs
-    ``fold_bias`` before it), of a recogniser's or classifier's layers that halve the height alone."""
+    ``fold_bias`` before it). ``skip_rows`` and ``fold_pool``, of a recogniser's or classifier's layers that halve the
+    height alone, are needless: convert does the same to every ``.nb`` file (``convert.rewrite``)."""
     samples: int = Field(72, ge=1)
     """Training pictures, as they are cut for training, that the least squares rest on."""
     distill: DistillTraining = DistillTraining()
