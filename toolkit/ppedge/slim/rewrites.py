@@ -122,8 +122,9 @@ def apply_exactly(net: nn.Layer, rewrite: Rewrite, pictures: Sequence[paddle.Ten
 def fold_bias(net: nn.Layer, layer: str) -> None:
     """Carry the biases of a map head's transposed convolutions in BatchNorm, which the converter folds away."""
     old = _require(net, layer, MapHead)
-    width, in_channels, kernel, _ = old.conv1.weight.shape
-    new = FoldedMapHead(in_channels, width, kernel)
+    _, in_channels, kernel, _ = old.conv1.weight.shape
+    first, second = old.conv2.weight.shape[:2]
+    new = FoldedMapHead(in_channels, (first, second), kernel)
     for name in ("conv1", "conv2", "conv3"):
         _copy(getattr(new, name).weight, getattr(old, name).weight)
     for name in ("conv_bn1", "conv_bn2"):
@@ -141,7 +142,8 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
     """
     old = _require(net, layer, FoldedMapHead)
     channels, in_channels, kernel, _ = old.conv1.weight.shape
-    new = ShuffleHead(in_channels, channels, 4 * channels, kernel)
+    width = old.conv2.weight.shape[1]
+    new = ShuffleHead(in_channels, channels, 4 * width, kernel)
     _copy_norm(new.conv_bn1, old.conv_bn1)
     for part in NORM:
         repeated = np.tile(getattr(old.conv_bn2, part).numpy(), 4)
@@ -149,14 +151,14 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
         getattr(new.conv_bn3, part).set_value(np.repeat(getattr(old.conv_bn3, part).numpy(), 16))
     _copy(new.conv1.weight, old.conv1.weight)
     first, second = old.conv2.weight.numpy(), old.conv3.weight.numpy()[:, 0]
-    spread = np.zeros((4, channels, channels), np.float32)
-    joined = np.zeros((4, 4, 4, channels), np.float32)  # rows and columns of the 4x4 pixels, (a, c), channel
+    spread = np.zeros((4, width, channels), np.float32)
+    joined = np.zeros((4, 4, 4, width), np.float32)  # rows and columns of the 4x4 pixels, (a, c), channel
     for a in range(2):
         for c in range(2):
             spread[2 * a + c] = first[:, :, a, c].T
             joined[2 * a : 2 * a + 2, 2 * c : 2 * c + 2, 2 * a + c] = second.transpose(1, 2, 0)
-    new.conv2.weight.set_value(spread.reshape(4 * channels, channels, 1, 1))
-    new.conv3.weight.set_value(joined.reshape(16, 4 * channels, 1, 1))
+    new.conv2.weight.set_value(spread.reshape(4 * width, channels, 1, 1))
+    new.conv3.weight.set_value(joined.reshape(16, 4 * width, 1, 1))
     put_at(net, layer, new)
 
 
