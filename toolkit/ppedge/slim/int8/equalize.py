@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ppedge.slim.channels.groups import traced
+from ppedge.slim.channels.groups import program_of
 
 HOMOGENEOUS = ("relu", "leaky_relu")
 NORMS = ("batch_norm", "sync_batch_norm")
@@ -56,7 +56,7 @@ def places(net: paddle.nn.Layer, input_shape: Sequence[int]) -> list[Place]:
         net: A freshly built network; tracing leaves it changed, so it should serve no other purpose.
         input_shape: Of an input, for instance (1, 3, 64, 64).
     """
-    program, names, outputs = traced(net, input_shape)
+    program, names, outputs = program_of(net, input_shape)
     operators = program.global_block().ops
     read = Counter(name for op in operators for name in op.input_arg_names) + Counter(outputs)
     writer = {name: op for op in operators for name in op.output_arg_names}
