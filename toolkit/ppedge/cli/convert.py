@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ppedge.cli.brought import keys_of, recipe_of
 from ppedge.cli.options import Force, Json, Out, Set, run_and_recipe, run_of
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
@@ -85,8 +86,7 @@ def convert(
     overrides = [f"convert.precisions=[{', '.join(p.value for p in precision)}]"] if precision else []
     overrides += [f"convert.formats=[{', '.join(f.value for f in format_)}]"] if format_ else []
     overrides += [f"convert.rewrite={rewrite}"] if rewrite else []
-    given = {"task": task, "name": name, "data.charset": charset}
-    keys = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    keys = keys_of(task, name, charset)
     keep: Recipe | None = None
     if from_inference is not None or (what is not None and what.is_file()):
         keep, recipe, opened = _bring_in(what, from_inference, keys, list(set_), overrides, out)
@@ -132,8 +132,8 @@ def _bring_in(
     if what is None:
         assert folder is not None
         where = Path("--from-inference")
-        keep = make_recipe(_recipe_of(folder, changes), where, changes)
-        recipe = make_recipe(_recipe_of(folder, changes), where, changes + overrides)
+        keep = make_recipe(recipe_of(folder, changes), where, changes)
+        recipe = make_recipe(recipe_of(folder, changes), where, changes + overrides)
         return keep, recipe, run_of(keep, out)
     path = what
     if what.is_dir():
@@ -153,22 +153,3 @@ def _bring_in(
             "Use `ppedge run`, or `ppedge train`, and name the run's folder here.",
         )
     return keep, load_recipe(path, changes + overrides), run_of(keep, out)
-
-
-def _recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
-    """Return a recipe's keys for an inference model, as far as the model itself says them and changes do not."""
-    from ppedge.convert import imported
-
-    files = imported.find(folder)
-    task = imported.task_of(files)
-    value: dict[str, Any] = {
-        "name": folder.resolve().name,
-        "task": task,
-        "data": {},
-        "model": {"inference": str(folder)},
-    }
-    height = imported.fixed_height(files)
-    another_task = any(change.startswith("task=") and change != f"task={task}" for change in changes)
-    if task != "det" and height is not None and not another_task:
-        value[f"{task}_preprocess"] = {"height": height}
-    return value

@@ -62,7 +62,6 @@ def evaluate(
     from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
-    from ppedge.recipe.networks import Imported
     from ppedge.runs import open_run
     from ppedge.train.device import set_device
     from ppedge.train.task import Task
@@ -74,10 +73,10 @@ def evaluate(
     run = None if is_recipe else open_run(what)
     recipe = load_recipe(run.recipe_path if run else what or Path(), measuring(set_))
     measure: Callable[..., dict[str, float]]
-    if run is not None and isinstance(recipe.model, Imported) and stage is None and weights is None:
+    if run is not None and recipe.ships_as_it_came and stage is None and weights is None:
         measure = _imported(recipe, run)
     else:
-        task = Task(recipe, exists=True)
+        task = Task(recipe, exists=True) if run is None else Task.of_run(recipe, run, exists=True)
         measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
     split = on.value if on else reporting_split(recipe)
     samples, skipped = read_samples(recipe, split, skip_bad=skip_bad)
@@ -116,7 +115,7 @@ def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | No
     from ppedge.slim.network import load_float
     from ppedge.train.task import Task
 
-    task = Task(own)
+    task = Task.of_run(own, run)
     try:
         train, _ = task.samples("train", skip_bad=True)
         shift = measure(load_float(run, task, "train"), task, train, samples)

@@ -40,6 +40,7 @@ def run(
     The recipes of a suite are taken side by side. Ends in a table: size, metric and ARM instructions at each
     stage.
     """
+    from ppedge.brought.labels import completed
     from ppedge.data.source import say_what_chose
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load, load_recipe
@@ -52,6 +53,7 @@ def run(
             f"{recipe}: --out names one run's folder, this suite makes {len(recipes)}.", "Leave --out out."
         )
     runs, reporter = [run_of(one, out) for one in recipes], Reporter()
+    recipes = [completed(one, folder) if one.brought_in else one for one, folder in zip(recipes, runs, strict=True)]
     if isinstance(loaded, Suite) and len(recipes) > 1:
         options = [f"--device={device}", *(f"--set={one}" for one in set_)]
         options += ["--force"] * force + ["--skip-bad"] * skip_bad
@@ -140,13 +142,16 @@ def _one_stage(
     if stage in ("train", "slim"):
         import_paddle()  # first of all: the modules below import it, in an order of their own
 
+        from ppedge.brought.stage import run_bring_in
         from ppedge.cost.network import arm_counter, arm_pricer
         from ppedge.slim.stage import run_slim
         from ppedge.train.device import set_device
         from ppedge.train.stage import run_train
 
         used, interrupted = set_device(device), run.partial(stage).is_dir() and not force
-        if stage == "train":
+        if stage == "train" and recipe.brought_in:
+            run_bring_in(recipe, run, device=used, force=force, skip_bad=skip_bad, reporter=reporter)
+        elif stage == "train":
             run_train(recipe, run, device=used, resume=interrupted, force=force, skip_bad=skip_bad, reporter=reporter)
         else:
             run_slim(
@@ -181,12 +186,11 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     """Return one row for each form of a finished run's network: its .nb bytes, metric, and on ARM metric and cost."""
     from ppedge.artifacts import nb, onnx
     from ppedge.metrics.accuracy import MAIN_METRIC
-    from ppedge.recipe.networks import Imported
     from ppedge.validate.report import read_report
     from ppedge.validate.side_by_side import forms
 
     main = MAIN_METRIC[recipe.task]
-    if isinstance(recipe.model, Imported):
+    if recipe.ships_as_it_came:
         return [_imported_row(recipe, run, main)]
     about = run.manifest("slim")
     files = run.manifest("convert")["metrics"].get("files", {})

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ppedge.cli.options import Device, Force, Json, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.cli.brought import Brought, bring_in, keys_of
+from ppedge.cli.options import Device, Force, Json, Out, RunFolder, Set, SkipBad, run_and_recipe
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 from ppedge.signals import import_paddle
 
 if TYPE_CHECKING:
+    from ppedge.recipe.road import Recipe
+    from ppedge.runs import Run
     from ppedge.slim.arm.search import Point
 
 app = typer.Typer(add_completion=False)
@@ -34,11 +38,22 @@ class Quantization(str, Enum):
     none = "none"
 
 
+class Rounding(str, Enum):
+    """Ways to find the level that a weight in 8 bits takes."""
+
+    nearest = "nearest"
+    learned = "learned"
+
+
 @app.command()
 def slim(
     run: RunFolder = None,
     prune: Annotated[Pruning | None, typer.Option(help="Pruning; by default as in the recipe.")] = None,
-    quant: Annotated[Quantization | None, typer.Option(help="8-bit training; by default as in the recipe.")] = None,
+    quant: Annotated[Quantization | None, typer.Option(help="Layers in 8 bits; by default as in the recipe.")] = None,
+    rounding: Annotated[
+        Rounding | None,
+        typer.Option(help="Of weights in 8 bits: nearest, by training; learned: instead of training, without labels."),
+    ] = None,
     target_flops: Annotated[float | None, typer.Option(help="For FPGM: share of the FLOPs to leave.")] = None,
     max_drop: Annotated[
         float | None,
@@ -53,6 +68,32 @@ def slim(
     frontier: Annotated[
         bool, typer.Option("--frontier", help="For arm: print five budgets that can be met, by prediction, and end.")
     ] = False,
+    from_inference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PICTURES", help="With --from-inference: what it learns from, a folder of pictures or a label file."
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --from-inference: labels to report its metric on.")
+    ] = None,
+    task: Annotated[
+        Literal["det", "rec", "cls"] | None,
+        typer.Option(help="With --from-inference; by default as the model's output says."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="With --from-inference: the run's name; by default the folder's.")
+    ] = None,
+    charset: Annotated[
+        str | None, typer.Option(metavar="FILE|NAME", help="With --from-inference: a recogniser's character set.")
+    ] = None,
+    out: Out = None,
     device: Device = "auto",
     set_: Set = [],  # noqa: B006
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted slimming stopped.")] = False,
@@ -60,24 +101,44 @@ def slim(
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
-    """Prune a trained network and make it 8 bit.
+    """Prune a trained network, or one that is brought in, and make it 8 bit.
 
     Leaves plan.json (what is kept), sensitivity.json, reduction.json or quantization.json (what that rests on),
     pruned.pdparams (float) and best.pdparams in RUN/slim. Once the network is pruned, an interruption loses nothing:
     --resume goes on from there. A metric that falls by more than the recipe's slim.max_metric_drop ends in exit code 1;
     the files are kept.
+
+    A network that is brought in needs pictures and no labels: it learns from itself as it came, and its metric is how
+    far it agrees with that on pictures that are kept apart.
     """
-    overrides = list(set_)
-    for key, value in (("prune.method", prune), ("quant.method", quant)):
+    keys = keys_of(task, name, charset)
+    brought = None
+    if from_inference is not None:
+        brought = _brought(run, from_inference, data, labels, [*keys, *set_], out)
+    elif keys or data or labels or out:
+        raise PpedgeError(
+            "--data, --labels, --task, --name, --charset and --out: a run that is there has its recipe already.",
+            "They go with --from-inference DIR.",
+        )
+
+    def opened_with(changes: list[str]) -> tuple[Run, Recipe]:
+        return run_and_recipe(run, changes) if brought is None else brought.recipe(changes)
+
+    overrides = [] if brought else list(set_)
+    for key, value in (("prune.method", prune), ("quant.method", quant), ("quant.rounding", rounding)):
         if value is not None:
             overrides.append(f"slim.{key}={value.value}")
     if target_flops is not None:
         overrides.append(f"slim.prune.target_flops={target_flops}")
     overrides += _budgets(budget)
-    opened, recipe = run_and_recipe(run, overrides)
+    opened, recipe = opened_with(overrides)
     if max_drop is not None:
         key = "prune.arm.max_drop" if recipe.slim.prune.method == "arm" else "prune.max_drop"
-        opened, recipe = run_and_recipe(run, [*overrides, f"slim.{key}={max_drop}"])
+        opened, recipe = opened_with([*overrides, f"slim.{key}={max_drop}"])
+    if rounding is not None and recipe.slim.quant.method == "none":
+        raise PpedgeError(
+            "--rounding is for 8 bits, and slim.quant.method is none.", "Add --quant pact or --quant arm."
+        )
     _check_fitting(recipe.slim.prune.method, target_flops, max_drop, for_arm=bool(budget or frontier))
 
     import_paddle()  # first of all: the modules below import it, in an order of their own
@@ -89,6 +150,8 @@ def slim(
     from ppedge.train.device import set_device
 
     used, price = set_device(device), arm_pricer(recipe)
+    if brought is not None:
+        bring_in(recipe, opened, device=used, resume=resume, force=force, skip_bad=skip_bad)
     if frontier:
         _show_frontier(slim_frontier(recipe, opened, price=price, skip_bad=skip_bad, reporter=Reporter()), as_json)
         return
@@ -105,6 +168,21 @@ def slim(
             shown = ", ".join(f"{k} {v:.4f}" for k, v in found.items()) if isinstance(found, dict) else f"{found:.3f}"
             say(f"{step:>10}  {shown}")
     require_kept(opened)
+
+
+def _brought(
+    run: Path | None, folder: Path, data: Path | None, labels: Path | None, keys: list[str], out: Path | None
+) -> Brought:
+    if run is not None:
+        raise PpedgeError(
+            f"{run}: a run's folder and --from-inference are two networks.", "Name the new run's folder with --out."
+        )
+    if data is None:
+        raise PpedgeError(
+            "--from-inference: there is nothing to learn from.", "Name a folder of pictures with --data; no labels "
+            "are needed."
+        )  # fmt: skip
+    return Brought(folder, data, labels, keys, out)
 
 
 def _check_fitting(method: str, target_flops: float | None, max_drop: float | None, *, for_arm: bool) -> None:

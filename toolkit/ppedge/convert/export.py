@@ -184,7 +184,7 @@ def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
     from ppedge.train.task import Task as Training
 
     recipe = load_recipe(run.recipe_path)
-    training = Training(recipe)
+    training = Training.of_run(recipe, run)
     height, about = line_height(recipe), prefix.with_name(f"{prefix.name}.json")
     if kind == "unquantized":
         net, scales = load_unquantized(run, training)

@@ -21,8 +21,12 @@ import yaml
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel, Signature
+from ppedge.ocr.charset import BUILT_IN
 from ppedge.ocr.direction import DIRECTIONS
 from ppedge.process import run_module
+from ppedge.recipe.networks import Imported
+from ppedge.recipe.road import Recipe
+from ppedge.recipe.sizes import line_height
 
 Task = Literal["det", "rec", "cls"]
 TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser", "cls": "a direction classifier"}
@@ -88,6 +92,24 @@ def fixed_height(files: InferenceModel) -> int | None:
     """Return the height in pixels of the lines that a network takes, or None if its file leaves it free."""
     height = files.signature().inputs[0][2]
     return height if height > 0 else None
+
+
+def of_recipe(recipe: Recipe, characters: Sequence[str]) -> InferenceModel:
+    """Return the model that a recipe brings in, held against the recipe.
+
+    Args:
+        recipe: One whose network comes as an inference model.
+        characters: For a recogniser, of the recipe.
+
+    Raises:
+        PpedgeError: As `find`, `require_dictionary` and `require_fit`.
+    """
+    assert isinstance(recipe.model, Imported)
+    files = find(recipe.model.inference)
+    spaced = None if recipe.data.charset in BUILT_IN else recipe.data.use_space_char
+    require_dictionary(files, characters)
+    require_fit(files, recipe.task, line_height(recipe), len(characters) + 1, spaced)
+    return files
 
 
 def require_fit(

@@ -18,11 +18,9 @@ from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb import summary
-from ppedge.ocr.charset import BUILT_IN
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
 from ppedge.recipe.io import save
-from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run
@@ -129,17 +127,13 @@ def _newest(run: Run) -> str:
 
 def _inference_model(recipe: Recipe, run: Run, characters: Sequence[str]) -> InferenceModel | None:
     """Return the model that the recipe brings in, held against the recipe; None if its network is trained here."""
-    if not isinstance(recipe.model, Imported):
+    if not recipe.ships_as_it_came:
         return None
     if run.done("train"):
         raise PpedgeError(
             f"{run.path}: holds a network that was trained there.", "Name another folder with --out, or another run."
         )
-    files = imported.find(recipe.model.inference)
-    spaced = None if recipe.data.charset in BUILT_IN else recipe.data.use_space_char
-    imported.require_dictionary(files, characters)
-    imported.require_fit(files, recipe.task, line_height(recipe), len(characters) + 1, spaced)
-    return files
+    return imported.of_recipe(recipe, characters)
 
 
 def _imported(recipe: Recipe, model: InferenceModel, say: Callable[[str], None]) -> _Source:

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         run = Run(options.run)
-        task = Task(load_recipe(run.recipe_path))
+        task = Task.of_run(load_recipe(run.recipe_path), run)
         net = load_quantized(run, task) if options.kind == "quantized" else load_float(run, task, options.stage)
         write_json(options.out, layer_names(net))
     except PpedgeError as error:

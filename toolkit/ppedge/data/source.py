@@ -92,7 +92,7 @@ def choosing_reports(recipe: Recipe, own: Recipe | None = None) -> bool:
     """
     trained = (own or recipe).data
     same = (recipe.data.root, recipe.data.eval) == (trained.root, trained.eval)
-    return same and not recipe.data.test and not isinstance(recipe.model, Imported)
+    return same and not recipe.data.test and not recipe.ships_as_it_came
 
 
 def say_what_chose(say_once: Callable[[str], None], recipe: Recipe, own: Recipe | None = None) -> None:

@@ -16,7 +16,12 @@ class Network(nn.Layer):
 
     It is the network that ships: it takes pictures alone, in training too. What only helps it while it trains is put
     around it from outside (`ppedge.train.trainees`), so that whoever slims, traces or exports it sees it alone.
+
+    Attributes:
+        taught_at: Structured name of the layer whose input tells most of what a detector has seen.
     """
+
+    taught_at = "head.binarize.conv_bn1"
 
     def __init__(self, backbone: nn.Layer, neck: nn.Layer | None, head: nn.Layer) -> None:
         super().__init__()
@@ -42,12 +47,16 @@ class Network(nn.Layer):
     def units(self) -> Iterator[tuple[str, nn.Layer]]:
         """Yield the backbone's layers that run one after the other, by structured name; none if it does not tell them.
 
-        Each is given what the one before it gives, the first is given the picture. Those that are
-        `ppedge.models.layers.Block` can lose inner channels.
+        Each is given what the one before it gives, the first is given the picture.
         """
         told = getattr(self.backbone, "units", None)
         for name, layer in told() if told is not None else ():
             yield f"backbone.{name}", layer
+
+    def features(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        """Return maps (N, C, H, W) of pictures in which a network tells what it has seen: those of its backbone."""
+        found = self.backbone(x)
+        return found if isinstance(found, list) else [found]
 
     @property
     def linear_neck(self) -> bool:

@@ -30,11 +30,16 @@ class Model(Section):
 
 
 class Imported(Section):
-    """A network that somebody else has trained and exported; it is converted and validated, not trained or slimmed."""
+    """A network that somebody else has trained and exported: converted as it is, or slimmed first, without labels."""
 
     inference: Path
     """The folder of a Paddle inference model: a .pdmodel file and the .pdiparams file of the same name. Relative to the
     current folder."""
+    pictures: Path | None = None
+    """Slim it, by the section ``slim``, on these pictures: a folder of them, with those in all folders below it, or a
+    label file, of which the pictures alone are read; for a recogniser or classifier each is a line. The network learns
+    from itself as it came, and how far it agrees with that on pictures kept apart is its metric. null: it is converted
+    as it is."""
 
 
 def form_of_model(value: Any) -> str | None:

@@ -115,10 +115,17 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
+        if self.brought_in:
+            if self.task != "det" and self.data.labels == "detection":
+                raise ValueError("data.labels: of a network that is brought in, lines are pictures of their own")
+            return self
         if isinstance(self.model, Imported):
             for section, default in (("train", Train()), ("slim", Slim())):
                 if getattr(self, section) != default:
-                    raise ValueError(f"{section}: a network that comes as an inference model has no such stage")
+                    raise ValueError(
+                        f"{section}: a network that comes as an inference model has no such stage, unless "
+                        "model.pictures says what it is slimmed on"
+                    )
             return self
         reason = misfit(self.model, self.task)
         if reason:
@@ -128,9 +135,19 @@ class Recipe(Section):
         return self
 
     @property
+    def ships_as_it_came(self) -> bool:
+        """Whether its network comes as an inference model and is only converted."""
+        return isinstance(self.model, Imported) and self.model.pictures is None
+
+    @property
+    def brought_in(self) -> bool:
+        """Whether its network comes as an inference model and is slimmed."""
+        return isinstance(self.model, Imported) and not self.ships_as_it_came
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        """The stages of this recipe's road, in order."""
-        own = () if isinstance(self.model, Imported) else ("train", "slim")
+        """The stages of this recipe's road, in order; of a network that is slimmed, bringing it in is ``train``."""
+        own = () if self.ships_as_it_came else ("train", "slim")
         return (*own, "convert", "validate")
 
     @property

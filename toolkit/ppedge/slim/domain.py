@@ -149,7 +149,6 @@ def features(net: Network, task: Task, samples: Sequence[Any]) -> Rows:
     with paddle.no_grad():
         for index in range(len(dataset)):
             image = paddle.to_tensor(task.collate([dataset[0, index]])["image"])
-            found = net.backbone(image)
-            maps = [x.numpy()[0].astype(np.float64) for x in (found if isinstance(found, list) else [found])]
+            maps = [x.numpy()[0].astype(np.float64) for x in net.features(image)]
             rows.append(np.concatenate([part for x in maps for part in (x.mean(axis=(1, 2)), x.std(axis=(1, 2)))]))
     return np.array(rows).reshape(len(rows), -1)

@@ -48,22 +48,32 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
             plan = _reduce_for_arm(stage, trained, net)
         keep(stage, plan, net)
     net = cut_network(stage, plan)
-    if settings.method == "none":
-        return plan, net, None
-    if settings.method == "fpgm":
-        train_course(stage, "fine-tune", Trainee(net, stage.task.loss), settings.finetune, "pruned", "finetuned")
-        return plan, net, None
+    if settings.method != "arm":
+        # Whoever brings a network in has no labels, so it learns from itself as it came.
+        itself = (
+            Distillation(trained, stage.recipe.task, kept=_kept(plan, trained)) if stage.recipe.brought_in else None
+        )
+        if settings.method == "fpgm":
+            loss = itself or stage.task.loss
+            train_course(stage, "fine-tune", Trainee(net, loss), settings.finetune, "pruned", "finetuned")
+        return plan, net, itself
     schedule = settings.arm.distill
-    loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss)
+    loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss,
+                        kept=_kept(plan, trained))  # fmt: skip
     train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled")
     return plan, net, loss
+
+
+def _kept(plan: Plan, trained: Network) -> list[int] | None:
+    """Return the channels that a plan keeps of what a detector's slim network is taught; None if it keeps all."""
+    return plan.keep.get(f"{trained.taught_at}.weight", {}).get(0)
 
 
 def _prune_by_fpgm(stage: Stage, net: Network) -> Plan:
     """Choose a plan, save what it rests on, and prune ``net`` by it."""
     settings, task = stage.recipe.slim.prune, stage.task
     shape = trace_shape(stage.recipe)
-    groups = trace(task.build_shipped(), shape, settings.exclude)
+    groups = trace(task.build_shipped(), shape, settings.exclude).groups
     macs = count_flops(net, shape)
     state = state_of(net)
     shapes = {name: value.shape for name, value in state.items()}

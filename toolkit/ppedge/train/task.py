@@ -12,18 +12,23 @@ import paddle
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
 from ppedge.data.source import Split, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
+from ppedge.files.inference_model import InferenceModel
 from ppedge.metrics.accuracy import MAIN_METRIC, RANKING, measure
 from ppedge.metrics.scores import Metric
 from ppedge.models import zoo
 from ppedge.models.depthwise import accelerate
 from ppedge.models.folding import fold
+from ppedge.models.imported.network import ImportedNetwork
 from ppedge.models.network import Network
 from ppedge.ocr.direction import DIRECTIONS
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Imported, Model
 from ppedge.recipe.road import Recipe
+from ppedge.runs import Run
 from ppedge.train.losses.table import build_loss
 
+PROGRAM = "program"
+"""What the names of the files begin with in which a run keeps a network that was brought in."""
 Dataset = DetDataset | RecDataset | ClsDataset
 _COLLATE = {"det": collate_det, "rec": collate_rec, "cls": collate_cls}
 
@@ -34,20 +39,35 @@ class Task:
     Args:
         recipe: The recipe.
         exists: Whether a recogniser's classes are those of a network that exists; by default as the recipe says.
+        program: The files of a network that is brought in.
 
     Raises:
-        PpedgeError: Its network comes as an inference model, or its character set cannot be read.
+        PpedgeError: Its network comes as an inference model and ``program`` is not given, or its character set
+            cannot be read.
     """
 
-    def __init__(self, recipe: Recipe, *, exists: bool | None = None) -> None:
+    def __init__(self, recipe: Recipe, *, exists: bool | None = None, program: InferenceModel | None = None) -> None:
         self.recipe = recipe
-        self._model = _parts(recipe)
+        self._model = None if program is not None else _parts(recipe)
+        self._program = program
         self.main_metric = MAIN_METRIC[recipe.task]
         self.charset = read_charset(recipe, exists=exists) if recipe.task == "rec" else None
         self.spec = model_spec(recipe, self.charset)
         slims = [term for term in recipe.train.losses if term.slims]
         self.loss = build_loss(slims, recipe.task, self.charset, [NET], [NET])
         self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
+
+    @classmethod
+    def of_run(cls, recipe: Recipe, run: Run, *, exists: bool | None = None) -> Task:
+        """Return the task of a run's recipe; a network that was brought in is the one that the run keeps.
+
+        Raises:
+            PpedgeError: As the class; or what the run keeps is missing or changed.
+        """
+        if not recipe.brought_in:
+            return cls(recipe, exists=exists)
+        model, params = (run.artifact("train", f"{PROGRAM}{suffix}") for suffix in (".pdmodel", ".pdiparams"))
+        return cls(recipe, exists=exists, program=InferenceModel(model, params))
 
     def build(self) -> Network:
         """Build the recipe's network, its weights drawn from the recipe's seed."""
@@ -65,7 +85,11 @@ class Task:
             model: Its parts; by default those of the network that ships.
             prefix: What the names of parameters start with; see `ppedge.models.zoo.build`.
         """
-        return zoo.build(model or self._model, self.recipe.task, self.classes, prefix)
+        parts = model or self._model
+        if parts is None:
+            assert self._program is not None
+            return ImportedNetwork.read(self._program, self.recipe.task, prefix)
+        return zoo.build(parts, self.recipe.task, self.classes, prefix)
 
     @property
     def classes(self) -> int:
@@ -131,7 +155,8 @@ def _parts(recipe: Recipe) -> Model:
         raise PpedgeError(
             f"{recipe.name}: its network comes as an inference model ({recipe.model.inference}), which cannot be "
             "trained or slimmed.",
-            "Use `ppedge convert` and `ppedge validate`, or a recipe whose model names a network's parts.",
+            "Use `ppedge convert` and `ppedge validate`; to slim it, `ppedge slim --from-inference`; to train, a "
+            "recipe whose model names a network's parts.",
         )
     return recipe.model
 

@@ -219,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         run, inputs = Run(options.run), read_inputs(options.inputs)
-        task = Task(load_recipe(run.recipe_path))
+        task = Task.of_run(load_recipe(run.recipe_path), run)
         plain, quantized = load_unquantized(run, task)[0], load_quantized(run, task)
         table = layer_table(plain, quantized, inputs, load_float(run, task, "slim"))
         write_json(options.out, table)

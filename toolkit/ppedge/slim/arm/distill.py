@@ -6,6 +6,7 @@ Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015; the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import paddle
@@ -19,15 +20,14 @@ from ppedge.train.losses.base import Given, Loss, Outputs
 from ppedge.train.recorder import INPUT, Recorder
 
 LEAST = 1e-6
-FEATURES = f"head.binarize.conv_bn1{INPUT}"
-"""What the head's first BatchNorm is given: the convolution before it may get quantizers."""
 
 
 class Distillation:
     """A loss for a `ppedge.train.trainees.base.Trainee`.
 
     A detector's is ``5 BCE(p, q) + |x - y|^2 / |y - mean(y)|^2``: p and q are the probability maps of student and
-    teacher, x and y what the first BatchNorm of their heads gets. A recogniser's or classifier's is the
+    teacher, x and y what the first BatchNorm of their heads gets (the convolution before it may get quantizers); the
+    second term is left out of a network that has none. A recogniser's or classifier's is the
     Kullback-Leibler divergence of the classes' probabilities, mean over lines and columns.
 
     Args:
@@ -36,6 +36,7 @@ class Distillation:
         weight: Of the map's cross entropy.
         labels: Weight of the task's own loss, which is added; 0: labels are not looked at.
         task_loss: That loss; needed with ``labels``.
+        kept: Channels of the teacher's features that the student still has, ascending; None: all.
     """
 
     def __init__(
@@ -46,17 +47,21 @@ class Distillation:
         *,
         labels: float = 0.0,
         task_loss: Loss | None = None,
+        kept: Sequence[int] | None = None,
     ) -> None:
         self.teacher, self.task, self.weight = teacher, task, weight
         self.labels, self.task_loss = labels, task_loss
+        self._kept = None if kept is None else paddle.to_tensor(list(kept), "int64")
         teacher.eval()
         accelerate(teacher)
-        self._recorder = Recorder(teacher, [FEATURES]) if task == "det" else None
+        at: str | None = teacher.taught_at if task == "det" else None
+        self._features = None if at is None else f"{at}{INPUT}"
+        self._recorder = None if self._features is None else Recorder(teacher, [self._features])
 
     def reads(self) -> dict[str, list[str]]:
         """Return which places of the student it reads."""
         labels = self.task_loss.reads().get(NET, ()) if self.labels and self.task_loss is not None else ()
-        return {NET: [*([FEATURES] if self.task == "det" else []), *labels]}
+        return {NET: [*([] if self._features is None else [self._features]), *labels]}
 
     def __call__(self, outputs: Outputs, batch: Given) -> dict[str, Tensor]:
         """Compare the student's output in training mode with the teacher's for the same pictures.
@@ -79,10 +84,15 @@ class Distillation:
     def _of_teacher(self, output: Given, batch: Given) -> dict[str, Tensor]:
         with paddle.no_grad():
             wanted = self.teacher(batch["image"])
-        if self._recorder is None:
+        if self.task != "det":
             return {"loss": _divergence(output["logits"].astype("float32"), wanted)}
         loss_map = self.weight * F.binary_cross_entropy(output["maps"][:, :1].astype("float32"), wanted)
-        loss_features = relative_error(output[FEATURES], self._recorder.take()[FEATURES])
+        if self._recorder is None or self._features is None:
+            return {"loss": loss_map, "loss_map": loss_map}
+        features = self._recorder.take()[self._features]
+        if self._kept is not None:
+            features = paddle.index_select(features, self._kept, axis=1)
+        loss_features = relative_error(output[self._features], features)
         return {"loss": loss_map + loss_features, "loss_map": loss_map, "loss_features": loss_features}
 
 

@@ -1,0 +1,98 @@
+"""Inference models on the command line: the recipe that is made of one, and bringing it into a run to slim it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ppedge.cli.options import run_of
+from ppedge.signals import import_paddle
+
+if TYPE_CHECKING:
+    from ppedge.recipe.road import Recipe
+    from ppedge.runs import Run
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a command line says of a network that it brings in.
+
+    Attributes:
+        folder: Of the inference model.
+        pictures: A folder or label file.
+        labels: Labels to report the task's metric on, if there are any.
+        keys: Changes of the recipe, by options of their own and by ``--set``.
+        out: The run's folder, where it is named.
+    """
+
+    folder: Path
+    pictures: Path
+    labels: Path | None
+    keys: list[str]
+    out: Path | None
+
+    def recipe(self, changes: list[str]) -> tuple[Run, Recipe]:
+        """Return the run and its recipe, with further changes of it.
+
+        Raises:
+            PpedgeError: The model is not whole, or the keys are not a recipe's.
+        """
+        from ppedge.brought.labels import completed
+        from ppedge.recipe.io import make_recipe
+
+        changes = [*self.keys, *changes]
+        value = recipe_of(self.folder, changes)
+        value["model"]["pictures"] = str(self.pictures)
+        if self.labels is not None:
+            value["data"] = {"root": str(self.labels.parent), "test": [self.labels.name]}
+        recipe = make_recipe(value, Path("--from-inference"), changes)
+        run = run_of(recipe, self.out)
+        return run, completed(recipe, run)
+
+
+def bring_in(recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool, skip_bad: bool) -> None:
+    """Bring a recipe's network into its run, unless an attempt that is resumed has done so.
+
+    Raises:
+        PpedgeError: As `ppedge.brought.stage.run_bring_in`; or the attempt had another recipe.
+    """
+    import_paddle()  # first of all: the modules below import it, in an order of their own
+
+    from ppedge.brought.stage import run_bring_in
+    from ppedge.progress import Reporter
+    from ppedge.recipe.compare import require_same
+    from ppedge.recipe.io import load_recipe
+
+    if resume and run.done("train"):
+        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started",
+                     "start anew with --force, or name another folder with --out",
+                     ("slim", "convert", "validate"))  # fmt: skip
+        return
+    run_bring_in(recipe, run, device=device, force=force, skip_bad=skip_bad, reporter=Reporter())
+
+
+def keys_of(task: str | None, name: str | None, charset: str | None) -> list[str]:
+    """Return options that name an inference model as changes of a recipe."""
+    given = {"task": task, "name": name, "data.charset": charset}
+    return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+
+
+def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
+    """Return a recipe's keys for an inference model, as far as the model itself says them and changes do not."""
+    from ppedge.convert import imported
+
+    files = imported.find(folder)
+    task = imported.task_of(files)
+    value: dict[str, Any] = {
+        "name": folder.resolve().name,
+        "task": task,
+        "data": {},
+        "model": {"inference": str(folder)},
+    }
+    height = imported.fixed_height(files)
+    another_task = any(change.startswith("task=") and change != f"task={task}" for change in changes)
+    if task != "det" and height is not None and not another_task:
+        value[f"{task}_preprocess"] = {"height": height}
+    return value
