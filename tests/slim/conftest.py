@@ -34,7 +34,8 @@ class Example:
         self.recipe = tiny_recipe(task, data)
         self.task = Task(self.recipe)
         self.shape = trace_shape(self.recipe)
-        self.groups = trace(self.task.build(), self.shape)
+        self.traced = trace(self.task.build(), self.shape)
+        self.groups = self.traced.groups
         self.macs = count_flops(self.task.build(), self.shape)
         self.shapes = {name: value.shape for name, value in state_of(self.task.build()).items()}
 

@@ -84,7 +84,7 @@ def test_all_channels_of_what_ships_may_go(trained):
     """Each pointwise convolution makes channels that pruning may take."""
     net = Task(trained[1]).build_shipped()
     shapes = {name: value.shape for name, value in state_of(net).items()}
-    groups = trace(net, (1, 3, 64, 64))
+    groups = trace(net, (1, 3, 64, 64)).groups
     produced = {member.name for group in groups for member in group.producers}
     pointwise = {name for name in shapes if name.startswith("backbone.") and name.endswith("pw_conv.conv.weight")}
     assert len(pointwise) == 14 and pointwise <= produced

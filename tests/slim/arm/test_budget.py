@@ -11,14 +11,14 @@ from ppedge.models.flops import count_flops
 from ppedge.models.network import copy_of
 from ppedge.recipe.slim import ArmPrune, Budget
 from ppedge.slim.arm.budget import Budgeting, told
-from ppedge.slim.arm.influence import influences
+from ppedge.slim.arm.influence import Spot, influences
 from ppedge.slim.arm.parts import HEAD_PART, NECK
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.arm.search import Point, Problem, choose, frontier, nearest
 from ppedge.slim.arm.slimming import ArmSlimming
 
 SETTINGS = ArmPrune(neck_width=8, head_width=8)
-BLOCK = "backbone.stage3.0"
+SITE = "backbone.stage3.0.expand_conv.conv"
 
 
 def pictures(example):
@@ -38,7 +38,7 @@ def pricer(example):
 
 
 def budgeting_of(example, price=None, settings=SETTINGS):
-    return Budgeting(example.build(), example.groups, pictures(example), settings, example.task.build,
+    return Budgeting(example.build(), example.traced, pictures(example), settings, example.task.build,
                      price or pricer(example), multiple=4)  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def det(examples):
 
 def test_each_part_has_levels_that_cost_less_and_lose_more(det):
     _, problem = det
-    assert {NECK, HEAD_PART, BLOCK} <= set(problem.parts)
+    assert {NECK, HEAD_PART, SITE} <= set(problem.parts)
     for part, levels in problem.parts.items():
         costs, errors = [level.cost["a53"] for level in levels], [level.error for level in levels]
         assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs), part
@@ -67,9 +67,10 @@ def test_each_part_has_levels_that_cost_less_and_lose_more(det):
 def test_what_is_predicted_is_what_the_whole_network_costs(examples, det, task):
     budgeting = det[0] if task == "det" else budgeting_of(examples[task])
     problem = det[1] if task == "det" else budgeting.problem()
+    shared = 0.02  # a layer between two sites is counted half to each, as if both were at one level
     for point in frontier(problem):
         found = shares(budgeting.price, budgeting.form(point.settings), problem.whole)
-        assert point.shares == {core: pytest.approx(share, rel=1e-6) for core, share in found.items()}
+        assert point.shares == {core: pytest.approx(share, rel=shared) for core, share in found.items()}
 
 
 def test_a_whole_detector_is_slimmed_to_its_budget(examples, det):
@@ -79,7 +80,7 @@ def test_a_whole_detector_is_slimmed_to_its_budget(examples, det):
     settings = SETTINGS.model_copy(update={"budget": Budget(a53=asked, a76=asked)})
     teacher = example.build()
     student = copy_of(teacher, example.task.build)
-    slimming = ArmSlimming(teacher, student, example.groups, pictures(example), settings, example.shape,
+    slimming = ArmSlimming(teacher, student, example.traced, pictures(example), settings, example.shape,
                            example.task.build, multiple=4, price=budgeting.price)  # fmt: skip
     slimming.run()
     search = slimming.steps[0]["search"]
@@ -87,7 +88,7 @@ def test_a_whole_detector_is_slimmed_to_its_budget(examples, det):
     assert search["shares"] == {core: pytest.approx(share, rel=1e-6) for core, share in found.items()}
     assert max(found.values()) <= asked + 1e-3
     assert search["settings"] == choose(problem, settings.budget.shares).settings
-    kept = {block["layer"]: block["kept"] for block in slimming.steps[1]["blocks"]}
+    kept = {block["layer"]: block["kept"] for block in slimming.steps[1]["sites"]}
     assert kept == {name: count for name, count in search["settings"].items() if name in kept}
     assert student.head.binarize.conv3.weight.shape[1] == search["settings"][HEAD_PART]
     assert student.neck.out_channels == search["settings"][NECK]
@@ -174,10 +175,10 @@ def test_the_cheapest_point_is_taken_if_as_a_whole_it_is_within_the_budget(examp
 
 def test_excluded_blocks_and_what_is_null_are_not_chosen(examples):
     example = examples["det"]
-    budgeting = budgeting_of(example, settings=ArmPrune(neck_width=None))
-    budgeting.exclude = [BLOCK]
+    budgeting = budgeting_of(example, settings=ArmPrune(neck_width=None, head_width=None))
+    budgeting.exclude = [SITE]
     parts = budgeting.problem().parts
-    assert not {NECK, HEAD_PART, BLOCK} & set(parts) and len(parts) > 3
+    assert not {NECK, HEAD_PART, SITE} & set(parts) and len(parts) > 3
 
 
 def test_the_files_bytes_are_held_to_a_budget_too(examples):
@@ -209,7 +210,7 @@ def slimming_within(example, max_drop, quant=None):
         return -sum(float(((net(x).numpy() - y) ** 2).mean()) for x, y in zip(pictures(example), wanted, strict=True))
 
     settings = SETTINGS.model_copy(update={"max_drop": max_drop})
-    slimming = ArmSlimming(teacher, copy_of(teacher, example.task.build), example.groups, pictures(example), settings,
+    slimming = ArmSlimming(teacher, copy_of(teacher, example.task.build), example.traced, pictures(example), settings,
                            example.shape, example.task.build, multiple=4, price=price, quant=quant,
                            metric=fidelity)  # fmt: skip
     return slimming, fidelity
@@ -240,7 +241,7 @@ def test_without_prices_a_budget_is_a_sentence(examples):
     example = examples["det"]
     settings = SETTINGS.model_copy(update={"budget": Budget(a53=0.5)})
     teacher = example.build()
-    slimming = ArmSlimming(teacher, copy_of(teacher, example.task.build), example.groups, pictures(example), settings,
+    slimming = ArmSlimming(teacher, copy_of(teacher, example.task.build), example.traced, pictures(example), settings,
                            example.shape, example.task.build, multiple=4)  # fmt: skip
     with pytest.raises(PpedgeError, match="A budget needs predicted instructions"):
         slimming.run()
@@ -264,6 +265,6 @@ def test_influence_is_what_a_layers_error_does_to_the_output():
     net = Two()
     x = paddle.to_tensor(np.random.default_rng(0).standard_normal((2, 3, 32, 32), dtype=np.float32))
     before = net(x).numpy()
-    found = influences(net, {"loud": net.loud, "quiet": net.quiet, "mute": net.mute}, [x])
-    assert found == {"loud": pytest.approx(0.81, rel=0.05), "quiet": pytest.approx(0.01, rel=0.05), "mute": 0}
+    found = influences(net, [Spot("loud"), Spot("quiet"), Spot("mute"), Spot("loud")], [x])
+    assert list(found.values()) == [pytest.approx(0.81, rel=0.05), pytest.approx(0.01, rel=0.05), 0]
     np.testing.assert_array_equal(net(x).numpy(), before)

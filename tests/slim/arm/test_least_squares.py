@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppedge.slim.arm.least_squares import Moments, bottleneck, eliminate, fit
+from ppedge.slim.arm.elimination import Fitted, eliminate
+from ppedge.slim.arm.least_squares import Moments, bottleneck, fit
 
 
 def gathered(x, y, parts=3):
@@ -11,6 +12,11 @@ def gathered(x, y, parts=3):
     for a, b in zip(np.array_split(x, parts), np.array_split(y, parts), strict=True):
         moments.add(a.astype(np.float32), b.astype(np.float32))
     return moments
+
+
+def singly(moments, scale):
+    """A layer that reads each channel once."""
+    return [Fitted(moments, scale, np.arange(len(moments.means[0]))[:, None])]
 
 
 def test_moments_are_those_of_all_samples_together():
@@ -21,7 +27,7 @@ def test_moments_are_those_of_all_samples_together():
     both = np.cov(np.concatenate([x, y], 1).T, bias=True)
     np.testing.assert_allclose(xx, both[:5, :5], atol=1e-4)
     np.testing.assert_allclose(xy, both[:5, 5:], atol=1e-4)
-    np.testing.assert_allclose(yy, both[5:, 5:], atol=1e-4)
+    np.testing.assert_allclose(yy, np.diag(both[5:, 5:]), atol=1e-4)
     some = moments.of([4, 1])
     np.testing.assert_allclose(some.covariances()[1], xy[[4, 1]])
     np.testing.assert_allclose(some.means[0], moments.means[0][[4, 1]])
@@ -55,12 +61,13 @@ def test_errors_of_elimination_are_those_of_fitting_the_kept_channels(seed):
     x = rng.normal(0, 1, (200, 12)) @ (np.eye(12) + rng.normal(0, 0.2, (12, 12)))
     y = x @ rng.normal(0, 1, (12, 3)) + rng.normal(0, 0.3, (200, 3))
     moments, scale = gathered(x, y), np.array([1.0, 2.0, 0.5])
-    found = eliminate(*moments.covariances(), scale, 4)
+    found = eliminate(singly(moments, scale), 4)
     assert sorted(found) == [4, 8, 12]
-    for count, (kept, error) in found.items():
+    for count, left in found.items():
+        kept, error = left.kept, left.error
         assert len(kept) == count and kept == sorted(set(kept))
         assert error == pytest.approx(fit(moments.of(kept), scale).error, rel=0.02, abs=1e-4)
-    assert set(found[4][0]) < set(found[8][0]) < set(found[12][0])
+    assert set(found[4].kept) < set(found[8].kept) < set(found[12].kept)
 
 
 def test_an_output_that_does_not_vary_has_no_say():
@@ -70,10 +77,10 @@ def test_an_output_that_does_not_vary_has_no_say():
     x[:, 4:] = x[:, :4]
     y = np.concatenate([x @ rng.normal(1, 0.1, (8, 3)), 300 + rng.normal(0, 1e-5, (500, 1))], 1)
     moments, scale = gathered(x, y), np.append(y[:, :3].std(0), 0.0)
-    kept, error = eliminate(*moments.covariances(), scale, 4)[4]
-    assert error < 1e-3 and sorted(k % 4 for k in kept) == [0, 1, 2, 3]
-    assert fit(moments.of(kept), scale).error < 1e-3
-    assert fit(moments.of(kept)).error < 1e-3
+    left = eliminate(singly(moments, scale), 4)[4]
+    assert left.error < 1e-3 and sorted(k % 4 for k in left.kept) == [0, 1, 2, 3]
+    assert fit(moments.of(left.kept), scale).error < 1e-3
+    assert fit(moments.of(left.kept)).error < 1e-3
 
 
 def test_channels_that_others_replace_go_first():
@@ -82,9 +89,61 @@ def test_channels_that_others_replace_go_first():
     x[:, 3] = x[:, 0] - 2 * x[:, 5] + rng.normal(0, 1e-3, 500)  # a sum of others
     x[:, 6] = 0.001 * rng.normal(0, 1, 500)  # dead
     y = x @ rng.normal(1, 0.1, (8, 4))
-    kept, error = eliminate(*gathered(x, y).covariances(), y.std(0), 6)[6]
-    assert 6 not in kept and len({0, 3, 5} & set(kept)) == 2
-    assert error < 1e-4
+    left = eliminate(singly(gathered(x, y), y.std(0)), 6)[6]
+    assert 6 not in left.kept and len({0, 3, 5} & set(left.kept)) == 2
+    assert left.error < 1e-4
+
+
+def test_channels_that_are_read_by_several_inputs_go_together_and_others_stay():
+    """Two layers: one reads each channel three times, among inputs of others; the second wants another channel."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(0, 1, (900, 6, 3))
+    x[:, 5] = x[:, 0] - x[:, 2]
+    others = rng.normal(0, 1, (900, 4))
+    rows = 4 + np.arange(18).reshape(6, 3)
+    both = np.concatenate([others, x.reshape(900, -1)], 1)
+    weight = rng.normal(0, 1, (22, 5))
+    weight[rows[1]] = 0  # the first does without channel 1
+    single = x[:, :, 1]
+    wants = single @ np.array([0, 3.0, 0, 0, 0, 0])[:, None]  # the second reads nothing else
+    first = gathered(both, both @ weight)
+    layers = [Fitted(first, first.deviations, rows), *singly(gathered(single, wants), wants.std(0))]
+    found = eliminate(layers, 1, 4)
+    assert sorted(found) == [4, 5, 6]
+    gone = set(range(6)) - set(found[5].kept)
+    assert gone < {0, 2, 5} and found[5].error < 1e-3
+    assert found[4].error > 0.01 and 1 in found[4].kept
+    alone = eliminate(layers[:1], 1, 4)
+    assert 1 not in alone[4].kept and alone[4].error < 1e-3
+    stays = np.setdiff1d(np.arange(22), rows[list(set(range(6)) - set(found[4].kept))])
+    assert found[4].errors[0] == pytest.approx(fit(first.of(stays)).error, rel=0.02)
+
+
+def test_channels_that_nearly_all_say_the_same_can_be_taken_out():
+    """Single precision would make their covariance indefinite."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(0, 1, (100, 1)) @ rng.uniform(50, 100, (1, 600)) + rng.normal(0, 1e-3, (100, 600))
+    moments = gathered(x, x[:, :3])
+    layer = Fitted(moments, moments.deviations, np.arange(600).reshape(200, 3))
+    found = eliminate([layer], 8, 8)
+    assert len(found[8].kept) == 8 and 0 <= found[8].error < 1e-3
+
+
+def test_where_samples_are_few_a_fit_stays_at_its_start():
+    rng = np.random.default_rng(7)
+    start = rng.normal(0, 1, (60, 3))
+    x, other = rng.normal(0, 1, (40, 60)), rng.normal(0, 1, (400, 60))
+    noisy = x @ start + rng.normal(0, 0.5, (40, 3))
+
+    def missed(found):
+        return np.mean((other @ found.weight + found.bias - other @ start) ** 2)
+
+    moments = gathered(x, noisy)
+    drawn = missed(fit(moments, start=start))
+    assert drawn < 0.5 * missed(fit(moments))
+    exact = fit(gathered(x, x @ start), start=start, intercept=False)
+    np.testing.assert_allclose(exact.weight, start, atol=0.01)
+    assert not exact.bias.any()
 
 
 def test_a_bottleneck_of_full_rank_loses_nothing_and_a_narrow_one_is_the_best():

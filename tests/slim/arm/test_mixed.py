@@ -8,7 +8,7 @@ from ppedge.models.flops import count_flops
 from ppedge.recipe.slim import ArmPrune, Quant
 from ppedge.slim.arm.budget import Budgeting
 from ppedge.slim.arm.mixed import int8_errors, with_int8
-from ppedge.slim.arm.parts import HEAD_PART, NECK, belongs
+from ppedge.slim.arm.parts import HEAD_PART, NECK, REPLACED, owners
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.arm.search import Level, Problem, choose, frontier
 from ppedge.slim.int8.pact import measure_clips
@@ -16,6 +16,8 @@ from ppedge.slim.int8.rounding import fake_quantized
 
 ARM = Quant(method="arm")
 CORES = ("a53", "a76")
+SHARED = 0.03
+"""What a prediction may be off by: a layer between two sites is counted half to each, as if both were at one level."""
 
 
 def both(value):
@@ -72,17 +74,19 @@ def test_errors_are_each_layers_own_and_another_stands_in_for_a_layer_to_come(ex
     stem, first = "backbone.conv.conv", "neck.in2_conv"
     found = int8_errors(example.build(), pictures, {stem: stem, first: NECK, "neck.new": NECK}, ARM)
     assert set(found) >= {stem, first, "neck.new"} and min(found.values()) >= 0 < found[stem]
-    assert found["neck.new"] == max(error for name, error in found.items() if belongs(name, NECK))
+    assert found["neck.new"] == max(error for name, error in found.items() if owners(name, [NECK], REPLACED))
     coarse = int8_errors(example.build(), pictures, {stem: stem}, ARM.model_copy(update={"percentile": 60.0}))
     assert coarse[stem] > 2 * found[stem]
 
 
 def test_parts_by_the_names_of_their_layers():
-    assert belongs("head.binarize.conv1", NECK) and not belongs("head.binarize.conv1", HEAD_PART)
-    assert belongs("head.binarize.conv2", HEAD_PART) and not belongs("head.thresh.conv2", HEAD_PART)
-    assert belongs("backbone.stage0.1.x", "backbone.stage0.1") and not belongs(
-        "backbone.stage0.10.x", "backbone.stage0.1"
-    )
+    parts = [NECK, HEAD_PART]
+    assert owners("head.binarize.conv1", parts, REPLACED) == [NECK]
+    assert owners("head.binarize.conv2", parts, REPLACED) == [HEAD_PART]
+    assert owners("head.thresh.conv2", parts, REPLACED) == []
+    assert owners("backbone.1.x", ["backbone.1", "backbone.10", "backbone.1.x"], {}) == ["backbone.1", "backbone.1.x"]
+    layers = {"first": ("a", "b"), "second": ("b", "c")}
+    assert [owners(layer, layers, layers) for layer in "abcd"] == [["first"], ["first", "second"], ["second"], []]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +101,7 @@ def searched(examples):
 
     rng = np.random.default_rng(1)
     pictures = [paddle.to_tensor(rng.standard_normal(example.shape, dtype=np.float32)) for _ in range(2)]
-    budgeting = Budgeting(example.build(), example.groups, pictures, ArmPrune(neck_width=8, head_width=8),
+    budgeting = Budgeting(example.build(), example.traced, pictures, ArmPrune(neck_width=8, head_width=8),
                           example.task.build, price, quant=ARM, multiple=4)  # fmt: skip
     return budgeting, budgeting.problem()
 
@@ -108,7 +112,7 @@ def test_the_cheapest_network_has_layers_in_int8_and_costs_what_is_predicted(sea
         net = budgeting.form(point.settings)
         price = budgeting.price(net)
         left = price.total["a53"] - price.saved(point.int8)["a53"]
-        assert point.shares["a53"] == pytest.approx(left / problem.whole["a53"], rel=1e-6)
+        assert point.shares["a53"] == pytest.approx(left / problem.whole["a53"], rel=SHARED)
         assert set(point.int8) <= {name for name, _ in net.named_sublayers()}
     assert frontier(problem)[0].int8
     in_float = Problem(
@@ -131,11 +135,12 @@ def test_what_is_counted_has_the_chosen_layers_in_int8(searched):
         left = price.total["a53"] - price.saved(int8)["a53"]
         return {f"cortex-{core}": int(left) for core in CORES}
 
-    counted = Budgeting(budgeting.teacher, budgeting.groups, budgeting.pictures, budgeting.settings, budgeting.build,
+    counted = Budgeting(budgeting.teacher, budgeting.traced, budgeting.pictures, budgeting.settings, budgeting.build,
                         budgeting.price, count, ARM, multiple=4)  # fmt: skip
     point = counted.meet(problem, {core: share + 1e-6 for core, share in asked.items()})
     assert () in told and point.int8 in told and point.int8
-    assert point.shares["a53"] == pytest.approx(asked["a53"], rel=1e-3)
+    assert point.shares["a53"] <= asked["a53"] + 1e-6
+    assert point.shares["a53"] == pytest.approx(asked["a53"], rel=SHARED)
 
 
 def test_8_bits_of_two_layers_make_about_the_sum_of_their_errors(examples):

@@ -9,9 +9,9 @@ from ppedge.recipe.losses import NET
 from ppedge.recipe.slim import ArmPrune
 from ppedge.slim.arm.collapse import patches
 from ppedge.slim.arm.distill import Distillation, relative_error
-from ppedge.slim.arm.reduce import kept_groups, reduce_blocks
+from ppedge.slim.arm.reduce import kept_groups, reduce_sites
+from ppedge.slim.arm.sites import find_sites
 from ppedge.slim.arm.slimming import ArmSlimming
-from ppedge.slim.channels.groups import group_of
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.train.trainees.base import Trainee
 
@@ -36,6 +36,12 @@ def redundant(example, seed=0):
     return net
 
 
+def blocks(example):
+    """The sites within blocks."""
+    found = find_sites(example.build(), example.traced, pictures(example, 1)[0]).found
+    return [site for site in found if "expand_conv" in site.name]
+
+
 def output(net, x):
     with paddle.no_grad():
         return net(x).numpy()
@@ -45,13 +51,12 @@ def test_channels_that_are_copies_go_and_nothing_is_lost(example):
     teacher = redundant(example)
     student = copy_of(teacher, example.task.build)
     inputs = pictures(example)
-    reports = reduce_blocks(student, teacher, example.groups, inputs, 1e-3, multiple=4)
-    assert [r.layer for r in reports] == [name for name, _ in list(student.units())[1:] if "stage3.3" not in name][
-        : len(reports)
-    ]
+    reports = reduce_sites(student, teacher, blocks(example), inputs, 1e-3, multiple=4)
+    units = [name for name, unit in student.units() if hasattr(unit, "expand_conv")]
+    assert [r.site.name for r in reports] == [f"{name}.expand_conv.conv" for name in units]
     if example.recipe.task == "det":  # a recogniser's squeeze-and-excitation tells copies apart
-        assert all(r.error < 1e-3 for r in reports)
-        assert all(len(r.kept) <= (r.channels + 1) // 2 + 4 for r in reports)
+        assert all(r.error < 1e-3 for r in reports), [r.error for r in reports]
+        assert all(len(r.kept) <= (r.site.channels + 1) // 2 + 4 for r in reports)
     x = inputs[0]
     silenced = output(student, x)
     shapes = {name: value.shape for name, value in state_of(student).items()}
@@ -65,21 +70,21 @@ def test_excluded_blocks_keep_their_channels(example):
     teacher = redundant(example)
     student = copy_of(teacher, example.task.build)
     names = [name for name, _ in student.units()]
-    reports = reduce_blocks(student, teacher, example.groups, pictures(example), 0.5, multiple=4, exclude=names[2:4])
-    kept = {r.layer: (len(r.kept), r.channels) for r in reports}
-    assert all(kept[name][0] == kept[name][1] for name in names[2:4])
-    assert any(count < all_ for count, all_ in kept.values())
+    reports = reduce_sites(student, teacher, blocks(example), pictures(example), 0.5, multiple=4, exclude=names[2:4])
+    assert not any(r.site.name.startswith(tuple(names[2:4])) for r in reports)
+    assert any(r.cut for r in reports)
 
 
 def test_a_block_that_stays_whole_mends_what_others_lost(examples):
     example = examples["det"]
     teacher, inputs = example.build(), pictures(example)
     names = [name for name, _ in teacher.units()]
-    groups = [group_of(example.groups, f"{names[1]}.expand_conv.conv.weight")]  # the first block's alone
+    sites = blocks(example)[:2]
+    counts = {site.name: site.channels for site in sites} | {sites[0].name: 4}
     mended, left = (copy_of(teacher, example.task.build) for _ in range(2))
-    reports = reduce_blocks(mended, teacher, groups, inputs, 0.9, multiple=4)
-    reduce_blocks(left, teacher, groups, inputs, 0.9, multiple=4, exclude=names[2:])
-    assert [len(r.kept) < r.channels for r in reports[:3]] == [True, False, False]
+    reports = reduce_sites(mended, teacher, sites, inputs, 0.9, counts=counts, multiple=4)
+    reduce_sites(left, teacher, sites[:1], inputs, 0.9, counts=counts, multiple=4)
+    assert [r.cut for r in reports] == [True, False]
     before, state = state_of(teacher), state_of(left)
     assert all(np.array_equal(v, before[n]) for n, v in state.items() if not n.startswith(names[1]))
 
@@ -97,7 +102,7 @@ def test_least_squares_beat_plain_cutting(examples):
     teacher = example.build()
     student, cut = (copy_of(teacher, example.task.build) for _ in range(2))
     inputs = pictures(example)
-    reports = reduce_blocks(student, teacher, example.groups, inputs, 0.2, multiple=4)
+    reports = reduce_sites(student, teacher, blocks(example), inputs, 0.2, multiple=4)
     kept = kept_groups(reports)
     assert kept
     shapes = {name: value.shape for name, value in state_of(student).items()}
@@ -115,7 +120,7 @@ def slimmed(examples):
     student = copy_of(teacher, example.task.build)
     settings = ArmPrune(tolerance=0.02, neck_width=8, head_width=16)
     slimming = ArmSlimming(
-        teacher, student, example.groups, pictures(example), settings, SHAPE["det"], example.task.build, multiple=4
+        teacher, student, example.traced, pictures(example), settings, SHAPE["det"], example.task.build, multiple=4
     )
     return slimming, slimming.run()
 
@@ -136,7 +141,7 @@ def test_each_step_says_what_it_costs_and_saves(slimmed):
     steps = slimmed[0].steps
     assert [s["step"].partition(" ")[0] for s in steps] == [
         "as",
-        "inner",
+        "channels",
         "fold_bias",
         "shuffle_head",
         "linear",
@@ -146,8 +151,8 @@ def test_each_step_says_what_it_costs_and_saves(slimmed):
     assert macs[0] > macs[1] and macs[4] < macs[3] and macs[5] < macs[4]
     assert steps[2]["difference"] < 1e-5 and steps[3]["difference"] < 1e-5
     assert 0 < steps[4]["map_error"] < 1 and 0 < steps[5]["error"] < 1
-    blocks = steps[1]["blocks"]
-    assert sum(b["macs_before"] - b["macs"] for b in blocks) == macs[0] - macs[1]
+    cut = [site for site in steps[1]["sites"] if site["kept"] < site["channels"]]
+    assert cut and all(site["macs"] < site["macs_before"] < macs[0] for site in cut)
 
 
 def test_a_slimmed_detector_is_near_its_teacher_and_distillation_brings_it_nearer(slimmed, examples):

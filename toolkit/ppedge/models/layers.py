@@ -85,39 +85,6 @@ class SEModule(nn.Layer):
         return x * F.hardsigmoid(self.conv2(weight), slope=self.slope, offset=0.5)
 
 
-class Block(nn.Layer):
-    """A block of a backbone whose inner channels slimming may cut: its last convolution reads them, and is refitted.
-
-    Attributes:
-        producer: Name, within the block, of the weight that makes the inner channels.
-        linear_conv: The last convolution, with BatchNorm and without activation.
-        shortcut: Whether the block adds what it is given to what its last convolution gives.
-    """
-
-    producer: str
-    linear_conv: ConvBNLayer
-    shortcut: bool
-
-    @property
-    def squeeze(self) -> SEModule | None:
-        """Squeeze-and-excitation of the inner channels, or None."""
-        return None
-
-    def filtered(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Return the inner channels before squeeze-and-excitation."""
-        raise NotImplementedError
-
-    def inner(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Return what the last convolution reads."""
-        y = self.filtered(x)
-        return y if self.squeeze is None else self.squeeze(y)
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
-        y = self.linear_conv(self.inner(x))
-        return x + y if self.shortcut else y
-
-
 def set_bias(norm: nn.BatchNorm2D, bias: np.ndarray) -> None:
     """Let BatchNorm add a bias (C,) and do nothing else."""
     ones = np.ones(bias.shape, np.float32)

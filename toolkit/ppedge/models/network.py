@@ -47,8 +47,7 @@ class Network(nn.Layer):
     def units(self) -> Iterator[tuple[str, nn.Layer]]:
         """Yield the backbone's layers that run one after the other, by structured name; none if it does not tell them.
 
-        Each is given what the one before it gives, the first is given the picture. Those that are
-        `ppedge.models.layers.Block` can lose inner channels.
+        Each is given what the one before it gives, the first is given the picture.
         """
         told = getattr(self.backbone, "units", None)
         for name, layer in told() if told is not None else ():

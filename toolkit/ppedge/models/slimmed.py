@@ -47,17 +47,18 @@ class FoldedMapHead(nn.Layer):
 
     Args:
         in_channels: Channels of the features.
-        width: Channels in between.
+        widths: Channels after the first and the second convolution.
         kernel: Of the first convolution.
     """
 
-    def __init__(self, in_channels: int, width: int, kernel: int = 3) -> None:
+    def __init__(self, in_channels: int, widths: tuple[int, int], kernel: int = 3) -> None:
         super().__init__()
-        self.conv1 = same_size(in_channels, width, kernel)
-        self.conv_bn1 = nn.BatchNorm2D(width)
-        self.conv2 = nn.Conv2DTranspose(width, width, 2, stride=2, bias_attr=False)
-        self.conv_bn2 = nn.BatchNorm2D(width)
-        self.conv3 = nn.Conv2DTranspose(width, 1, 2, stride=2, bias_attr=False)
+        first, second = widths
+        self.conv1 = same_size(in_channels, first, kernel)
+        self.conv_bn1 = nn.BatchNorm2D(first)
+        self.conv2 = nn.Conv2DTranspose(first, second, 2, stride=2, bias_attr=False)
+        self.conv_bn2 = nn.BatchNorm2D(second)
+        self.conv3 = nn.Conv2DTranspose(second, 1, 2, stride=2, bias_attr=False)
         self.conv_bn3 = nn.BatchNorm2D(1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -76,7 +77,7 @@ class ShuffleHead(nn.Layer):
     Args:
         in_channels: Channels of the features.
         channels: Channels after the first convolution.
-        width: Channels after the second; four times ``channels`` say what two transposed convolutions can.
+        width: Channels after the second; four times those between two transposed convolutions say what these can.
         kernel: Of the first convolution.
     """
 

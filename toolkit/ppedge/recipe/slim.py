@@ -70,8 +70,10 @@ class ArmPrune(Section):
     """Closed-form reduction, after which the network is distilled."""
 
     tolerance: float = Field(0.06, ge=0, lt=1)
-    """Inner channels of a block go while the squared error of the block's output stays below this share of the output's
-    variance; 0 leaves the blocks as they are. Without a budget."""
+    """Channels go while the squared error of what the layers behind give stays below this share of its variance (with
+    several layers behind, the sum over them); 0 leaves all channels. Without a budget."""
+    streams: bool = False
+    """Let channels go too that blocks add to between them, in all blocks at once."""
     budget: Budget = Budget()
     max_drop: float | None = Field(None, ge=0)
     """Instead of a budget: take the cheapest of nine points between all and nothing whose network loses no more of the

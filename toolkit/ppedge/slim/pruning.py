@@ -73,7 +73,7 @@ def _prune_by_fpgm(stage: Stage, net: Network) -> Plan:
     """Choose a plan, save what it rests on, and prune ``net`` by it."""
     settings, task = stage.recipe.slim.prune, stage.task
     shape = trace_shape(stage.recipe)
-    groups = trace(task.build_shipped(), shape, settings.exclude)
+    groups = trace(task.build_shipped(), shape, settings.exclude).groups
     macs = count_flops(net, shape)
     state = state_of(net)
     shapes = {name: value.shape for name, value in state.items()}

@@ -123,8 +123,9 @@ def apply_exactly(net: nn.Layer, rewrite: Rewrite, pictures: Sequence[paddle.Ten
 def fold_bias(net: nn.Layer, layer: str) -> None:
     """Carry the biases of a map head's transposed convolutions in BatchNorm, which the converter folds away."""
     old = _require(net, layer, MapHead)
-    width, in_channels, kernel, _ = old.conv1.weight.shape
-    new = FoldedMapHead(in_channels, width, kernel)
+    _, in_channels, kernel, _ = old.conv1.weight.shape
+    first, second = old.conv2.weight.shape[:2]
+    new = FoldedMapHead(in_channels, (first, second), kernel)
     for name in ("conv1", "conv2", "conv3"):
         _copy(getattr(new, name).weight, getattr(old, name).weight)
     for name in ("conv_bn1", "conv_bn2"):
@@ -138,7 +139,8 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
     """Make two 1x1 convolutions and a pixel shuffle of a folded map head's transposed convolutions."""
     old = _require(net, layer, FoldedMapHead)
     channels, in_channels, kernel, _ = old.conv1.weight.shape
-    new = ShuffleHead(in_channels, channels, PHASES * channels, kernel)
+    width = old.conv2.weight.shape[1]
+    new = ShuffleHead(in_channels, channels, PHASES * width, kernel)
     _copy_norm(new.conv_bn1, old.conv_bn1)
     for part in NORM:
         repeated = np.tile(getattr(old.conv_bn2, part).numpy(), PHASES)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import paddle
 from paddle import nn
 
-from ppedge.models.layers import Activation, Block, ConvBNLayer, SEModule, Stride, make_divisible
+from ppedge.models.layers import Activation, ConvBNLayer, SEModule, Stride, make_divisible
 
 ModelName = Literal["large", "small"]
 
@@ -65,10 +65,8 @@ LAST_CHANNELS = {"large": 960, "small": 576}
 LAYOUTS = {"large": LARGE, "small": SMALL}
 
 
-class ResidualUnit(Block):
+class ResidualUnit(nn.Layer):
     """An inverted residual block: expand, filter each channel, weigh channels, project."""
-
-    producer = "expand_conv.conv.weight"
 
     def __init__(
         self,
@@ -85,18 +83,16 @@ class ResidualUnit(Block):
         self.shortcut = stride == 1 and in_channels == out_channels
         self.expand_conv = ConvBNLayer(in_channels, expanded, 1, activation=activation)
         self.bottleneck_conv = ConvBNLayer(expanded, expanded, kernel, stride, groups=expanded, activation=activation)
-        if se:
-            self.mid_se = SEModule(expanded)
+        self.mid_se = SEModule(expanded) if se else None
         self.linear_conv = ConvBNLayer(expanded, out_channels, 1)
 
-    @property
-    def squeeze(self) -> SEModule | None:
-        """Squeeze-and-excitation of the inner channels, or None."""
-        return getattr(self, "mid_se", None)
-
-    def filtered(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Return the inner channels before squeeze-and-excitation."""
-        return self.bottleneck_conv(self.expand_conv(x))
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
+        y = self.bottleneck_conv(self.expand_conv(x))
+        if self.mid_se is not None:
+            y = self.mid_se(y)
+        y = self.linear_conv(y)
+        return x + y if self.shortcut else y
 
 
 class _Layout:

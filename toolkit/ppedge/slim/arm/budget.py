@@ -1,9 +1,10 @@
 """From a budget of ARM instructions to what each part of a network keeps: the search's problem, and its answer checked.
 
-A part is a block (its inner channels), a detector's neck, or its head. What a part costs at each level is read off
-networks that are cut to these levels and priced as a whole; how far off it is then, a closed form tells, the parts
-before it being whole, and how much that counts in the network's output, a disturbance of the part alone. The sum of
-these errors stands for what the network loses before it is trained.
+A part is a site (channels that go together), a detector's neck, or its head. What a part costs at each level is read
+off networks that are cut to these levels and priced as a whole; a layer between two parts is counted half to each. How
+far off a part is then, a closed form tells, the parts before it being whole, and how much that counts in the network's
+output, a disturbance of its readers alone. The sum of these errors stands for what the network loses before it is
+trained.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ from ppedge.progress import Reporter
 from ppedge.recipe.slim import ArmPrune, Quant
 from ppedge.slim.arm.collapse import HEAD, THRESHOLD, head_errors, neck_errors
 from ppedge.slim.arm.exact import exact_rewrites
-from ppedge.slim.arm.influence import influences
+from ppedge.slim.arm.influence import Spot, influences
 from ppedge.slim.arm.mixed import int8_errors, with_int8
-from ppedge.slim.arm.parts import HEAD_PART, NECK, belongs
+from ppedge.slim.arm.parts import HEAD_PART, NECK, REPLACED, Layers, owners
 from ppedge.slim.arm.prices import Prices
-from ppedge.slim.arm.reduce import block_errors
+from ppedge.slim.arm.reduce import site_errors
 from ppedge.slim.arm.search import Level, Point, Problem, choose, nearest
+from ppedge.slim.arm.sites import Site, Sites, find_sites
 from ppedge.slim.arm.understood import Understood, understood
+from ppedge.slim.arm.understood import told as left_as_it_is
 from ppedge.slim.channels.fpgm import keep_count
-from ppedge.slim.channels.groups import Group, group_of
+from ppedge.slim.channels.groups import Traced
 from ppedge.slim.plan import Plan, apply_plan
 from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 
@@ -52,20 +55,20 @@ class Budgeting:
 
     Attributes:
         teacher: The network as trained, in eval mode; not changed.
-        groups: Of the network.
+        traced: Of the network.
         pictures: Calibration inputs (N, 3, H, W).
         settings: Of the recipe; ``neck_width`` and ``head_width`` say whether there is anything to choose.
         build: Builds the full network with fresh weights.
         price: Prices a network.
         count: Counts its instructions, where a runtime is there to count them: what is chosen is then held to counts.
         quant: Of the recipe, where 8 bits are to be chosen together with the widths.
-        exclude: Starts of names of blocks that are left as they are.
+        exclude: Starts of names of sites that are left as they are.
         multiple: Counts of channels are multiples of this.
         reporter: Progress.
     """
 
     teacher: Network
-    groups: Sequence[Group]
+    traced: Traced
     pictures: Sequence[paddle.Tensor]
     settings: ArmPrune
     build: Callable[[], Network]
@@ -82,13 +85,11 @@ class Budgeting:
         Raises:
             PpedgeError: The network has no part that could be chosen.
         """
-        with self.reporter.task("errors by part", len(self.parts.blocks)) as bar:
+        with self.reporter.task("errors by part", len(self.sites.found)) as bar:
             errors = self._errors(bar.advance)
         if not errors:
-            raise PpedgeError(
-                f"slim.prune.arm: a budget has nothing to choose here; {self.parts.left_alone or 'all is excluded'}.",
-                "Prune by fpgm instead.",
-            )
+            left = left_as_it_is(self.parts, self.sites) or "all is excluded"
+            raise PpedgeError(f"slim.prune.arm: a budget has nothing to choose here; {left}.", "Prune by fpgm instead.")
         settings = {part: _levels(part, max(found), self.multiple, found) for part, found in errors.items()}
         forms = [
             {part: levels[min(number, len(levels) - 1)] for part, levels in settings.items()}
@@ -104,16 +105,16 @@ class Budgeting:
             for form in forms:
                 prices.append(self.price(self.form(form)))
                 bar.advance()
-        weights = influences(self.teacher, {part: self._given_by(part) for part in errors}, self.pictures[:DISTURBED])
+        layers: Layers = {part: REPLACED.get(part) or self._sites[part].layers for part in errors}
         parts: dict[str, list[Level]] = {part: [] for part in settings}
         for form, price in zip(forms, prices, strict=True):
+            costs = _costs(price, layers)
             for part, setting in form.items():
                 if setting not in [level.setting for level in parts[part]]:
-                    error = weights[part] * errors[part][setting]
-                    parts[part].append(Level(setting, error, _cost(price, part)))
+                    parts[part].append(Level(setting, errors[part][setting], costs[part]))
         widest = prices[0].total
         fixed = {core: total - sum(levels[0].cost[core] for levels in parts.values()) for core, total in widest.items()}
-        problem = Problem(parts, fixed, whole)
+        problem = Problem(parts, fixed, whole, layers)
         quant = self.quant
         if quant is None:
             return problem
@@ -159,11 +160,7 @@ class Budgeting:
         """Return a network of the form that settings lead to, its weights fresh."""
         net = self.build()
         shapes = {name: value.shape for name, value in state_of(net).items()}
-        kept = {
-            group: range(settings[name])
-            for name, unit in net.units()
-            if name in settings and (group := group_of(self.groups, f"{name}.{unit.producer}"))
-        }
+        kept = {site.group: range(settings[name]) for name, site in self._sites.items() if name in settings}
         rewrites = list(self._exact)
         dropped = []
         if self.parts.head:
@@ -178,10 +175,6 @@ class Budgeting:
         plan = Plan.from_groups("arm", kept, shapes)
         apply_plan(net, Plan(plan.method, plan.shapes, plan.keep, tuple(dropped), tuple(rewrites)))
         return net
-
-    def _given_by(self, part: str) -> paddle.nn.Layer:
-        """Return the layer of the original network that gives what a part's error is counted in."""
-        return layer_at(self.teacher, {NECK: f"{HEAD}.conv1", HEAD_PART: f"{HEAD}.conv3"}.get(part, part))
 
     @functools.cached_property
     def _exact(self) -> list[Rewrite]:
@@ -202,18 +195,41 @@ class Budgeting:
 
     @functools.cached_property
     def parts(self) -> Understood:
-        """What of the network may be changed."""
+        """What of the network may be replaced."""
         return understood(self.teacher)
 
+    @functools.cached_property
+    def sites(self) -> Sites:
+        """Which channels may go."""
+        return find_sites(self.teacher, self.traced, self.pictures[0], streams=self.settings.streams,
+                          taken=self.parts.taken(self.settings))  # fmt: skip
+
+    @functools.cached_property
+    def _sites(self) -> dict[str, Site]:
+        return {site.name: site for site in self.sites.found}
+
     def _errors(self, advance: Callable[[], None]) -> dict[str, dict[int, float]]:
-        found = block_errors(
-            self.teacher, self.groups, self.pictures, multiple=self.multiple, exclude=self.exclude, advance=advance
-        )
-        if self.parts.neck and self.settings.neck_width is not None:
-            found[NECK] = neck_errors(self.teacher, self.pictures)
-            if self.settings.head_width is not None and "shuffle_head" in self.settings.rewrites:
-                found[HEAD_PART] = head_errors(self._rewritten(), self.pictures, self.multiple)
-        return found
+        """Return the error of the network's output by part and kept channels."""
+        found = site_errors(self.teacher, self.sites.found, self.pictures, multiple=self.multiple,
+                            exclude=self.exclude, advance=advance)  # fmt: skip
+        spots = {name: [Spot(r.output, r.total) for r in self._sites[name].readings] for name in found}
+        replaced = self.parts.replaces(self.settings)
+        if NECK in replaced:
+            found[NECK] = {rank: [error] for rank, error in neck_errors(self.teacher, self.pictures).items()}
+            spots[NECK] = [Spot(f"{HEAD}.conv1")]
+        if HEAD_PART in replaced:
+            errors = head_errors(self._rewritten(), self.pictures, self.multiple)
+            found[HEAD_PART] = {width: [error] for width, error in errors.items()}
+            spots[HEAD_PART] = [Spot(f"{HEAD}.conv3")]
+        every = [spot for part in spots.values() for spot in part]
+        weights = influences(self.teacher, every, self.pictures[:DISTURBED])
+        return {
+            part: {
+                setting: sum(weights[spot] * error for spot, error in zip(spots[part], errors, strict=True))
+                for setting, errors in levels.items()
+            }
+            for part, levels in found.items()
+        }
 
     def _priced(self, problem: Problem, point: Point) -> Point:
         """Return a point with the shares of its network as a whole, counted if that is possible."""
@@ -251,8 +267,15 @@ def _levels(part: str, channels: int, multiple: int, known: Mapping[int, float])
     return sorted(counts & set(known), reverse=True)
 
 
-def _cost(price: Prices, part: str) -> dict[str, float]:
-    return {
-        core: sum(cost for layer, cost in layers.items() if belongs(layer.removeprefix("after "), part))
-        for core, layers in price.cost.items()
-    }
+def _costs(price: Prices, layers: Layers) -> dict[str, dict[str, float]]:
+    """Return what each part costs, by core: a layer of several parts is shared equally.
+
+    What it costs is nearly a product of widths then; their sum is the same where the parts are at levels alike.
+    """
+    found = {part: dict.fromkeys(price.cost, 0.0) for part in layers}
+    for core, costs in price.cost.items():
+        for layer, cost in costs.items():
+            parts = owners(layer.removeprefix("after "), layers, layers)
+            for part in parts:
+                found[part][core] += cost / len(parts)
+    return found

@@ -15,8 +15,9 @@ import paddle.nn.functional as F
 
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
-from ppedge.slim.arm.least_squares import Array, Moments, bottleneck, bottleneck_errors, eliminate, fit
-from ppedge.slim.arm.reduce import Rows, rows, sample, set_fit
+from ppedge.slim.arm.elimination import Elimination, Fitted, eliminate
+from ppedge.slim.arm.least_squares import Array, Moments, bottleneck, bottleneck_errors, fit
+from ppedge.slim.arm.readers import Places, Rows, reader_of, rows
 from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 
 POSITIONS = 1024
@@ -82,7 +83,7 @@ def neck_errors(teacher: Network, pictures: Sequence[paddle.Tensor]) -> dict[int
 def _covariance(maps: Iterable[paddle.Tensor], rng: np.random.Generator) -> Array:
     seen = Moments()
     for features in maps:
-        values = rows(features.numpy(), sample(features.shape, rng, POSITIONS))
+        values = rows(features.numpy(), _sample(features.shape, rng))
         seen.add(values, values[:, :1])
     return seen.covariances()[0]
 
@@ -96,7 +97,7 @@ def _fit_neck(
 ) -> float:
     moments = Moments()
     for maps, features in zip(given, wanted, strict=True):
-        places = sample(features.shape, rng, POSITIONS)
+        places = _sample(features.shape, rng)
         x = np.concatenate([patches(map_, features.shape[3], places) for map_ in maps], axis=1)
         moments.add(x, rows(features.numpy(), places) @ encoder.T.astype(np.float32))
     found = fit(moments)
@@ -122,10 +123,12 @@ def _fit_first_convolution(
     for maps, features in zip(given, wanted, strict=True):
         narrow = layer_at(student, "neck")([paddle.to_tensor(map_) for map_ in maps]).numpy()
         target = original.conv_bn1(original.conv1(features)).numpy()
-        places = sample(features.shape, rng, POSITIONS)
+        places = _sample(features.shape, rng)
         moments.add(patches(narrow, features.shape[3], places), rows(target, places))
     found = fit(moments)
-    set_fit(head.conv1, head.conv_bn1, found, range(head.conv1.weight.shape[1]))
+    first = reader_of(head.conv1, head.conv_bn1, narrow.shape)
+    assert first is not None  # a plain convolution
+    first.put(found, np.arange(len(found.weight)))
     return found.error
 
 
@@ -139,8 +142,7 @@ def narrow_head(student: Network, pictures: Sequence[paddle.Tensor], width: int)
     if head.conv3.weight.shape[1] <= width:
         return None, 0.0
     moments = _head_moments(student, pictures)
-    xx, xy, yy = moments.covariances()
-    kept = eliminate(xx, xy, yy, np.sqrt(np.diag(yy)), width)[width][0]
+    kept = _eliminated(moments, width, width)[width].kept
     state = {
         f"{layer}.{name}": value.numpy()
         for layer in ("conv2", "conv_bn2")
@@ -152,7 +154,9 @@ def narrow_head(student: Network, pictures: Sequence[paddle.Tensor], width: int)
         layer, _, parameter = name.partition(".")
         getattr(head, layer).state_dict()[parameter].set_value(value[kept])
     found = fit(moments.of(kept))
-    set_fit(head.conv3, head.conv_bn3, found, range(width))
+    last = reader_of(head.conv3, head.conv_bn3, [1, width, 1, 1])
+    assert last is not None  # a plain convolution
+    last.put(found, np.arange(width))
     return rewrite, found.error
 
 
@@ -164,9 +168,12 @@ def head_errors(net: Network, pictures: Sequence[paddle.Tensor], multiple: int) 
         pictures: Inputs (N, 3, H, W).
         multiple: Counts are multiples of this; the head's own is there too.
     """
-    xx, xy, yy = _head_moments(net, pictures).covariances()
-    found = eliminate(xx, xy, yy, np.sqrt(np.diag(yy)), multiple)
-    return {count: error for count, (_, error) in found.items()}
+    return {count: left.error for count, left in _eliminated(_head_moments(net, pictures), multiple).items()}
+
+
+def _eliminated(moments: Moments, multiple: int, least: int | None = None) -> dict[int, Elimination]:
+    inputs = np.arange(len(moments.means[0]))
+    return eliminate([Fitted(moments, moments.deviations, inputs[:, None])], multiple, least)
 
 
 def _head_moments(net: Network, pictures: Sequence[paddle.Tensor]) -> Moments:
@@ -176,9 +183,15 @@ def _head_moments(net: Network, pictures: Sequence[paddle.Tensor]) -> Moments:
         for picture in pictures:
             x = F.relu(head.conv_bn1(head.conv1(neck(net.backbone(picture)))))
             inner = F.relu(head.conv_bn2(head.conv2(x)))
-            places = sample(inner.shape, rng, POSITIONS)
+            places = _sample(inner.shape, rng)
             moments.add(rows(inner.numpy(), places), rows(head.conv_bn3(head.conv3(inner)).numpy(), places))
     return moments
+
+
+def _sample(shape: Sequence[int], rng: np.random.Generator) -> Places:
+    """Draw positions of a map (N, C, H, W), the same for all N."""
+    count = shape[2] * shape[3]
+    return np.sort(rng.choice(count, min(POSITIONS, count), replace=False))
 
 
 def patches(values: Rows, width: int, places: np.ndarray) -> Rows:

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import paddle
 
+from ppedge.slim.arm.watch import watch
 from ppedge.slim.int8.rounding import LEAST
 
 DISTURBANCE = 0.05
 """Squared, of a layer's deviation: about what reduction leaves."""
 
 
-def influences(
-    net: paddle.nn.Layer, layers: Mapping[str, paddle.nn.Layer], pictures: Sequence[paddle.Tensor]
-) -> dict[str, float]:
-    """Return how much a layer's error counts in the network's output.
+class Spot(NamedTuple):
+    """Where an error is made.
 
-    Each layer alone is disturbed by what it gives at another place of the picture, which is an error such as networks
-    make: smooth, and with the channels going together as they do.
+    Attributes:
+        layer: Structured name of a layer whose output, a map (N, C, H, W) or tokens (N, T, C), has it.
+        total: A place (``LAYER:input``) where the sum of that output and another map is seen, in whose deviation the
+            error is counted; None: the output itself.
+    """
+
+    layer: str
+    total: str | None = None
+
+
+def influences(net: paddle.nn.Layer, spots: Sequence[Spot], pictures: Sequence[paddle.Tensor]) -> dict[Spot, float]:
+    """Return how much an error counts in the network's output.
+
+    At each spot alone the network is disturbed by what is there at another place of the picture, which is an error such
+    as networks make: smooth, and with the channels going together as they do.
 
     Args:
         net: A network in eval mode.
-        layers: Of it, by the name wanted; each gives (N, C, H, W).
+        spots: Where errors are made.
         pictures: Inputs (N, 3, H, W).
 
     Returns:
-        By name, the squared error of the output relative to its variance, over that of the layer.
+        By spot, the squared error of the output relative to its variance, over that of the spot.
     """
-    found = {}
+    layers, errors, variance = dict(net.named_sublayers()), dict.fromkeys(spots, 0.0), 0.0
     with paddle.no_grad():
-        wanted = [net(picture) for picture in pictures]
-        variance = sum(float(((y - y.mean()) ** 2).mean()) for y in wanted)
-        for name, layer in layers.items():
-            handle = layer.register_forward_post_hook(_disturb)
-            try:
-                error = sum(float(((net(x) - y) ** 2).mean()) for x, y in zip(pictures, wanted, strict=True))
-            finally:
-                handle.remove()
-            found[name] = error / max(variance, LEAST) / DISTURBANCE
-    return found
+        for picture in pictures:
+            wanted = net(picture)
+            variance += float(((wanted - wanted.mean()) ** 2).mean())
+            values = watch(net, {spot.total or spot.layer for spot in spots}, picture)
+            for spot in errors:
+                handle = layers[spot.layer].register_forward_post_hook(
+                    _adding(_noise(values[spot.total or spot.layer]))
+                )
+                try:
+                    errors[spot] += float(((net(picture) - wanted) ** 2).mean())
+                finally:
+                    handle.remove()
+    return {spot: error / max(variance, LEAST) / DISTURBANCE for spot, error in errors.items()}
 
 
-def _disturb(layer: paddle.nn.Layer, inputs: Any, output: paddle.Tensor) -> paddle.Tensor:
-    height, width = output.shape[2:]
-    other = paddle.roll(output, [height // 2, width // 2], axis=[2, 3])
-    return output + DISTURBANCE**0.5 * (other - output.mean(axis=[2, 3], keepdim=True))
+def _noise(values: paddle.Tensor) -> paddle.Tensor:
+    axes = [2, 3] if values.ndim == 4 else list(range(1, values.ndim - 1))
+    other = paddle.roll(values, [values.shape[axis] // 2 for axis in axes], axis=axes)
+    return DISTURBANCE**0.5 * (other - values.mean(axis=axes, keepdim=True))
+
+
+def _adding(noise: paddle.Tensor) -> Any:
+    def hook(layer: paddle.nn.Layer, inputs: Any, output: paddle.Tensor) -> paddle.Tensor:
+        return output + noise
+
+    return hook

@@ -1,4 +1,4 @@
-"""Closed forms: channels that the others can replace, and the narrowest place between two linear layers.
+"""Closed forms: the affine map of least squares, and the narrowest place between two linear layers.
 
 Everything rests on second moments that are gathered picture by picture, so the number of pictures costs time alone.
 """
@@ -15,7 +15,13 @@ Array = npt.NDArray[np.float64]
 
 RIDGE = 1e-5
 """Of the mean variance, added to each: what few pictures say of two channels that are nearly the same is noise."""
+SCARCE = 1e-4
+"""Times inputs per sample: the same where there are few samples for so many inputs."""
+PRECISION = 1e-6
+"""Of a covariance matrix, relative to its norm, where samples of single precision are multiplied."""
 LEAST = 1e-12
+TOGETHER = 4096
+"""Samples that are multiplied at once."""
 QUIET = 1e-3
 """Of the outputs' root mean square deviation: the least that an error is counted in. An output that hardly varies would
 else outweigh all others by its rounding."""
@@ -30,6 +36,7 @@ class Moments:
 
     def __init__(self) -> None:
         self.count = 0
+        self._waiting: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = []
         # Taken off the samples, so that products of small deviations are not the difference of two large numbers.
         self._shifts: list[npt.NDArray[np.float32]] = []
         self._sums: list[Array] = []
@@ -37,17 +44,27 @@ class Moments:
 
     def add(self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> None:
         """Add samples x (n, m) and y (n, k)."""
-        if not self.count:
+        self._waiting.append((x, y))
+        self.count += len(x)
+        if sum(len(x) for x, _ in self._waiting) >= TOGETHER:
+            self._gather()
+
+    def _gather(self) -> None:
+        """Multiply the samples that wait."""
+        if not self._waiting:
+            return
+        x, y = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+        self._waiting = []
+        if not self._shifts:
             self._shifts = [x.mean(0), y.mean(0)]
         x, y = x - self._shifts[0], y - self._shifts[1]
         found = [x.sum(0, dtype=np.float64), y.sum(0, dtype=np.float64)]
-        # The products of one batch fit float32's precision; their sum over batches is kept in float64.
-        products = [(a.T @ b).astype(np.float64) for a, b in ((x, x), (x, y), (y, y))]
-        if self.count:
+        # The products of so many samples fit float32's precision; their sum is kept in float64.
+        products = [part.astype(np.float64) for part in (x.T @ x, x.T @ y, (y**2).sum(0))]
+        if self._sums:
             found = [a + b for a, b in zip(self._sums, found, strict=True)]
             products = [a + b for a, b in zip(self._products, products, strict=True)]
         self._sums, self._products = found, products
-        self.count += len(x)
 
     @property
     def means(self) -> tuple[Array, Array]:
@@ -57,16 +74,35 @@ class Moments:
 
     @property
     def _centres(self) -> tuple[Array, Array]:
+        self._gather()
         return self._sums[0] / self.count, self._sums[1] / self.count
 
     def covariances(self) -> tuple[Array, Array, Array]:
-        """Return the covariances of x and x (m, m), x and y (m, k), y and y (k, k)."""
+        """Return the covariances of x and x (m, m) and of x and y (m, k), and the variances of y (k,)."""
         x, y = self._centres
         xx, xy, yy = (product / self.count for product in self._products)
-        return xx - np.outer(x, x), xy - np.outer(x, y), yy - np.outer(y, y)
+        return xx - np.outer(x, x), xy - np.outer(x, y), np.maximum(yy - y**2, 0)
+
+    def second(self) -> tuple[Array, Array, Array]:
+        """Return the same about 0 instead of about the means."""
+        x, y = self.means
+        xx, xy, yy = self.covariances()
+        return xx + np.outer(x, x), xy + np.outer(x, y), yy + y**2
+
+    @property
+    def deviations(self) -> Array:
+        """Standard deviations of y (k,)."""
+        return np.sqrt(self.covariances()[2])
+
+    @property
+    def ridge(self) -> float:
+        """Of the inputs' mean variance, what is added to each: the more, the fewer samples an input has."""
+        inputs = len(self._centres[0])
+        return max(RIDGE, SCARCE * inputs / self.count)
 
     def of(self, kept: Sequence[int]) -> Moments:
         """Return the moments of some of the inputs and all outputs."""
+        self._gather()
         found, index = Moments(), list(kept)
         found.count = self.count
         found._shifts = [self._shifts[0][index], self._shifts[1]]
@@ -91,62 +127,29 @@ class Fit:
     error: float
 
 
-def fit(moments: Moments, scale: Array | None = None) -> Fit:
+def fit(moments: Moments, scale: Array | None = None, *, start: Array | None = None, intercept: bool = True) -> Fit:
     """Fit by least squares.
 
     Args:
         moments: Of x and y.
         scale: (k,) standard deviation that each output's error is counted in; by default its own.
+        start: (m, k) weights that the fit is drawn to, as far as the samples say little; by default 0.
+        intercept: Whether there is a bias; else it is 0.
     """
-    xx, xy, yy = moments.covariances()
-    mean_x, mean_y = moments.means
-    weight = np.linalg.solve(_ridged(xx), xy)
-    units = units_of(np.sqrt(np.maximum(np.diag(yy), 0)) if scale is None else scale)
-    left = np.diag(yy) - 2 * (weight * xy).sum(0) + (weight * (xx @ weight)).sum(0)
+    xx, xy, yy = moments.covariances() if intercept else moments.second()
+    weight = np.zeros_like(xy) if start is None else start
+    weight = weight + np.linalg.solve(ridged(xx, moments.ridge), xy - xx @ weight)
+    units = units_of(moments.deviations if scale is None else scale)
+    left = yy - 2 * (weight * xy).sum(0) + (weight * (xx @ weight)).sum(0)
     error = float((np.maximum(left, 0) / units**2).mean())
-    return Fit(weight, mean_y - mean_x @ weight, error)
+    mean_x, mean_y = moments.means
+    bias = mean_y - mean_x @ weight if intercept else np.zeros(len(yy))
+    return Fit(weight, bias, error)
 
 
 def units_of(scale: Array) -> Array:
     """Return what outputs' errors are counted in: their deviations (k,), none below a small share of the usual one."""
     return np.maximum(scale, max(QUIET * float(np.sqrt((scale**2).mean())), LEAST))
-
-
-def eliminate(xx: Array, xy: Array, yy: Array, scale: Array, multiple: int) -> dict[int, tuple[list[int], float]]:
-    """Take input channels out one by one, always the one that the others replace best, refitting as it goes.
-
-    Backward elimination on the normal equations: with ``P = xx^-1`` and ``W = P xy``, taking out channel j lets the
-    squared error grow by ``|W_j|^2 / P_jj``, and P and W of the rest follow by a rank-one update (block inversion).
-
-    Args:
-        xx: (m, m) covariance of the inputs.
-        xy: (m, k) covariance of inputs and wanted outputs.
-        yy: (k, k) covariance of the wanted outputs.
-        scale: (k,) standard deviation that each output's error is counted in.
-        multiple: Counts to report are multiples of this, at least one multiple.
-
-    Returns:
-        Kept count -> kept channels, ascending, and the squared error in units of ``scale``, mean over the outputs; m
-        itself is there too.
-    """
-    units = units_of(scale)
-    kept = list(range(len(xx)))
-    inverse = np.linalg.inv(_ridged(xx))
-    xy = xy / units
-    weight = inverse @ xy
-    error = float((np.diag(yy) / units**2).sum() - (weight * xy).sum())
-    found = {len(kept): (list(kept), max(error, 0.0) / len(units))}
-    while len(kept) > multiple:
-        price = (weight**2).sum(1) / np.diag(inverse)
-        j = int(price.argmin())
-        error += float(price[j])
-        row, pivot = inverse[j], inverse[j, j]
-        weight = np.delete(weight - np.outer(inverse[:, j], weight[j]) / pivot, j, 0)
-        inverse = np.delete(np.delete(inverse - np.outer(inverse[:, j], row) / pivot, j, 0), j, 1)
-        kept.pop(j)
-        if len(kept) % multiple == 0:
-            found[len(kept)] = (list(kept), max(error, 0.0) / len(units))
-    return found
 
 
 def bottleneck(kernel: npt.NDArray[np.float32], covariance: Array, rank: int) -> tuple[Array, Array]:
@@ -186,6 +189,12 @@ def _power(matrix: Array, exponent: float) -> Array:
     return np.asarray((vectors * floored**exponent) @ vectors.T)
 
 
-def _ridged(matrix: Array) -> Array:
+def ridged(matrix: Array, ridge: float) -> Array:
+    """Return a covariance matrix with a share of its mean variance added to each variance.
+
+    It is no less than what single precision may get wrong, so that the sum has an inverse of which enough digits are
+    right.
+    """
     size = len(matrix)
-    return matrix + np.eye(size) * max(np.trace(matrix) / size * RIDGE, LEAST)
+    added = max(np.trace(matrix) / size * ridge, float(np.linalg.norm(matrix)) * PRECISION, LEAST)
+    return matrix + np.eye(size) * added

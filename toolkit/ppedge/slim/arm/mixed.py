@@ -12,7 +12,7 @@ from dataclasses import replace
 import paddle
 
 from ppedge.recipe.slim import Quant
-from ppedge.slim.arm.parts import belongs
+from ppedge.slim.arm.parts import REPLACED, owners
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.arm.search import Level, Problem
 from ppedge.slim.int8.pact import measure_clips
@@ -43,7 +43,7 @@ def with_int8(
         for _, prices in forms
     ]
     part_of = {
-        name: next((part for part in problem.parts if belongs(name, part)), name) for names in worthy for name in names
+        name: next(iter(owners(name, problem.parts, problem.layers)), name) for names in worthy for name in names
     }
     errors = errors_of(part_of)
 
@@ -61,11 +61,11 @@ def with_int8(
                 parts[part].append(in_int8(level, names, forms[number][1]))
     prices, fixed = forms[0][1], dict(problem.fixed)
     for name in worthy[0]:
-        if part_of[name] == name:
+        if part_of[name] == name and name not in problem.parts:  # a site has the name of a layer too
             level = Level(None, 0.0, {core: layers[name] for core, layers in prices.cost.items()})
             parts[name] = [level, in_int8(level, [name], prices)]
             fixed = {core: cost - level.cost[core] for core, cost in fixed.items()}
-    return Problem(parts, fixed, problem.whole)
+    return replace(problem, parts=parts, fixed=fixed)
 
 
 def int8_errors(
@@ -87,7 +87,9 @@ def int8_errors(
     """
     clips = measure_clips(net, pictures, quant.percentile, quant.min_clip)
     stand_ins = {
-        name: [other for other in clips if belongs(other, part)] for name, part in part_of.items() if name not in clips
+        name: [other for other in clips if owners(other, [part], REPLACED)]
+        for name, part in part_of.items()
+        if name not in clips
     }
     wanted = {name for name in part_of if name in clips}.union(*stand_ins.values())
     chosen = {name: clip for name, clip in clips.items() if name in wanted}

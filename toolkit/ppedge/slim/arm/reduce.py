@@ -1,60 +1,63 @@
-"""Closed-form reduction of a backbone: each block's inner channels cut to a tolerance, the rest refitted.
+"""Closed-form reduction of a network: the channels of its sites cut, and what reads them refitted.
 
-Block by block, from the picture on: the inner channels that the others replace best are taken out, and the block's last
-convolution is fitted by least squares to what the original network's block gives, from what the slimmer network's block
-is given. So a block also mends, as far as it can, what the blocks before it have lost.
+Site by site, from the picture on: the channels that the others replace best are taken out, and each layer that reads
+them is fitted by least squares to what the original network's layer gives, from what the slimmed network's layer is
+given. Where another map is added to what it gives, the sum is what is fitted to. So a site also mends, as far as it
+can, what those before it have lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import paddle
 from paddle import nn
 
-from ppedge.models.layers import Block, SEModule
-from ppedge.models.network import Network
-from ppedge.slim.arm.least_squares import Fit, Moments, eliminate, fit
-from ppedge.slim.channels.groups import Group, group_of
+from ppedge.slim.arm.elimination import Fitted, eliminate
+from ppedge.slim.arm.least_squares import Moments, fit
+from ppedge.slim.arm.readers import Reader
+from ppedge.slim.arm.sites import Reading, Site
+from ppedge.slim.arm.watch import arrays
+from ppedge.slim.channels.groups import Group
 from ppedge.slim.channels.sensitivity import silence
 
 POSITIONS = 2048
-"""Of each picture's map, at random: neighbours say nearly the same."""
-LEAST_SLOPE = 1e-6
-Rows = npt.NDArray[np.float32]
-Found = Mapping[int, tuple[list[int], float]]
-"""What elimination found: kept count -> kept channels, error."""
+"""Of each picture's map at most, at random: neighbours say nearly the same."""
+ROWS = 72 * POSITIONS
+"""Of all pictures together."""
+FEWEST = 8
+"""A site keeps no less than this part of its channels."""
 
 
 @dataclass(frozen=True)
-class BlockReduction:
-    """What was done to a block.
+class Reduction:
+    """What was done to a site.
 
     Attributes:
-        layer: Its structured name.
-        group: Of its inner channels; None if they are in no group that may lose any.
-        channels: Inner channels before.
-        kept: Inner channels that stay, ascending.
-        error: Squared error of the block's output against the original's, relative to its variance, mean over channels.
+        site: The site.
+        kept: Channels that stay, ascending.
+        error: Squared error of what its readers give against the original's, relative to its variance: mean over their
+            outputs, sum over the readers.
         error_before: The same with all channels.
     """
 
-    layer: str
-    group: Group | None
-    channels: int
+    site: Site
     kept: tuple[int, ...]
     error: float
     error_before: float
 
+    @property
+    def cut(self) -> bool:
+        """Whether channels went."""
+        return len(self.kept) < self.site.channels
 
-def reduce_blocks(
-    student: Network,
-    teacher: Network,
-    groups: Sequence[Group],
+
+def reduce_sites(
+    student: nn.Layer,
+    teacher: nn.Layer,
+    sites: Sequence[Site],
     pictures: Sequence[paddle.Tensor],
     tolerance: float,
     *,
@@ -62,8 +65,8 @@ def reduce_blocks(
     multiple: int = 8,
     exclude: Sequence[str] = (),
     advance: Callable[[], None] = lambda: None,
-) -> list[BlockReduction]:
-    """Cut the inner channels of a backbone's blocks.
+) -> list[Reduction]:
+    """Cut the channels of sites.
 
     Channels that go are silenced: the network's shapes are as before, and cutting the groups of `kept_groups` leaves
     its outputs as they are.
@@ -71,178 +74,149 @@ def reduce_blocks(
     Args:
         student: A copy of the teacher, in eval mode; changed in place.
         teacher: The original network, in eval mode.
-        groups: Of the full network.
+        sites: Of the network.
         pictures: Inputs (N, 3, H, W) from the user's own pictures; no labels are needed.
-        tolerance: A block's error stays below this.
-        counts: Channels to keep by block, whatever the error, one of those of `block_errors`; a block that is not
-            named is left as it is. None: by the tolerance.
+        tolerance: A site's error stays below this.
+        counts: Channels to keep by site, whatever the error, one of those of `site_errors`; a site that is not named is
+            left as it is. None: by the tolerance.
         multiple: Counts of channels are multiples of this.
-        exclude: Starts of names of blocks that are left as they are.
-        advance: Called after each block.
+        exclude: Starts of names of sites that are left as they are.
+        advance: Called after each site.
     """
-
-    def pick(name: str, found: Found) -> list[int]:
-        fitting = [count for count, (_, error) in found.items() if error <= tolerance]
-        count = min(fitting, default=max(found)) if counts is None else counts[name]
-        return found[count][0]
-
-    reports: list[BlockReduction] = []
-    rng = np.random.default_rng(0)
-    with paddle.no_grad():
-        given = [(picture, picture) for picture in pictures]  # what the teacher's and the student's next unit is given
-        for (name, original), (_, unit) in zip(teacher.units(), student.units(), strict=True):
-            targets = [original(x) for x, _ in given]
-            if isinstance(unit, Block):
-                work = [(ours, target) for (_, ours), target in zip(given, targets, strict=True)]
-                group = group_of(groups, f"{name}.{unit.producer}")
-                touch = not name.startswith(tuple(exclude)) and (counts is None or name in counts)
-                lossy = any(len(report.kept) < report.channels for report in reports)
-                reports.append(
-                    _reduce(student, name, unit, group, work, partial(pick, name) if touch else None, multiple, rng,
-                            mend=lossy)
-                )  # fmt: skip
-                advance()
-            given = [(target, unit(ours)) for (_, ours), target in zip(given, targets, strict=True)]
+    reports: list[Reduction] = []
+    work = _Work(student, teacher, pictures)
+    for site in sites:
+        if not site.name.startswith(tuple(exclude)) and (counts is None or site.name in counts):
+            lossy = any(report.cut for report in reports)
+            count = None if counts is None else counts[site.name]
+            reports.append(work.reduce(site, tolerance, count, multiple, mend=lossy))
+        advance()
     return reports
 
 
-def block_errors(
-    teacher: Network,
-    groups: Sequence[Group],
+def site_errors(
+    teacher: nn.Layer,
+    sites: Sequence[Site],
     pictures: Sequence[paddle.Tensor],
     *,
     multiple: int = 8,
     exclude: Sequence[str] = (),
     advance: Callable[[], None] = lambda: None,
-) -> dict[str, dict[int, float]]:
-    """Return how far off each block's output is at each count of inner channels, all blocks before it being whole.
+) -> dict[str, dict[int, list[float]]]:
+    """Return how far off what each site's readers give is at each count of channels, all sites before it being whole.
 
     Args:
         teacher: The original network, in eval mode.
-        groups: Of the network.
+        sites: Of the network.
         pictures: Inputs (N, 3, H, W).
-        multiple: Counts are multiples of this; a block's own count is there too.
-        exclude: Starts of names of blocks that are left out.
-        advance: Called after each block.
+        multiple: Counts are multiples of this; a site's own count is there too.
+        exclude: Starts of names of sites that are left out.
+        advance: Called after each site.
 
     Returns:
-        By block and kept count, `BlockReduction.error`.
+        By site and kept count, the error by reader.
     """
-    rng, errors = np.random.default_rng(0), {}
-    with paddle.no_grad():
-        given = list(pictures)
-        for name, unit in teacher.units():
-            made = [unit(x) for x in given]
-            if isinstance(unit, Block):
-                if group_of(groups, f"{name}.{unit.producer}") and not name.startswith(tuple(exclude)):
-                    moments, scale = _moments(unit, list(zip(given, made, strict=True)), None, rng)
-                    found = eliminate(*moments.covariances(), scale, multiple)
-                    errors[name] = {count: error for count, (_, error) in found.items()}
-                advance()
-            given = made
+    chosen = [site for site in sites if not site.name.startswith(tuple(exclude))]
+    work, errors = _Work(teacher, teacher, pictures), {}
+    found = work.gather([reading for site in chosen for reading in site.readings])
+    for site in chosen:
+        fitted = [found[reading].fitted(reading) for reading in site.readings]
+        left = eliminate(fitted, multiple, _fewest(site, multiple))
+        errors[site.name] = {count: elimination.errors for count, elimination in left.items()}
+        advance()
     return errors
 
 
-def kept_groups(reports: Sequence[BlockReduction]) -> dict[Group, list[int]]:
+def kept_groups(reports: Sequence[Reduction]) -> dict[Group, list[int]]:
     """Return the kept channels by group, for `ppedge.slim.plan.Plan.from_groups`."""
-    return {
-        report.group: list(report.kept)
-        for report in reports
-        if report.group is not None and len(report.kept) < report.channels
-    }
+    return {report.site.group: list(report.kept) for report in reports if report.cut}
 
 
-def _reduce(
-    student: Network,
-    name: str,
-    unit: Block,
-    group: Group | None,
-    work: Sequence[tuple[paddle.Tensor, paddle.Tensor]],
-    pick: Callable[[Found], list[int]] | None,
-    multiple: int,
-    rng: np.random.Generator,
-    *,
-    mend: bool,
-) -> BlockReduction:
-    """Cut a block, unless ``pick`` is None; one that stays whole is fitted too if there is something to mend."""
-    channels = unit.linear_conv.conv.weight.shape[1]
-    moments, scale = _moments(unit, work, None, rng)
-    before = fit(moments, scale)
-    kept = list(range(channels))
-    if group is not None and pick is not None:
-        kept = pick(eliminate(*moments.covariances(), scale, multiple))
-    if len(kept) < channels and group is not None:
-        gone = sorted(set(range(channels)) - set(kept))
-        if unit.squeeze is not None:
-            _mend_squeeze(unit, unit.squeeze, gone, work)
-        silence(student.state_dict(), group, gone)
-        moments, scale = _moments(unit, work, kept, rng)
-    after = fit(moments, scale)
-    if len(kept) < channels or (mend and pick is not None):
-        set_fit(unit.linear_conv.conv, unit.linear_conv.bn, after, kept)
-    return BlockReduction(name, group, channels, tuple(kept), after.error, before.error)
+def _fewest(site: Site, multiple: int) -> int:
+    return site.channels // FEWEST // multiple * multiple
 
 
-def _moments(
-    unit: Block,
-    work: Sequence[tuple[paddle.Tensor, paddle.Tensor]],
-    kept: list[int] | None,
-    rng: np.random.Generator,
-) -> tuple[Moments, npt.NDArray[np.float64]]:
-    """Gather what the last convolution reads and should give, and the deviation of the original block's output."""
-    moments, outputs = Moments(), Moments()
-    for x, target in work:
-        wanted = target - x if unit.shortcut else target
-        inner, wanted, original = (t.numpy() for t in (unit.inner(x), wanted, target))
-        if kept is not None:
-            inner = inner[:, kept]
-        places = sample(inner.shape, rng)
-        moments.add(rows(inner, places), rows(wanted, places))
-        outputs.add(rows(original, places)[:, :1], rows(original, places))
-    return moments, np.sqrt(np.maximum(np.diag(outputs.covariances()[2]), 0))
+@dataclass
+class _Gathered:
+    """What a reader reads and should give."""
+
+    reader: Reader
+    moments: Moments
+    totals: Moments
+
+    def fitted(self, reading: Reading) -> Fitted:
+        return Fitted(self.moments, self.totals.deviations, reading.rows(self.reader), self.reader.weight(),
+                      self.reader.intercept)  # fmt: skip
 
 
-def sample(shape: Sequence[int], rng: np.random.Generator, positions: int = POSITIONS) -> npt.NDArray[np.int64]:
-    """Draw positions of a map (N, C, H, W), as numbers below H * W, the same for all N."""
-    count = shape[2] * shape[3]
-    return np.sort(rng.choice(count, min(positions, count), replace=False))
+class _Work:
+    """The two networks and the pictures."""
 
+    def __init__(self, student: nn.Layer, teacher: nn.Layer, pictures: Sequence[paddle.Tensor]) -> None:
+        self._student, self._teacher, self._pictures = student, teacher, pictures
+        self._rng = np.random.default_rng(0)
+        samples = sum(picture.shape[0] for picture in pictures)
+        self._positions = max(min(POSITIONS, ROWS // samples), 1)
 
-def rows(values: npt.NDArray[np.float32], places: npt.NDArray[np.int64]) -> Rows:
-    """Return a map's channels (N * places, C) at the given positions."""
-    samples, channels = values.shape[:2]
-    flat = values.reshape(samples, channels, -1)[:, :, places]
-    return np.ascontiguousarray(flat.transpose(0, 2, 1).reshape(-1, channels))
+    def gather(self, readings: Collection[Reading]) -> dict[Reading, _Gathered]:
+        """Look at what readers of the student are given, and what those of the teacher give."""
+        found = {reading: _Gathered(reading.reader(self._student), Moments(), Moments()) for reading in readings}
+        ours = {place for reading in readings for place in reading.places}
+        theirs = {reading.total or reading.output for reading in readings}
+        for picture in self._pictures:
+            given = arrays(self._student, ours, picture)
+            wanted = given if self._student is self._teacher else arrays(self._teacher, theirs, picture)
+            for reading, one in found.items():
+                x, output = given[reading.input], given[reading.output]
+                total = wanted[reading.total or reading.output]
+                target = total - given[reading.total] + output if reading.total else total
+                places = one.reader.sample(x.shape, output.shape, self._rng, self._positions)
+                one.moments.add(one.reader.read(x, places), one.reader.made(target, places))
+                values = one.reader.made(total, places)
+                one.totals.add(values[:, :1], values)
+        return found
 
+    def reduce(self, site: Site, tolerance: float, count: int | None, multiple: int, *, mend: bool) -> Reduction:
+        """Cut a site; one that stays whole is fitted too if there is something to mend."""
+        found = self.gather(site.readings)
+        fitted = {reading: found[reading].fitted(reading) for reading in site.readings}
+        least = _fewest(site, multiple) if count is None else count
+        left = eliminate(list(fitted.values()), multiple, least)
+        if count is None:
+            count = min((number for number, one in left.items() if one.error <= tolerance), default=site.channels)
+        kept = left[count].kept
+        before = left[site.channels].error
+        if len(kept) == site.channels and not mend:
+            return Reduction(site, tuple(kept), before, before)
+        gone = sorted(set(range(site.channels)) - set(kept))
+        if gone:
+            self._mend_squeezes(site, gone)
+            silence(self._student.state_dict(), site.group, gone)
+        error, stale = 0.0, bool(gone and site.squeezes)
+        for reading in site.readings:  # one by one: what a later one is given may depend on what an earlier one gives
+            one = self.gather([reading])[reading] if stale else found[reading]
+            error += self._refit(one, fitted[reading], gone)
+            stale = True
+        return Reduction(site, tuple(kept), error, before)
 
-def set_fit(conv: nn.Conv2D, norm: nn.BatchNorm2D, found: Fit, kept: Sequence[int]) -> None:
-    """Put a fit into a convolution and the BatchNorm behind it, whose slopes stay as they are.
+    def _refit(self, one: _Gathered, fitted: Fitted, gone: Sequence[int]) -> float:
+        """Fit a reader anew without some channels and return its error."""
+        stays, start = fitted.without(gone)
+        result = fit(one.moments.of(stays.tolist()), one.totals.deviations, start=start,
+                     intercept=one.reader.intercept)  # fmt: skip
+        one.reader.put(result, stays)
+        return result.error
 
-    Args:
-        conv: Of weight (k, c, h, w).
-        norm: Behind it.
-        found: From the kept inputs, in the order (channel, row, column), to what BatchNorm gives.
-        kept: Input channels that the fit speaks of; the others get 0.
-    """
-    slope = norm.weight.numpy() / np.sqrt(norm._variance.numpy() + norm._epsilon)
-    alive = np.abs(slope) > LEAST_SLOPE
-    safe = np.where(alive, slope, 1).astype(np.float64)
-    shape = conv.weight.shape
-    weight = np.zeros(shape, np.float32)
-    fitted = (found.weight / safe).T.reshape(shape[0], len(kept), *shape[2:])
-    weight[:, list(kept)] = np.where(alive[:, None, None, None], fitted, 0)
-    conv.weight.set_value(weight)
-    shift = norm.bias.numpy()
-    mean = np.where(alive, (shift - found.bias) / safe, 0)
-    norm._mean.set_value(mean.astype(np.float32))
-    norm.bias.set_value(np.where(alive, shift, found.bias).astype(np.float32))
-
-
-def _mend_squeeze(
-    unit: Block, squeeze: SEModule, gone: Sequence[int], work: Sequence[tuple[paddle.Tensor, paddle.Tensor]]
-) -> None:
-    """Carry what squeeze-and-excitation is told on average by channels that go in its first bias."""
-    told = np.concatenate([squeeze.avg_pool(unit.filtered(x)).numpy() for x, _ in work])
-    weight = squeeze.conv1.weight.numpy()[:, list(gone), 0, 0]
-    bias = squeeze.conv1.bias.numpy() + weight @ told.mean(0)[list(gone), 0, 0]
-    squeeze.conv1.bias.set_value(bias.astype(np.float32))
+    def _mend_squeezes(self, site: Site, gone: Sequence[int]) -> None:
+        """Carry what layers that read means are told by channels that go in their biases."""
+        layers = dict(self._student.named_sublayers())
+        for reading in site.squeezes:
+            layer = layers[reading.layer]
+            if layer.bias is None:
+                continue
+            told = np.concatenate([arrays(self._student, [reading.input], x)[reading.input] for x in self._pictures])
+            told = told.reshape(len(told), -1).mean(0)
+            weight = layer.weight.numpy()
+            matrix = weight if isinstance(layer, nn.Linear) else weight[:, :, 0, 0].T
+            lost = [channels[channel] for channels in reading.channels for channel in gone]
+            layer.bias.set_value((layer.bias.numpy() + told[lost] @ matrix[lost]).astype(np.float32))

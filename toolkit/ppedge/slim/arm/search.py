@@ -7,13 +7,14 @@ Multiple-Choice Knapsack Problem", Operations Research 27 (1979); solved by HiGH
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ppedge.errors import PpedgeError
+from ppedge.slim.arm.parts import Layers
 from ppedge.slim.arm.prices import SIZE
 
 SLACK = 1e-6
@@ -48,11 +49,13 @@ class Problem:
         parts: By name, at least one level each.
         fixed: Cost by core of all that has no levels.
         whole: Of the network as trained, of which budgets and shares are shares.
+        layers: Of the parts.
     """
 
     parts: Mapping[str, Sequence[Level]]
     fixed: Mapping[str, float]
     whole: Mapping[str, float]
+    layers: Layers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

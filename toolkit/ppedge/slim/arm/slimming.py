@@ -25,10 +25,12 @@ from ppedge.slim.arm.collapse import THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.arm.exact import exact_rewrites
 from ppedge.slim.arm.parts import HEAD_PART, NECK
 from ppedge.slim.arm.prices import SIZE
-from ppedge.slim.arm.reduce import BlockReduction, kept_groups, reduce_blocks
+from ppedge.slim.arm.reduce import Reduction, kept_groups, reduce_sites
 from ppedge.slim.arm.search import Point, Problem, frontier
+from ppedge.slim.arm.sites import Sites, find_sites
 from ppedge.slim.arm.understood import Understood, understood
-from ppedge.slim.channels.groups import Group
+from ppedge.slim.arm.understood import told as left_as_it_is
+from ppedge.slim.channels.groups import Traced
 from ppedge.slim.int8.pact import measure_clips
 from ppedge.slim.int8.precision import longest
 from ppedge.slim.int8.rounding import fake_quantized
@@ -46,12 +48,12 @@ class ArmSlimming:
     Attributes:
         teacher: The network as trained, in eval mode.
         student: A copy, of the same form; changed in place.
-        groups: Of the full network.
+        traced: Of the full network.
         pictures: Calibration inputs (N, 3, H, W).
         settings: Of the recipe.
         input_shape: On which multiply-accumulates are counted.
         build: Builds the full network with fresh weights.
-        exclude: Starts of names of blocks that are left as they are.
+        exclude: Starts of names of sites that are left as they are.
         multiple: Counts of channels are multiples of this.
         count: Counts ARM instructions, where a runtime is there to count them.
         price: Predicts them; needed for a budget.
@@ -64,7 +66,7 @@ class ArmSlimming:
 
     teacher: Network
     student: Network
-    groups: Sequence[Group]
+    traced: Traced
     pictures: Sequence[paddle.Tensor]
     settings: ArmPrune
     input_shape: Sequence[int]
@@ -81,27 +83,36 @@ class ArmSlimming:
 
     @functools.cached_property
     def parts(self) -> Understood:
-        """What of the network may be changed."""
+        """What of the network may be replaced."""
         return understood(self.teacher)
+
+    @functools.cached_property
+    def sites(self) -> Sites:
+        """Which channels may go."""
+        return find_sites(self.teacher, self.traced, self.pictures[0], streams=self.settings.streams,
+                          taken=self.parts.taken(self.settings))  # fmt: skip
 
     def run(self) -> Plan:
         """Slim ``student`` and return the plan that rebuilds its form from the full network's."""
         accelerate(self.teacher)
         accelerate(self.student)
-        if self.parts.left_alone:
-            self.reporter.say(self.parts.left_alone)
-        self._log("as trained")
+        if left := left_as_it_is(self.parts, self.sites):
+            self.reporter.say(left)
+        self._log("as trained", left_alone=self.sites.left, pinned=list(self.sites.pinned))
         limited = self.settings.budget.shares or self.settings.max_drop is not None
         return self._reduced(self._search() if limited else None)
 
     def _reduced(self, counts: Mapping[str, int] | None) -> Plan:
-        """Slim ``student``; ``counts`` says how many channels each block keeps, by default the tolerance decides."""
+        """Slim ``student``; ``counts`` says how many channels each site keeps, by default the tolerance decides."""
         plan = Plan("arm", {}, {})
         if counts or self.settings.tolerance > 0:
-            plan = self._blocks(counts)
+            plan = self._cut(counts)
         plan = self._rewrite(plan)
-        if self.parts.neck and self.settings.neck_width is not None:
-            plan = self._narrow(plan, self.settings.neck_width)
+        replaced = self.parts.replaces(self.settings)
+        if NECK in replaced and self.settings.neck_width is not None:
+            plan = self._collapse(plan, self.settings.neck_width)
+        if HEAD_PART in replaced and self.settings.head_width is not None:
+            plan = self._narrow(plan, self.settings.head_width)
         return replace(plan, made=made_by(plan, self.build))
 
     def problem(self) -> tuple[Budgeting, Problem]:
@@ -109,12 +120,12 @@ class ArmSlimming:
         if self.price is None:
             raise PpedgeError("A budget needs predicted instructions, and nothing here predicts them.")
         accelerate(self.teacher)
-        budgeting = Budgeting(self.teacher, self.groups, self.pictures, self.settings, self.build, self.price,
+        budgeting = Budgeting(self.teacher, self.traced, self.pictures, self.settings, self.build, self.price,
                               self.count, self.quant, self.exclude, self.multiple, self.reporter)  # fmt: skip
         return budgeting, budgeting.problem()
 
     def _search(self) -> dict[str, int]:
-        """Choose widths within the budget or the drop, and return how many channels each block keeps."""
+        """Choose widths within the budget or the drop, and return how many channels each site keeps."""
         budgets = self.settings.budget.shares
         budgeting, problem = self.problem()
         if budgets:
@@ -166,19 +177,18 @@ class ArmSlimming:
         clips = measure_clips(net, self.pictures, self.quant.percentile, self.quant.min_clip)
         return {name: clips[name] for name in int8}
 
-    def _blocks(self, counts: Mapping[str, int] | None) -> Plan:
-        with self.reporter.task("least squares", len(self.parts.blocks)) as bar:
-            reports = reduce_blocks(
-                self.student, self.teacher, self.groups, self.pictures, self.settings.tolerance,
+    def _cut(self, counts: Mapping[str, int] | None) -> Plan:
+        with self.reporter.task("least squares", len(self.sites.found)) as bar:
+            reports = reduce_sites(
+                self.student, self.teacher, self.sites.found, self.pictures, self.settings.tolerance,
                 counts=counts, multiple=self.multiple, exclude=self.exclude, advance=bar.advance,
             )  # fmt: skip
-        state = state_of(self.student)
-        shapes = {name: value.shape for name, value in state.items()}
+        shapes = {name: value.shape for name, value in state_of(self.student).items()}
         plan = Plan.from_groups("arm", kept_groups(reports), shapes)
         before = count_flops(self.student, self.input_shape)
         apply_plan(self.student, plan)
         after = count_flops(self.student, self.input_shape)
-        self._log("inner channels of blocks", blocks=[_block_entry(report, before, after) for report in reports])
+        self._log("channels by least squares", sites=[_site_entry(report, before, after) for report in reports])
         return plan
 
     def _rewrite(self, plan: Plan) -> Plan:
@@ -192,22 +202,24 @@ class ArmSlimming:
             self._log(f"{rewrite.kind} {rewrite.layer}", difference=difference)
         return plan
 
-    def _narrow(self, plan: Plan, width: int) -> Plan:
-        """Make a detector's neck linear, and narrow its head."""
+    def _collapse(self, plan: Plan, width: int) -> Plan:
+        """Make a detector's neck linear."""
         last = self.parts.last
         put_at(self.student, last, paddle.nn.Identity())
         with self.reporter.task("neck", 3) as bar:
             rewrite, neck_error, map_error = collapse_neck(
                 self.student, self.teacher, self.pictures, width, bar.advance
             )
-        plan = replace(plan, dropped=(*plan.dropped, last), rewrites=(*plan.rewrites, rewrite))
         self._log(f"linear neck without {last}", neck_error=neck_error, map_error=map_error)
-        if self.settings.head_width is not None and "shuffle_head" in self.settings.rewrites:
-            narrowed, error = narrow_head(self.student, self.pictures, self.settings.head_width)
-            if narrowed is not None:
-                plan = replace(plan, rewrites=(*plan.rewrites, narrowed))
-                self._log(f"head of {self.settings.head_width} channels", error=error)
-        return plan
+        return replace(plan, dropped=(*plan.dropped, last), rewrites=(*plan.rewrites, rewrite))
+
+    def _narrow(self, plan: Plan, width: int) -> Plan:
+        """Narrow a detector's head."""
+        narrowed, error = narrow_head(self.student, self.pictures, width)
+        if narrowed is None:
+            return plan
+        self._log(f"head of {width} channels", error=error)
+        return replace(plan, rewrites=(*plan.rewrites, narrowed))
 
     def _log(self, step: str, **found: Any) -> None:
         """Note a step, with what the network costs after it."""
@@ -227,7 +239,7 @@ class ArmSlimming:
 
 
 def _widths(settings: ArmPrune, point: Point) -> tuple[ArmPrune, dict[str, int]]:
-    """Return the settings with a point's widths of neck and head, and how many channels each block keeps."""
+    """Return the settings with a point's widths of neck and head, and how many channels each site keeps."""
     counts = dict(point.settings)
     widths = {"neck_width": counts.pop(NECK, None), "head_width": counts.pop(HEAD_PART, None)}
     return settings.model_copy(update={name: width for name, width in widths.items() if width is not None}), counts
@@ -242,14 +254,14 @@ def made_by(plan: Plan, build: Callable[[], Network]) -> dict[str, list[int]]:
     return {n: list(s) for n, s in after.items() if before.get(n) != s and n not in plan.keep}
 
 
-def _block_entry(report: BlockReduction, before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Any]:
-    prefix = f"{report.layer}."
+def _site_entry(report: Reduction, before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Any]:
+    site = report.site
     return {
-        "layer": report.layer,
-        "channels": report.channels,
+        "layer": site.name,
+        "channels": site.channels,
         "kept": len(report.kept),
         "error_before": report.error_before,
         "error": report.error,
-        "macs_before": sum(count for name, count in before.items() if name.startswith(prefix)),
-        "macs": sum(count for name, count in after.items() if name.startswith(prefix)),
+        "macs_before": sum(before.get(name, 0) for name in site.layers),
+        "macs": sum(after.get(name, 0) for name in site.layers),
     }

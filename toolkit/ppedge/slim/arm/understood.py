@@ -1,64 +1,90 @@
-"""What of a network slimming for ARM understands; the rest is left as it is, and named."""
+"""What of a network's neck and head slimming for ARM understands, and how it says what is left as it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paddle import nn
+
 from ppedge.models.heads.db import DBHead, MapHead
 from ppedge.models.heads.pf_local import PFHeadLocal
-from ppedge.models.layers import Block, ConvBNLayer
+from ppedge.models.layers import ConvBNLayer
 from ppedge.models.network import Network
+from ppedge.recipe.slim import ArmPrune
+from ppedge.slim.arm.parts import HEAD_PART, NECK, REPLACED
+from ppedge.slim.arm.sites import Sites
 
 LEVELS = 4
 """Maps of the pyramid that a linear neck joins."""
+NAMED = 3
+"""Groups that a sentence names; the record has all."""
 
 
 @dataclass(frozen=True)
 class Understood:
-    """What slimming for ARM may change.
+    """What slimming for ARM may replace in a closed form; sites are found by `ppedge.slim.arm.sites`.
 
     Attributes:
-        blocks: Structured names of the blocks whose inner channels may go.
         head: Whether the head is one whose rewrites are known: DB's.
         neck: Whether the neck may become one convolution a level, with the head's first convolution, of 3x3, behind it.
         last: Structured name of the backbone's last layer, which goes with the neck.
-        left_alone: What is not understood, as one sentence; empty if all is.
+        left_alone: What of the two is not understood, as parts of a sentence.
     """
 
-    blocks: tuple[str, ...]
     head: bool
     neck: bool
     last: str
-    left_alone: str
+    left_alone: tuple[str, ...] = ()
+
+    def replaces(self, settings: ArmPrune) -> set[str]:
+        """Return which parts the settings let it replace: `NECK`, `HEAD_PART`."""
+        found = {NECK} if self.neck and settings.neck_width is not None else set()
+        narrowed = settings.head_width is not None and "shuffle_head" in settings.rewrites
+        return found | ({HEAD_PART} if self.head and narrowed else set())
+
+    def taken(self, settings: ArmPrune) -> tuple[str, ...]:
+        """Return the names of the layers that are replaced so, or of what holds them: no site may meet them."""
+        parts = self.replaces(settings)
+        names = {*REPLACED[NECK], *REPLACED[HEAD_PART], self.last} if NECK in parts else set()
+        # The head's second convolution is read by the third, and by no other: with that one the channels are taken.
+        return tuple(sorted(names | ({REPLACED[HEAD_PART][1]} if HEAD_PART in parts else set())))
 
 
-def understood(net: Network) -> Understood:
+def understood(net: nn.Layer) -> Understood:
     """Ask a network what it is made of.
 
     Args:
         net: As it was trained or freshly built, not slimmed; one that is no `Network` has neither neck nor head.
     """
     if not isinstance(net, Network):
-        return Understood((), False, False, "", "left as it is: what of a network brought in is a block is not known")
+        return Understood(False, False, "")
     units = list(net.units())
-    blocks = tuple(name for name, unit in units if isinstance(unit, Block))
-    unknown = [name for name, unit in units if not isinstance(unit, Block | ConvBNLayer)]
     head = isinstance(net.head, DBHead) and isinstance(net.head.binarize, MapHead)
     first = head and net.head.binarize.conv1.weight.shape[2:] == [3, 3]
     ends = bool(units) and isinstance(units[-1][1], ConvBNLayer) and units[-1][1].conv.weight.shape[2:] == [1, 1]
     levels = isinstance(net.backbone.out_channels, list) and len(net.backbone.out_channels) == LEVELS
     neck = first and net.linear_neck and ends and levels
-    left = []
-    if not blocks:
-        left.append(f"the backbone {type(net.backbone).__name__}, which tells no blocks")
-    if unknown:
-        left.append(f"{len(unknown)} of the backbone's layers, {unknown[0]} first")
-    if isinstance(net.head, PFHeadLocal):
-        left.append("the head PFHeadLocal")
+    left = ["the head PFHeadLocal"] if isinstance(net.head, PFHeadLocal) else []
     if head and not neck:
-        left.append(f"the neck {type(net.neck).__name__}, {_reason(net, first)}")
-    sentence = f"left as it is, since slimming by arm does not understand it: {'; '.join(left)}" if left else ""
-    return Understood(blocks, head, neck, units[-1][0] if neck else "", sentence)
+        left.append(f"the form of the neck {type(net.neck).__name__}, {_reason(net, first)}")
+    return Understood(head, neck, units[-1][0] if neck else "", tuple(left))
+
+
+def told(parts: Understood, sites: Sites) -> str:
+    """Return what is left as it is as one sentence; empty if nothing is that could be wondered at.
+
+    Args:
+        parts: Of the network.
+        sites: Of the network.
+    """
+    left = list(parts.left_alone)
+    odd = {name: why for name, why in sites.left.items() if "refitted" in why or "times" in why}
+    if odd:
+        some = "; ".join(f"{name} ({why})" for name, why in list(odd.items())[:NAMED])
+        left.append(f"{len(odd)} groups of channels, {some}")
+    if not sites.found:
+        left.append("all channels, none of which least squares could take out")
+    return f"left as it is, since slimming by arm does not understand it: {'; '.join(left)}" if left else ""
 
 
 def _reason(net: Network, first: bool) -> str:

@@ -2,8 +2,9 @@
 
 Every channel that a convolution produces gets a label of its own. Operators that work channel by channel hand labels
 on, a concatenation lines them up, an addition makes two labels one, and whatever reads or normalises a channel notes
-its label at the index of the parameter that belongs to it. Nothing is said of a channel that goes through an operator
-which is not known here, comes from outside, or leaves the network: its label is pinned.
+its label at the index of the parameter that belongs to it. A map (N, C, H, W) may become tokens (N, T, C): which axis
+of a variable the labels are of is followed too. Nothing is said of a channel that goes through an operator which is not
+known here, comes from outside, or leaves the network: its label is pinned.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ Touch = tuple[str, int, int]
 """A parameter's structured name, an axis, and an index on it."""
 
 CHANNELWISE = frozenset(
-    "relu relu6 leaky_relu swish hard_swish hard_sigmoid sigmoid tanh pool2d dropout cast scale clip assign "
-    "nearest_interp_v2 bilinear_interp_v2 isnan_v2 fill_any_like".split()
+    "relu relu6 leaky_relu swish hard_swish hard_sigmoid sigmoid tanh gelu silu dropout cast scale clip assign "
+    "isnan_v2 fill_any_like".split()
 )
+SPATIAL = ("pool2d", "nearest_interp_v2", "bilinear_interp_v2")
 ELEMENTWISE = frozenset("elementwise_add elementwise_sub elementwise_mul elementwise_div elementwise_max".split())
 NORMS = ("batch_norm", "sync_batch_norm")
 CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
 RESHAPES = ("reshape2", "unsqueeze2")
+MOVES = ("transpose2", "reshape2", "squeeze2")
 
 
 class ChannelGraph:
@@ -35,7 +38,7 @@ class ChannelGraph:
         outputs: Names of the program's variables that leave the network.
 
     Attributes:
-        produced: (weight, axis) of the convolutions that produce labels, in the program's order.
+        produced: (weight, axis) of the convolutions and matrix products that produce labels, in the program's order.
         touches: For each label that may be pruned, by its representative: where it is found, in the program's order.
     """
 
@@ -45,6 +48,7 @@ class ChannelGraph:
         self._parent: list[int] = []
         self._pinned: set[int] = set()
         self._of: dict[str, Labels] = {}
+        self._axis: dict[str, int] = {}  # of a variable's labels where it is not 1
         self._alias: dict[str, str] = {}
         self._noted: dict[tuple[str, int], Labels] = {}
         self.produced: list[tuple[str, int]] = []
@@ -70,18 +74,22 @@ class ChannelGraph:
             self._convolution(op)
         elif kind == "conv2d_transpose":
             self._transposed(op)
-        elif kind in NORMS:
+        elif kind == "matmul_v2" and self._is_linear(op):
+            self._linear(op)
+        elif kind in NORMS and self._axis_of(op.input("X")[0]) == 1:
             labels = self._labels(op.input("X")[0])
             for slot in ("Scale", "Bias", "Mean", "Variance"):
                 self._note(op.input(slot)[0], 0, labels)
-            self._of[op.output("Y")[0]] = labels
+            self._hand_on(op.input("X")[0], op.output("Y")[0])
         elif kind in ELEMENTWISE:
             self._elementwise(op)
         elif kind in RESHAPES and self._is_channel_vector(op):
             self._alias[op.output("Out")[0]] = op.input("X")[0]
-        elif kind in CHANNELWISE and op.input("X"):
-            self._of[op.output("Out")[0]] = self._labels(op.input("X")[0])
-        elif kind == "concat" and int(op.attr("axis")) == 1:
+        elif self._is_channelwise(op):
+            self._hand_on(op.input("X")[0], op.output("Out")[0])
+        elif kind in MOVES and self._moved(op) is not None:
+            self._hand_on(op.input("X")[0], op.output("Out")[0], self._moved(op))
+        elif kind == "concat" and {int(op.attr("axis")), *map(self._axis_of, op.input("X"))} == {1}:
             self._of[op.output("Out")[0]] = [label for name in op.input("X") for label in self._labels(name)]
         elif kind == "where":
             self._choice(op)
@@ -89,7 +97,7 @@ class ChannelGraph:
             self._unknown(op)
 
     def _convolution(self, op: Any) -> None:
-        labels, weight = self._labels(op.input("Input")[0]), op.input("Filter")[0]
+        labels, weight = self._map_labels(op.input("Input")[0]), op.input("Filter")[0]
         shape, groups = self._block.var(weight).shape, int(op.attr("groups"))
         if groups == 1:
             self._note(weight, 1, labels)
@@ -103,7 +111,7 @@ class ChannelGraph:
         self._of[op.output("Output")[0]] = made
 
     def _transposed(self, op: Any) -> None:
-        labels, weight = self._labels(op.input("Input")[0]), op.input("Filter")[0]
+        labels, weight = self._map_labels(op.input("Input")[0]), op.input("Filter")[0]
         shape = self._block.var(weight).shape
         if int(op.attr("groups")) == 1:
             self._note(weight, 0, labels)
@@ -113,22 +121,75 @@ class ChannelGraph:
             made = self._pin(self._fresh(shape[1] * int(op.attr("groups"))))
         self._of[op.output("Output")[0]] = made
 
+    def _is_channelwise(self, op: Any) -> bool:
+        if op.type in SPATIAL:
+            return self._axis_of(op.input("X")[0]) == 1
+        return op.type in CHANNELWISE and bool(op.input("X"))
+
+    def _is_linear(self, op: Any) -> bool:
+        """Whether an operator multiplies a variable by a matrix that is a parameter, as it stands."""
+        weight = op.input("Y")[0]
+        return (
+            self._parameter(weight) == weight
+            and len(self._block.var(weight).shape) == 2
+            and not (op.attr("trans_x") or op.attr("trans_y"))
+        )
+
+    def _linear(self, op: Any) -> None:
+        given, weight, made = op.input("X")[0], op.input("Y")[0], op.output("Out")[0]
+        labels = self._labels(given)
+        inputs, outputs = self._block.var(weight).shape
+        if self._axis_of(given) != self._rank(given) - 1 or len(labels) != inputs:
+            self._pin(labels)
+            labels = self._pin(self._fresh(inputs))
+        self._note(weight, 0, labels)
+        self._of[made] = self._produce(weight, 1, outputs)
+        self._axis[made] = self._rank(made) - 1
+
+    def _moved(self, op: Any) -> int | None:
+        """Return the axis that an operator that moves axes leaves the labels at, or None if it mixes channels."""
+        given, made = op.input("X")[0], op.output("Out")[0]
+        if self._parameter(given) is not None:
+            return None
+        axis = self._axis_of(given)
+        before, after = (list(self._block.var(name).shape) for name in (given, made))
+        if op.type == "transpose2":
+            return list(op.attr("axis")).index(axis)
+        if op.type == "squeeze2":
+            gone = [number % len(before) for number in op.attr("axes")]
+            return None if axis in gone or not gone else axis - sum(number < axis for number in gone)
+        return axis if before[: axis + 1] == after[: axis + 1] else None
+
+    def _hand_on(self, given: str, made: str, axis: int | None = None) -> None:
+        """Give one variable the labels of another, on the same axis unless another one is named."""
+        self._of[made] = self._labels(given)
+        self._axis[made] = self._axis_of(given) if axis is None else axis
+
+    def _axis_of(self, name: str) -> int:
+        return self._axis.get(name, 1)
+
+    def _rank(self, name: str) -> int:
+        return len(self._block.var(name).shape)
+
     def _elementwise(self, op: Any) -> None:
         left, right, made = op.input("X")[0], op.input("Y")[0], op.output("Out")[0]
         if prod(self._block.var(left).shape) == 1:  # one number before a map, which all channels have in common
             left, right = right, left
         first = self._labels(left)
         # A vector that has not been given a channel's shape counts from the axis asked for, mostly the last.
-        if right in self._alias or (self._parameter(right) is not None and int(op.attr("axis")) == 1):
+        axis, rank = self._axis_of(left), self._rank(left)
+        counted = range(rank)[int(op.attr("axis"))] if abs(int(op.attr("axis"))) < rank else None
+        shaped = right in self._alias and axis == 1
+        if shaped or (self._parameter(right) == right and self._rank(right) == 1 and counted == axis and first):
             self._note(self._alias.get(right, right), 0, first)
-            self._of[made] = first
+            self._hand_on(left, made)
             return
         second = self._labels(right)
-        if first and len(first) == len(second):
+        if first and len(first) == len(second) and axis == self._axis_of(right) and rank == self._rank(right):
             self._join_all(first, second)
-            self._of[made] = first
+            self._hand_on(left, made)
         elif prod(self._block.var(right).shape) == 1:
-            self._of[made] = first
+            self._hand_on(left, made)
         else:  # channels are broadcast, or a map meets something else: none may go
             self._unknown(op)
 
@@ -140,7 +201,7 @@ class ChannelGraph:
             return
         for labels in others:
             self._join_all(first, labels)
-        self._of[op.output("Out")[0]] = first
+        self._hand_on(op.input("X")[0], op.output("Out")[0])
 
     def _unknown(self, op: Any) -> None:
         for name in op.input_arg_names:
@@ -169,6 +230,14 @@ class ChannelGraph:
             shape = self._block.var(name).shape
             self._of[name] = self._pin(self._fresh(shape[1] if len(shape) == 4 and shape[1] > 0 else 0))
         return self._of[name]
+
+    def _map_labels(self, name: str) -> Labels:
+        """The labels of a map's channels; where labels of another axis have come there, pinned ones."""
+        labels = self._labels(name)
+        if self._axis_of(name) == 1:
+            return labels
+        self._pin(labels)
+        return self._pin(self._fresh(self._block.var(name).shape[1]))
 
     def _produce(self, weight: str, axis: int, count: int) -> Labels:
         labels = self._fresh(count)

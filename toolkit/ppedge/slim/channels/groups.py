@@ -16,6 +16,7 @@ import paddle
 from paddle.static import InputSpec
 
 from ppedge.slim.channels.graph import ChannelGraph, signatures
+from ppedge.slim.channels.outlets import Outlet, outlets
 
 
 class Member(NamedTuple):
@@ -39,7 +40,7 @@ class Group:
     Attributes:
         name: Structured name of the first weight that produces the channels.
         channels: How many there are.
-        producers: Where the weights of convolutions produce them (several where branches are added).
+        producers: Where the weights of convolutions and linear layers produce them (several where branches are added).
         members: Every parameter and buffer that loses the channel, the producers among them.
     """
 
@@ -49,8 +50,21 @@ class Group:
     members: tuple[Member, ...]
 
 
-def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[str] = ()) -> list[Group]:
-    """Return the groups that can be pruned, in the network's order.
+@dataclass(frozen=True)
+class Traced:
+    """What a network's program tells of its channels.
+
+    Attributes:
+        groups: That can be pruned, in the network's order.
+        outlets: Of its convolutions and linear layers, by structured name, in the order in which they first run.
+    """
+
+    groups: list[Group]
+    outlets: dict[str, Outlet]
+
+
+def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[str] = ()) -> Traced:
+    """Follow a network's channels.
 
     Args:
         net: A freshly built network; tracing leaves it changed, so it should serve no other purpose.
@@ -75,7 +89,8 @@ def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[st
         producers = tuple(sorted((m for m in members if m[:2] in order), key=lambda m: order[m[:2]]))
         if producers and not any(m.name.startswith(tuple(exclude)) for m in producers):
             groups.append(Group(producers[0].name, len(channels), producers, members))
-    return sorted(groups, key=lambda group: (order[group.producers[0][:2]], group.producers[0].indices))
+    groups.sort(key=lambda group: (order[group.producers[0][:2]], group.producers[0].indices))
+    return Traced(groups, outlets(traced.main_program, names))
 
 
 def filters(member: Member, weight: np.ndarray) -> np.ndarray:
