@@ -150,6 +150,10 @@ def layer_of(kind: str, arguments: list[Any], channels: int) -> nn.Layer:
         return Convolution(channels, channels, *arguments, groups=channels)
     if kind == "up":
         return nn.Conv2DTranspose(channels, arguments[0], 2, stride=2)
+    if kind == "double":
+        return nn.Conv2DTranspose(channels, channels, 2, stride=2, groups=channels, bias_attr=False)
+    if kind == "repeat":
+        return nn.Conv2D(channels, channels * arguments[0], 1, groups=channels, bias_attr=False)
     if kind == "norm":
         return nn.BatchNorm2D(channels)
     if kind == "fc":

@@ -72,3 +72,7 @@ def rewritten() -> Iterator[Branch]:
                                             (4, 80, 80, 2), (48, 9, 11, 2), (16, 40, 72, 4),
                                             (4, 160, 160, 2)):  # fmt: skip
         yield Branch((1, channels, height, width), (("shuffle", factor),))
+    for channels, height, width in ((24, 20, 20), (96, 10, 12), (16, 40, 40), (64, 7, 9), (8, 48, 80), (32, 14, 30),
+                                    (48, 5, 25), (24, 33, 18), (12, 80, 64), (40, 12, 44)):  # fmt: skip
+        yield Branch((1, channels, height, width), (("double",),))
+        yield Branch((1, channels, height, width), (("repeat", 4 if width % 3 else 16),))

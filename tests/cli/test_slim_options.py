@@ -10,6 +10,10 @@ from small import tiny_recipe
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (
+            ("--quant", "none", "--rounding", "learned"),
+            "--rounding is for 8 bits, and slim.quant.method is none. Add --quant",
+        ),
         (("--prune", "arm", "--target-flops", "0.6"), "--target-flops is for pruning by FPGM. Add --prune fpgm;"),
         (("--prune", "none", "--max-drop", "0.01"), "For 8 bits by arm write --set slim.quant.max_drop=0.01."),
         (("--prune", "arm", "--budget", "a53=0.5", "--max-drop", "0.01"), "budget, max_drop: set one of the two"),

@@ -95,6 +95,12 @@ def test_wrong_precision_leaves_the_old_file(models, tmp_path):
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_half_precision_does_not_stand_beside_int8(models, tmp_path):
+    """Asked for fp16, opt leaves the float layers of a network with int8 layers in fp32."""
+    with pytest.raises(PpedgeError, match="not fp16: it has convolutions in fp32, int8"):
+        to_nb(models / "det-mixed", tmp_path / "m.nb", "fp16")
+
+
 def test_layers_kept_in_float_are_allowed_by_name(models, tmp_path):
     with pytest.raises(PpedgeError, match=r"1 of 5 convolutions are float: conv2d conv2d_2.w_0"):
         to_nb(models / "det-mixed", tmp_path / "m.nb", "int8")

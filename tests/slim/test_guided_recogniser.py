@@ -92,7 +92,13 @@ def test_it_is_pruned_quantized_and_the_same_as_nb_and_onnx(trained, tmp_path):
 
 
 def test_slimming_for_arm_makes_the_exact_rewrites_alone(trained, tmp_path):
-    run, task = slimmed(trained, tmp_path / "run", "slim.prune.method=arm", "slim.quant.method=none")
+    run, task = slimmed(
+        trained,
+        tmp_path / "run",
+        "slim.prune.method=arm",
+        "slim.prune.arm.rewrites=[skip_rows]",
+        "slim.quant.method=none",
+    )
     net = load_float(run, task, "slim")
     assert [type(net.backbone.block_list[k]._depthwise_conv) for k in (3, 5, 11)] == [SkippedRows] * 3
     before, after = (sum(value.size for value in state_of(one).values()) for one in (task.build(), net))

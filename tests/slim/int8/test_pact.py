@@ -65,7 +65,7 @@ def test_clips_are_lifted_to_the_floor_and_otherwise_left(example):
 
 def test_the_course_of_clips_in_one_line():
     said = pact.describe_course({"a": 2.0, "b": 4.0, "c": 1.0}, {"a": 2.2, "b": 2.0, "c": 1.5})
-    assert said == "PACT's 3 clips end at 0.500 to 1.500 of their start; farthest b: 4 to 2"
+    assert said == "3 clips end at 0.500 to 1.500 of their start; farthest b: 4 to 2"
 
 
 def test_clips_have_their_own_decay(example):

@@ -38,11 +38,22 @@ class Quantization(str, Enum):
     none = "none"
 
 
+class Rounding(str, Enum):
+    """Ways to find the level that a weight in 8 bits takes."""
+
+    nearest = "nearest"
+    learned = "learned"
+
+
 @app.command()
 def slim(
     run: RunFolder = None,
     prune: Annotated[Pruning | None, typer.Option(help="Pruning; by default as in the recipe.")] = None,
-    quant: Annotated[Quantization | None, typer.Option(help="8-bit training; by default as in the recipe.")] = None,
+    quant: Annotated[Quantization | None, typer.Option(help="Layers in 8 bits; by default as in the recipe.")] = None,
+    rounding: Annotated[
+        Rounding | None,
+        typer.Option(help="Of weights in 8 bits: nearest, by training; learned: instead of training, without labels."),
+    ] = None,
     target_flops: Annotated[float | None, typer.Option(help="For FPGM: share of the FLOPs to leave.")] = None,
     max_drop: Annotated[
         float | None,
@@ -114,7 +125,7 @@ def slim(
         return run_and_recipe(run, changes) if brought is None else brought.recipe(changes)
 
     overrides = [] if brought else list(set_)
-    for key, value in (("prune.method", prune), ("quant.method", quant)):
+    for key, value in (("prune.method", prune), ("quant.method", quant), ("quant.rounding", rounding)):
         if value is not None:
             overrides.append(f"slim.{key}={value.value}")
     if target_flops is not None:
@@ -124,6 +135,10 @@ def slim(
     if max_drop is not None:
         key = "prune.arm.max_drop" if recipe.slim.prune.method == "arm" else "prune.max_drop"
         opened, recipe = opened_with([*overrides, f"slim.{key}={max_drop}"])
+    if rounding is not None and recipe.slim.quant.method == "none":
+        raise PpedgeError(
+            "--rounding is for 8 bits, and slim.quant.method is none.", "Add --quant pact or --quant arm."
+        )
     _check_fitting(recipe.slim.prune.method, target_flops, max_drop, for_arm=bool(budget or frontier))
 
     import_paddle()  # first of all: the modules below import it, in an order of their own

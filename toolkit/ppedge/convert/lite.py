@@ -1,9 +1,9 @@
 """Paddle Lite's ``.nb`` from an inference model, by ``opt`` of the ``paddlelite`` wheel.
 
 What opt 2.13-rc does: a network with fake_quantize_dequantize operators becomes int8 whatever precision is asked, a
-float one never does; ``enable_fp16`` sets float kernels to fp16 (not ``rnn``) but leaves the weights in fp32, and
-changes nothing of an int8 network's convolutions. The output depends on the input's bytes alone, but for the header's
-tail.
+float one never does; ``enable_fp16`` sets float kernels to fp16 (not ``rnn``) but leaves the weights in fp32, and sets
+none in a network with a layer in int8, whose float layers stay in fp32. The output depends on the input's bytes alone,
+but for the header's tail.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ def convolution(op: Operation, core: str) -> tuple[str, Terms]:
     depth = inputs // op.groups * prod(op.kernel)
     terms = {**matrix(outputs / op.groups, depth, pixels, op.precision, core), **written(op)}
     if op.groups > 1:
-        return f"grouped.{end}", {name: op.groups * value for name, value in terms.items()}
+        product = matrix(outputs / op.groups, depth, pixels, op.precision, core)
+        grouped = {name: op.groups * value for name, value in product.items()}
+        return f"grouped{op.kernel[0]}x{op.kernel[1]}s{max(op.strides)}.{end}", {**grouped, **written(op), "call": 1}
     if op.kernel == (1, 1) and op.strides == (1, 1):
         return (f"gemv.{end}" if pixels == 1 else f"pointwise{few(outputs, end)}.{end}"), terms
     # In int8 the A76 has fast products of matrices only; other kernels of 3x3 are the same on both cores.
@@ -179,8 +181,25 @@ def inside(read: int, written: int, window: int, stride: int) -> list[int]:
 
 def transposed(op: Operation, core: str) -> tuple[str, Terms]:
     """Return the family of a transposed convolution's kernel, and the terms of its cost."""
+    if op.groups > 1:
+        return _transposed_in_groups(op)
     pixels = prod(op.inputs[0][2:])
     columns = op.output[1] * prod(op.kernel)
     terms = matrix(columns, op.inputs[0][1], pixels, op.precision, core)
     rows = {"output rows": float(prod(op.output[:-1])), "window rows": float(columns * op.inputs[0][2])}
     return f"transposed{few(columns, op.precision)}.{op.precision}", {**terms, **rows, **written(op)}
+
+
+def _transposed_in_groups(op: Operation) -> tuple[str, Terms]:
+    """Terms of a transposed convolution in groups: the table has those of a group a channel, without bias."""
+    read = op.inputs[0]
+    rows = float(prod(read[:-1]))
+    terms = {
+        "one": 1.0,
+        "channels": float(read[1]),
+        "read": float(prod(read)),
+        "read rows": rows,
+        "left 4": rows * (read[-1] % 4),
+    }
+    kind = "depthwise" if op.groups == read[1] == op.output[1] else "grouped"
+    return f"transposed.{kind}{op.kernel[0]}x{op.kernel[1]}s{max(op.strides)}.{op.precision}", terms

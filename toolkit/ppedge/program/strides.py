@@ -135,4 +135,6 @@ def _affine(program: Program, reader: Operator) -> bool:
 
 def _change(kind: str, program: Program, conv: Operator, done: str) -> Change:
     name = conv.input("Filter")
+    while (writer := program.writer(name)) is not None and writer.inputs.get("X"):  # a quantized filter is computed
+        name = writer.input("X")
     return Change(kind, program.origins.get(name, name), f"computed at stride 1, {done}")

@@ -30,6 +30,17 @@ class QuantTraining(FineTuning):
     """At the end of the warm-up."""
 
 
+class LearnedRounding(Section):
+    """How rounding is learned: unit by unit, each to give what it gives in float, without labels."""
+
+    iterations: int = Field(200, ge=1)
+    """Steps for each unit, a block of the network or a layer by itself; each looks at one batch of the ``samples``."""
+    learning_rate: float = Field(0.03, gt=0)
+    """Of the rounding; clips learn at a tenth of it, relative to where they start."""
+    regularization: float = Field(1e-3, ge=0)
+    """Weight of what draws each weight to one of its two levels, relative to the unit's error."""
+
+
 class DistillTraining(FineTuning):
     """A course of training on what the network as trained says of the pictures."""
 
@@ -84,10 +95,11 @@ class ArmPrune(Section):
     head_width: Annotated[int | None, For("det")] = Field(32, ge=1)
     """For a detector with a new neck: channels before the head's last convolution; null leaves them."""
     rewrites: list[Literal["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]] = Field(
-        ["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]
+        ["fold_bias", "shuffle_head"]
     )
     """Exact rewrites, where the network has a place for them: of a detector's head (``shuffle_head`` needs
-    ``fold_bias`` before it), of a recogniser's or classifier's layers that halve the height alone."""
+    ``fold_bias`` before it). ``skip_rows`` and ``fold_pool``, of a recogniser's or classifier's layers that halve the
+    height alone, are needless: convert does the same to every ``.nb`` file (``convert.rewrite``)."""
     samples: int = Field(72, ge=1)
     """Training pictures, as they are cut for training, that the least squares rest on."""
     distill: DistillTraining = DistillTraining()
@@ -137,7 +149,7 @@ class Prune(Section):
 
 
 class Quant(Section):
-    """PACT quantization-aware training, of all layers or of those that gain by it."""
+    """8 bits, of all layers or of those that gain by them: PACT quantization-aware training, or learned rounding."""
 
     method: Literal["pact", "arm", "none"] = "pact"
     """``pact``: 8 bits wherever they can be; ``arm``: only in layers that save ARM instructions by them, as far as
@@ -159,6 +171,16 @@ class Quant(Section):
     """L2 decay of the clips."""
     exclude: list[str] = Field([])
     """Layers, by the start of their names, that stay in float."""
+    equalize: bool = False
+    """Before anything else, make the channels' ranges alike where a ReLU or nothing stands between two layers; the
+    float network stays the same."""
+    rounding: Literal["nearest", "learned"] = "nearest"
+    """``nearest``: weights take the nearest of their levels, after ``train``; ``learned``: instead of that training,
+    which of its two neighbouring levels each weight takes is learned, as ``learn`` says, and the clips with it."""
+    learn: LearnedRounding = LearnedRounding()
+    """For ``rounding: learned``."""
+    correct_bias: bool = False
+    """Take away what 8 bits do to the means of what layers give: before ``train``, or after ``learn``."""
     train: QuantTraining = QuantTraining()
     """Quantization-aware training; with ``epochs: 0`` the network is calibrated only."""
 

@@ -1,13 +1,10 @@
-"""The slim stage's second step: which layers compute in 8 bits, and training them to."""
+"""The slim stage's second step: which layers compute in 8 bits, and making them."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-import paddle
 
 from ppedge.data.source import spread
 from ppedge.errors import PpedgeError
@@ -15,10 +12,14 @@ from ppedge.metrics.scores import Metric
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.slim.arm.distill import Distillation
-from ppedge.slim.context import Stage, batches, train_course
+from ppedge.slim.calibrating import Calibration, form_of
+from ppedge.slim.context import Stage, train_course
 from ppedge.slim.int8 import pact
+from ppedge.slim.int8.bias import correct_bias
 from ppedge.slim.int8.precision import Choice, choose_precisions
-from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.int8.rounding import nearest_of
+from ppedge.slim.learning import learn
+from ppedge.slim.plan import Plan
 from ppedge.storage import write_json
 from ppedge.train.course import BEST
 
@@ -28,21 +29,6 @@ MAX_ERROR = {"det": None, "rec": 4e-4, "cls": 4e-4}
 MEASURED = 8  # pictures on which each layer's error in 8 bits is measured
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Pictures to quantize by, and the magnitude that each layer's input is clipped to."""
-
-    batches: list[paddle.Tensor]
-    clips: dict[str, float]
-
-
-def calibration_of(stage: Stage, net: Network) -> Calibration:
-    """Return calibration batches and each layer's clip; ``net`` is frozen (BatchNorm) and in eval mode from here on."""
-    settings = stage.recipe.slim.quant
-    pictures = list(batches(stage, min(settings.samples, len(stage.train)), settings.train.batch_size))
-    return Calibration(pictures, pact.measure_clips(net, pictures, settings.percentile, settings.min_clip))
-
-
 def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibration) -> dict[str, str]:
     """Choose ``fp32`` or ``int8`` by layer, and write why."""
     settings, task = stage.recipe.slim.quant, stage.task
@@ -50,9 +36,8 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
         return pact.precisions(net, settings.exclude)
     if stage.price is None:
         raise PpedgeError("Quantizing by arm needs predicted instructions, and nothing here predicts them.")
-    form = task.build_shipped()  # a network that has been trained is not fit for export, and weights change no cost
-    apply_plan(form, plan)
-    gains = stage.price(form).gain
+    # A network that has been trained is not fit for export, and weights change no cost.
+    gains = stage.price(form_of(stage, plan)).gain
     samples = task.measurable(spread(stage.train, settings.samples))
     bound = settings.max_error or MAX_ERROR[stage.recipe.task]
     with stage.reporter.task("8 bits, layer by layer", len(gains)) as bar:
@@ -92,39 +77,49 @@ def told(choice: Choice) -> Iterator[str]:
         yield "in float: " + ", ".join(f"{count} {reason}" for reason, count in others.items())
 
 
-def quantize_and_train(
-    stage: Stage, net: Network, plan: Plan, calibration: Calibration, loss: Distillation | None
-) -> Metric:
-    """Quantize ``net`` in place, train it, write its state and return its metric in the form that will be exported.
+def quantized(stage: Stage, net: Network, plan: Plan, calibration: Calibration, loss: Distillation | None) -> Metric:
+    """Quantize ``net`` in place, train it or learn its rounding, write its state and return its metric as exported.
 
-    The stage's metrics get those after calibration alone, and those of the trained network in the form that will be
-    exported.
+    The stage's metrics get those after calibration alone, and those of the network in the form that will be exported.
 
     Args:
         stage: This stage.
         net: The float network.
         plan: That rebuilds its form, and says which layers are quantized.
         calibration: Of the network.
-        loss: Instead of the task's.
+        loss: Instead of the task's, to train with.
     """
-    settings, task = stage.recipe.slim.quant, stage.task
-    pact.quantize(net, float_names=plan.float_layers, clip_l2=settings.clip_l2)
-    pact.set_clips(net, calibration.clips)
-    pact.calibrate(net, calibration.batches)
-    first = pact.clips_of(net)
-    trainee = pact.Quantized(net, loss or task.loss, settings.min_clip)
-    train_course(stage, "QAT", trainee, settings.train, "calibrated")
-    last = pact.clips_of(net)
+    task = stage.task
+    if stage.recipe.slim.quant.rounding == "learned":
+        last = learn(stage, net, plan, calibration)
+        first = {name: calibration.clips[name] for name in last}
+    else:
+        first, last = _train(stage, net, plan, calibration, loss)
     stage.reporter.say(pact.describe_course(first, last))
     write_json(stage.folder / CLIPS, {name: {"start": first[name], "end": last[name]} for name in first})
     stage.found.outputs.append(CLIPS)
-    state = state_of(net)
-    write_pdparams(stage.folder / BEST, state)
-    exported = task.build_shipped()
-    apply_plan(exported, plan)
+    write_pdparams(stage.folder / BEST, state_of(net))
+    exported = form_of(stage, plan)
     pact.quantize(exported, float_names=plan.float_layers)
     load_weights(exported, pact.without_clips(read_pdparams(stage.folder / BEST)), stage.folder / BEST)
     slimmed = stage.report(exported)
     reported = slimmed.summary()
     stage.note("quantized", reported if stage.test is None else task.evaluate(exported, stage.eval), reported)
     return slimmed
+
+
+def _train(
+    stage: Stage, net: Network, plan: Plan, calibration: Calibration, loss: Distillation | None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Quantize a network in place and train it; returns the clips by layer, as they start and as they end."""
+    settings, task = stage.recipe.slim.quant, stage.task
+    if settings.correct_bias:
+        clips = {name: clip for name, clip in calibration.clips.items() if name not in plan.float_layers}
+        correct_bias(net, nearest_of(net, clips), calibration.batches)
+    pact.quantize(net, float_names=plan.float_layers, clip_l2=settings.clip_l2)
+    pact.set_clips(net, calibration.clips)
+    pact.calibrate(net, calibration.batches)
+    first = pact.clips_of(net)
+    trainee = pact.Quantized(net, loss or task.loss, settings.min_clip)
+    train_course(stage, "QAT", trainee, settings.train, "calibrated")
+    return first, pact.clips_of(net)

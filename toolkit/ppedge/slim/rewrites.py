@@ -139,8 +139,7 @@ def shuffle_head(net: nn.Layer, layer: str) -> None:
     """Make two 1x1 convolutions and a pixel shuffle of a folded map head's transposed convolutions."""
     old = _require(net, layer, FoldedMapHead)
     channels, in_channels, kernel, _ = old.conv1.weight.shape
-    width = old.conv2.weight.shape[1]
-    new = ShuffleHead(in_channels, channels, PHASES * width, kernel)
+    new = ShuffleHead(in_channels, channels, PHASES * old.conv2.weight.shape[1], kernel)
     _copy_norm(new.conv_bn1, old.conv_bn1)
     for part in NORM:
         repeated = np.tile(getattr(old.conv_bn2, part).numpy(), PHASES)

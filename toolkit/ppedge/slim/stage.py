@@ -17,13 +17,14 @@ from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
 from ppedge.slim.arm.search import Point, frontier
+from ppedge.slim.calibrating import calibration_of
 from ppedge.slim.context import Stage
 from ppedge.slim.int8 import pact
 from ppedge.slim.interruption import STATE, clear
 from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan
 from ppedge.slim.pruning import arm_slimming, pruned
-from ppedge.slim.quantizing import calibration_of, choose_precision, quantize_and_train
+from ppedge.slim.quantizing import choose_precision, quantized
 from ppedge.train.course import BEST
 from ppedge.train.stage import measured_on, read_test, stage_inputs
 from ppedge.train.task import Task
@@ -141,7 +142,7 @@ def _steps(stage: Stage) -> tuple[Plan, list[str], Metric]:
     """
     plan, net, distillation = pruned(stage, load_float(stage.run, stage.task, "train"))
     if stage.recipe.slim.quant.method != "none":
-        calibration = calibration_of(stage, net)
+        calibration = calibration_of(stage, net, plan)
         plan = replace(plan, precision=choose_precision(stage, net, plan, calibration))
     plan.save(stage.folder / PLAN)
     write_pdparams(stage.folder / PRUNED, state_of(net))
@@ -151,7 +152,7 @@ def _steps(stage: Stage) -> tuple[Plan, list[str], Metric]:
         return plan, [], stage.report(net)
     float_layers = pact.left_in_float(net, plan.precision)
     stage.reporter.say(f"left in float: {', '.join(float_layers) or 'nothing'}")
-    return plan, float_layers, quantize_and_train(stage, net, plan, calibration, distillation)
+    return plan, float_layers, quantized(stage, net, plan, calibration, distillation)
 
 
 def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = False, reporter: Reporter) -> list[Point]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import paddle
@@ -71,14 +71,8 @@ def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[st
         input_shape: Of an input, for instance (1, 3, 64, 64).
         exclude: Starts of layer names; a group with a producer among them is left out.
     """
-    net.train()  # in eval mode DB's threshold head is not part of the program
-    names = {tensor.name: name for name, tensor in net.state_dict().items()}
-    spec = InputSpec(list(input_shape), "float32", name="x")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of each BatchNorm, that its statistics are tracked
-        traced = paddle.jit.to_static(net, input_spec=[spec], full_graph=True).forward.concrete_program
-    outputs = [variable.name for variable in paddle.utils.flatten(traced.outputs)]
-    graph = ChannelGraph(traced.main_program, names, outputs)
+    program, names, outputs = program_of(net, input_shape)
+    graph = ChannelGraph(program, names, outputs)
     order = {produced: number for number, produced in enumerate(graph.produced)}
     groups = []
     for axes, channels in signatures(graph.touches).items():
@@ -90,7 +84,24 @@ def trace(net: paddle.nn.Layer, input_shape: Sequence[int], exclude: Sequence[st
         if producers and not any(m.name.startswith(tuple(exclude)) for m in producers):
             groups.append(Group(producers[0].name, len(channels), producers, members))
     groups.sort(key=lambda group: (order[group.producers[0][:2]], group.producers[0].indices))
-    return Traced(groups, outlets(traced.main_program, names))
+    return Traced(groups, outlets(program, names))
+
+
+def program_of(net: paddle.nn.Layer, input_shape: Sequence[int]) -> tuple[Any, dict[str, str], list[str]]:
+    """Return a network's static program, its structured names by the program's, and the variables that leave it.
+
+    Args:
+        net: A freshly built network; tracing leaves it changed, so it should serve no other purpose.
+        input_shape: Of an input, for instance (1, 3, 64, 64).
+    """
+    net.train()  # in eval mode DB's threshold head is not part of the program
+    names = {tensor.name: name for name, tensor in net.state_dict().items()}
+    spec = InputSpec(list(input_shape), "float32", name="x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of each BatchNorm, that its statistics are tracked
+        concrete = paddle.jit.to_static(net, input_spec=[spec], full_graph=True).forward.concrete_program
+    outputs = [variable.name for variable in paddle.utils.flatten(concrete.outputs)]
+    return concrete.main_program, names, outputs
 
 
 def filters(member: Member, weight: np.ndarray) -> np.ndarray:

@@ -159,6 +159,13 @@ def set_clips(net: paddle.nn.Layer, clips: dict[str, float]) -> None:
             parameter.set_value(np.full([1], clip, np.float32))
 
 
+def set_scales(net: paddle.nn.Layer, scales: Mapping[str, float]) -> None:
+    """Set the largest magnitude that has a level of the inputs of a quantized network's layers, by layer."""
+    state = net.state_dict()
+    for name, scale in scales.items():
+        state[f"{name}{INPUT_SCALE}"].set_value(np.full([1], scale, np.float32))
+
+
 def clips_of(net: paddle.nn.Layer) -> dict[str, float]:
     """Return the clips of a network in training, by layer."""
     suffix = f"._layer.{CLIP}"
@@ -166,11 +173,11 @@ def clips_of(net: paddle.nn.Layer) -> dict[str, float]:
 
 
 def describe_course(first: Mapping[str, float], last: Mapping[str, float]) -> str:
-    """Say in one line how far training moved the clips; both are by layer, above 0 and not empty."""
+    """Say in one line how far training or learning moved the clips; both are by layer, above 0 and not empty."""
     ratios = {name: last[name] / first[name] for name in first}
     farthest = max(ratios, key=lambda name: abs(np.log(ratios[name])))
     return (
-        f"PACT's {len(ratios)} clips end at {min(ratios.values()):.3f} to {max(ratios.values()):.3f} of their start; "
+        f"{len(ratios)} clips end at {min(ratios.values()):.3f} to {max(ratios.values()):.3f} of their start; "
         f"farthest {farthest}: {first[farthest]:.4g} to {last[farthest]:.4g}"
     )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import paddle
@@ -15,6 +17,19 @@ import paddle
 LEVELS = 127
 LEAST = 1e-12
 OUTPUT_AXIS = {paddle.nn.Conv2D: 0, paddle.nn.Conv2DTranspose: 1, paddle.nn.Linear: 1}
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """The 8 bits of a layer.
+
+    Attributes:
+        weight: float32, each value a level of its output channel.
+        clip: Largest magnitude of its input that has a level.
+    """
+
+    weight: np.ndarray
+    clip: float
 
 
 class Reference:
@@ -71,14 +86,19 @@ def fake_quantized(net: paddle.nn.Layer, clips: Mapping[str, float]) -> Iterator
         net: A float network.
         clips: By layer, the magnitude that its input is clipped to.
     """
+    with rounded(net, nearest_of(net, clips)):
+        yield
+
+
+@contextmanager
+def rounded(net: paddle.nn.Layer, roundings: Mapping[str, Rounding]) -> Iterator[None]:
+    """Let layers compute with given 8 bits for a while; the network is the same afterwards, bit for bit."""
     layers = dict(net.named_sublayers())
-    before = {name: layers[name].weight.numpy().copy() for name in clips}
+    before = {name: layers[name].weight.numpy().copy() for name in roundings}
     handles = []
     try:
-        for name, clip in clips.items():
-            layer = layers[name]
-            layer.weight.set_value(rounded_weight(before[name], OUTPUT_AXIS[type(layer)]))
-            handles.append(layer.register_forward_pre_hook(_rounding(clip)))
+        for name, rounding in roundings.items():
+            handles.append(round_layer(layers[name], rounding))
         yield
     finally:
         for handle in handles:
@@ -87,15 +107,31 @@ def fake_quantized(net: paddle.nn.Layer, clips: Mapping[str, float]) -> Iterator
             layers[name].weight.set_value(weight)
 
 
-def rounded_weight(weight: np.ndarray, axis: int) -> np.ndarray:
-    """Round a float32 weight to 255 levels, the largest magnitude of each channel of ``axis`` being the last."""
-    others = tuple(i for i in range(weight.ndim) if i != axis)
-    step = np.maximum(np.abs(weight).max(axis=others, keepdims=True), LEAST) / LEVELS
-    return np.asarray(np.round(weight / step) * step, np.float32)
+def round_layer(layer: Any, rounding: Rounding) -> Any:
+    """Give a layer a rounded weight and let it round what it is given; returns the handle that ends the latter."""
+    layer.weight.set_value(rounding.weight)
+    clip = rounding.clip
 
-
-def _rounding(clip: float) -> Callable[[paddle.nn.Layer, tuple[paddle.Tensor, ...]], paddle.Tensor]:
-    def hook(layer: paddle.nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> paddle.Tensor:
+    def hook(_: paddle.nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> paddle.Tensor:
         return paddle.round(paddle.clip(inputs[0], -clip, clip) * (LEVELS / clip)) * (clip / LEVELS)
 
-    return hook
+    return layer.register_forward_pre_hook(hook)
+
+
+def nearest(layer: Any, clip: float) -> Rounding:
+    """Return the 8 bits of a layer whose weight is rounded to the nearest of 255 levels by output channel."""
+    weight = layer.weight.numpy()
+    step = channel_steps(weight, OUTPUT_AXIS[type(layer)])
+    return Rounding(np.asarray(np.round(weight / step) * step, np.float32), clip)
+
+
+def nearest_of(net: paddle.nn.Layer, clips: Mapping[str, float]) -> dict[str, Rounding]:
+    """Return `nearest` of several layers of a network, by name."""
+    layers = dict(net.named_sublayers())
+    return {name: nearest(layers[name], clip) for name, clip in clips.items()}
+
+
+def channel_steps(weight: np.ndarray, axis: int) -> np.ndarray:
+    """Return the distance of two levels in each channel of ``axis``, whose largest magnitude is level 127."""
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    return np.asarray(np.maximum(np.abs(weight).max(axis=others, keepdims=True), LEAST) / LEVELS)

@@ -1,0 +1,42 @@
+"""The pictures on which rewritten networks are tried, and the names that reports give to what rewriting made."""
+
+import numpy as np
+import pytest
+
+from ppedge.convert.inputs import picture_inputs
+from ppedge.data.source import declared_spec
+from ppedge.files.naming import with_origins
+from small import make_data, tiny_recipe
+
+
+@pytest.mark.parametrize(("task", "shape"), [("det", (96, 96)), ("rec", (32, 128)), ("cls", (48, 192))])
+def test_pictures_of_the_data_are_taken(task, shape, tmp_path):
+    recipe = tiny_recipe(task, make_data(task, tmp_path))
+    inputs = picture_inputs(recipe, declared_spec(recipe))
+    assert len(inputs) == 2
+    for x in inputs:
+        assert (x.dtype, x.shape[:2]) == (np.float32, (1, 3)) and x.std() > 0
+        assert all(0 < side <= most for side, most in zip(x.shape[2:], shape, strict=True))
+
+
+def test_a_large_picture_is_tried_small(tmp_path):
+    recipe = tiny_recipe("det", make_data("det", tmp_path), det_preprocess={"limit_side": 2000, "limit_type": "min"})
+    assert all(max(x.shape) <= 480 for x in picture_inputs(recipe, declared_spec(recipe)))
+
+
+@pytest.mark.parametrize("broken", ["missing", "damaged"])
+def test_no_pictures_are_no_reason_not_to_convert(broken, tmp_path):
+    recipe = tiny_recipe("det", make_data("det", tmp_path))
+    labels = tmp_path / "det" / "val.txt"
+    if broken == "missing":
+        labels.unlink()
+    else:
+        for line in labels.read_text().splitlines():
+            (tmp_path / "det" / line.split("\t")[0]).write_bytes(b"no picture")
+    assert picture_inputs(recipe, declared_spec(recipe)) == []
+
+
+def test_weights_that_stand_for_others_have_their_layers_names():
+    layers = {"conv2d_0.w_0": "head.conv"}
+    origins = {"conv2d_0.w_0.sub_pixel": "conv2d_0.w_0", "upsampling.ones": "upsampling.ones"}
+    assert with_origins(layers, origins) == {**layers, "conv2d_0.w_0.sub_pixel": "head.conv"}

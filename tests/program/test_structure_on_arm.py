@@ -1,0 +1,74 @@
+"""What the passes write is computed on Paddle Lite's ARM runtime as Paddle computes what was there before."""
+
+import numpy as np
+import pytest
+
+paddle = pytest.importorskip("paddle", reason="programs need Paddle's description of them")
+
+from paddle import nn  # noqa: E402
+from paddle.nn import functional as F  # noqa: E402
+
+from ppedge.arm import lite  # noqa: E402
+from ppedge.convert.lite import to_nb  # noqa: E402
+from ppedge.engines import open_engine  # noqa: E402
+from ppedge.errors import PpedgeError  # noqa: E402
+from ppedge.files.inference_model import InferenceModel  # noqa: E402
+from ppedge.program.passes import rewrite  # noqa: E402
+from program.tiny import program_of  # noqa: E402
+
+
+def depthwise(kernel, stride):
+    return nn.Conv2D(8, 8, kernel, stride=stride, padding=kernel // 2, groups=8)
+
+
+def recogniser():
+    """Strides of one side, of 7 rows; a pooling of all four that are left; a 3x3 convolution of one row."""
+    return {"rows": depthwise(5, (2, 1)), "columns": depthwise(3, (1, 2)), "conv": nn.Conv2D(8, 8, 3, padding=1)}
+
+
+def lines(net, x):
+    x = F.hardswish(net.columns(F.relu(net.rows(x))))
+    x = F.avg_pool2d(x, (4, 2))
+    return net.conv(x)
+
+
+def detector():
+    up = {"kernel_size": 2, "stride": 2}
+    return {
+        "first": nn.Conv2DTranspose(8, 6, **up),
+        "norm": nn.BatchNorm2D(6),
+        "second": nn.Conv2DTranspose(6, 1, **up),
+    }
+
+
+def maps(net, x):
+    x = F.interpolate(x, scale_factor=2, mode="nearest") + F.interpolate(
+        F.avg_pool2d(x, 2), scale_factor=4, mode="nearest"
+    )
+    return F.sigmoid(net.second(F.relu(net.norm(net.first(x)))))
+
+
+@pytest.mark.parametrize(
+    ("make", "forward", "spec", "shapes", "kinds"),
+    [
+        (recogniser, lines, (1, 8, 7, -1), [(1, 8, 7, width) for width in (4, 7, 16, 17, 18, 33, 80)],
+         {"row-strides", "column-strides", "few-rows", "border-rows"}),
+        (detector, maps, (-1, 8, -1, -1), [(1, 8, 2, 2), (1, 8, 6, 10), (1, 8, 20, 18)], {"sub-pixel", "nearest"}),
+    ],
+    ids=["recogniser", "detector"],
+)  # fmt: skip
+def test_on_arm(tmp_path, make, forward, spec, shapes, kinds):
+    try:
+        lite.registered()
+    except PpedgeError as error:
+        pytest.skip(str(error))
+    program = program_of(tmp_path / "net", make, forward, spec)
+    inputs = [np.random.default_rng(1).standard_normal(shape, dtype=np.float32) for shape in shapes]
+    with open_engine("paddle", tmp_path / "net" / "net.pdmodel") as engine:
+        expected = [engine.run([x])[0] for x in inputs]
+    assert kinds <= {change.kind for change in rewrite(program)}
+    program.write(InferenceModel.at(tmp_path / "out"))
+    to_nb(tmp_path / "out", tmp_path / "out.nb", "fp32")
+    with open_engine("arm-paddlelite", tmp_path / "out.nb") as engine:
+        for x, theirs in zip(inputs, expected, strict=True):
+            np.testing.assert_allclose(engine.run([x])[0], theirs, atol=2e-6)
