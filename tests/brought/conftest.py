@@ -12,6 +12,7 @@ from ppedge.recipe.io import make_recipe
 from ppedge.recipe.networks import Model
 from small import MODEL, OWN, lively, make_data
 
+SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3}
 HEIGHT = {"det": 64, "rec": 32}
 CLASSES = {"det": 0, "rec": 96}
 
@@ -30,9 +31,6 @@ def folders(tmp_path_factory):
         for picture in sorted(data.rglob("*.jpg")) + sorted(data.rglob("*.png")):
             shutil.copy(picture, made[f"pictures_{task}"] / picture.name)
     return made
-
-
-SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3}
 
 
 @pytest.fixture

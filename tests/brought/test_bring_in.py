@@ -25,6 +25,7 @@ from ppedge.slim.plan import Plan
 from ppedge.slim.stage import run_slim
 from ppedge.train.task import Task
 
+SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3}
 QUIET = Reporter(quiet=True)
 MAIN = {"det": "hmean", "rec": "exact"}
 
@@ -182,3 +183,17 @@ def test_options_that_do_not_go_together_are_refused(ppedge_here, monkeypatch, t
     monkeypatch.chdir(tmp_path)
     code, _, err = ppedge_here("slim", *arguments)
     assert code == 2 and told in err and err.count("\n") == 1
+
+
+def test_least_squares_takes_channels_of_a_network_that_nobody_here_has_built(recipe_of, tmp_path):
+    run = Run(tmp_path / "run")
+    arm = {"tolerance": 0.3, "samples": 4, "distill": {**SHORT, "eval_every": 1}}
+    slim = {"max_metric_drop": None, "prune": {"method": "arm", "arm": arm}, "quant": {"method": "none"}}
+    recipe = completed(recipe_of("det", slim=slim), run)
+    run_bring_in(recipe, run, device="cpu", reporter=QUIET)
+    metrics = run_slim(recipe, run, device="cpu", reporter=QUIET)
+    assert metrics["macs_left"] < 0.9
+    plan = Plan.load(run.artifact("slim", "plan.json"))
+    assert plan.keep and {name.split(".")[0] for name in plan.keep} <= set(
+        dict(load_float(run, Task.of_run(recipe, run), "train").named_sublayers())
+    )
