@@ -15,7 +15,7 @@ import numpy as np
 from ppedge.program.affine import Affine, affine_of
 from ppedge.program.changes import Change
 from ppedge.program.convolution import CONVOLUTIONS, Convolution
-from ppedge.program.operator import Operator
+from ppedge.program.operator import Operator, Value
 from ppedge.program.program import Program
 
 _BIAS, _BEFORE, _BEHIND, _SCALE = "plain-bias", "fold-before", "fold-behind", "one-scale"
@@ -213,7 +213,13 @@ def _norm(program: Program, whole: Affine, origin: str) -> Operator:
         slot: [program.add_variable(f"{whole.target}.{slot.lower()}", whole.target, (channels,))]
         for slot in ("SavedMean", "SavedVariance")
     }
-    attributes = {"epsilon": 0.0, "momentum": 0.9, "data_layout": "NCHW", "is_test": True, "use_global_stats": True}
+    attributes: dict[str, Value] = {
+        "epsilon": 0.0,
+        "momentum": 0.9,
+        "data_layout": "NCHW",
+        "is_test": True,
+        "use_global_stats": True,
+    }
     outputs = {"Y": [whole.target], "MeanOut": weights["Mean"], "VarianceOut": weights["Variance"], **aside}
     return Operator.make("batch_norm", {"X": [whole.source], **weights}, outputs, attributes)
 
