@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from ppedge.convert import rewrites
 from ppedge.convert.inputs import picture_inputs
+from ppedge.convert.rewrites import Rewriting
 from ppedge.data.source import declared_spec
+from ppedge.errors import PpedgeError
 from ppedge.files.naming import with_origins
 from small import make_data, tiny_recipe
 
@@ -34,6 +37,25 @@ def test_no_pictures_are_no_reason_not_to_convert(broken, tmp_path):
         for line in labels.read_text().splitlines():
             (tmp_path / "det" / line.split("\t")[0]).write_bytes(b"no picture")
     assert picture_inputs(recipe, declared_spec(recipe)) == []
+
+
+def test_a_child_that_dies_leaves_what_it_did_not_end_as_it_was(tmp_path, monkeypatch):
+    recipe = tiny_recipe("det", tmp_path)
+    rewriting = Rewriting(recipe, tmp_path, [])
+    for name in ("one", "two"):
+        rewriting.add(tmp_path / "net", name, "nb", "fp32")
+
+    def die(*call, **options):
+        (tmp_path / "one.json").write_text('{"note": "", "before": {}, "passes": [], "origins": {"a": "b"}}')
+        (tmp_path / "one.pdmodel").touch()
+        (tmp_path / "two.pdmodel").touch()
+        raise PpedgeError("it died of SIGABRT")
+
+    monkeypatch.setattr(rewrites, "run_module", die)
+    told = []
+    found = rewriting.run(told.append)
+    assert found["one"]["origins"] == {"a": "b"} and (tmp_path / "one.pdmodel").exists()
+    assert told[-1] == "  net for nb: not rewritten: it died of SIGABRT" and not (tmp_path / "two.pdmodel").exists()
 
 
 def test_weights_that_stand_for_others_have_their_layers_names():

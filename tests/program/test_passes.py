@@ -178,10 +178,11 @@ def test_a_shift_before_a_padded_convolution_becomes_one_scale(check, other):
 
     program, changes = check(make, forward, fold_before, fold_behind, one_scale)
     assert not any(one.kind == "fold-behind" for one in changes)
-    assert types(program)[2:4] == ["hard_swish", "scale"] and "elementwise_mul" not in types(program)
-    scale = program.operators[4]
-    assert (scale.get("scale"), scale.get("bias")) == (1.5, 0.75)
-    assert [one.done for one in changes][-1] == "elementwise_mul and elementwise_add as one scale"
+    # Not a scale: opt would compute it before the activation.
+    assert types(program)[2:4] == ["hard_swish", "batch_norm"] and "elementwise_mul" not in types(program)
+    norm = program.operators[4]
+    assert [set(program.weights[norm.input(slot)]) for slot in ("Scale", "Bias")] == [{1.5}, {0.75}]
+    assert [one.done for one in changes][-1] == "elementwise_mul and elementwise_add as one batch_norm"
 
 
 def test_a_constant_on_a_side_that_would_widen_the_map_is_left(check):

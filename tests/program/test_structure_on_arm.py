@@ -48,14 +48,30 @@ def maps(net, x):
     return F.sigmoid(net.second(F.relu(net.norm(net.first(x)))))
 
 
+def affine():
+    """PP-OCRv4's: a scale and a shift behind an activation, before a convolution that is padded."""
+    number = lambda value: paddle.create_parameter([1], "float32", default_initializer=nn.initializer.Constant(value))  # noqa: E731
+    return {
+        "first": nn.Conv2D(8, 8, 1),
+        "second": nn.Conv2D(8, 8, 3, padding=1),
+        "scale": number(1.5),
+        "shift": number(0.75),
+    }
+
+
+def activated(net, x):
+    return net.second(net.scale * F.hardswish(net.first(x)) + net.shift)
+
+
 @pytest.mark.parametrize(
     ("make", "forward", "spec", "shapes", "kinds"),
     [
         (recogniser, lines, (1, 8, 7, -1), [(1, 8, 7, width) for width in (4, 7, 16, 17, 18, 33, 80)],
          {"row-strides", "column-strides", "few-rows", "border-rows"}),
         (detector, maps, (-1, 8, -1, -1), [(1, 8, 2, 2), (1, 8, 6, 10), (1, 8, 20, 18)], {"sub-pixel", "nearest"}),
+        (affine, activated, (-1, 8, -1, -1), [(1, 8, 6, 10)], {"one-scale"}),
     ],
-    ids=["recogniser", "detector"],
+    ids=["recogniser", "detector", "affine"],
 )  # fmt: skip
 def test_on_arm(tmp_path, make, forward, spec, shapes, kinds):
     try:

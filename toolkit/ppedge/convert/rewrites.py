@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ppedge.convert.lite import Precision
+from ppedge.errors import MissingError, PpedgeError
+from ppedge.files.inference_model import InferenceModel
 from ppedge.process import run_module
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size, line_height
@@ -79,26 +81,46 @@ class Rewriting:
         )
 
     def run(self, say: Callable[[str], None]) -> dict[str, Any]:
-        """Rewrite the networks; those that are left as they are have no rewritten files.
+        """Rewrite the networks; those that are left as they are, with a sentence, have no rewritten files.
 
         Returns:
             By name: ``note``, a sentence on what was left as it is and why, or empty; ``before``, predicted
             instructions by core; ``passes``, what each did; ``origins``, the network's own weights by the names of
             those that stand for them.
+
+        Raises:
+            MissingError: There is too little memory, or no space on the disk.
         """
         if not self._jobs:
             return {}
         jobs = self._folder / "jobs.json"
         write_json(jobs, [asdict(job) for job in self._jobs])
         say("rewriting: the same numbers from fewer instructions")
-        run_module("ppedge.convert.rewriting", [jobs], "Rewriting the networks")
+        died = ""
+        try:
+            run_module("ppedge.convert.rewriting", [jobs], "Rewriting the networks")
+        except MissingError:
+            raise
+        except PpedgeError as error:  # Paddle itself may abort on a program that a pass has made
+            died = error.message
         found = {}
         for job in self._jobs:
-            report = read_json(Path(f"{job.out}.json"))
+            report = _report(job) or {"note": f"not rewritten: {died}", "before": {}, "passes": [], "origins": {}}
             for line in sentences(report):
                 say(f"  {Path(job.prefix).name} for {job.form}: {line}")
             found[Path(job.out).relative_to(self._folder).as_posix()] = report
         return found
+
+
+def _report(job: Job) -> dict[str, Any] | None:
+    """Return what was done for a job; None, with no rewritten files, if the child did not end it."""
+    path = Path(f"{job.out}.json")
+    if path.is_file():
+        return dict(read_json(path))
+    files = InferenceModel.at(Path(job.out))
+    for one in (files.model, files.params):
+        one.unlink(missing_ok=True)
+    return None
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:

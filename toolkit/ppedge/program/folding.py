@@ -15,11 +15,12 @@ import numpy as np
 from ppedge.program.affine import Affine, affine_of
 from ppedge.program.changes import Change
 from ppedge.program.convolution import CONVOLUTIONS, Convolution
-from ppedge.program.operator import Operator
+from ppedge.program.operator import Operator, Value
 from ppedge.program.program import Program
 
 _BIAS, _BEFORE, _BEHIND, _SCALE = "plain-bias", "fold-before", "fold-behind", "one-scale"
 _SCALARS = ("elementwise_mul", "elementwise_add")
+_ACTIVATIONS = ("relu", "relu6", "leaky_relu", "hard_swish", "hard_sigmoid", "prelu", "sigmoid", "swish", "tanh", "abs")
 
 
 def plain_bias(program: Program) -> list[Change]:
@@ -159,7 +160,11 @@ def _take(convolution: Convolution, affine: Affine) -> None:
 
 
 def one_scale(program: Program) -> list[Change]:
-    """Compute what is left of single constants, in a row, by one ``scale`` each, whose kernel is fast."""
+    """Compute what is left of single constants, in a row, by one ``scale`` each, whose kernel is fast.
+
+    Behind an activation by one ``batch_norm``, which is as fast: opt joins the activation with its convolution, and
+    then a ``scale`` with both, as if it stood before the activation.
+    """
     changes = []
     for operator in list(program.operators):
         if operator.type not in _SCALARS or all(operator is not one for one in program.operators):
@@ -173,15 +178,50 @@ def one_scale(program: Program) -> list[Change]:
                 break
             chain.append((reader, behind))
         whole = _composed([one for _, one in chain])
-        attributes = {"scale": float(whole.scale), "bias": float(whole.shift), "bias_after_scale": True}
-        scale = Operator.make("scale", {"X": [whole.source]}, {"Out": [whole.target]}, attributes)
-        where = _weight(program, operator)
-        program.insert([scale], before=operator)
+        where, activated = _weight(program, operator), _is_activated(program, whole.source)
+        if activated and (*program.shape(whole.source), -1, -1)[1] <= 0:
+            continue
+        made = _norm(program, whole, where) if activated else _constant_scale(whole)
+        program.insert([made], before=operator)
         for one, _ in chain:
             program.remove(one)
-        changes.append(Change(_SCALE, where, f"{' and '.join(one.type for one, _ in chain)} as one scale"))
+        changes.append(Change(_SCALE, where, f"{' and '.join(one.type for one, _ in chain)} as one {made.type}"))
     program.drop_dead()
     return changes
+
+
+def _is_activated(program: Program, name: str) -> bool:
+    """Whether a variable is written by something that opt may make a part of a convolution."""
+    writer = program.writer(name)
+    return writer is not None and writer.type in _ACTIVATIONS and len(program.shape(name)) in (0, 4)
+
+
+def _constant_scale(whole: Affine) -> Operator:
+    attributes = {"scale": float(whole.scale), "bias": float(whole.shift), "bias_after_scale": True}
+    return Operator.make("scale", {"X": [whole.source]}, {"Out": [whole.target]}, attributes)
+
+
+def _norm(program: Program, whole: Affine, origin: str) -> Operator:
+    """Return a BatchNorm that multiplies all channels by the same number and adds the same."""
+    channels = program.shape(whole.source)[1]
+    values = {"Scale": whole.scale, "Bias": whole.shift, "Mean": 0.0, "Variance": 1.0}
+    weights = {
+        slot: [program.add_weight(f"{origin}.{slot.lower()}", np.full(channels, value, np.float32), origin)]
+        for slot, value in values.items()
+    }
+    aside = {
+        slot: [program.add_variable(f"{whole.target}.{slot.lower()}", whole.target, (channels,))]
+        for slot in ("SavedMean", "SavedVariance")
+    }
+    attributes: dict[str, Value] = {
+        "epsilon": 0.0,
+        "momentum": 0.9,
+        "data_layout": "NCHW",
+        "is_test": True,
+        "use_global_stats": True,
+    }
+    outputs = {"Y": [whole.target], "MeanOut": weights["Mean"], "VarianceOut": weights["Variance"], **aside}
+    return Operator.make("batch_norm", {"X": [whole.source], **weights}, outputs, attributes)
 
 
 def _is_bias(program: Program, operator: Operator, affine: Affine) -> bool:
