@@ -19,6 +19,7 @@ from ppedge.models.published import fitting
 from ppedge.models.weight_parts import without_guides
 from ppedge.models.weights import load_weights, read_pdparams, state_of
 from ppedge.recipe.networks import Model
+from ppedge.slim.arm.sites import find_sites
 from ppedge.slim.channels.groups import trace
 from ppedge.slim.int8.pact import calibrate, quantize
 from small import MODEL, lively
@@ -84,6 +85,18 @@ def test_it_has_the_pruning_groups_of_the_network_behind_it(exported, name):
         net.head.thresh = nn.Identity()  # no exported network has it
     ours, theirs = (trace(one, (1, 3, height, 64)).groups for one in (made, net))
     assert sorted(group.channels for group in ours) == sorted(group.channels for group in theirs)
+
+
+@pytest.mark.parametrize("name", ["det", "svtr"])
+def test_least_squares_find_the_same_sites_in_it(exported, name):
+    files, task, height, _ = exported(name)
+    model, found = NETWORKS[name][1], []
+    for build in (lambda: ImportedNetwork.read(files, task), lambda: fold(built(task, model))):
+        net = build()
+        net.eval()
+        sites = find_sites(net, trace(build(), (1, 3, height, 64)), paddle.to_tensor(picture(height))).found
+        found.append([(site.channels, len(site.readings), len(site.squeezes)) for site in sites])
+    assert len(found[0]) > 10 and found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
