@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--iterations", type=int, default=60, help="of learned rounding, for each unit (60)")
     parser.add_argument("--steps", type=int, default=100, help="of PACT's training (100)")
-    parser.add_argument("--learning-rate", type=float, default=5e-4, help="of PACT's training (5e-4)")
+    parser.add_argument("--learning-rate", type=float, default=5e-5, help="of PACT's training (5e-5, as in recipes)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
