@@ -15,10 +15,12 @@ import numpy as np
 from ppedge.program.affine import Affine, affine_of
 from ppedge.program.changes import Change
 from ppedge.program.convolution import CONVOLUTIONS, Convolution
-from ppedge.program.operator import Operator
+from ppedge.program.operator import Operator, Value
 from ppedge.program.program import Program
 
 _BIAS, _BEFORE, _BEHIND, _SCALE = "plain-bias", "fold-before", "fold-behind", "one-scale"
+JOINED = ("relu", "relu6", "leaky_relu", "hard_swish")
+"""Activations that opt joins with the convolution before them."""
 _SCALARS = ("elementwise_mul", "elementwise_add")
 
 
@@ -173,8 +175,9 @@ def one_scale(program: Program) -> list[Change]:
                 break
             chain.append((reader, behind))
         whole = _composed([one for _, one in chain])
-        attributes = {"scale": float(whole.scale), "bias": float(whole.shift), "bias_after_scale": True}
-        scale = Operator.make("scale", {"X": [whole.source]}, {"Out": [whole.target]}, attributes)
+        scale = _one_operator(program, whole)
+        if scale is None:
+            continue
         where = _weight(program, operator)
         program.insert([scale], before=operator)
         for one, _ in chain:
@@ -182,6 +185,35 @@ def one_scale(program: Program) -> list[Change]:
         changes.append(Change(_SCALE, where, f"{' and '.join(one.type for one, _ in chain)} as one scale"))
     program.drop_dead()
     return changes
+
+
+def _one_operator(program: Program, whole: Affine) -> Operator | None:
+    """Return one operator for single constants; None if opt would make a wrong one of it.
+
+    opt folds a ``scale`` behind a convolution with its activation into the convolution's weights, as if there were no
+    activation. So it becomes a BatchNorm there, which opt joins with a convolution directly before it alone.
+    """
+    before = program.writer(whole.source)
+    if before is not None and before.type not in (*JOINED, *CONVOLUTIONS, "elementwise_add", "batch_norm"):
+        attributes: dict[str, Value] = {
+            "scale": float(whole.scale),
+            "bias": float(whole.shift),
+            "bias_after_scale": True,
+        }
+        return Operator.make("scale", {"X": [whole.source]}, {"Out": [whole.target]}, attributes)
+    shape = program.shape(whole.source)
+    if before is None or before.type not in JOINED or len(shape) != 4 or shape[1] <= 0:
+        return None
+    inputs = {"X": [whole.source]}
+    for slot, value in (("Scale", whole.scale), ("Bias", whole.shift), ("Mean", 0), ("Variance", 1)):
+        array = np.full(shape[1], value, np.float32)
+        inputs[slot] = [program.add_weight(f"{whole.target}.{slot.lower()}", array, origin=whole.target)]
+    outputs = {"Y": [whole.target], "MeanOut": inputs["Mean"], "VarianceOut": inputs["Variance"]}
+    for slot in ("SavedMean", "SavedVariance"):
+        outputs[slot] = [program.add_variable(f"{whole.target}.{slot}", inputs["Mean"][0])]
+    attributes = {"epsilon": 0.0, "momentum": 0.9, "is_test": True, "use_global_stats": True, "data_layout": "NCHW",
+                  "trainable_statistics": False}  # fmt: skip
+    return Operator.make("batch_norm", inputs, outputs, attributes)
 
 
 def _is_bias(program: Program, operator: Operator, affine: Affine) -> bool:
