@@ -1,5 +1,7 @@
 """The pictures on which rewritten networks are tried, and the names that reports give to what rewriting made."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -43,10 +45,13 @@ def test_a_child_that_dies_leaves_what_it_did_not_end_as_it_was(tmp_path, monkey
     recipe = tiny_recipe("det", tmp_path)
     rewriting = Rewriting(recipe, tmp_path, [])
     for name in ("one", "two"):
-        rewriting.add(tmp_path / "net", name, "nb", "fp32")
+        rewriting.add(tmp_path / "net", name, "nb", "fp32", layers={"conv2d_0.w_0": "head.conv"})
+    done = [{"where": where} for where in ("conv2d_0.w_0", "conv2d_1.w_0")]
+    step = {"name": "gate", "changes": done, "difference": 0, "instructions": {}, "refused": ""}
 
     def die(*call, **options):
-        (tmp_path / "one.json").write_text('{"note": "", "before": {}, "passes": [], "origins": {"a": "b"}}')
+        report = {"note": "", "before": {}, "passes": [step], "origins": {"a": "b"}}
+        (tmp_path / "one.json").write_text(json.dumps(report))
         (tmp_path / "one.pdmodel").touch()
         (tmp_path / "two.pdmodel").touch()
         raise PpedgeError("it died of SIGABRT")
@@ -55,10 +60,12 @@ def test_a_child_that_dies_leaves_what_it_did_not_end_as_it_was(tmp_path, monkey
     told = []
     found = rewriting.run(told.append)
     assert found["one"]["origins"] == {"a": "b"} and (tmp_path / "one.pdmodel").exists()
+    assert [one["layer"] for one in found["one"]["passes"][0]["changes"]] == ["head.conv", "conv2d_1.w_0"]
     assert told[-1] == "  net for nb: not rewritten: it died of SIGABRT" and not (tmp_path / "two.pdmodel").exists()
 
 
 def test_weights_that_stand_for_others_have_their_layers_names():
     layers = {"conv2d_0.w_0": "head.conv"}
-    origins = {"conv2d_0.w_0.sub_pixel": "conv2d_0.w_0", "upsampling.ones": "upsampling.ones"}
-    assert with_origins(layers, origins) == {**layers, "conv2d_0.w_0.sub_pixel": "head.conv"}
+    origins = {"conv2d_0.w_0.sub_pixel": "conv2d_0.w_0", "up.w_0.sub_pixel": "up.w_0"}
+    made = {"conv2d_0.w_0.sub_pixel": "head.conv", "up.w_0.sub_pixel": "up.w_0"}
+    assert with_origins(layers, origins) == {**layers, **made}

@@ -16,7 +16,7 @@ from typing import Literal
 
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files import arm_kernels
-from ppedge.files.for_opt import complete
+from ppedge.files.for_opt import complete, misread
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.naming import named
 from ppedge.files.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
@@ -72,6 +72,7 @@ def to_nb(
     files = InferenceModel.at(model)
     files.check()
     require_opt()
+    _require_read(files)
     with scratch("opt") as folder:
         written, program = folder / "model.nb", files.model
         completed, additions = complete(program.read_bytes())
@@ -95,6 +96,18 @@ def to_nb(
     with atomic_write(out) as file:
         file.write(data)
     return nb
+
+
+def _require_read(files: InferenceModel) -> None:
+    """Refuse what opt would convert to another network without a word."""
+    wrong = misread(files.model.read_bytes())
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise PpedgeError(
+            f"{files.model}: opt would compute the scale that makes {wrong[0]}{more} before the activation in front of "
+            "it.",
+            "Let it be rewritten (--rewrite exact), or write ONNX only: --format onnx.",
+        )
 
 
 def require_opt() -> None:

@@ -60,9 +60,17 @@ class Rewriting:
         self._recipe, self._folder = recipe, folder
         self._pictures = folder / "pictures.npz"
         np.savez(self._pictures, *pictures)
-        self._jobs: list[Job] = []
+        self._jobs: list[tuple[Job, Mapping[str, str]]] = []
 
-    def add(self, prefix: Path, name: str, form: Form, precision: Precision, float_weights: Sequence[str] = ()) -> None:
+    def add(
+        self,
+        prefix: Path,
+        name: str,
+        form: Form,
+        precision: Precision,
+        float_weights: Sequence[str] = (),
+        layers: Mapping[str, str] | None = None,
+    ) -> None:
         """Add a network.
 
         Args:
@@ -71,22 +79,22 @@ class Rewriting:
             form: What is made of it.
             precision: Of the ``.nb`` file.
             float_weights: Names of weights that may stay float in an int8 file.
+            layers: The network's own names of layers by those of their weights; may lack any.
         """
         out = self._folder / name
         out.parent.mkdir(parents=True, exist_ok=True)
         task, height = self._recipe.task, line_height(self._recipe)
         size = count_size(self._recipe)
-        self._jobs.append(
-            Job(str(prefix), str(out), str(self._pictures), task, height, form, precision, float_weights, size)
-        )
+        job = Job(str(prefix), str(out), str(self._pictures), task, height, form, precision, float_weights, size)
+        self._jobs.append((job, layers or {}))
 
     def run(self, say: Callable[[str], None]) -> dict[str, Any]:
         """Rewrite the networks; those that are left as they are, with a sentence, have no rewritten files.
 
         Returns:
             By name: ``note``, a sentence on what was left as it is and why, or empty; ``before``, predicted
-            instructions by core; ``passes``, what each did; ``origins``, the network's own weights by the names of
-            those that stand for them.
+            instructions by core; ``passes``, what each did in which layer; ``origins``, the network's own weights by
+            the names of those that stand for them.
 
         Raises:
             MissingError: There is too little memory, or no space on the disk.
@@ -94,7 +102,7 @@ class Rewriting:
         if not self._jobs:
             return {}
         jobs = self._folder / "jobs.json"
-        write_json(jobs, [asdict(job) for job in self._jobs])
+        write_json(jobs, [asdict(job) for job, _ in self._jobs])
         say("rewriting: the same numbers from fewer instructions")
         died = ""
         try:
@@ -104,8 +112,10 @@ class Rewriting:
         except PpedgeError as error:  # Paddle itself may abort on a program that a pass has made
             died = error.message
         found = {}
-        for job in self._jobs:
+        for job, layers in self._jobs:
             report = _report(job) or {"note": f"not rewritten: {died}", "before": {}, "passes": [], "origins": {}}
+            for change in (change for one in report["passes"] for change in one["changes"]):
+                change["layer"] = layers.get(change["where"], change["where"])
             for line in sentences(report):
                 say(f"  {Path(job.prefix).name} for {job.form}: {line}")
             found[Path(job.out).relative_to(self._folder).as_posix()] = report

@@ -198,11 +198,13 @@ def _rewrite(
     rewriting = Rewriting(recipe, aside, picture_inputs(recipe, spec))
     for source in sources:
         prefix = source.prefix(recipe.task)
+        noted = _noted(folder / prefix)
         if "nb" in recipe.convert.formats and source.precisions:
-            kept_float = _noted(folder / prefix)["float_weights"]
-            rewriting.add(folder / prefix, f"{_NB}/{prefix}", "nb", source.precision, kept_float)
+            kept_float = noted["float_weights"]
+            rewriting.add(folder / prefix, f"{_NB}/{prefix}", "nb", source.precision, kept_float, noted["layers"])
         if "onnx" in recipe.convert.formats and source.kind == "float":
-            rewriting.add(_for_onnx(folder, aside, prefix), f"{_ONNX}/{prefix}", "onnx", "fp32")
+            model = _for_onnx(folder, aside, prefix)
+            rewriting.add(model, f"{_ONNX}/{prefix}", "onnx", "fp32", layers=noted["layers"])
     return rewriting.run(say)
 
 

@@ -48,25 +48,26 @@ def files_of(run: Run, precisions: Sequence[str]) -> list[Path]:
 def layer_names(run: Run, path: Path) -> dict[str, str]:
     """Return the network's own layer names by the weights' names in one of a run's files.
 
-    Empty where nobody knows them: Paddle is not installed, or the network was brought in as an inference model.
+    Where nobody knows them, since Paddle is not installed or the network was brought in as an inference model, only
+    weights that rewriting has made have a name: that of the weight in whose place they stand.
 
     Raises:
         PpedgeError: The run's weights are missing or changed.
     """
-    parent = run.manifest("convert")["parent"]
-    if parent is None or find_spec("paddle") is None:
-        return {}
+    manifest = run.manifest("convert")
     file = Converted.parse(str(path.relative_to(run.stage("convert"))))
     assert file is not None, f"{path} is not a converted file of {run.path}"
-    stage = "train" if file.baseline else parent["stage"]
     kind = "quantized" if file.precision == "int8" else "float"
-    with scratch("names") as folder:
-        out = folder / "names.json"
-        run_module("ppedge.cost.names", [run.path, stage, kind, out], f"Naming the layers of {path}")
-        layers = read_json(out)
-    rewrites = run.manifest("convert")["metrics"].get("rewrites", {})
     prefix = inference_prefix(file.task, "int8" if kind == "quantized" else "fp32", baseline=file.baseline)
-    return with_origins(layers, rewrites.get(f"nb/{prefix}", {}).get("origins", {}))
+    origins = manifest["metrics"].get("rewrites", {}).get(f"nb/{prefix}", {}).get("origins", {})
+    layers: dict[str, str] = {}
+    if manifest["parent"] is not None and find_spec("paddle") is not None:
+        stage = "train" if file.baseline else manifest["parent"]["stage"]
+        with scratch("names") as folder:
+            out = folder / "names.json"
+            run_module("ppedge.cost.names", [run.path, stage, kind, out], f"Naming the layers of {path}")
+            layers = read_json(out)
+    return with_origins(layers, origins)
 
 
 def cost_of(

@@ -5,7 +5,10 @@
 - ``flatten_contiguous_range`` without its output ``XShape``, which only its gradient reads: opt reads it and dies of
   SIGSEGV. The output is added, with a variable that nothing else names.
 
-Both are additions to one operator each; everything else stays the same to the byte. Standard library only.
+Both are additions to one operator each; everything else stays the same to the byte.
+
+And what opt would take for something else: it joins a convolution with the activation behind it, and then a ``scale``
+behind both with the convolution, as if it stood before the activation. Standard library only.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from ppedge.files.inference_model import Operation, parts_of
 
 _BLOCK, _VARIABLE, _OPERATOR, _NAME = 1, 3, 4, 1
 _OUTPUT, _ATTRIBUTE = 2, 4
+_CONVOLUTIONS = ("conv2d", "depthwise_conv2d", "conv2d_transpose")
+JOINED = ("relu", "relu6", "leaky_relu", "hard_swish")
+"""Activations that opt joins with the convolution before them."""
 
 
 def complete(program: bytes) -> tuple[bytes, list[str]]:
@@ -30,6 +36,37 @@ def complete(program: bytes) -> tuple[bytes, list[str]]:
         for number, content, raw in parts_of(program)
     )
     return (edited, list(dict.fromkeys(told))) if told else (program, [])
+
+
+def misread(program: bytes) -> list[str]:
+    """Return the outputs of ``scale`` operators that opt would compute before the activation that they stand behind.
+
+    Args:
+        program: As of `complete`.
+    """
+    operations = [
+        Operation.parse(content)
+        for number, block, _ in parts_of(program)
+        if number == _BLOCK
+        for kind, content, _ in parts_of(block)
+        if kind == _OPERATOR
+    ]
+    writers = {name: one for one in operations for names in one.outputs.values() for name in names}
+    return [
+        one.outputs["Out"][0]
+        for one in operations
+        if one.type == "scale" and _behind_activation(writers.get(one.inputs["X"][0]), writers)
+    ]
+
+
+def _behind_activation(writer: Operation | None, writers: dict[str, Operation]) -> bool:
+    """Whether an operator is an activation that opt may make a part of a convolution."""
+    if writer is None or writer.type not in JOINED:
+        return False
+    writer = writers.get(writer.inputs["X"][0])
+    while writer is not None and writer.type in ("batch_norm", "elementwise_add", "scale"):
+        writer = writers.get(writer.inputs["X"][0])
+    return writer is not None and writer.type in _CONVOLUTIONS
 
 
 def _block(block: bytes, told: list[str]) -> bytes:

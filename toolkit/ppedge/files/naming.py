@@ -37,8 +37,10 @@ def named(operators: Sequence[Operator], layers: Mapping[str, str]) -> list[str]
 def with_origins(layers: Mapping[str, str], origins: Mapping[str, str]) -> dict[str, str]:
     """Return names of layers by weight, of those too that rewriting has put in the place of the network's own.
 
+    Where a layer's name is not known, its weight's is taken.
+
     Args:
         layers: By the network's own weights.
         origins: The network's weights by the names of those that stand for them.
     """
-    return {**layers, **{new: layers[old] for new, old in origins.items() if old in layers}}
+    return {**layers, **{new: layers.get(old, old) for new, old in origins.items()}}

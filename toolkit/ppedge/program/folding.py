@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ppedge.files.for_opt import JOINED
 from ppedge.program.affine import Affine, affine_of
 from ppedge.program.changes import Change
 from ppedge.program.convolution import CONVOLUTIONS, Convolution
@@ -20,7 +21,6 @@ from ppedge.program.program import Program
 
 _BIAS, _BEFORE, _BEHIND, _SCALE = "plain-bias", "fold-before", "fold-behind", "one-scale"
 _SCALARS = ("elementwise_mul", "elementwise_add")
-_ACTIVATIONS = ("relu", "relu6", "leaky_relu", "hard_swish", "hard_sigmoid", "prelu", "sigmoid", "swish", "tanh", "abs")
 
 
 def plain_bias(program: Program) -> list[Change]:
@@ -160,16 +160,18 @@ def _take(convolution: Convolution, affine: Affine) -> None:
 
 
 def one_scale(program: Program) -> list[Change]:
-    """Compute what is left of single constants, in a row, by one ``scale`` each, whose kernel is fast.
+    """Compute what is left of single constants, in a row, by one operator each, whose kernel is fast.
 
-    Behind an activation by one ``batch_norm``, which is as fast: opt joins the activation with its convolution, and
-    then a ``scale`` with both, as if it stood before the activation.
+    Behind an activation that is a ``batch_norm``, also where the program had a ``scale``: opt joins the activation with
+    its convolution, and then a ``scale`` with both, as if it stood before the activation.
     """
     changes = []
     for operator in list(program.operators):
-        if operator.type not in _SCALARS or all(operator is not one for one in program.operators):
+        if operator.type not in (*_SCALARS, "scale") or all(operator is not one for one in program.operators):
             continue
         affine = affine_of(program, operator)
+        if operator.type == "scale" and (affine is None or not _is_joined(program, affine.source)):
+            continue
         if affine is None or not affine.scalar or _is_bias(program, operator, affine):
             continue
         chain = [(operator, affine)]
@@ -178,10 +180,10 @@ def one_scale(program: Program) -> list[Change]:
                 break
             chain.append((reader, behind))
         whole = _composed([one for _, one in chain])
-        where, activated = _weight(program, operator), _is_activated(program, whole.source)
-        if activated and (*program.shape(whole.source), -1, -1)[1] <= 0:
+        made = _one_operator(program, whole)
+        if made is None:
             continue
-        made = _norm(program, whole, where) if activated else _constant_scale(whole)
+        where = _weight(program, operator)
         program.insert([made], before=operator)
         for one, _ in chain:
             program.remove(one)
@@ -190,38 +192,39 @@ def one_scale(program: Program) -> list[Change]:
     return changes
 
 
-def _is_activated(program: Program, name: str) -> bool:
-    """Whether a variable is written by something that opt may make a part of a convolution."""
+def _is_joined(program: Program, name: str) -> bool:
+    """Whether a variable is what an activation makes that opt joins with the convolution before it."""
     writer = program.writer(name)
-    return writer is not None and writer.type in _ACTIVATIONS and len(program.shape(name)) in (0, 4)
+    return writer is not None and writer.type in JOINED
 
 
-def _constant_scale(whole: Affine) -> Operator:
-    attributes = {"scale": float(whole.scale), "bias": float(whole.shift), "bias_after_scale": True}
-    return Operator.make("scale", {"X": [whole.source]}, {"Out": [whole.target]}, attributes)
+def _one_operator(program: Program, whole: Affine) -> Operator | None:
+    """Return one operator for single constants; None if opt would make a wrong one of it.
 
-
-def _norm(program: Program, whole: Affine, origin: str) -> Operator:
-    """Return a BatchNorm that multiplies all channels by the same number and adds the same."""
-    channels = program.shape(whole.source)[1]
-    values = {"Scale": whole.scale, "Bias": whole.shift, "Mean": 0.0, "Variance": 1.0}
-    weights = {
-        slot: [program.add_weight(f"{origin}.{slot.lower()}", np.full(channels, value, np.float32), origin)]
-        for slot, value in values.items()
-    }
-    aside = {
-        slot: [program.add_variable(f"{whole.target}.{slot.lower()}", whole.target, (channels,))]
-        for slot in ("SavedMean", "SavedVariance")
-    }
-    attributes: dict[str, Value] = {
-        "epsilon": 0.0,
-        "momentum": 0.9,
-        "data_layout": "NCHW",
-        "is_test": True,
-        "use_global_stats": True,
-    }
-    outputs = {"Y": [whole.target], "MeanOut": weights["Mean"], "VarianceOut": weights["Variance"], **aside}
-    return Operator.make("batch_norm", {"X": [whole.source], **weights}, outputs, attributes)
+    opt folds a ``scale`` behind a convolution with its activation into the convolution's weights, as if there were no
+    activation. So it becomes a BatchNorm there, which opt joins with a convolution directly before it alone.
+    """
+    before = program.writer(whole.source)
+    if before is not None and before.type not in (*JOINED, *CONVOLUTIONS, "elementwise_add", "batch_norm"):
+        attributes: dict[str, Value] = {
+            "scale": float(whole.scale),
+            "bias": float(whole.shift),
+            "bias_after_scale": True,
+        }
+        return Operator.make("scale", {"X": [whole.source]}, {"Out": [whole.target]}, attributes)
+    shape = program.shape(whole.source)
+    if not _is_joined(program, whole.source) or len(shape) != 4 or shape[1] <= 0:
+        return None
+    inputs = {"X": [whole.source]}
+    for slot, value in (("Scale", whole.scale), ("Bias", whole.shift), ("Mean", 0), ("Variance", 1)):
+        array = np.full(shape[1], value, np.float32)
+        inputs[slot] = [program.add_weight(f"{whole.target}.{slot.lower()}", array, origin=whole.target)]
+    outputs = {"Y": [whole.target], "MeanOut": inputs["Mean"], "VarianceOut": inputs["Variance"]}
+    for slot in ("SavedMean", "SavedVariance"):
+        outputs[slot] = [program.add_variable(f"{whole.target}.{slot}", inputs["Mean"][0])]
+    attributes = {"epsilon": 0.0, "momentum": 0.9, "is_test": True, "use_global_stats": True, "data_layout": "NCHW",
+                  "trainable_statistics": False}  # fmt: skip
+    return Operator.make("batch_norm", inputs, outputs, attributes)
 
 
 def _is_bias(program: Program, operator: Operator, affine: Affine) -> bool:

@@ -43,7 +43,9 @@ def _gated(program: Program, product: Operator) -> tuple[Operator, str, str] | N
         gate, source = product.input(slot), product.input(other)
         shape, of_map = program.shape(gate), program.shape(source)
         by_channel = len(shape) == len(of_map) == 4 and shape[2:] == (1, 1) and shape[1] == of_map[1] > 0
-        known = program.writer(gate) is not None and program.writer(source) is not None
+        made = program.writer(gate)
+        # Behind what opt joins with a convolution, it would fold the addition into that convolution's weights.
+        known = made is not None and made.type in ("sigmoid", "hard_sigmoid") and program.writer(source) is not None
         if by_channel and known and sorted(whole.reads) == sorted((source, product.output("Out"))):
             return whole, gate, slot
     return None
