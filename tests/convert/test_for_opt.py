@@ -1,5 +1,6 @@
 """Programs of Paddle 2.6 of which opt dies are given to it with what it misses, and compute the same."""
 
+import struct
 import sys
 
 import numpy as np
@@ -111,3 +112,49 @@ def test_other_programs_are_left_to_the_byte():
     other = program([(-1, 3, -1, -1)], [(-1, 1, -1, -1)], ["conv2d", "sigmoid"])
     assert complete(other) == (other, [])
     assert b"".join(raw for _, _, raw in parts_of(other)) == other
+
+
+def network(*operators):
+    """Return the bytes of a program of these operators, each with its inputs and outputs by slot, and its numbers."""
+    described = [
+        message(4, *(message(field, message(1, slot.encode()), *(message(2, name.encode()) for name in names.split()))
+                     for field, slots in ((1, reads), (2, writes)) for slot, names in slots.items()),
+                message(3, kind.encode()),
+                *(message(4, message(1, name.encode()), b"\x10\x01\x25" + struct.pack("<f", value))
+                  for numbers in given for name, value in numbers.items()))
+        for kind, reads, writes, *given in operators
+    ]  # fmt: skip
+    return message(1, *described)
+
+
+CONVOLVED = ("conv2d", {"Input": "x", "Filter": "w"}, {"Output": "c"})
+ADDED = ("elementwise_add", {"X": "c", "Y": "b"}, {"Out": "a"})
+SCALED = ("scale", {"X": "h"}, {"Out": "s"}, {"scale": 1.5, "bias": 0.0})
+
+
+@pytest.mark.parametrize("kind", for_opt.JOINED)
+def test_a_scale_that_opt_would_compute_before_the_activation_is_found(kind):
+    activated = (kind, {"X": "a"}, {"Out": "h"})
+
+    assert for_opt.misread(network(CONVOLVED, ADDED, activated, SCALED)) == ["s"]
+
+
+def test_a_scale_that_opt_leaves_alone_is_not_found():
+    reshaped = ("reshape2", {"X": "bias"}, {"Out": "b"})
+    activated = ("hard_swish", {"X": "a"}, {"Out": "h"})
+
+    assert for_opt.misread(network(CONVOLVED, reshaped, ADDED, activated, SCALED)) == []
+    assert for_opt.misread(network(CONVOLVED, ADDED, ("sigmoid", {"X": "a"}, {"Out": "h"}), SCALED)) == []
+    assert for_opt.misread(network(CONVOLVED, ("scale", {"X": "c"}, {"Out": "s"}, {"scale": 1.5}))) == []
+    by_one = ("scale", {"X": "h"}, {"Out": "s"}, {"scale": 1.0, "bias": 0.0})
+    assert for_opt.misread(network(CONVOLVED, ADDED, activated, by_one)) == []
+
+
+def test_what_opt_would_misread_is_refused(tmp_path, monkeypatch):
+    files = InferenceModel.at(tmp_path / "net")
+    files.model.write_bytes(network(CONVOLVED, ADDED, ("relu", {"X": "a"}, {"Out": "h"}), SCALED))
+    files.params.write_bytes(b"")
+    monkeypatch.setattr(InferenceModel, "check", lambda self: None)
+
+    with pytest.raises(PpedgeError, match="the scale that makes s before the activation.*--rewrite exact"):
+        to_nb(tmp_path / "net", tmp_path / "net.nb", "fp32")

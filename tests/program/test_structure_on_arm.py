@@ -63,6 +63,15 @@ def activated(net, x):
     return net.second(net.scale * F.hardswish(net.first(x)) + net.shift)
 
 
+def scaled():
+    return {"first": nn.Conv2D(8, 8, 1), "second": nn.Conv2D(8, 8, 3, padding=1)}
+
+
+def by_itself(net, x):
+    """With a ``scale`` of its own behind the activation."""
+    return net.second(paddle.scale(F.hardswish(net.first(x)), 1.5, 0.75))
+
+
 @pytest.mark.parametrize(
     ("make", "forward", "spec", "shapes", "kinds"),
     [
@@ -70,8 +79,9 @@ def activated(net, x):
          {"row-strides", "column-strides", "few-rows", "border-rows"}),
         (detector, maps, (-1, 8, -1, -1), [(1, 8, 2, 2), (1, 8, 6, 10), (1, 8, 20, 18)], {"sub-pixel", "nearest"}),
         (affine, activated, (-1, 8, -1, -1), [(1, 8, 6, 10)], {"one-scale"}),
+        (scaled, by_itself, (-1, 8, -1, -1), [(1, 8, 6, 10)], {"one-scale"}),
     ],
-    ids=["recogniser", "detector", "affine"],
+    ids=["recogniser", "detector", "affine", "scaled"],
 )  # fmt: skip
 def test_on_arm(tmp_path, make, forward, spec, shapes, kinds):
     try:

@@ -18,7 +18,7 @@ import struct
 from ppedge.files.inference_model import Operation, parts_of
 
 _BLOCK, _VARIABLE, _OPERATOR, _NAME = 1, 3, 4, 1
-_OUTPUT, _ATTRIBUTE = 2, 4
+_OUTPUT, _ATTRIBUTE, _NUMBER = 2, 4, 4
 _CONVOLUTIONS = ("conv2d", "depthwise_conv2d", "conv2d_transpose")
 JOINED = ("relu", "relu6", "leaky_relu", "hard_swish")
 """Activations that opt joins with the convolution before them."""
@@ -44,19 +44,32 @@ def misread(program: bytes) -> list[str]:
     Args:
         program: As of `complete`.
     """
-    operations = [
-        Operation.parse(content)
+    described = [
+        content
         for number, block, _ in parts_of(program)
         if number == _BLOCK
         for kind, content, _ in parts_of(block)
         if kind == _OPERATOR
     ]
-    writers = {name: one for one in operations for names in one.outputs.values() for name in names}
+    operations = [(Operation.parse(content), content) for content in described]
+    writers = {name: one for one, _ in operations for names in one.outputs.values() for name in names}
     return [
         one.outputs["Out"][0]
-        for one in operations
-        if one.type == "scale" and _behind_activation(writers.get(one.inputs["X"][0]), writers)
+        for one, content in operations
+        if one.type == "scale"
+        and _behind_activation(writers.get(one.inputs["X"][0]), writers)
+        and (_float(content, "scale", 1.0), _float(content, "bias", 0.0)) != (1.0, 0.0)
     ]
+
+
+def _float(operator: bytes, name: str, default: float) -> float:
+    """Return a number among an operator's attributes."""
+    for number, attribute, _ in parts_of(operator):
+        if number == _ATTRIBUTE:
+            fields = {field: (content, raw) for field, content, raw in parts_of(attribute)}
+            if fields[_NAME][0] == name.encode() and _NUMBER in fields:
+                return float(struct.unpack("<f", fields[_NUMBER][1][1:])[0])
+    return default
 
 
 def _behind_activation(writer: Operation | None, writers: dict[str, Operation]) -> bool:
@@ -65,6 +78,9 @@ def _behind_activation(writer: Operation | None, writers: dict[str, Operation]) 
         return False
     writer = writers.get(writer.inputs["X"][0])
     while writer is not None and writer.type in ("batch_norm", "elementwise_add", "scale"):
+        # A bias that is a weight as it stands is joined; the sum of two maps, or a bias that is reshaped first, is not.
+        if any(name in writers for name in writer.inputs.get("Y", ())):
+            return False
         writer = writers.get(writer.inputs["X"][0])
     return writer is not None and writer.type in _CONVOLUTIONS
 

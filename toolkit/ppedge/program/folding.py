@@ -170,9 +170,9 @@ def one_scale(program: Program) -> list[Change]:
         if operator.type not in (*_SCALARS, "scale") or all(operator is not one for one in program.operators):
             continue
         affine = affine_of(program, operator)
-        if operator.type == "scale" and (affine is None or not _is_joined(program, affine.source)):
-            continue
         if affine is None or not affine.scalar or _is_bias(program, operator, affine):
+            continue
+        if operator.type == "scale" and (_is_identity(affine) or not _is_joined(program, affine.source)):
             continue
         chain = [(operator, affine)]
         for reader, behind in _chain(program, affine.target, channels=0):
@@ -190,6 +190,10 @@ def one_scale(program: Program) -> list[Change]:
         changes.append(Change(_SCALE, where, f"{' and '.join(one.type for one, _ in chain)} as one {made.type}"))
     program.drop_dead()
     return changes
+
+
+def _is_identity(affine: Affine) -> bool:
+    return bool(np.all(affine.scale == 1) and np.all(affine.shift == 0))
 
 
 def _is_joined(program: Program, name: str) -> bool:
