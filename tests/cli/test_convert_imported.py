@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ppedge.arm import sysroot
+from ppedge.cli.brought import recipe_of
 from ppedge.cost.report import layer_names
 from ppedge.files.naming import named, weight_of
 from ppedge.files.nb import read_nb
@@ -129,6 +130,11 @@ def test_each_line_of_a_dictionary_is_a_class(ppedge, folders):
     code, _, err = ppedge("convert", "--from-inference", folders / "rec", "--charset", "odd.txt", "--format", "onnx")
     assert code == 0, err
     assert Run(Path("runs/rec")).manifest("convert")["model"]["characters"] == lines
+
+
+@pytest.mark.parametrize(("changes", "known"), [([], True), (['task="rec"'], True), (["task=det"], False)])
+def test_the_height_of_lines_is_the_files_own(folders, changes, known):
+    assert recipe_of(folders / "rec", changes).get("rec_preprocess") == ({"height": 32} if known else None)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,8 @@ def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
         "model": {"inference": str(folder)},
     }
     height = imported.fixed_height(files)
-    another_task = any(change.startswith("task=") and change != f"task={task}" for change in changes)
+    named = [change.removeprefix("task=").strip('"') for change in changes if change.startswith("task=")]
+    another_task = any(one != task for one in named)
     if task != "det" and height is not None and not another_task:
         value[f"{task}_preprocess"] = {"height": height}
     return value
