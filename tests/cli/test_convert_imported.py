@@ -210,6 +210,6 @@ def test_the_road_of_a_recogniser(ppedge, folders, tmp_path):
     found = json.loads(out)
     assert found["samples"] == 4 and found["metrics"] == {"exact": 1.0, "ned": 1.0}
     code, out, err = ppedge("slim", run.path)
-    assert code == 2 and "cannot be trained or slimmed" in err
+    assert code == 2 and "without pictures it cannot be slimmed. Use `ppedge slim --from-inference" in err
     code, out, err = ppedge("validate", run.path, "--set", "data.eval=[]", "--force")
     assert code == 2 and "data.eval names no label files" in err

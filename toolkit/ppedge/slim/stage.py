@@ -70,6 +70,11 @@ def run_slim(
             f"{run.partial('slim') / STATE}: an interrupted slimming lies there.",
             "Go on with --resume, or start anew with --force.",
         )
+    if recipe.ships_as_it_came and not run.done("train"):
+        raise PpedgeError(
+            f"{run.path}: its network comes as an inference model, and without pictures it cannot be slimmed.",
+            "Use `ppedge slim --from-inference DIR --data PICTURES`.",
+        )
     run.manifest("train")
     task = Task.of_run(recipe, run)
     train, skipped = task.samples("train", skip_bad=skip_bad)
