@@ -13,6 +13,7 @@ import numpy as np
 
 from ppedge.data.annotation import pictures_below
 from ppedge.data.formats import detection_line, read_labels
+from ppedge.data.pseudo import unnameable
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.direction import UPRIGHT
 from ppedge.ocr.image_file import read_image
@@ -106,8 +107,8 @@ def label(
 
 def _add(found: Labelled, picture: Path, answer: Callable[[np.ndarray], str | None]) -> None:
     name = str(picture)
-    if any(mark in name for mark in "\t\n\r") or not name.isprintable():
-        found.problems.append(f"{picture}: its name cannot stand in a label file")
+    if reason := unnameable(name):
+        found.problems.append(f"{picture}: {reason}")
         return
     try:
         image = read_image(picture)

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppedge.cli.brought import keys_of, recipe_of
-from ppedge.cli.options import Force, Json, Out, Set, run_and_recipe, run_of
+from ppedge.cli.options import (
+    Force,
+    FromInference,
+    ImportedCharset,
+    ImportedName,
+    ImportedTask,
+    Json,
+    Out,
+    Set,
+    run_and_recipe,
+    run_of,
+)
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
@@ -46,22 +57,10 @@ def convert(
             show_default=False,
         ),
     ] = None,
-    from_inference: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False
-        ),
-    ] = None,
-    task: Annotated[
-        Literal["det", "rec", "cls"] | None,
-        typer.Option(help="With --from-inference; by default as the model's output says."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="With --from-inference: the run's name; by default the folder's.")
-    ] = None,
-    charset: Annotated[
-        str | None, typer.Option(metavar="FILE|NAME", help="With --from-inference: a recogniser's character set.")
-    ] = None,
+    from_inference: FromInference = None,
+    task: ImportedTask = None,
+    name: ImportedName = None,
+    charset: ImportedCharset = None,
     set_: Set = [],  # noqa: B006
     out: Out = None,
     target: Annotated[Literal["arm"], typer.Option(help="What the .nb files are for.")] = "arm",

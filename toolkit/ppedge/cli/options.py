@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,6 +23,21 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="The run's folder; by default runs/<recipe>.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad labels and pictures out instead of refusing.")]
+FromInference = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False),
+]
+ImportedTask = Annotated[
+    Literal["det", "rec", "cls"] | None,
+    typer.Option("--task", help="With --from-inference; by default as the model's output says."),
+]
+ImportedName = Annotated[
+    str | None, typer.Option("--name", help="With --from-inference: the run's name; by default the folder's.")
+]
+ImportedCharset = Annotated[
+    str | None,
+    typer.Option("--charset", metavar="FILE|NAME", help="With --from-inference: a recogniser's character set."),
+]
 
 
 def run_of(recipe: Recipe, out: Path | None) -> Run:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ppedge.cli.brought import Brought, bring_in, keys_of
-from ppedge.cli.options import Device, Force, Json, Out, RunFolder, Set, SkipBad, run_and_recipe
+from ppedge.cli.options import (
+    Device,
+    Force,
+    FromInference,
+    ImportedCharset,
+    ImportedName,
+    ImportedTask,
+    Json,
+    Out,
+    RunFolder,
+    Set,
+    SkipBad,
+    run_and_recipe,
+)
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 from ppedge.signals import import_paddle
@@ -68,12 +81,7 @@ def slim(
     frontier: Annotated[
         bool, typer.Option("--frontier", help="For arm: print five budgets that can be met, by prediction, and end.")
     ] = False,
-    from_inference: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False
-        ),
-    ] = None,
+    from_inference: FromInference = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -83,16 +91,9 @@ def slim(
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="With --from-inference: labels to report its metric on.")
     ] = None,
-    task: Annotated[
-        Literal["det", "rec", "cls"] | None,
-        typer.Option(help="With --from-inference; by default as the model's output says."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="With --from-inference: the run's name; by default the folder's.")
-    ] = None,
-    charset: Annotated[
-        str | None, typer.Option(metavar="FILE|NAME", help="With --from-inference: a recogniser's character set.")
-    ] = None,
+    task: ImportedTask = None,
+    name: ImportedName = None,
+    charset: ImportedCharset = None,
     out: Out = None,
     device: Device = "auto",
     set_: Set = [],  # noqa: B006

@@ -86,7 +86,7 @@ def pseudo_label(
 
 def _add(found: Found, picture: Path, name: str, reader: Reader, threshold: float) -> None:
     """Read a picture and note what came of it; ``name`` is what its label calls it."""
-    if reason := _unnameable(name):
+    if reason := unnameable(name):
         found.problems.append(f"{picture}: {reason}")
         return
     try:
@@ -109,7 +109,7 @@ def _add(found: Found, picture: Path, name: str, reader: Reader, threshold: floa
         found.lines.append(f"{name}\t{text.text}")
 
 
-def _unnameable(name: str) -> str | None:
+def unnameable(name: str) -> str | None:
     """Say why a label file cannot name a picture; None if it can."""
     if any(mark in name for mark in "\t\n\r"):
         return "its name has a tab or a line break, which a label file cannot hold"
