@@ -16,6 +16,7 @@ import paddle
 
 from ppedge.brought.labels import LABELS, Labelled, kept_apart, label, pictures_of
 from ppedge.convert import imported
+from ppedge.convert.rewriting import runner
 from ppedge.data.formats import write_lines
 from ppedge.data.source import declared_spec, label_files, read_samples
 from ppedge.engines import open_engine
@@ -31,7 +32,6 @@ from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import case_shapes, line_height
 from ppedge.runs import RECIPE, Run
-from ppedge.scratch import scratch
 from ppedge.train.course import BEST
 from ppedge.train.stage import measured_on, read_test
 from ppedge.train.task import PROGRAM, NetEngine, Task
@@ -114,14 +114,7 @@ def _rewritten(recipe: Recipe, files: InferenceModel, x: np.ndarray, reporter: R
     if recipe.convert.rewrite == "none":
         return program
 
-    def outputs(tried: Program) -> list[np.ndarray]:
-        with scratch("brought") as folder:
-            written = InferenceModel.at(folder / "program")
-            tried.write(written)
-            with open_engine("paddle", written.model) as engine:
-                return engine.run([x])
-
-    program, _, steps = rewrite_checked(program, FOR_ONNX, outputs, lambda tried: {})
+    program, _, steps = rewrite_checked(program, FOR_ONNX, runner([x], "fp32"), lambda tried: {})
     for step in steps:
         result = step.refused or f"largest difference {step.difference:.1e}"
         reporter.say(f"rewriting, {step.name}, {len(step.changes)} places: {result}")

@@ -48,7 +48,7 @@ def rewrite_job(job: Job) -> dict[str, Any]:
     try:
         program = Program.read(files)
         names = FOR_ONNX if job.form == "onnx" else tuple(PASSES)
-        run = _runner(_inputs(job, files), job.precision)
+        run = runner(_inputs(job, files), job.precision)
         program, before, steps = rewrite_checked(program, names, run, _pricer(job))
     except PpedgeError as error:
         return {"note": f"not rewritten: {error.message}", "before": {}, "passes": [], "origins": {}}
@@ -76,7 +76,7 @@ def _told(step: Step) -> dict[str, Any]:
     }
 
 
-def _runner(inputs: Sequence[np.ndarray], precision: Precision) -> Callable[[Program], list[np.ndarray]]:
+def runner(inputs: Sequence[np.ndarray], precision: Precision) -> Callable[[Program], list[np.ndarray]]:
     """Return what runs a program in Paddle on inputs; a quantized one as it stands, without Paddle's own fusions."""
 
     def run(program: Program) -> list[np.ndarray]:

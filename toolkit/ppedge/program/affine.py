@@ -69,6 +69,26 @@ def affine_of(program: Program, operator: Operator) -> Affine | None:
     return None
 
 
+def affine_chain(program: Program, variable: str, channels: int) -> list[tuple[Operator, Affine]]:
+    """Return the affine operators behind a variable, each the only reader of what is before it."""
+    found: list[tuple[Operator, Affine]] = []
+    while (reader := program.only_reader(variable)) is not None:
+        affine = affine_of(program, reader)
+        if affine is None or affine.source != variable or not affine.fits(channels):
+            break
+        found.append((reader, affine))
+        variable = affine.target
+    return found
+
+
+def composed(affines: Sequence[Affine]) -> Affine:
+    """Return affine operators in a row, the first of them first, in one."""
+    whole = affines[0]
+    for affine in affines[1:]:
+        whole = affine.after(whole)
+    return whole
+
+
 def constant_of(program: Program, name: str) -> np.ndarray | None:
     """Return a float32 weight, also one that the program reshapes before it is used; None for all else."""
     array = program.constant(name)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ppedge.files.for_opt import JOINED
-from ppedge.program.affine import Affine, affine_of
+from ppedge.program.affine import Affine, affine_chain, affine_of, composed
 from ppedge.program.changes import Change
 from ppedge.program.convolution import CONVOLUTIONS, Convolution
 from ppedge.program.operator import Operator, Value
@@ -56,12 +56,12 @@ def fold_before(program: Program) -> list[Change]:
         convolution = Convolution.of(program, operator)
         if convolution is None:
             continue
-        chain = _chain(program, convolution.operator.output("Output"), convolution.channels)
+        chain = affine_chain(program, convolution.operator.output("Output"), convolution.channels)
         bias = convolution.bias()
         if not chain or (bias is not None and len(chain) == 1):
             continue
         folded = Counter(one.type for one, _ in chain)
-        whole = _composed([affine for _, affine in chain])
+        whole = composed([affine for _, affine in chain])
         if not (np.isfinite(whole.scale).all() and np.isfinite(whole.shift).all()):
             continue
         _carry(convolution, [one for one, _ in chain], whole)
@@ -69,25 +69,6 @@ def fold_before(program: Program) -> list[Change]:
         changes.append(Change(_BEFORE, convolution.name, f"{what} into the convolution"))
     program.drop_dead()
     return changes
-
-
-def _chain(program: Program, variable: str, channels: int) -> list[tuple[Operator, Affine]]:
-    """Return the affine operators behind a variable, each the only reader of what is before it."""
-    found: list[tuple[Operator, Affine]] = []
-    while (reader := program.only_reader(variable)) is not None:
-        affine = affine_of(program, reader)
-        if affine is None or affine.source != variable or not affine.fits(channels):
-            break
-        found.append((reader, affine))
-        variable = affine.target
-    return found
-
-
-def _composed(affines: Sequence[Affine]) -> Affine:
-    whole = affines[0]
-    for affine in affines[1:]:
-        whole = affine.after(whole)
-    return whole
 
 
 def _carry(convolution: Convolution, chain: Sequence[Operator], whole: Affine) -> None:
@@ -175,11 +156,11 @@ def one_scale(program: Program) -> list[Change]:
         if operator.type == "scale" and (_is_identity(affine) or not _is_joined(program, affine.source)):
             continue
         chain = [(operator, affine)]
-        for reader, behind in _chain(program, affine.target, channels=0):
+        for reader, behind in affine_chain(program, affine.target, channels=0):
             if reader.type not in (*_SCALARS, "scale"):
                 break
             chain.append((reader, behind))
-        whole = _composed([one for _, one in chain])
+        whole = composed([one for _, one in chain])
         made = _one_operator(program, whole)
         if made is None:
             continue

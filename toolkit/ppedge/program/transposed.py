@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ppedge.models.sub_pixel import FACTOR, PHASES, sub_pixel_filters
-from ppedge.program.affine import Affine, affine_of
+from ppedge.program.affine import Affine, affine_chain, composed
 from ppedge.program.changes import Change
 from ppedge.program.convolution import Convolution
 from ppedge.program.operator import Operator
@@ -55,15 +55,11 @@ def _doubling(program: Program, operator: Operator) -> Convolution | None:
 
 def _constants(program: Program, convolution: Convolution) -> tuple[Affine, Operator | None]:
     """Return what is multiplied and added behind a convolution, in one, and what alone reads the result."""
-    one, zero = np.ones(convolution.channels), np.zeros(convolution.channels)
     target = convolution.operator.output("Output")
-    found = Affine(target, target, one, zero)
-    while True:
-        reader = program.only_reader(found.target)
-        affine = None if reader is None else affine_of(program, reader)
-        if affine is None or affine.source != found.target or not affine.fits(convolution.channels):
-            return found, reader
-        found = affine.after(found)
+    nothing = Affine(target, target, np.ones(convolution.channels), np.zeros(convolution.channels))
+    chain = affine_chain(program, target, convolution.channels)
+    found = composed([nothing, *(affine for _, affine in chain)])
+    return found, program.only_reader(found.target)
 
 
 def _replace(
