@@ -143,7 +143,7 @@ def test_what_cannot_be_brought_in_is_refused_in_a_sentence(
 def options(folders, *more):
     settings = [
         "det_preprocess.limit_side=96", "det_preprocess.limit_type=max", "det_postprocess.thresh=0.2",
-        "det_postprocess.box_thresh=0.2", "slim.prune.mode=flat", "slim.prune.finetune.epochs=0",
+        "det_postprocess.box_thresh=0.2", "slim.prune.arm.distill.epochs=0", "slim.prune.arm.samples=4",
         "slim.max_metric_drop=null", "train.workers=0",
     ]  # fmt: skip
     changes = [word for setting in settings for word in ("--set", setting)]
@@ -166,6 +166,7 @@ def test_the_command_brings_in_and_slims_and_goes_on_after_a_death(ppedge_here, 
     assert code == 0, err
     assert json.loads(out)["metrics"]["float"]["hmean"] == 1.0
     assert run.manifest("train").path.read_bytes() == before and run.fresh("slim")
+    assert run.manifest("slim")["prune"] == "arm" and load_recipe(run.recipe_path).slim.quant.method == "arm"
     code, out, err = ppedge_here("eval", run.path, "--stage", "train", "--json")
     assert code == 0 and json.loads(out)["metrics"]["hmean"] == 1.0
 

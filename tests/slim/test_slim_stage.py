@@ -15,7 +15,7 @@ from ppedge.models.flops import count_flops
 from ppedge.models.heads.cls import ClsHead
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.models.heads.db import DBHead
-from ppedge.models.weights import read_pdparams, state_of
+from ppedge.models.weights import read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe.io import as_written, load_recipe, save
 from ppedge.recipe.road import Convert
@@ -27,6 +27,7 @@ from ppedge.slim.stage import run_slim
 from ppedge.storage import read_json, sha256, write_json
 from ppedge.train.stage import run_train
 from ppedge.train.task import Task
+from small import lively
 
 QUIET = Reporter(quiet=True)
 SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3, "freeze_bn": True}
@@ -89,7 +90,8 @@ def test_prune_and_quantize_twice_gives_the_same_bytes(run_of, task):
     (metrics, recipe), (again, _) = slim(runs[0]), slim(runs[1])
     assert hashes(runs[0]) == hashes(runs[1])
     assert metrics == again
-    assert set(hashes(runs[0])) == {"plan.json", "sensitivity.json", "pruned.pdparams", "best.pdparams", "clips.json"}
+    assert set(hashes(runs[0])) == {"plan.json", "sensitivity.json", "pruned.pdparams", "best.pdparams",
+                                    "clips.json", "quantization.json"}  # fmt: skip
     assert 0.5 < metrics["flops_left"] <= 0.8
     assert set(metrics) == {"float", "flops_left", "pruned", "finetuned", "calibrated", "quantized"}
     manifest = runs[0].manifest("slim")
@@ -201,7 +203,7 @@ def test_slimming_for_arm_and_quantizing(run_of, task):
     metrics, recipe = slim(runs[0], *ARM, *NARROW[task], count=count)
     assert set(metrics) == {"float", "macs_left", "reduced", "distilled", "calibrated", "quantized"}
     assert metrics["macs_left"] < 0.9
-    names = "plan.json reduction.json pruned.pdparams best.pdparams clips.json distil.jsonl qat.jsonl"
+    names = "plan.json reduction.json quantization.json pruned.pdparams best.pdparams clips.json distil.jsonl qat.jsonl"
     assert {entry["path"] for entry in runs[0].manifest("slim")["outputs"]} == set(names.split())
     steps = read_json(runs[0].artifact("slim", "reduction.json"))["steps"]
     assert [s["instructions"]["a-core"] for s in steps] == counted
@@ -384,3 +386,30 @@ def test_a_plan_that_does_not_match_is_a_sentence(run_of):
     write_json(path, plan)
     with pytest.raises(PpedgeError, match=r"plan\.json: changed since the stage wrote it"):
         load_float(run, Task(load_recipe(run.recipe_path)), "slim")
+
+
+def test_a_layer_that_cannot_bear_8_bits_stays_in_float(run_of):
+    run, said = run_of("det"), []
+    reporter = Reporter(quiet=True)
+    reporter.say = said.append
+    path = run.artifact("train", "best.pdparams")
+    state = state_of(lively(Task(load_recipe(run.recipe_path)).build()))
+    block = "backbone.stage0.0."
+    uneven, mended = state[f"{block}expand_conv.bn.weight"], state[f"{block}bottleneck_conv.conv.weight"]
+    uneven[0] *= 1e4  # one clip for all channels leaves the others less than a step
+    mended[0] /= 1e4
+    write_pdparams(path, state)
+    about = read_json(path.with_name(MANIFEST))
+    next(entry for entry in about["outputs"] if entry["path"] == path.name)["sha256"] = sha256(path)
+    write_json(path.with_name(MANIFEST), about)
+    slim(run, "slim.prune.method=none", "slim.quant.train.epochs=0", reporter=reporter)
+    record = read_json(run.artifact("slim", "quantization.json"))
+    layer = f"{block}bottleneck_conv.conv"
+    (found,) = (each for each in record["layers"] if each["precision"] == "fp32")
+    assert (found["layer"], found["reason"]) == (layer, "the output would change too far")
+    assert found["error"] > record["max_layer_error"] == 0.01
+    assert Plan.load(run.artifact("slim", "plan.json")).float_layers == [layer]
+    assert any(text.startswith(f"{layer} stays in float: in 8 bits it alone moves the output by") for text in said)
+    slim(run, "slim.prune.method=none", "slim.quant.train.epochs=0", "slim.quant.max_layer_error=null", force=True)
+    assert not Plan.load(run.artifact("slim", "plan.json")).float_layers
+    assert not (run.stage("slim") / "quantization.json").exists()

@@ -152,8 +152,11 @@ class Quant(Section):
     """8 bits, of all layers or of those that gain by them: PACT quantization-aware training, or learned rounding."""
 
     method: Literal["pact", "arm", "none"] = "pact"
-    """``pact``: 8 bits wherever they can be; ``arm``: only in layers that save ARM instructions by them, as far as
-    ``max_drop`` and ``max_error`` allow; ``none`` leaves quantization out."""
+    """``pact``: 8 bits wherever they can be, but for layers beyond ``max_layer_error``; ``arm``: only in layers that
+    save ARM instructions by them, as far as ``max_drop`` and ``max_error`` allow; ``none`` leaves quantization out."""
+    max_layer_error: float | None = Field(0.01, gt=0)
+    """For ``pact``: a layer that, alone in 8 bits and before any training, changes the network's output by more (mean
+    squared difference, relative to the output's variance) stays in float; null: none does."""
     max_drop: float = Field(0.005, ge=0)
     """For ``arm``: the metric, on ``samples`` training pictures without any 8-bit training, may fall by as much."""
     max_error: float | None = Field(None, gt=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from ppedge.data.source import spread
 from ppedge.errors import PpedgeError
@@ -16,8 +17,8 @@ from ppedge.slim.calibrating import Calibration, form_of
 from ppedge.slim.context import Stage, train_course
 from ppedge.slim.int8 import pact
 from ppedge.slim.int8.bias import correct_bias
-from ppedge.slim.int8.precision import Choice, choose_precisions
-from ppedge.slim.int8.rounding import nearest_of
+from ppedge.slim.int8.precision import CHOSEN, ERROR, EXCLUDED, Choice, LayerChoice, choose_precisions
+from ppedge.slim.int8.rounding import nearest_of, output_errors
 from ppedge.slim.learning import learn
 from ppedge.slim.plan import Plan
 from ppedge.storage import write_json
@@ -31,9 +32,40 @@ MEASURED = 8  # pictures on which each layer's error in 8 bits is measured
 
 def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibration) -> dict[str, str]:
     """Choose ``fp32`` or ``int8`` by layer, and write why."""
+    if stage.recipe.slim.quant.method == "pact":
+        return _wherever_borne(stage, net, calibration)
+    return _where_it_gains(stage, net, plan, calibration)
+
+
+def _wherever_borne(stage: Stage, net: Network, calibration: Calibration) -> dict[str, str]:
+    """Choose 8 bits for all layers but those that cannot bear them: no training mends a clip that is wrong by half."""
+    settings = stage.recipe.slim.quant
+    precision = pact.precisions(net, settings.exclude)
+    if settings.max_layer_error is None:
+        return precision
+    clips = {name: calibration.clips[name] for name, kind in precision.items() if kind == "int8"}
+    with stage.reporter.task("8 bits, layer by layer", len(clips)) as bar:
+        errors = output_errors(net, clips, calibration.batches[: _few(stage)], bar.advance)
+    worst = [
+        name for name in sorted(errors, key=errors.__getitem__, reverse=True) if errors[name] > settings.max_layer_error
+    ]
+    reasons = {name: CHOSEN if kind == "int8" else EXCLUDED for name, kind in precision.items()} | dict.fromkeys(
+        worst, ERROR
+    )
+    precision |= dict.fromkeys(worst, "fp32")
+    layers = [asdict(LayerChoice(name, kind, reasons[name], {}, errors.get(name))) for name, kind in precision.items()]
+    write_json(stage.folder / QUANTIZATION, {"max_layer_error": settings.max_layer_error, "layers": layers})
+    stage.found.outputs.append(QUANTIZATION)
+    for name in worst:
+        stage.reporter.say(
+            f"{name} stays in float: in 8 bits it alone moves the output by {errors[name]:.1e} of its variance "
+            f"(slim.quant.max_layer_error {settings.max_layer_error:g})"
+        )
+    return precision
+
+
+def _where_it_gains(stage: Stage, net: Network, plan: Plan, calibration: Calibration) -> dict[str, str]:
     settings, task = stage.recipe.slim.quant, stage.task
-    if settings.method == "pact":
-        return pact.precisions(net, settings.exclude)
     if stage.price is None:
         raise PpedgeError("Quantizing by arm needs predicted instructions, and nothing here predicts them.")
     # A network that has been trained is not fit for export, and weights change no cost.
@@ -44,7 +76,7 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
         choice = choose_precisions(
             net, gains, calibration.clips, calibration.batches, lambda: task.evaluate(net, samples)[task.main_metric],
             cores=settings.cores, max_drop=settings.max_drop, max_error=bound or math.inf,
-            few=-(-MEASURED // settings.train.batch_size), exclude=settings.exclude, wanted=stage.found.int8,
+            few=_few(stage), exclude=settings.exclude, wanted=stage.found.int8,
             advance=bar.advance,
         )  # fmt: skip
     found = choice.to_dict()
@@ -60,6 +92,11 @@ def choose_precision(stage: Stage, net: Network, plan: Plan, calibration: Calibr
         f"{found['before']:.4f} in float, {found['after']:.4f} with them; error of the output {found['error']:.1e}"
     )
     return choice.precision
+
+
+def _few(stage: Stage) -> int:
+    """Return how many batches the errors of single layers are measured on."""
+    return -(-MEASURED // stage.recipe.slim.quant.train.batch_size)
 
 
 def told(choice: Choice) -> Iterator[str]:

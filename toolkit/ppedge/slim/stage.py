@@ -16,7 +16,7 @@ from ppedge.progress import Reporter
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
-from ppedge.slim.arm.search import Point, frontier
+from ppedge.slim.arm.search import Point
 from ppedge.slim.calibrating import calibration_of
 from ppedge.slim.context import Stage
 from ppedge.slim.int8 import pact
@@ -178,4 +178,4 @@ def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = Fa
     train, _ = task.samples("train", skip_bad=skip_bad)
     stage = Stage(recipe, run, task, run.path, reporter, train, [], "cpu", price=price)
     net = load_float(run, task, "train")
-    return frontier(arm_slimming(stage, net, copy_of(net, task.build_shipped)).problem()[1])
+    return arm_slimming(stage, net, copy_of(net, task.build_shipped)).frontier()

@@ -35,7 +35,7 @@ from ppedge.slim.arm.understood import told as left_as_it_is
 from ppedge.slim.channels.fpgm import keep_count
 from ppedge.slim.channels.groups import Traced
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
+from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at, put_at
 
 Price = Callable[[Network], Prices]
 """Predicts what a network costs at one inference."""
@@ -166,10 +166,11 @@ class Budgeting:
         if self.parts.head:
             dropped = [THRESHOLD]
         if NECK in settings:
-            last = layer_at(net, self.parts.last)
-            maps = [*net.backbone.out_channels[:-1], last.conv.weight.shape[1]]
+            maps = list(net.backbone.out_channels)
+            if self.parts.last:
+                maps[-1] = layer_at(net, self.parts.last).conv.weight.shape[1]
+                dropped.append(self.parts.last)
             rewrites.append(Rewrite("linear_neck", "neck", {"in_channels": maps, "width": settings[NECK]}))
-            dropped.append(self.parts.last)
         if HEAD_PART in settings:
             rewrites.append(Rewrite("narrow_head", HEAD, {"width": settings[HEAD_PART]}))
         plan = Plan.from_groups("arm", kept, shapes)
@@ -186,6 +187,14 @@ class Budgeting:
         net = copy_of(self.teacher, self.build)
         for rewrite in self._exact:
             apply_rewrite(net, rewrite)
+        return net
+
+    def _without_last(self) -> Network:
+        """Return the network as trained without the layer that goes with its neck."""
+        if not self.parts.last:
+            return self.teacher
+        net = copy_of(self.teacher, self.build)
+        put_at(net, self.parts.last, paddle.nn.Identity())
         return net
 
     @functools.cached_property
@@ -215,7 +224,8 @@ class Budgeting:
         spots = {name: [Spot(r.output, r.total) for r in self._sites[name].readings] for name in found}
         replaced = self.parts.replaces(self.settings)
         if NECK in replaced:
-            found[NECK] = {rank: [error] for rank, error in neck_errors(self.teacher, self.pictures).items()}
+            errors = neck_errors(self.teacher, self.pictures, None if self.parts.linear else self._without_last())
+            found[NECK] = {rank: [error] for rank, error in errors.items()}
             spots[NECK] = [Spot(f"{HEAD}.conv1")]
         if HEAD_PART in replaced:
             errors = head_errors(self._rewritten(), self.pictures, self.multiple)

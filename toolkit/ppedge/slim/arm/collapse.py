@@ -1,8 +1,9 @@
 """Closed-form reduction of a detector's neck and head.
 
-From the backbone's maps to the head's first BatchNorm a detector is linear: 1x1 convolutions, additions, nearest
+From the backbone's maps to the head's first BatchNorm DB's detector is linear: 1x1 convolutions, additions, nearest
 upsampling, 3x3 convolutions, a concatenation, a 3x3 convolution. All of that is replaced by `LinearNeck` and one 3x3
-convolution, whose few channels in between are the best narrow place of the original's last two layers.
+convolution, whose few channels in between are the best narrow place of the original's last two layers. A neck that is
+not linear, such as PP-OCRv3's, which weighs channels by their means, loses what the best linear map cannot give.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import paddle.nn.functional as F
 from ppedge.errors import PpedgeError
 from ppedge.models.network import Network
 from ppedge.slim.arm.elimination import Elimination, Fitted, eliminate
-from ppedge.slim.arm.least_squares import Array, Moments, bottleneck, bottleneck_errors, fit
+from ppedge.slim.arm.least_squares import Array, Moments, bottleneck, bottleneck_errors, fit, root_of_readers
 from ppedge.slim.arm.readers import Places, Rows, reader_of, rows
 from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 
@@ -71,13 +72,32 @@ def collapse_neck(
     return rewrite, neck_error, map_error
 
 
-def neck_errors(teacher: Network, pictures: Sequence[paddle.Tensor]) -> dict[int, float]:
-    """Return the share of what the head's first convolution gives that is lost, by channels between neck and head."""
-    neck, kernel = layer_at(teacher, "neck"), teacher.head.binarize.conv1.weight.numpy()
+def neck_errors(teacher: Network, pictures: Sequence[paddle.Tensor], linear: Network | None = None) -> dict[int, float]:
+    """Return the share of what the head's first convolution gives that is lost, by channels between neck and head.
+
+    Args:
+        teacher: The original network, in eval mode.
+        pictures: Inputs (N, 3, H, W).
+        linear: For a neck that is not linear itself, the network whose maps a linear one reads: what its best map loses
+            at any width comes on top. None: the neck is linear.
+    """
+    neck, kernel, rng = layer_at(teacher, "neck"), teacher.head.binarize.conv1.weight.numpy(), np.random.default_rng(0)
+    readers, seen, read = root_of_readers(kernel).astype(np.float32), Moments(), Moments()
     with paddle.no_grad():
-        features = (neck(teacher.backbone(picture)) for picture in pictures)
-        covariance = _covariance(features, np.random.default_rng(0))
-    return {rank: float(error) for rank, error in enumerate(bottleneck_errors(kernel, covariance), start=1)}
+        for picture in pictures:
+            features = neck(teacher.backbone(picture))
+            places = _sample(features.shape, rng)
+            values = rows(features.numpy(), places)
+            seen.add(values, values[:, :1])
+            if linear is not None:
+                maps = [map_.numpy() for map_ in linear.backbone(picture)]
+                x = np.concatenate([patches(map_, features.shape[3], places) for map_ in maps], axis=1)
+                read.add(x, values @ readers)
+    lost = 0.0
+    if linear is not None:  # errors of all channels in one unit: their sum is a share of the sum of variances
+        lost = fit(read, np.full(len(readers), np.sqrt((read.deviations**2).mean()))).error
+    errors = bottleneck_errors(kernel, seen.covariances()[0])
+    return {rank: float(error) + lost for rank, error in enumerate(errors, start=1)}
 
 
 def _covariance(maps: Iterable[paddle.Tensor], rng: np.random.Generator) -> Array:

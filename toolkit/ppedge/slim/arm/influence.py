@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import paddle
 
-from ppedge.slim.arm.watch import watch
 from ppedge.slim.int8.rounding import LEAST
+from ppedge.slim.watch import watch
 
 DISTURBANCE = 0.05
 """Squared, of a layer's deviation: about what reduction leaves."""

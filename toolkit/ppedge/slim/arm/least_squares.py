@@ -166,16 +166,20 @@ def bottleneck(kernel: npt.NDArray[np.float32], covariance: Array, rank: int) ->
     Returns:
         E (rank, c), with which the features become ``E f``, and D (c, rank), with which the kernel becomes ``G D``.
     """
-    readers = _readers(kernel)
-    left, values, right = np.linalg.svd(_power(readers, 0.5) @ _power(covariance, 0.5))
+    left, values, right = np.linalg.svd(root_of_readers(kernel) @ _power(covariance, 0.5))
     encoder = right[:rank] @ _power(covariance, -0.5)
-    return encoder, _power(readers, -0.5) @ (left[:, :rank] * values[:rank])
+    return encoder, _power(_readers(kernel), -0.5) @ (left[:, :rank] * values[:rank])
 
 
 def bottleneck_errors(kernel: npt.NDArray[np.float32], covariance: Array) -> Array:
     """Return the share of what the reader gets that `bottleneck` loses: (c,), at the ranks 1 to c."""
-    values = np.linalg.svd(_power(_readers(kernel), 0.5) @ _power(covariance, 0.5), compute_uv=False) ** 2
+    values = np.linalg.svd(root_of_readers(kernel) @ _power(covariance, 0.5), compute_uv=False) ** 2
     return np.asarray(1 - np.cumsum(values) / values.sum()).clip(min=0)
+
+
+def root_of_readers(kernel: npt.NDArray[np.float32]) -> Array:
+    """Return the matrix (c, c) by which features become what a convolution's readings of them differ by, all in all."""
+    return _power(_readers(kernel), 0.5)
 
 
 def _readers(kernel: npt.NDArray[np.float32]) -> Array:

@@ -19,9 +19,9 @@ from ppedge.slim.arm.elimination import Fitted, eliminate
 from ppedge.slim.arm.least_squares import Moments, fit
 from ppedge.slim.arm.readers import Reader
 from ppedge.slim.arm.sites import Reading, Site
-from ppedge.slim.arm.watch import arrays
 from ppedge.slim.channels.groups import Group
 from ppedge.slim.channels.sensitivity import silence
+from ppedge.slim.watch import arrays
 
 POSITIONS = 2048
 """Of each picture's map at most, at random: neighbours say nearly the same."""

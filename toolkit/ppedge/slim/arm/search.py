@@ -122,6 +122,20 @@ def frontier(problem: Problem, points: int = 5) -> list[Point]:
     return [point for point in found if point is not None]
 
 
+def best_of(frontiers: Sequence[Sequence[Point]]) -> list[Point]:
+    """Return the points of several frontiers that are cheaper or better than all others, the cheapest first.
+
+    Args:
+        frontiers: Of problems whose shares are of the same network.
+    """
+    points = sorted((point for found in frontiers for point in found), key=lambda point: max(point.shares.values()))
+    best: list[Point] = []
+    for point in points:
+        if not best or point.error < best[-1].error:
+            best.append(point)
+    return best
+
+
 class _Rows:
     """A problem as vectors over all levels of all parts, one behind the other."""
 

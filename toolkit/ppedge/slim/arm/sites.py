@@ -16,9 +16,9 @@ import paddle
 from paddle import nn
 
 from ppedge.slim.arm.readers import Places, Reader, reader_of
-from ppedge.slim.arm.watch import watch
 from ppedge.slim.channels.groups import Group, Traced
 from ppedge.slim.channels.outlets import Outlet
+from ppedge.slim.watch import watch
 from ppedge.train.recorder import INPUT
 
 

@@ -26,7 +26,7 @@ from ppedge.slim.arm.exact import exact_rewrites
 from ppedge.slim.arm.parts import HEAD_PART, NECK
 from ppedge.slim.arm.prices import SIZE
 from ppedge.slim.arm.reduce import Reduction, kept_groups, reduce_sites
-from ppedge.slim.arm.search import Point, Problem, frontier
+from ppedge.slim.arm.search import Point, Problem, best_of, frontier
 from ppedge.slim.arm.sites import Sites, find_sites
 from ppedge.slim.arm.understood import Understood, understood
 from ppedge.slim.arm.understood import told as left_as_it_is
@@ -86,9 +86,9 @@ class ArmSlimming:
         """What of the network may be replaced."""
         return understood(self.teacher)
 
-    @functools.cached_property
+    @property
     def sites(self) -> Sites:
-        """Which channels may go."""
+        """Which channels may go, by the settings: none that meets what these replace."""
         return find_sites(self.teacher, self.traced, self.pictures[0], streams=self.settings.streams,
                           taken=self.parts.taken(self.settings))  # fmt: skip
 
@@ -96,9 +96,10 @@ class ArmSlimming:
         """Slim ``student`` and return the plan that rebuilds its form from the full network's."""
         accelerate(self.teacher)
         accelerate(self.student)
-        if left := left_as_it_is(self.parts, self.sites):
+        sites = self.sites
+        if left := left_as_it_is(self.parts, sites):
             self.reporter.say(left)
-        self._log("as trained", left_alone=self.sites.left, pinned=list(self.sites.pinned))
+        self._log("as trained", left_alone=sites.left, pinned=list(sites.pinned))
         limited = self.settings.budget.shares or self.settings.max_drop is not None
         return self._reduced(self._search() if limited else None)
 
@@ -115,29 +116,70 @@ class ArmSlimming:
             plan = self._narrow(plan, self.settings.head_width)
         return replace(plan, made=made_by(plan, self.build))
 
-    def problem(self) -> tuple[Budgeting, Problem]:
-        """Return what a budget chooses from."""
+    def searches(self) -> list[tuple[Budgeting, Problem]]:
+        """Return what a budget chooses from.
+
+        A neck that is not linear may become so or keep its form, with the channels of sites in it: these are two
+        problems, the former first. Else there is one.
+        """
         if self.price is None:
             raise PpedgeError("A budget needs predicted instructions, and nothing here predicts them.")
         accelerate(self.teacher)
-        budgeting = Budgeting(self.teacher, self.traced, self.pictures, self.settings, self.build, self.price,
-                              self.count, self.quant, self.exclude, self.multiple, self.reporter)  # fmt: skip
-        return budgeting, budgeting.problem()
+        forms = [self.settings]
+        if NECK in self.parts.replaces(self.settings) and not self.parts.linear:
+            forms.append(self.settings.model_copy(update={"neck_width": None}))
+        found = []
+        for settings in forms:
+            budgeting = Budgeting(self.teacher, self.traced, self.pictures, settings, self.build, self.price,
+                                  self.count, self.quant, self.exclude, self.multiple, self.reporter)  # fmt: skip
+            found.append((budgeting, budgeting.problem()))
+        return found
+
+    def frontier(self, points: int = 5) -> list[Point]:
+        """Return what budgets can reach, from the cheapest choice to the one of least error."""
+        return best_of([frontier(problem, points) for _, problem in self.searches()])
 
     def _search(self) -> dict[str, int]:
         """Choose widths within the budget or the drop, and return how many channels each site keeps."""
-        budgets = self.settings.budget.shares
-        budgeting, problem = self.problem()
+        budgets, searches = self.settings.budget.shares, self.searches()
         if budgets:
-            point, limit = budgeting.meet(problem, budgets), told(budgets)
+            point, self.settings = self._met(searches, budgets)
+            limit = told(budgets)
         else:
-            point, limit = self._farthest(problem), f"a drop of {self.settings.max_drop}"
+            point, limit = self._farthest(searches[0][1]), f"a drop of {self.settings.max_drop}"
         self.settings, chosen = _widths(self.settings, point)
         self.int8 = None if self.quant is None else point.int8
         self.reporter.say(f"within {limit}: {told(point.shares)}, {point.quality}")
+        reached = best_of([frontier(problem) for _, problem in searches])
         self.steps[-1]["search"] = {"budget": budgets, **asdict(point),
-                                    "frontier": [asdict(other) for other in frontier(problem)]}  # fmt: skip
+                                    "frontier": [asdict(other) for other in reached]}  # fmt: skip
         return chosen
+
+    def _met(
+        self, searches: Sequence[tuple[Budgeting, Problem]], budgets: Mapping[str, float]
+    ) -> tuple[Point, ArmPrune]:
+        """Return the choice of least error within budgets, and the settings that it is of.
+
+        Raises:
+            GateError: There is none.
+        """
+        met: list[tuple[Point, ArmPrune]] = []
+        refused: list[GateError] = []
+        for budgeting, problem in searches:
+            try:
+                met.append((budgeting.meet(problem, budgets), budgeting.settings))
+            except GateError as error:
+                refused.append(error)
+        if not met:
+            raise refused[0]  # of the form that goes the farthest
+        best = min(met, key=lambda one: one[0].error)
+        if len(searches) > 1:
+            kept = "keeps its form" if best[1].neck_width is None else "becomes one convolution a level"
+            errors = ", ".join(
+                f"{point.error:.4f} {'as it is' if form.neck_width is None else 'so'}" for point, form in met
+            )
+            self.reporter.say(f"the neck {kept}: error {errors}")
+        return best
 
     def _farthest(self, problem: Problem) -> Point:
         """Return the cheapest point of the frontier with which the metric, untrained, has not fallen too far.
@@ -205,13 +247,15 @@ class ArmSlimming:
     def _collapse(self, plan: Plan, width: int) -> Plan:
         """Make a detector's neck linear."""
         last = self.parts.last
-        put_at(self.student, last, paddle.nn.Identity())
+        if last:
+            put_at(self.student, last, paddle.nn.Identity())
         with self.reporter.task("neck", 3) as bar:
             rewrite, neck_error, map_error = collapse_neck(
                 self.student, self.teacher, self.pictures, width, bar.advance
             )
-        self._log(f"linear neck without {last}", neck_error=neck_error, map_error=map_error)
-        return replace(plan, dropped=(*plan.dropped, last), rewrites=(*plan.rewrites, rewrite))
+        self._log(f"linear neck{last and f' without {last}'}", neck_error=neck_error, map_error=map_error)
+        dropped = (*plan.dropped, last) if last else plan.dropped
+        return replace(plan, dropped=dropped, rewrites=(*plan.rewrites, rewrite))
 
     def _narrow(self, plan: Plan, width: int) -> Plan:
         """Narrow a detector's head."""

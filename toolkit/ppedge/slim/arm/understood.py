@@ -27,12 +27,14 @@ class Understood:
     Attributes:
         head: Whether the head is one whose rewrites are known: DB's.
         neck: Whether the neck may become one convolution a level, with the head's first convolution, of 3x3, behind it.
-        last: Structured name of the backbone's last layer, which goes with the neck.
+        linear: Whether the neck is linear itself; else it loses something by that, which is measured.
+        last: Structured name of the backbone's last layer, which goes with the neck; empty where none does.
         left_alone: What of the two is not understood, as parts of a sentence.
     """
 
     head: bool
     neck: bool
+    linear: bool
     last: str
     left_alone: tuple[str, ...] = ()
 
@@ -45,7 +47,7 @@ class Understood:
     def taken(self, settings: ArmPrune) -> tuple[str, ...]:
         """Return the names of the layers that are replaced so, or of what holds them: no site may meet them."""
         parts = self.replaces(settings)
-        names = {*REPLACED[NECK], *REPLACED[HEAD_PART], self.last} if NECK in parts else set()
+        names = {*REPLACED[NECK], *REPLACED[HEAD_PART], *filter(None, [self.last])} if NECK in parts else set()
         # The head's second convolution is read by the third, and by no other: with that one the channels are taken.
         return tuple(sorted(names | ({REPLACED[HEAD_PART][1]} if HEAD_PART in parts else set())))
 
@@ -57,17 +59,22 @@ def understood(net: nn.Layer) -> Understood:
         net: As it was trained or freshly built, not slimmed; one that is no `Network` has neither neck nor head.
     """
     if not isinstance(net, Network):
-        return Understood(False, False, "")
+        return Understood(False, False, False, "")
     units = list(net.units())
     head = isinstance(net.head, DBHead) and isinstance(net.head.binarize, MapHead)
     first = head and net.head.binarize.conv1.weight.shape[2:] == [3, 3]
     ends = bool(units) and isinstance(units[-1][1], ConvBNLayer) and units[-1][1].conv.weight.shape[2:] == [1, 1]
     levels = isinstance(net.backbone.out_channels, list) and len(net.backbone.out_channels) == LEVELS
-    neck = first and net.linear_neck and ends and levels
+    neck = first and levels
     left = ["the head PFHeadLocal"] if isinstance(net.head, PFHeadLocal) else []
     if head and not neck:
-        left.append(f"the form of the neck {type(net.neck).__name__}, {_reason(net, first)}")
-    return Understood(head, neck, units[-1][0] if neck else "", tuple(left))
+        why = (
+            f"since the backbone does not give {LEVELS} maps"
+            if first
+            else "since the head begins with no 3x3 convolution"
+        )
+        left.append(f"the form of the neck {type(net.neck).__name__}, {why}")
+    return Understood(head, neck, neck and net.linear_neck, units[-1][0] if neck and ends else "", tuple(left))
 
 
 def told(parts: Understood, sites: Sites) -> str:
@@ -85,14 +92,3 @@ def told(parts: Understood, sites: Sites) -> str:
     if not sites.found:
         left.append("all channels, none of which least squares could take out")
     return f"left as it is, since slimming by arm does not understand it: {'; '.join(left)}" if left else ""
-
-
-def _reason(net: Network, first: bool) -> str:
-    """Say why a detector's neck has to stay."""
-    if not net.linear_neck:
-        return "which is not linear"
-    return (
-        "since the backbone does not end in a 1x1 convolution"
-        if first
-        else "since the head begins with no 3x3 convolution"
-    )

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +25,8 @@ from paddle.utils import unique_name
 from ppedge.recipe.slim import LearnedRounding
 from ppedge.slim.int8.rounding import LEAST, LEVELS, OUTPUT_AXIS, Rounding, channel_steps, nearest, round_layer, rounded
 from ppedge.slim.int8.units import Unit
+from ppedge.slim.watch import watch
+from ppedge.train.recorder import INPUT
 
 STRETCH = 1.2
 """Of the sigmoid, from -.1 to 1.1, so that 0 and 1 are reached: zeta - gamma of the paper."""
@@ -109,8 +110,8 @@ def learn_rounding(
             else:
                 # Going on from the unit before spares all that comes before that.
                 chained = given and unit.chained
-                given = _run(units[number - 1].layer, given) if chained else _given(net, unit.layer, pictures)
-                wanted = wanted if chained else _given(teacher, teachers[unit.name], pictures)
+                given = _run(units[number - 1].layer, given) if chained else _given(net, unit, pictures)
+                wanted = wanted if chained else _given(teacher, unit, pictures)
                 wanted = _run(teachers[unit.name], wanted)
                 lesson = _Lesson(net, unit, clips, given, wanted)
                 learned.errors[unit.name] = lesson.learn(settings, np.random.default_rng([seed, number]))
@@ -125,25 +126,10 @@ def learn_rounding(
     return learned
 
 
-class _CapturedError(Exception):
-    """Ends a network's run once what is wanted of it has passed."""
-
-
-def _given(net: paddle.nn.Layer, layer: paddle.nn.Layer, pictures: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
-    """Return what a layer of a network is given for each batch."""
-    found: list[paddle.Tensor] = []
-
-    def capture(_: paddle.nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> None:
-        found.append(inputs[0])
-        raise _CapturedError
-
-    handle = layer.register_forward_pre_hook(capture)
-    with paddle.no_grad():
-        for picture in pictures:
-            with suppress(_CapturedError):
-                net(picture)
-    handle.remove()
-    return found
+def _given(net: paddle.nn.Layer, unit: Unit, pictures: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
+    """Return what a unit of a network is given for each batch."""
+    place = f"{unit.name}{INPUT}"
+    return [watch(net, [place], picture)[place] for picture in pictures]
 
 
 def _run(layer: paddle.nn.Layer, batches: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
