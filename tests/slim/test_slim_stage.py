@@ -413,3 +413,29 @@ def test_a_layer_that_cannot_bear_8_bits_stays_in_float(run_of):
     slim(run, "slim.prune.method=none", "slim.quant.train.epochs=0", "slim.quant.max_layer_error=null", force=True)
     assert not Plan.load(run.artifact("slim", "plan.json")).float_layers
     assert not (run.stage("slim") / "quantization.json").exists()
+
+
+@pytest.mark.parametrize("task", ["det", "rec", "cls"])
+def test_distillation_learns_from_further_pictures_without_labels(run_of, task, tmp_path):
+    run, said = run_of(task), []
+    reporter = Reporter(quiet=True)
+    reporter.say = said.append
+    (folder := tmp_path / "more" / "below").mkdir(parents=True)
+    recipe = load_recipe(run.recipe_path)
+    samples, _ = Task(recipe).samples("train")
+    for number, sample in enumerate(samples[:3]):
+        shutil.copyfile(sample.image, folder / f"{number}{sample.image.suffix}")
+    distill = f"{{epochs: 1, batch_size: 1, labels: 0, pictures: {folder.parent}}}"
+    options = ("slim.prune.method=arm", "slim.prune.arm.samples=2", "slim.prune.multiple=4", "slim.quant.method=none",
+               f"slim.prune.arm.distill={distill}")  # fmt: skip
+    slim(run, *options, *NARROW.get(task, ()), reporter=reporter)
+    steps = [json.loads(line)["step"] for line in run.artifact("slim", "distil.jsonl").read_text().splitlines()]
+    assert max(steps) == len(samples) + 3
+    assert any(text.startswith("learns from 3 pictures of") for text in said)
+    (folder / "bad.png").write_bytes(b"none")
+    with pytest.raises(PpedgeError, match=r"bad\.png"):
+        slim(run, *options, *NARROW.get(task, ()), force=True)
+    slim(run, *options, *NARROW.get(task, ()), reporter=reporter, force=True, skip_bad=True)
+    assert said[-1] and any("3 pictures of" in text and "1 left out" in text for text in said)
+    with pytest.raises(PpedgeError, match=r"they have no labels, and labels is not 0"):
+        load_recipe(run.recipe_path, [options[-1].replace("labels: 0", "labels: 1")])

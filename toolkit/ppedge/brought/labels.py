@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppedge.data.annotation import pictures_below
-from ppedge.data.formats import detection_line, read_labels
+from ppedge.data.formats import detection_line
 from ppedge.data.pseudo import unnameable
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.direction import UPRIGHT
@@ -24,10 +23,8 @@ from ppedge.runs import Run
 
 APART = 5
 """One picture of so many is kept apart from those that the network learns from."""
-LEAST = 2
 LABELS = {"train": "train.txt", "eval": "eval.txt"}
 """By split, the label files that are made of the pictures."""
-_HINT = "Name a folder of pictures with --data (model.pictures)."
 
 
 @dataclass
@@ -49,38 +46,6 @@ def completed(recipe: Recipe, run: Run) -> Recipe:
     """Return a recipe with the label files that bringing its network in makes."""
     made = {split: [run.stage("train") / name] for split, name in LABELS.items()}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=made)})
-
-
-def pictures_of(recipe: Recipe, source: Path) -> list[Path]:
-    """Return the pictures that a network is slimmed on, absolute and each once.
-
-    Args:
-        recipe: Of the network; label files name pictures relative to the folder that they lie in, or its ``data.root``.
-        source: A folder, with all below it, or a label file.
-
-    Raises:
-        PpedgeError: There are none, or fewer than two, or a line of the label file is none.
-    """
-    if source.is_dir():
-        found = pictures_below(source)
-    elif source.is_file():
-        labels = read_labels(source.resolve(), _root(recipe, source), "detection" if recipe.task == "det" else
-                             "recognition")  # fmt: skip
-        if labels.problems:
-            raise PpedgeError(f"{labels.problems[0]}.", _HINT)
-        found = [sample.image for sample in labels.samples]
-    else:
-        raise PpedgeError(f"{source}: no such folder or label file.", _HINT)
-    pictures = list(dict.fromkeys(path.resolve() for path in found))
-    if len(pictures) < LEAST:
-        raise PpedgeError(
-            f"{source}: holds {len(pictures)} pictures; slimming needs some to learn from and some kept apart.", _HINT
-        )
-    return pictures
-
-
-def _root(recipe: Recipe, source: Path) -> Path:
-    return source.parent if recipe.data.root == Path() else recipe.data.root
 
 
 def label(

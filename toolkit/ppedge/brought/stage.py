@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ppedge.brought.labels import LABELS, Labelled, kept_apart, label, pictures_of
+from ppedge.brought.labels import LABELS, Labelled, kept_apart, label
 from ppedge.convert import imported
 from ppedge.convert.rewriting import runner
 from ppedge.data.formats import write_lines
 from ppedge.data.source import declared_spec, label_files, read_samples
+from ppedge.data.unlabelled import pictures_of
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
@@ -36,6 +37,8 @@ from ppedge.train.course import BEST
 from ppedge.train.stage import measured_on, read_test
 from ppedge.train.task import PROGRAM, NetEngine, Task
 
+_HINT = "Name a folder of pictures with --data (model.pictures)."
+LEAST = 2
 EQUAL = 1e-4
 """Largest difference between the network and Paddle's run of its program: the order of sums is another."""
 
@@ -60,7 +63,13 @@ def run_bring_in(
     began = time.monotonic()
     assert isinstance(recipe.model, Imported) and recipe.model.pictures is not None
     files = _opened(recipe)
-    pictures = pictures_of(recipe, recipe.model.pictures)
+    pictures = pictures_of(recipe, recipe.model.pictures, _HINT)
+    if len(pictures) < LEAST:
+        raise PpedgeError(
+            f"{recipe.model.pictures}: holds {len(pictures)} pictures; slimming needs some to learn from and some kept "
+            "apart.",
+            _HINT,
+        )
     with run.writing("train", force=force) as folder:
         kept = InferenceModel.at(folder / PROGRAM)
         x = np.random.default_rng(recipe.seed).uniform(-1, 1, case_shapes(recipe.task, line_height(recipe))[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -54,6 +55,15 @@ class DistillTraining(FineTuning):
     """Evaluate every so many epochs, and after the last."""
     labels: float = Field(0.0, ge=0)
     """Weight of the task's own loss, which is added; 0: labels are not looked at."""
+    pictures: Path | None = None
+    """Further pictures to learn from, which need no labels: a folder, with all folders below it, or a label file, of
+    which the pictures alone are read. A detector's are whole ones, else each is one line, a classifier's upright."""
+
+    @model_validator(mode="after")
+    def _labelled(self) -> DistillTraining:
+        if self.pictures is not None and self.labels:
+            raise ValueError("pictures: they have no labels, and labels is not 0")
+        return self
 
 
 class Budget(Section):
@@ -90,8 +100,8 @@ class ArmPrune(Section):
     """Instead of a budget: take the cheapest of nine points between all and nothing whose network loses no more of the
     metric than this, on ``prune.samples`` training pictures and before it is trained."""
     neck_width: Annotated[int | None, For("det")] = Field(24, ge=1)
-    """For a detector: channels between neck and head; the neck becomes one convolution a level. null leaves the feature
-    pyramid."""
+    """For a detector: channels between neck and head; the neck becomes one convolution a level, unless a budget finds
+    that one which is not linear had better keep its form. null leaves the feature pyramid."""
     head_width: Annotated[int | None, For("det")] = Field(32, ge=1)
     """For a detector with a new neck: channels before the head's last convolution; null leaves them."""
     rewrites: list[Literal["fold_bias", "shuffle_head", "skip_rows", "fold_pool"]] = Field(

@@ -81,6 +81,7 @@ class Stage:
     price: Price | None = None
     resume: bool = False
     test: Sequence[Any] | None = None
+    skip_bad: bool = False
     found: Findings = field(default_factory=Findings)
 
     def report(self, net: Network) -> Metric:
@@ -119,7 +120,14 @@ def batches(stage: Stage, samples: int, size: int) -> Iterator[paddle.Tensor]:
 
 
 def train_course(
-    stage: Stage, title: str, trainee: Trainee, schedule: Schedule, before: str, after: str | None = None
+    stage: Stage,
+    title: str,
+    trainee: Trainee,
+    schedule: Schedule,
+    before: str,
+    after: str | None = None,
+    *,
+    more: Sequence[Any] = (),
 ) -> None:
     """Train for a while, or go on; the log becomes a file of the stage.
 
@@ -130,10 +138,11 @@ def train_course(
         schedule: Of the course.
         before: What the stage's metrics call the network as it came.
         after: What they call it at its best; None leaves that out.
+        more: Samples to train on beside the training data.
     """
     as_it_came = stage.tested(trainee.net)
     course = Course(
-        title, trainee, stage.task, schedule, stage.train, stage.eval, stage.folder / f".{title}",
+        title, trainee, stage.task, schedule, [*stage.train, *more], stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
         evaluate_first=True, reporter=stage.reporter, resume=stage.resume,
     )  # fmt: skip

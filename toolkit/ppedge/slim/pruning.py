@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ppedge.data.source import spread
+from ppedge.data.unlabelled import unlabelled
 from ppedge.models.flops import count_flops
 from ppedge.models.network import Network, copy_of
 from ppedge.models.weights import state_of
@@ -60,8 +61,20 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
     schedule = settings.arm.distill
     loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss,
                         kept=_kept(plan, trained))  # fmt: skip
-    train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled")
+    train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled", more=_further_pictures(stage))
     return plan, net, loss
+
+
+def _further_pictures(stage: Stage) -> list[Any]:
+    """Return the samples without labels that distillation learns from beside the training data."""
+    source = stage.recipe.slim.prune.arm.distill.pictures
+    if source is None:
+        return []
+    samples, skipped = unlabelled(stage.recipe, source, "Name pictures by slim.prune.arm.distill.pictures.",
+                                  skip_bad=stage.skip_bad)  # fmt: skip
+    left_out = f", {skipped} left out" if skipped else ""
+    stage.reporter.say(f"learns from {len(samples)} pictures of {source} beside the training data{left_out}")
+    return samples
 
 
 def _kept(plan: Plan, trained: Network) -> list[int] | None:

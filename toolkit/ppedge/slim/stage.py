@@ -82,7 +82,7 @@ def run_slim(
     aside = read_test(task, reporter, skip_bad=skip_bad)
     with run.writing("slim", force=force, resume=resume) as folder:
         stage = Stage(recipe, run, task, folder, reporter, train, evaluation, device, count, price, resume,
-                      aside)  # fmt: skip
+                      aside, skip_bad)  # fmt: skip
         if resume and not (folder / STATE).is_file():
             reporter.say(f"{run.path}: no interrupted slimming got as far as the pruned network: it starts anew")
         trained = _note_trained(stage)
