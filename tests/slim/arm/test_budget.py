@@ -11,8 +11,9 @@ from ppedge.errors import GateError, PpedgeError
 from ppedge.models.flops import count_flops
 from ppedge.models.network import copy_of
 from ppedge.recipe.slim import ArmPrune, Budget
-from ppedge.slim.arm.budget import Budgeting, told
+from ppedge.slim.arm.budget import Budgeting
 from ppedge.slim.arm.influence import Spot, influences
+from ppedge.slim.arm.meeting import told
 from ppedge.slim.arm.parts import HEAD_PART, NECK
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.arm.search import Point, Problem, choose, frontier, nearest
@@ -171,6 +172,25 @@ def test_a_search_does_not_choose_twice_what_is_too_dear(examples, det):
     budgeting._priced = dearer
     found = budgeting.meet(problem, asked)
     assert tried[0] == point.settings and found.settings == tried[-1] != point.settings
+    assert all(found.shares[core] <= asked[core] for core in asked)
+
+
+def test_the_room_that_a_choice_leaves_is_used(examples, det):
+    """A network whose parts cost less together than predicted, the less the narrower they are."""
+    example, problem = examples["det"], det[1]
+    points = frontier(problem, 9)
+    budgeting, tried = budgeting_of(example), []
+
+    def cheaper(problem, chosen):
+        tried.append(chosen)
+        return Point(chosen.settings, chosen.error, {core: share**1.5 for core, share in chosen.shares.items()})
+
+    budgeting._priced = cheaper
+    asked = {"a53": points[4].shares["a53"], "a76": points[4].shares["a76"]}
+    found = budgeting.meet(problem, asked)
+    assert tried[0].error == choose(problem, asked).error > found.error == min(one.error for one in tried if all(
+        share**1.5 <= asked[core] for core, share in one.shares.items()))  # fmt: skip
+    assert max(found.shares[core] / asked[core] for core in asked) > 0.9
     assert all(found.shares[core] <= asked[core] for core in asked)
 
 

@@ -17,6 +17,7 @@ from ppedge.models.slimmed import LinearNeck
 from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
 from ppedge.recipe.slim import ArmPrune, Budget
+from ppedge.slim.arm import budget
 from ppedge.slim.arm.budget import Budgeting
 from ppedge.slim.arm.collapse import neck_errors
 from ppedge.slim.arm.parts import HEAD_PART, NECK
@@ -132,13 +133,21 @@ def test_a_neck_that_is_not_linear_becomes_so_or_keeps_its_form_and_loses_channe
 
 
 @pytest.mark.parametrize("share", [0.5, 0.95])
-def test_a_budget_takes_the_form_of_a_neck_that_loses_less(examples, share):
-    build, said = squeezed(examples["det"]), []
+def test_a_budget_takes_the_form_of_a_neck_that_loses_less(examples, share, monkeypatch):
+    build, said, measured = squeezed(examples["det"]), [], []
     slimming = slimming_of(build, said, budget=Budget(a53=share))
+    site_errors = budget.site_errors
+
+    def noted(teacher, sites, *rest, **options):
+        measured.append([site.name for site in sites])
+        return site_errors(teacher, sites, *rest, **options)
+
+    monkeypatch.setattr(budget, "site_errors", noted)
     met = {}
     for budgeting, problem in slimming.searches():
         with contextlib.suppress(GateError):
             met[budgeting.settings.neck_width is None] = budgeting.meet(problem, {"a53": share}).error
+    assert measured[1] and not {*measured[0]} & {*measured[1]}  # none twice
     plan = slimming.run()
     keeps = min(met, key=met.get)
     assert isinstance(slimming.student.neck, RSEFPN) is keeps and (slimming.settings.neck_width is None) is keeps

@@ -212,7 +212,7 @@ def _budgets(given: list[str]) -> list[str]:
 def _show_frontier(points: list[Point], as_json: bool) -> None:
     from dataclasses import asdict
 
-    from ppedge.slim.arm.budget import told
+    from ppedge.slim.arm.meeting import told
 
     if as_json:
         emit({"frontier": [asdict(point) for point in points]})

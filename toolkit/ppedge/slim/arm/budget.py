@@ -10,13 +10,12 @@ trained.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import paddle
 
-from ppedge.errors import GateError, PpedgeError
+from ppedge.errors import PpedgeError
 from ppedge.models.network import Network, copy_of
 from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
@@ -24,11 +23,12 @@ from ppedge.recipe.slim import ArmPrune, Quant
 from ppedge.slim.arm.collapse import HEAD, THRESHOLD, head_errors, neck_errors
 from ppedge.slim.arm.exact import exact_rewrites
 from ppedge.slim.arm.influence import Spot, influences
+from ppedge.slim.arm.meeting import meet
 from ppedge.slim.arm.mixed import int8_errors, with_int8
 from ppedge.slim.arm.parts import HEAD_PART, NECK, REPLACED, Layers, owners
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.arm.reduce import site_errors
-from ppedge.slim.arm.search import Level, Point, Problem, choose, nearest
+from ppedge.slim.arm.search import Level, Point, Problem
 from ppedge.slim.arm.sites import Site, Sites, find_sites
 from ppedge.slim.arm.understood import Understood, understood
 from ppedge.slim.arm.understood import told as left_as_it_is
@@ -43,10 +43,7 @@ Counter = Callable[..., Mapping[str, int]]
 """Returns the ARM instructions of one inference, by core as the emulator names it, and as ``nb`` the bytes of the file;
 of a network and, if they are given, the names of its layers that compute in int8."""
 LEVELS = 8
-ATTEMPTS = 12
 DISTURBED = 4  # batches of pictures
-ROUNDING = 1e-9  # of a share
-STEP = 5e-4  # of a share, by which a search that goes on goes down at least
 
 
 @dataclass
@@ -65,6 +62,7 @@ class Budgeting:
         exclude: Starts of names of sites that are left as they are.
         multiple: Counts of channels are multiples of this.
         reporter: Progress.
+        known: Errors of sites that were measured already, by kept channels and reader; more are added.
     """
 
     teacher: Network
@@ -78,6 +76,7 @@ class Budgeting:
     exclude: Sequence[str] = ()
     multiple: int = 8
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+    known: dict[Site, dict[int, list[float]]] = field(default_factory=dict)
 
     def problem(self) -> Problem:
         """Measure and price all parts at their levels.
@@ -85,8 +84,9 @@ class Budgeting:
         Raises:
             PpedgeError: The network has no part that could be chosen.
         """
-        with self.reporter.task("errors by part", len(self.sites.found)) as bar:
-            errors = self._errors(bar.advance)
+        unknown = [site for site in self.sites.found if site not in self.known]
+        with self.reporter.task("errors by part", len(unknown)) as bar:
+            errors = self._errors(unknown, bar.advance)
         if not errors:
             left = left_as_it_is(self.parts, self.sites) or "all is excluded"
             raise PpedgeError(f"slim.prune.arm: a budget has nothing to choose here; {left}.", "Prune by fpgm instead.")
@@ -126,35 +126,8 @@ class Budgeting:
         return with_int8(problem, list(zip(forms, prices, strict=True)), quant, errors_of)
 
     def meet(self, problem: Problem, budgets: Mapping[str, float]) -> Point:
-        """Return the best choice whose network, counted or priced as a whole, is within the budgets.
-
-        Costs of parts need not add up to the last instruction: the converter joins layers of neighbours, and prices are
-        a few per cent off. What is too dear is searched again with budgets that are smaller by as much.
-
-        Raises:
-            GateError: There is none; it names the nearest.
-        """
-        asked = dict(budgets)
-        for _ in range(ATTEMPTS):
-            predicted = choose(problem, asked)
-            if predicted is None:
-                break
-            point = self._priced(problem, predicted)
-            over = _over(point, budgets)
-            if not over:
-                return point
-            self.reporter.say(f"{told(point.shares)} is over {told(budgets)}: searching on")
-            for core in over:  # by less than what was predicted of this point, or it would be chosen again
-                less = asked[core] * budgets[core] / point.shares[core]
-                asked[core] = min(less, predicted.shares[core] - STEP)
-        close = self._priced(problem, nearest(problem, budgets))
-        if not _over(close, budgets):  # as a whole it may be cheaper than predicted
-            return close
-        found = told({core: close.shares[core] for core in budgets})
-        raise GateError(
-            f"The budget {told(budgets)} cannot be met: the nearest point is {found}.",
-            "Ask for that, or let more be pruned: smaller slim.prune.multiple, fewer slim.prune.exclude.",
-        )
+        """Return the best choice whose network, counted or priced as a whole, is within budgets; see `meet`."""
+        return meet(problem, budgets, lambda point: self._priced(problem, point), self.reporter.say)
 
     def form(self, settings: Mapping[str, int]) -> Network:
         """Return a network of the form that settings lead to, its weights fresh."""
@@ -217,10 +190,12 @@ class Budgeting:
     def _sites(self) -> dict[str, Site]:
         return {site.name: site for site in self.sites.found}
 
-    def _errors(self, advance: Callable[[], None]) -> dict[str, dict[int, float]]:
+    def _errors(self, unknown: Sequence[Site], advance: Callable[[], None]) -> dict[str, dict[int, float]]:
         """Return the error of the network's output by part and kept channels."""
-        found = site_errors(self.teacher, self.sites.found, self.pictures, multiple=self.multiple,
-                            exclude=self.exclude, advance=advance)  # fmt: skip
+        measured = site_errors(self.teacher, unknown, self.pictures, multiple=self.multiple, exclude=self.exclude,
+                               advance=advance)  # fmt: skip
+        self.known.update((self._sites[name], errors) for name, errors in measured.items())
+        found = {site.name: self.known[site] for site in self.sites.found if site in self.known}
         spots = {name: [Spot(r.output, r.total) for r in self._sites[name].readings] for name in found}
         replaced = self.parts.replaces(self.settings)
         if NECK in replaced:
@@ -251,16 +226,6 @@ class Budgeting:
         else:
             totals, whole = _counted(self.count, net, point.int8), self._counted_whole
         return replace(point, shares={core: totals[core] / whole[core] for core in problem.whole})
-
-
-def _over(point: Point, budgets: Mapping[str, float]) -> set[str]:
-    """Return the cores on which a point costs more than it may."""
-    return {core for core, budget in budgets.items() if point.shares[core] > budget + ROUNDING}
-
-
-def told(shares: Mapping[str, float]) -> str:
-    """Return shares as ``--budget`` takes them, rounded up to three digits."""
-    return " ".join(f"{core}={math.ceil(share * 1000 - 1e-6) / 1000:.3f}" for core, share in shares.items())
 
 
 def _counted(count: Counter, net: Network, int8: Sequence[str] = ()) -> dict[str, float]:
