@@ -12,7 +12,9 @@ from ppedge.slim.arm.distill import Distillation, relative_error
 from ppedge.slim.arm.reduce import kept_groups, reduce_sites
 from ppedge.slim.arm.sites import find_sites
 from ppedge.slim.arm.slimming import ArmSlimming
+from ppedge.slim.arm.understood import backbone_maps
 from ppedge.slim.plan import Plan, apply_plan
+from ppedge.slim.watch import watch
 from ppedge.train.trainees.base import Trainee
 
 SHAPE = {"det": (2, 3, 96, 96), "rec": (2, 3, 32, 128), "cls": (2, 3, 48, 96)}
@@ -161,7 +163,7 @@ def test_a_slimmed_detector_is_near_its_teacher_and_distillation_brings_it_neare
     wanted = output(teacher, x)
     near = np.abs(output(student, x) - wanted).mean()
     assert near < 0.5 * np.abs(wanted - wanted.mean()).mean()
-    trainee = Trainee(student, Distillation(teacher, "det"))
+    trainee = Trainee(student, Distillation(teacher, "det", maps=backbone_maps(teacher)))
     trainee.begin()
     optimizer = paddle.optimizer.Adam(1e-3, parameters=student.parameters())
     losses = []
@@ -170,7 +172,8 @@ def test_a_slimmed_detector_is_near_its_teacher_and_distillation_brings_it_neare
         student.head.training = True
         parts = trainee.losses(trainee({"image": x}), {"image": x}, 0.0)
         losses.append(float(parts["loss"]))
-        assert losses[-1] == pytest.approx(float(parts["loss_map"]) + float(parts["loss_features"]), rel=1e-5)
+        terms = ("loss_map", "loss_features", "loss_backbone")
+        assert losses[-1] == pytest.approx(sum(float(parts[name]) for name in terms), rel=1e-5)
         parts["loss"].backward()
         optimizer.step()
         optimizer.clear_grad()
@@ -178,6 +181,25 @@ def test_a_slimmed_detector_is_near_its_teacher_and_distillation_brings_it_neare
     student.head.training = False
     assert losses[-1] < losses[0]
     assert np.isfinite(losses).all()
+
+
+def test_the_backbones_maps_are_taught_where_the_student_has_all_their_channels(slimmed):
+    """The last layer of the backbone is gone with the neck: of the fourth map it is what that layer was given."""
+    slimming, _ = slimmed
+    teacher, student, x = slimming.teacher, slimming.student, slimming.pictures[0]
+    places = backbone_maps(teacher)
+    assert places == ["neck:input", "backbone.stage3.3:input"]
+    trainee = Trainee(student, Distillation(teacher, "det", maps=places))
+    trainee.begin()
+    student.head.training = True
+    found = float(trainee.losses(trainee({"image": x}), {"image": x}, 0.0)["loss_backbone"])
+    trainee.end()
+    student.head.training = False
+    own, wanted = (watch(net, places, x) for net in (student, teacher))
+    pairs = [*zip(own["neck:input"][:3], wanted["neck:input"][:3], strict=True), (own[places[1]], wanted[places[1]])]
+    errors = [float(relative_error(a, b)) for a, b in pairs]
+    assert found == pytest.approx(np.mean(errors), rel=1e-4) and min(errors) > 1e-4
+    assert own["neck:input"][3].shape != wanted["neck:input"][3].shape
 
 
 @pytest.mark.parametrize("task", ["rec", "cls"])

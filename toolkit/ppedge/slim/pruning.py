@@ -15,6 +15,7 @@ from ppedge.recipe.sizes import trace_shape
 from ppedge.slim import domain
 from ppedge.slim.arm.distill import Distillation
 from ppedge.slim.arm.slimming import ArmSlimming
+from ppedge.slim.arm.understood import backbone_maps
 from ppedge.slim.channels.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.channels.groups import Group, trace
 from ppedge.slim.channels.sensitivity import choose, measure, trial_counts
@@ -60,7 +61,7 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
         return plan, net, itself
     schedule = settings.arm.distill
     loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss,
-                        kept=_kept(plan, trained))  # fmt: skip
+                        kept=_kept(plan, trained), maps=backbone_maps(trained))  # fmt: skip
     train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled", more=_further_pictures(stage))
     return plan, net, loss
 

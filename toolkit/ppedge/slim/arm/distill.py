@@ -7,7 +7,7 @@ Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015; the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 import paddle.nn.functional as F
@@ -25,10 +25,11 @@ LEAST = 1e-6
 class Distillation:
     """A loss for a `ppedge.train.trainees.base.Trainee`.
 
-    A detector's is ``5 BCE(p, q) + |x - y|^2 / |y - mean(y)|^2``: p and q are the probability maps of student and
+    A detector's is ``5 BCE(p, q) + |x - y|^2 / |y - mean(y)|^2 + B``: p and q are the probability maps of student and
     teacher, x and y what the first BatchNorm of their heads gets (the convolution before it may get quantizers); the
-    second term is left out of a network that has none. A recogniser's or classifier's is the
-    Kullback-Leibler divergence of the classes' probabilities, mean over lines and columns.
+    second term is left out of a network that has none. B is the mean of the same relative errors of the backbone's
+    maps, as far as the student has all their channels. A recogniser's or classifier's is the Kullback-Leibler
+    divergence of the classes' probabilities, mean over lines and columns.
 
     Args:
         teacher: The original network; put into eval mode.
@@ -37,6 +38,8 @@ class Distillation:
         labels: Weight of the task's own loss, which is added; 0: labels are not looked at.
         task_loss: That loss; needed with ``labels``.
         kept: Channels of the teacher's features that the student still has, ascending; None: all.
+        maps: Places of both networks, as `ppedge.train.recorder.Recorder` takes them, where a detector's backbone gives
+            a map or a list of them.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Distillation:
         labels: float = 0.0,
         task_loss: Loss | None = None,
         kept: Sequence[int] | None = None,
+        maps: Sequence[str] = (),
     ) -> None:
         self.teacher, self.task, self.weight = teacher, task, weight
         self.labels, self.task_loss = labels, task_loss
@@ -56,12 +60,13 @@ class Distillation:
         accelerate(teacher)
         at: str | None = teacher.taught_at if task == "det" else None
         self._features = None if at is None else f"{at}{INPUT}"
-        self._recorder = None if self._features is None else Recorder(teacher, [self._features])
+        self._maps = list(maps) if task == "det" else []
+        self._recorder = Recorder(teacher, [*([] if self._features is None else [self._features]), *self._maps])
 
     def reads(self) -> dict[str, list[str]]:
         """Return which places of the student it reads."""
         labels = self.task_loss.reads().get(NET, ()) if self.labels and self.task_loss is not None else ()
-        return {NET: [*([] if self._features is None else [self._features]), *labels]}
+        return {NET: [*([] if self._features is None else [self._features]), *self._maps, *labels]}
 
     def __call__(self, outputs: Outputs, batch: Given) -> dict[str, Tensor]:
         """Compare the student's output in training mode with the teacher's for the same pictures.
@@ -72,8 +77,8 @@ class Distillation:
             batch: ``image`` (N, 3, H, W), and with ``labels`` what the task's loss reads.
 
         Returns:
-            Scalars: ``loss``; of a detector also its parts, ``loss_map`` and ``loss_features``; with labels also
-            ``loss_labels``, the task's, before it is weighed.
+            Scalars: ``loss``; of a detector also its parts, ``loss_map``, ``loss_features`` and ``loss_backbone``; with
+            labels also ``loss_labels``, the task's, before it is weighed.
         """
         parts = self._of_teacher(outputs[NET], batch)
         if self.labels and self.task_loss is not None:
@@ -87,13 +92,23 @@ class Distillation:
         if self.task != "det":
             return {"loss": _divergence(output["logits"].astype("float32"), wanted)}
         loss_map = self.weight * F.binary_cross_entropy(output["maps"][:, :1].astype("float32"), wanted)
-        if self._recorder is None or self._features is None:
-            return {"loss": loss_map, "loss_map": loss_map}
-        features = self._recorder.take()[self._features]
-        if self._kept is not None:
-            features = paddle.index_select(features, self._kept, axis=1)
-        loss_features = relative_error(output[self._features], features)
-        return {"loss": loss_map + loss_features, "loss_map": loss_map, "loss_features": loss_features}
+        parts = {"loss_map": loss_map}
+        seen = self._recorder.take()
+        if self._features is not None:
+            features = seen[self._features]
+            if self._kept is not None:
+                features = paddle.index_select(features, self._kept, axis=1)
+            parts["loss_features"] = relative_error(output[self._features], features)
+        own = [map_ for place in self._maps for map_ in _listed(output[place])]
+        taught = [map_ for place in self._maps for map_ in _listed(seen[place])]
+        errors = [relative_error(x, y) for x, y in zip(own, taught, strict=True) if x.shape == y.shape]
+        if errors:
+            parts["loss_backbone"] = sum(errors) / len(errors)
+        return {"loss": sum(parts.values()), **parts}
+
+
+def _listed(maps: Any) -> list[Tensor]:
+    return list(maps) if isinstance(maps, list | tuple) else [maps]
 
 
 def relative_error(x: Tensor, y: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from ppedge.models.network import Network
 from ppedge.recipe.slim import ArmPrune
 from ppedge.slim.arm.parts import HEAD_PART, NECK, REPLACED
 from ppedge.slim.arm.sites import Sites
+from ppedge.train.recorder import INPUT
 
 LEVELS = 4
 """Maps of the pyramid that a linear neck joins."""
@@ -75,6 +76,18 @@ def understood(net: nn.Layer) -> Understood:
         )
         left.append(f"the form of the neck {type(net.neck).__name__}, {why}")
     return Understood(head, neck, neck and net.linear_neck, units[-1][0] if neck and ends else "", tuple(left))
+
+
+def backbone_maps(net: nn.Layer) -> list[str]:
+    """Return the places where a detector's backbone gives its maps, in it and in whatever slimming makes of it.
+
+    They are those of `ppedge.train.recorder.Recorder`: what the neck is given and, where the backbone's last layer goes
+    with the neck, what that layer is given. Empty of a network that is no `Network` with a pyramid.
+    """
+    parts = understood(net)
+    if not parts.neck:
+        return []
+    return [f"{NECK}{INPUT}", *([f"{parts.last}{INPUT}"] if parts.last else [])]
 
 
 def told(parts: Understood, sites: Sites) -> str:
