@@ -107,7 +107,12 @@ def test_it_is_pruned_and_quantized(trained, tmp_path):
 def test_slimming_for_arm_takes_channels_of_the_form_that_ships(trained, tmp_path):
     # Of a network that was trained for two steps the map is so steep that no other form of the head is equal to it.
     run, task = slimmed(
-        trained, tmp_path / "run", "slim.prune.method=arm", "slim.prune.arm.rewrites=[]", "slim.quant.method=none"
+        trained,
+        tmp_path / "run",
+        "slim.prune.method=arm",
+        "slim.prune.arm.rewrites=[]",
+        "slim.quant.method=none",
+        "slim.prune.arm.neck_width=8",
     )
     net = load_float(run, task, "slim")
     assert len([layer for layer in net.sublayers() if isinstance(layer, FoldedBlock)]) == 14
