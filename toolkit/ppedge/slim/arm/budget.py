@@ -35,7 +35,7 @@ from ppedge.slim.arm.understood import told as left_as_it_is
 from ppedge.slim.channels.fpgm import keep_count
 from ppedge.slim.channels.groups import Traced
 from ppedge.slim.plan import Plan, apply_plan
-from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at, put_at
+from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
 
 Price = Callable[[Network], Prices]
 """Predicts what a network costs at one inference."""
@@ -162,14 +162,6 @@ class Budgeting:
             apply_rewrite(net, rewrite)
         return net
 
-    def _without_last(self) -> Network:
-        """Return the network as trained without the layer that goes with its neck."""
-        if not self.parts.last:
-            return self.teacher
-        net = copy_of(self.teacher, self.build)
-        put_at(net, self.parts.last, paddle.nn.Identity())
-        return net
-
     @functools.cached_property
     def _counted_whole(self) -> dict[str, float]:
         assert self.count is not None
@@ -199,7 +191,7 @@ class Budgeting:
         spots = {name: [Spot(r.output, r.total) for r in self._sites[name].readings] for name in found}
         replaced = self.parts.replaces(self.settings)
         if NECK in replaced:
-            errors = neck_errors(self.teacher, self.pictures, None if self.parts.linear else self._without_last())
+            errors = neck_errors(self.teacher, self.pictures, None if self.parts.linear else self.parts.last)
             found[NECK] = {rank: [error] for rank, error in errors.items()}
             spots[NECK] = [Spot(f"{HEAD}.conv1")]
         if HEAD_PART in replaced:

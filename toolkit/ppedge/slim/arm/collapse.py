@@ -20,6 +20,8 @@ from ppedge.slim.arm.elimination import Elimination, Fitted, eliminate
 from ppedge.slim.arm.least_squares import Array, Moments, bottleneck, bottleneck_errors, fit, root_of_readers
 from ppedge.slim.arm.readers import Places, Rows, reader_of, rows
 from ppedge.slim.rewrites import Rewrite, apply_rewrite, layer_at
+from ppedge.slim.watch import watch
+from ppedge.train.recorder import INPUT
 
 POSITIONS = 1024
 HEAD, THRESHOLD = "head.binarize", "head.thresh"
@@ -72,29 +74,30 @@ def collapse_neck(
     return rewrite, neck_error, map_error
 
 
-def neck_errors(teacher: Network, pictures: Sequence[paddle.Tensor], linear: Network | None = None) -> dict[int, float]:
+def neck_errors(teacher: Network, pictures: Sequence[paddle.Tensor], last: str | None = None) -> dict[int, float]:
     """Return the share of what the head's first convolution gives that is lost, by channels between neck and head.
 
     Args:
         teacher: The original network, in eval mode.
         pictures: Inputs (N, 3, H, W).
-        linear: For a neck that is not linear itself, the network whose maps a linear one reads: what its best map loses
-            at any width comes on top. None: the neck is linear.
+        last: For a neck that is not linear itself, the name of the backbone's last layer, which goes with it, or an
+            empty one: what the best linear map of what is left loses at any width comes on top. None: the neck is
+            linear.
     """
-    neck, kernel, rng = layer_at(teacher, "neck"), teacher.head.binarize.conv1.weight.numpy(), np.random.default_rng(0)
+    kernel, rng = teacher.head.binarize.conv1.weight.numpy(), np.random.default_rng(0)
     readers, seen, read = root_of_readers(kernel).astype(np.float32), Moments(), Moments()
-    with paddle.no_grad():
-        for picture in pictures:
-            features = neck(teacher.backbone(picture))
-            places = _sample(features.shape, rng)
-            values = rows(features.numpy(), places)
-            seen.add(values, values[:, :1])
-            if linear is not None:
-                maps = [map_.numpy() for map_ in linear.backbone(picture)]
-                x = np.concatenate([patches(map_, features.shape[3], places) for map_ in maps], axis=1)
-                read.add(x, values @ readers)
+    given, before_last = f"neck{INPUT}", f"{last}{INPUT}"
+    for picture in pictures:
+        passed = watch(teacher, ["neck", given, *([before_last] if last else [])], picture)
+        features = passed["neck"]
+        places = _sample(features.shape, rng)
+        values = rows(features.numpy(), places)
+        seen.add(values, values[:, :1])
+        if last is not None:
+            maps = [*passed[given][:-1], passed[before_last]] if last else passed[given]
+            read.add(_given_to_linear([map_.numpy() for map_ in maps], features, places), values @ readers)
     lost = 0.0
-    if linear is not None:  # errors of all channels in one unit: their sum is a share of the sum of variances
+    if last is not None:  # errors of all channels in one unit: their sum is a share of the sum of variances
         lost = fit(read, np.full(len(readers), np.sqrt((read.deviations**2).mean()))).error
     errors = bottleneck_errors(kernel, seen.covariances()[0])
     return {rank: float(error) + lost for rank, error in enumerate(errors, start=1)}
@@ -118,8 +121,8 @@ def _fit_neck(
     moments = Moments()
     for maps, features in zip(given, wanted, strict=True):
         places = _sample(features.shape, rng)
-        x = np.concatenate([patches(map_, features.shape[3], places) for map_ in maps], axis=1)
-        moments.add(x, rows(features.numpy(), places) @ encoder.T.astype(np.float32))
+        values = rows(features.numpy(), places) @ encoder.T.astype(np.float32)
+        moments.add(_given_to_linear(maps, features, places), values)
     found = fit(moments)
     begin = 0
     for level, map_ in enumerate(given[0], start=2):
@@ -212,6 +215,11 @@ def _sample(shape: Sequence[int], rng: np.random.Generator) -> Places:
     """Draw positions of a map (N, C, H, W), the same for all N."""
     count = shape[2] * shape[3]
     return np.sort(rng.choice(count, min(POSITIONS, count), replace=False))
+
+
+def _given_to_linear(maps: Sequence[Rows], features: paddle.Tensor, places: Places) -> Rows:
+    """What a linear neck's convolutions read of all maps, at positions of the features that it makes of them."""
+    return np.concatenate([patches(map_, features.shape[3], places) for map_ in maps], axis=1)
 
 
 def patches(values: Rows, width: int, places: np.ndarray) -> Rows:

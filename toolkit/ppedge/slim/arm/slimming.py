@@ -223,9 +223,10 @@ class ArmSlimming:
         return {name: clips[name] for name in int8}
 
     def _cut(self, counts: Mapping[str, int] | None) -> Plan:
-        with self.reporter.task("least squares", len(self.sites.found)) as bar:
+        sites = self.sites.found
+        with self.reporter.task("least squares", len(sites)) as bar:
             reports = reduce_sites(
-                self.student, self.teacher, self.sites.found, self.pictures, self.settings.tolerance,
+                self.student, self.teacher, sites, self.pictures, self.settings.tolerance,
                 counts=counts, multiple=self.multiple, exclude=self.exclude, advance=bar.advance,
             )  # fmt: skip
         shapes = {name: value.shape for name, value in state_of(self.student).items()}

@@ -48,7 +48,7 @@ class Understood:
     def taken(self, settings: ArmPrune) -> tuple[str, ...]:
         """Return the names of the layers that are replaced so, or of what holds them: no site may meet them."""
         parts = self.replaces(settings)
-        names = {*REPLACED[NECK], *REPLACED[HEAD_PART], *filter(None, [self.last])} if NECK in parts else set()
+        names = {*REPLACED[NECK], *REPLACED[HEAD_PART], self.last} - {""} if NECK in parts else set()
         # The head's second convolution is read by the third, and by no other: with that one the channels are taken.
         return tuple(sorted(names | ({REPLACED[HEAD_PART][1]} if HEAD_PART in parts else set())))
 
