@@ -219,8 +219,9 @@ def test_outputs_in_training_are_paddleocrs(step):
             continue
         found = step.outputs[ours]["maps"].numpy()[:, :, ::2, ::2]
         wanted = step.reference[f"train/{prefix.replace('.', '/')}maps"]
-        np.testing.assert_allclose(found[:, :2], wanted[:, :2], atol=2e-4)
-        np.testing.assert_allclose(found[:, 2], wanted[:, 2], atol=2e-3)  # k = 50 amplifies
+        assert found.shape[1] == (1 if ours == "teacher" else 3)  # of a teacher nothing reads the others
+        np.testing.assert_allclose(found[:, :2], wanted[:, : min(found.shape[1], 2)], atol=2e-4)
+        np.testing.assert_allclose(found[:, 2:], wanted[:, 2 : found.shape[1]], atol=2e-3)  # k = 50 amplifies
 
 
 def test_each_term_is_paddleocrs(step):
@@ -255,6 +256,7 @@ def test_running_statistics_are_paddleocrs(step):
     for ours, prefix in step.prefixes():
         state = step.trainee.networks()[ours].state_dict()
         for key, wanted in after.items():
-            if key.startswith(prefix):
+            unread = ours == "teacher" and key.startswith(f"{prefix}head.thresh")  # a teacher does not run it
+            if key.startswith(prefix) and not unread:
                 found = state[key.removeprefix(prefix)].numpy()
                 np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5, err_msg=key)

@@ -18,6 +18,7 @@ from ppedge.train.losses.base import Term, TotalLoss
 from ppedge.train.losses.mutual import DMLLoss, MSELoss
 from ppedge.train.recorder import Recorder
 from ppedge.train.task import Task
+from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
 
 MUTUAL = [{"name": "DB"}, {"name": "DML", "between": ["net", "twin"], "at": "maps", "weight": 2.0},
@@ -73,6 +74,32 @@ def test_a_frozen_teacher_stays_as_it_is_and_teaches(det_data, tmp_path):
     steps = [line for line in lines if "loss" in line]
     assert all({"loss_DB_net", "loss_DML_net_teacher"} <= step.keys() for step in steps)
     assert not any("loss_DB_teacher" in step for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("head", "term", "maps"),
+    [
+        ("DBHead", {"name": "DML", "between": ["net", "teacher"], "at": "maps"}, 1),
+        ("DBHead", {"name": "Dilated", "from": "teacher"}, 1),
+        ("DBHead", {"name": "MSE", "between": ["net", "teacher"], "at": "neck"}, 1),
+        ("PFHeadLocal", {"name": "Dilated", "from": "teacher"}, 1),
+        ("DBHead", {"name": "DB", "of": ["net", "teacher"]}, 3),
+        ("DBHead", {"name": "Dilated", "from": "net", "to": ["teacher"]}, 3),
+        ("DBHead", {"name": "MSE", "between": ["net", "teacher"], "at": "head.thresh.conv2"}, 3),
+    ],
+)
+def test_a_teacher_runs_no_threshold_head_unless_a_loss_reads_it(det_data, head, term, maps):
+    model = {**tiny_recipe("det", det_data).model_dump(mode="json")["model"], "head": {"name": head}}
+    recipe = tiny_recipe("det", det_data, model=model, train={
+        "peers": {"teacher": {"frozen": True}},
+        "losses": [term, {"name": "DML", "between": ["net", "teacher"], "at": "maps"}],
+    })  # fmt: skip
+    task = Task(recipe)
+    trainee = build_trainee(task, task.build())
+    trainee.train()
+    trainee.begin()
+    outputs = trainee({"image": paddle.zeros([1, 3, 64, 64])})
+    assert {name: given["maps"].shape[1] for name, given in outputs.items()} == {"net": 3, "teacher": maps}
 
 
 def test_the_network_is_left_as_it_would_be_without_its_peers(det_data, tmp_path):
@@ -187,7 +214,8 @@ def test_a_frozen_teacher_runs_as_in_use_or_as_in_training(det_data, tmp_path, b
     assert maps.stop_gradient
     after = state_of(peer)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    assert moved == {name for name in before if name.endswith(("._mean", "._variance")) and batch_statistics}
+    running = {name for name in before if name.endswith(("._mean", "._variance")) and "thresh" not in name}
+    assert moved == (running if batch_statistics else set())
     fit(whole)
     assert all(np.array_equal(value, state_of(peer)[n]) for n, value in before.items() if n.endswith("weight"))
 

@@ -22,6 +22,9 @@ class DBHead(nn.Layer):
         k: Steepness of the step.
         kernels: Of each map's three convolutions.
         fix_nan: In training, put 0 where a map's features are no number, as PP-OCRv4's student does.
+
+    Attributes:
+        probability_alone: Leave the other two maps out in training too: nobody reads them of a teacher.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class DBHead(nn.Layer):
     ) -> None:
         super().__init__()
         self.k = k
+        self.probability_alone = False
         self.binarize = MapHead(in_channels, kernels, fix_nan)
         self.thresh = MapHead(in_channels, kernels, fix_nan)
 
@@ -37,13 +41,13 @@ class DBHead(nn.Layer):
 
         Returns:
             In eval mode the probability map (N, 1, H, W), the only one a phone needs; in training mode
-            ``{"maps": (N, 3, H, W)}`` with probability (shrink), threshold and binary map; where slimming has dropped
-            the threshold head, ``{"maps": (N, 1, H, W)}`` with the probability.
+            ``{"maps": (N, 3, H, W)}`` with probability (shrink), threshold and binary map, or
+            ``{"maps": (N, 1, H, W)}`` with the probability alone, as where slimming has dropped the threshold head.
         """
         probability = self.binarize(x)
         if not self.training:
             return probability
-        if not isinstance(self.thresh, MapHead):
+        if self.probability_alone or not isinstance(self.thresh, MapHead):
             return {"maps": probability}
         threshold = self.thresh(x)
         return {"maps": paddle.concat([probability, threshold, step(self.k, probability, threshold)], axis=1)}

@@ -24,11 +24,15 @@ class PFHeadLocal(nn.Layer):
         in_channels: Channels of the neck's result.
         k: Steepness of the step.
         mode: Channels of the refinement: ``large`` a quarter of ``in_channels``, ``small`` an eighth.
+
+    Attributes:
+        probability_alone: Leave the other maps out in training too: nobody reads them of a teacher.
     """
 
     def __init__(self, in_channels: int, k: int = 50, mode: Literal["large", "small"] = "small") -> None:
         super().__init__()
         self.k = k
+        self.probability_alone = False
         self.binarize = MapHead(in_channels)
         self.thresh = MapHead(in_channels)
         self.cbn_layer = LocalModule(in_channels // 4, in_channels // (4 if mode == "large" else 8))
@@ -39,13 +43,15 @@ class PFHeadLocal(nn.Layer):
         Returns:
             In eval mode the mean of both probability maps (N, 1, H, W). In training mode ``maps`` (N, 3, H, W): refined
             probability, threshold, and binary map of the first probability; and ``cbn_maps`` (N, 1, H, W), the binary
-            map again.
+            map again; or ``maps`` (N, 1, H, W) with the refined probability alone.
         """
         features = self.binarize.features(x)
         first = self.binarize.map_of(features)
         refined = self.cbn_layer(upsample(features, 2), first)
         if not self.training:
             return 0.5 * (first + refined)
+        if self.probability_alone:
+            return {"maps": refined}
         threshold = self.thresh(x)
         binary = step(self.k, first, threshold)
         return {"maps": paddle.concat([refined, threshold, binary], axis=1), "cbn_maps": binary}

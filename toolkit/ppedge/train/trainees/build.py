@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import paddle
 
@@ -10,10 +10,12 @@ from ppedge.models import zoo
 from ppedge.models.freezing import freeze
 from ppedge.models.guides.nrtr import NRTRHead
 from ppedge.models.guides.sar import SARHead
+from ppedge.models.heads.db import DBHead
+from ppedge.models.heads.pf_local import PFHeadLocal
 from ppedge.models.network import Network
 from ppedge.models.weight_parts import without_guides
 from ppedge.models.weights import load_weights
-from ppedge.recipe import networks
+from ppedge.recipe import losses, networks
 from ppedge.recipe.guides import LinearGuide
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Model
@@ -54,9 +56,23 @@ def build_trainee(task: Task, net: Network, say: Callable[[str], None] = lambda 
         parts = [peers[name], *(guide.head for guide in guides.values() if guide.network == name)]
         for part in parts:
             freeze(part, batch_statistics=peer.batch_statistics)
+        if isinstance(head := peers[name].head, DBHead | PFHeadLocal):
+            # A tenth of the step of CML.
+            head.probability_alone = _of_probability(train.losses, name)
     trained = [name for name in (NET, *peers) if name not in frozen]
     loss = build_loss(train.losses, task.recipe.task, task.charset, trained, [NET, *peers, *guides])
     return Trainee(net, loss, peers, guides)
+
+
+def _of_probability(terms: Sequence[losses.LossTerm], teacher: str) -> bool:
+    """Return whether no term reads a detector's threshold map or binary map, or anything within its head."""
+    reading = [term for term in terms if teacher in term.networks]
+    return all(
+        isinstance(term, losses.DML)
+        or (isinstance(term, losses.Dilated) and teacher not in term.to)
+        or (term.at != losses.RESULTS["det"] and not term.at.startswith("head"))
+        for term in reading
+    )
 
 
 def _guide(task: Task, section: networks.Guide, name: str, network: Network, say: Callable[[str], None]) -> Guide:
