@@ -47,6 +47,25 @@ DISTURBED = 4  # batches of pictures
 
 
 @dataclass
+class Measured:
+    """What was measured of a network as trained, whatever is chosen of it; searches for one network share it.
+
+    Attributes:
+        sites: Errors of each site, by kept channels and reader.
+        influences: How much an error at each spot counts.
+        int8: What 8 bits in each layer do to the output.
+        prices: What it costs as it is.
+        counted: The same counted, by core and ``nb``.
+    """
+
+    sites: dict[Site, dict[int, list[float]]] = field(default_factory=dict)
+    influences: dict[Spot, float] = field(default_factory=dict)
+    int8: dict[str, float] = field(default_factory=dict)
+    prices: Prices | None = None
+    counted: dict[str, float] | None = None
+
+
+@dataclass
 class Budgeting:
     """The search for one network.
 
@@ -62,7 +81,7 @@ class Budgeting:
         exclude: Starts of names of sites that are left as they are.
         multiple: Counts of channels are multiples of this.
         reporter: Progress.
-        known: Errors of sites that were measured already, by kept channels and reader; more are added.
+        measured: What was measured of the network already; more is added.
     """
 
     teacher: Network
@@ -76,7 +95,7 @@ class Budgeting:
     exclude: Sequence[str] = ()
     multiple: int = 8
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
-    known: dict[Site, dict[int, list[float]]] = field(default_factory=dict)
+    measured: Measured = field(default_factory=Measured)
 
     def problem(self) -> Problem:
         """Measure and price all parts at their levels.
@@ -84,7 +103,7 @@ class Budgeting:
         Raises:
             PpedgeError: The network has no part that could be chosen.
         """
-        unknown = [site for site in self.sites.found if site not in self.known]
+        unknown = [site for site in self.sites.found if site not in self.measured.sites]
         with self.reporter.task("errors by part", len(unknown)) as bar:
             errors = self._errors(unknown, bar.advance)
         if not errors:
@@ -96,10 +115,7 @@ class Budgeting:
             for number in range(LEVELS)
         ]
         with self.reporter.task("prices", LEVELS + 1) as bar:
-            first = self.price(self.build())
-            if first.warning:
-                self.reporter.say_once(first.warning)
-            whole = first.total
+            whole = self._whole().total
             bar.advance()
             prices = []
             for form in forms:
@@ -120,8 +136,7 @@ class Budgeting:
             return problem
 
         def errors_of(part_of: Mapping[str, str]) -> dict[str, float]:
-            with self.reporter.task("errors of 8 bits", len(part_of)) as bar:
-                return int8_errors(self._rewritten(), self.pictures, part_of, quant, bar.advance)
+            return int8_errors(self._rewritten(), self.pictures, part_of, quant, self.measured.int8, self.reporter)
 
         return with_int8(problem, list(zip(forms, prices, strict=True)), quant, errors_of)
 
@@ -162,10 +177,18 @@ class Budgeting:
             apply_rewrite(net, rewrite)
         return net
 
-    @functools.cached_property
-    def _counted_whole(self) -> dict[str, float]:
-        assert self.count is not None
-        return _counted(self.count, self.build())
+    def _whole(self) -> Prices:
+        """Return what the network costs as it is."""
+        if self.measured.prices is None:
+            self.measured.prices = self.price(self.build())
+            if warning := self.measured.prices.warning:
+                self.reporter.say_once(warning)
+        return self.measured.prices
+
+    def _counted_whole(self, count: Counter) -> dict[str, float]:
+        if self.measured.counted is None:
+            self.measured.counted = _counted(count, self.build())
+        return self.measured.counted
 
     @functools.cached_property
     def parts(self) -> Understood:
@@ -186,8 +209,9 @@ class Budgeting:
         """Return the error of the network's output by part and kept channels."""
         measured = site_errors(self.teacher, unknown, self.pictures, multiple=self.multiple, exclude=self.exclude,
                                advance=advance)  # fmt: skip
-        self.known.update((self._sites[name], errors) for name, errors in measured.items())
-        found = {site.name: self.known[site] for site in self.sites.found if site in self.known}
+        known, weights = self.measured.sites, self.measured.influences
+        known.update((self._sites[name], errors) for name, errors in measured.items())
+        found = {site.name: known[site] for site in self.sites.found if site in known}
         spots = {name: [Spot(r.output, r.total) for r in self._sites[name].readings] for name in found}
         replaced = self.parts.replaces(self.settings)
         if NECK in replaced:
@@ -198,8 +222,8 @@ class Budgeting:
             errors = head_errors(self._rewritten(), self.pictures, self.multiple)
             found[HEAD_PART] = {width: [error] for width, error in errors.items()}
             spots[HEAD_PART] = [Spot(f"{HEAD}.conv3")]
-        every = [spot for part in spots.values() for spot in part]
-        weights = influences(self.teacher, every, self.pictures[:DISTURBED])
+        new = [spot for part in spots.values() for spot in part if spot not in weights]
+        weights.update(influences(self.teacher, new, self.pictures[:DISTURBED]))
         return {
             part: {
                 setting: sum(weights[spot] * error for spot, error in zip(spots[part], errors, strict=True))
@@ -216,7 +240,7 @@ class Budgeting:
             saved = price.saved(point.int8)
             totals = {core: total - saved[core] for core, total in price.total.items()}
         else:
-            totals, whole = _counted(self.count, net, point.int8), self._counted_whole
+            totals, whole = _counted(self.count, net, point.int8), self._counted_whole(self.count)
         return replace(point, shares={core: totals[core] / whole[core] for core in problem.whole})
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import paddle
 
+from ppedge.progress import Reporter
 from ppedge.recipe.slim import Quant
 from ppedge.slim.arm.parts import REPLACED, owners
 from ppedge.slim.arm.prices import Prices
@@ -73,7 +74,8 @@ def int8_errors(
     pictures: Sequence[paddle.Tensor],
     part_of: Mapping[str, str],
     quant: Quant,
-    advance: Callable[[], None] = lambda: None,
+    known: dict[str, float] | None = None,
+    reporter: Reporter | None = None,
 ) -> dict[str, float]:
     """Return what 8 bits in each layer alone do to the network's output, relative to its variance.
 
@@ -83,15 +85,17 @@ def int8_errors(
         part_of: By layer, the part that it is of. For one that this network has not, since a closed form will bring it
             in, the part's layer of the largest error stands.
         quant: Of the recipe: how clips are measured.
-        advance: Called after each layer.
+        known: What was measured of layers already; more are added.
+        reporter: Progress.
     """
+    known = {} if known is None else known
     clips = measure_clips(net, pictures, quant.percentile, quant.min_clip)
-    stand_ins = {
-        name: [other for other in clips if owners(other, [part], REPLACED)]
+    stands_for = {
+        name: [name] if name in clips else [other for other in clips if owners(other, [part], REPLACED)]
         for name, part in part_of.items()
-        if name not in clips
     }
-    wanted = {name for name in part_of if name in clips}.union(*stand_ins.values())
-    chosen = {name: clip for name, clip in clips.items() if name in wanted}
-    found = output_errors(net, chosen, pictures[:MEASURED], advance)
-    return found | {name: max(found[other] for other in others) for name, others in stand_ins.items()}
+    wanted = set().union(*stands_for.values()) - set(known)
+    unknown = {name: clip for name, clip in clips.items() if name in wanted}
+    with (reporter or Reporter(quiet=True)).task("errors of 8 bits", len(unknown)) as bar:
+        known.update(output_errors(net, unknown, pictures[:MEASURED], bar.advance))
+    return {name: max(known[other] for other in others) for name, others in stands_for.items()}

@@ -20,7 +20,7 @@ from ppedge.models.network import Network, copy_of
 from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
 from ppedge.recipe.slim import ArmPrune, Quant
-from ppedge.slim.arm.budget import Budgeting, Counter, Price
+from ppedge.slim.arm.budget import Budgeting, Counter, Measured, Price
 from ppedge.slim.arm.collapse import THRESHOLD, collapse_neck, narrow_head
 from ppedge.slim.arm.exact import exact_rewrites
 from ppedge.slim.arm.meeting import ROUNDING, told
@@ -28,7 +28,7 @@ from ppedge.slim.arm.parts import HEAD_PART, NECK
 from ppedge.slim.arm.prices import SIZE
 from ppedge.slim.arm.reduce import Reduction, kept_groups, reduce_sites
 from ppedge.slim.arm.search import Point, Problem, best_of, frontier
-from ppedge.slim.arm.sites import Site, Sites, find_sites
+from ppedge.slim.arm.sites import Sites, find_sites
 from ppedge.slim.arm.understood import Understood, understood
 from ppedge.slim.arm.understood import told as left_as_it_is
 from ppedge.slim.channels.groups import Traced
@@ -129,12 +129,11 @@ class ArmSlimming:
         forms = [self.settings]
         if NECK in self.parts.replaces(self.settings) and not self.parts.linear:
             forms.append(self.settings.model_copy(update={"neck_width": None}))
-        known: dict[Site, dict[int, list[float]]] = {}  # sites of the backbone are the same in both
-        found = []
+        measured, found = Measured(), []
         for settings in forms:
             budgeting = Budgeting(self.teacher, self.traced, self.pictures, settings, self.build, self.price,
                                   self.count, self.quant, self.exclude, self.multiple, self.reporter,
-                                  known)  # fmt: skip
+                                  measured)  # fmt: skip
             found.append((budgeting, budgeting.problem()))
         return found
 
