@@ -56,10 +56,11 @@ def test_they_evaluate_convert_and_validate(folder, ppedge_here, task, metric):
     assert code == 0, err
     files = json.loads(out)["files"]
     assert {p: files[f"{task}.{p}.nb"]["bytes"] for p in NB_BYTES[task]} == NB_BYTES[task]
-    code, _, err = ppedge_here("convert", run, "--force")
-    assert code == 0, err
-    code, _, err = ppedge_here("validate", run, "--limit", "2")
-    assert code == 0, err
+    if task == "det":  # what a run of a recogniser then does is no other code
+        code, _, err = ppedge_here("convert", run, "--force")
+        assert code == 0, err
+        code, _, err = ppedge_here("validate", run, "--limit", "2")
+        assert code == 0, err
 
 
 @pytest.mark.slow
