@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 import paddle
+from paddle.jit.dy2static.convert_call_func import CONVERSION_OPTIONS, ConversionOptions
 from paddle.static import InputSpec
 from paddle.utils import unique_name
 
@@ -65,6 +66,7 @@ def export_float(
         PpedgeError: Paddle cannot trace the network.
     """
     net.eval()
+    _trace_plainly(net)
     with _writing(prefix) as working:
         paddle.jit.save(net, str(working), input_spec=[input_spec(task, height, free_batch=free_batch)])
     return InferenceModel.at(prefix)
@@ -86,6 +88,7 @@ def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int
     from paddleslim.dygraph.quant import QAT
 
     net.eval()
+    _trace_plainly(net)
     logging.getLogger("paddle.static.io").setLevel(logging.ERROR)  # warns of the way in which PaddleSlim calls Paddle
     with _writing(prefix) as working:
         # onnx_format=False keeps fake_quantize_dequantize operators: the same outputs as in training, and opt's input.
@@ -94,6 +97,16 @@ def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int
         )
     paddle.disable_static()
     return InferenceModel.at(prefix)
+
+
+def _trace_plainly(net: paddle.nn.Layer) -> None:
+    """Let Paddle trace the parts of a network as they are written.
+
+    It would rewrite the source of every layer's ``forward`` first, for control flow that depends on a tensor's values,
+    which no network here has. Without that an export takes a third of the time, and gives the same program.
+    """
+    for part in net.children():
+        setattr(part, CONVERSION_OPTIONS, ConversionOptions(not_convert=True))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _TYPES = {
 _FEED, _FETCH = 9, 10
 _TENSOR_HEADER = struct.Struct("<IQIi")  # version, levels of detail, version of the tensor, bytes of its description
 _HINT = "Export the model again."
+REMEMBERED = 4096
+"""Descriptions of operators and of variables that are parsed once: programs that differ little are read one by one."""
 
 
 class _DamagedError(ValueError):
@@ -188,25 +191,34 @@ class Operation:
     @classmethod
     def parse(cls, message: bytes) -> Operation:
         """Read an operator's description."""
-        data = memoryview(message)
-        kind = "".join(_text(value) for value in _messages(data, 3))
-        attributes = frozenset(_text(name) for one in _messages(data, 4) for name in _messages(one, 1))
-        return cls(kind, _slots(data, 1), _slots(data, 2), attributes)
+        return _parsed(message)
 
 
-def _slots(operator: memoryview, number: int) -> dict[str, list[str]]:
-    """Return the variables that an operator reads (field 1) or writes (field 2), by slot."""
-    return {
-        "".join(_text(name) for name in _messages(slot, 1)): [_text(name) for name in _messages(slot, 2)]
-        for slot in _messages(operator, number)
-    }
+@lru_cache(maxsize=REMEMBERED)
+def _parsed(message: bytes) -> Operation:
+    kinds: list[str] = []
+    slots: dict[int, dict[str, list[str]]] = {1: {}, 2: {}}
+    attributes: list[str] = []
+    for number, value in _fields(memoryview(message)):
+        if isinstance(value, int):
+            continue
+        if number in slots:  # what it reads, what it writes
+            slot = "".join(_text(name) for name in _messages(value, 1))
+            slots[number][slot] = [_text(name) for name in _messages(value, 2)]
+        elif number == 3:
+            kinds.append(_text(value))
+        elif number == 4:
+            attributes += [_text(name) for name in _messages(value, 1)]
+    return Operation("".join(kinds), slots[1], slots[2], frozenset(attributes))
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Yield number and value of each field of a protobuf message."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
+    at, end = 0, len(data)
+    while at < end:
+        # Nearly all tags and sizes are of one byte, and a program has a hundred thousand of them.
+        tag = data[at]
+        tag, at = (tag, at + 1) if tag < 128 else _varint(data, at)
         number, wire = tag >> 3, tag & 7
         if number == 0 or wire not in (0, 1, 2, 5):
             raise _DamagedError("it is not a protobuf message")
@@ -215,8 +227,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             yield number, value
             continue
         size, at = _varint(data, at) if wire == 2 else ({1: 8, 5: 4}[wire], at)
-        if at + size > len(data):
-            raise _DamagedError(f"it ends too early, {at + size - len(data)} bytes are missing")
+        if at + size > end:
+            raise _DamagedError(f"it ends too early, {at + size - end} bytes are missing")
         yield number, data[at : at + size]
         at += size
 
@@ -248,33 +260,33 @@ def _main_block(data: memoryview) -> memoryview:
 
 def _variables(block: memoryview) -> Iterator[tuple[str, tuple[int, ...], bool]]:
     """Yield name and shape of each variable, and whether the weights file holds it."""
-    for variable in _messages(block, 3):
-        persistable, name, kind = _integers(variable, 3), _messages(variable, 1), _messages(variable, 2)
-        if not name or not kind:
-            raise _DamagedError("a variable has no name or no type")
-        tensors = [tensor for lod in _messages(kind[0], 3) for tensor in _messages(lod, 1)]
-        shape = tuple(_integers(tensors[0], 2)) if tensors else ()
-        kept = any(persistable) and _integers(kind[0], 1)[:1] not in ([_FEED], [_FETCH])
-        yield _text(name[0]), shape, kept
+    return (_variable(bytes(message)) for message in _messages(block, 3))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _variable(message: bytes) -> tuple[str, tuple[int, ...], bool]:
+    variable = memoryview(message)
+    persistable, name, kind = _integers(variable, 3), _messages(variable, 1), _messages(variable, 2)
+    if not name or not kind:
+        raise _DamagedError("a variable has no name or no type")
+    tensors = [tensor for lod in _messages(kind[0], 3) for tensor in _messages(lod, 1)]
+    shape = tuple(_integers(tensors[0], 2)) if tensors else ()
+    kept = any(persistable) and _integers(kind[0], 1)[:1] not in ([_FEED], [_FETCH])
+    return _text(name[0]), shape, kept
 
 
 def _signature(block: memoryview) -> Signature:
     shapes = {name: shape for name, shape, _ in _variables(block)}
     fed, fetched, operators = [], [], set()
-    for operator in _messages(block, 4):
-        kind = "".join(_text(value) for value in _messages(operator, 3))
-        operators.add(kind)
-        if kind == "feed":
-            fed += _arguments(operator, 2)
-        elif kind == "fetch":
-            fetched += _arguments(operator, 1)
+    for message in _messages(block, 4):
+        operator = Operation.parse(bytes(message))
+        operators.add(operator.type)
+        if operator.type == "feed":
+            fed += [name for names in operator.outputs.values() for name in names]
+        elif operator.type == "fetch":
+            fetched += [name for names in operator.inputs.values() for name in names]
     inputs, outputs = (tuple(shapes.get(name, ()) for name in names) for names in (fed, fetched))
     return Signature(inputs, outputs, frozenset(operators))
-
-
-def _arguments(operator: memoryview, number: int) -> list[str]:
-    """The names of variables that an operator reads (field 1) or writes (field 2)."""
-    return [_text(name) for slot in _messages(operator, number) for name in _messages(slot, 2)]
 
 
 def _text(data: memoryview) -> str:

@@ -22,11 +22,13 @@ class Operator:
     """An operator; two are equal only if they are the same object.
 
     Args:
-        description: Paddle's ``OpDesc``; it is edited in place.
+        description: Paddle's ``OpDesc``; it is edited in place, by the methods of this class alone.
     """
 
     def __init__(self, description: Any) -> None:
         self.description = description
+        self._reads: tuple[str, ...] | None = None  # passes ask every operator again and again
+        self._writes: tuple[str, ...] | None = None
 
     @classmethod
     def make(
@@ -44,10 +46,11 @@ class Operator:
             outputs: Likewise.
             attributes: By name; see `set`.
         """
-        made = cls(framework_pb2.OpDesc(type=kind))
-        for slots, wanted in ((made.description.inputs, inputs), (made.description.outputs, outputs)):
+        description = framework_pb2.OpDesc(type=kind)
+        for slots, wanted in ((description.inputs, inputs), (description.outputs, outputs)):
             for slot, names in wanted.items():
                 slots.add(parameter=slot, arguments=names)
+        made = cls(description)
         for name, value in (attributes or {}).items():
             made.set(name, value)
         return made
@@ -77,14 +80,18 @@ class Operator:
         return _slots(self.description.outputs)
 
     @property
-    def reads(self) -> list[str]:
+    def reads(self) -> tuple[str, ...]:
         """Names of all variables that it reads, one that is read twice twice."""
-        return [name for slot in self.description.inputs for name in slot.arguments]
+        if self._reads is None:
+            self._reads = tuple(name for slot in self.description.inputs for name in slot.arguments)
+        return self._reads
 
     @property
-    def writes(self) -> list[str]:
+    def writes(self) -> tuple[str, ...]:
         """Names of all variables that it writes."""
-        return [name for slot in self.description.outputs for name in slot.arguments]
+        if self._writes is None:
+            self._writes = tuple(name for slot in self.description.outputs for name in slot.arguments)
+        return self._writes
 
     def input(self, slot: str) -> str:
         """Return the one variable of a slot.
@@ -101,10 +108,12 @@ class Operator:
     def set_input(self, slot: str, names: Sequence[str]) -> None:
         """Let a slot read other variables; the slot is made if there is none."""
         _set_slot(self.description.inputs, slot, names)
+        self._reads = None
 
     def set_output(self, slot: str, names: Sequence[str]) -> None:
         """Likewise, of what it writes."""
         _set_slot(self.description.outputs, slot, names)
+        self._writes = None
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an attribute's value, a list if it holds several; ``default`` where the operator has none of it."""
