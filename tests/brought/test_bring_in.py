@@ -170,8 +170,18 @@ def test_the_command_brings_in_and_slims_and_goes_on_after_a_death(ppedge_here, 
     assert run.manifest("slim")["prune"] == "arm"
     _, default = Brought(folders["det"], folders["pictures_det"], None, [], None).recipe([])
     assert (default.slim.prune.method, default.slim.quant.method) == ("arm", "arm")
+    assert default.slim.quant.rounding == "nearest" and default.slim.prune.arm.distill.epochs > 0
     code, out, err = ppedge_here("eval", run.path, "--stage", "train", "--json")
     assert code == 0 and json.loads(out)["metrics"]["hmean"] == 1.0
+
+
+def test_a_recogniser_that_is_brought_in_is_not_distilled_unless_asked_to(folders):
+    def slim(*changes):
+        return Brought(folders["rec"], folders["pictures_rec"], None, [], None).recipe(list(changes))[1].slim
+
+    assert (slim().quant.method, slim().quant.rounding, slim().prune.arm.distill.epochs) == ("arm", "learned", 0)
+    asked = slim("slim.quant.method=pact", "slim.prune.arm.distill.epochs=3")
+    assert (asked.quant.method, asked.quant.rounding, asked.prune.arm.distill.epochs) == ("pact", "nearest", 3)
 
 
 @pytest.mark.parametrize(
