@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, help="Check, convert, split and make data.", no_args_is_help=True)
 
 _BAD_INPUT = 2
+SOURCES = ["icdar2015", "mlt", "sroie", "totaltext", "cocotext", "ccpd", "ppocrlabel"]
+"""What `ppedge.data.convert` reads, which takes too long to import for a help."""
 
 Root = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The folder that pictures are named relative to; by default FILE's.")
@@ -68,7 +70,7 @@ def check(
 @app.command()
 def convert(
     folder: Annotated[Path, typer.Argument(metavar="SRC", help="The folder of the data set.")],
-    source: Annotated[str, typer.Option("--from", click_type=Choice(["icdar2015", "mlt", "ccpd"]), help="Its kind.")],
+    source: Annotated[str, typer.Option("--from", click_type=Choice(SOURCES), help="Its kind.")],
     out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default SRC.")
@@ -91,7 +93,8 @@ def convert(
     if found.ignored or found.left_out:
         say(f"{found.ignored} bad regions are ignored ones, {found.left_out} pictures with others are left out")
     if found.unlabelled:
-        say(f"{found.unlabelled} pictures are left out: nothing annotates them")
+        annotates = "no confirmed label is of them" if source == "ppocrlabel" else "nothing annotates them"
+        say(f"{found.unlabelled} pictures are left out: {annotates}")
     _say_changes(found.reversed, found.clipped)
 
 

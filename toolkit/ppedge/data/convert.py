@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,19 +13,22 @@ import cv2
 import numpy as np
 
 from ppedge.data.annotation import Annotation, Row, pictures_below
+from ppedge.data.coco_text import read_coco_text
 from ppedge.data.folders import new_folder
 from ppedge.data.formats import IGNORED_TEXTS, DetSample, Problem, detection_line, write_lines
 from ppedge.data.icdar import read_icdar
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.pictures import cut_out
+from ppedge.data.ppocrlabel import read_ppocrlabel
 from ppedge.data.regions import Polygon, Region, RegionError, fit_all
 from ppedge.data.texts import LETTERS
+from ppedge.data.total_text import read_total_text
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import PROVINCES
 from ppedge.ocr.geometry import polygon_area
 from ppedge.ocr.image_file import picture_size, read_image
 
-Source = Literal["icdar2015", "mlt", "ccpd"]
+Source = Literal["icdar2015", "mlt", "sroie", "totaltext", "cocotext", "ccpd", "ppocrlabel"]
 
 # The tables of CCPD's file names: the plate's first character, its second, and the others; "O" stands for "none".
 _CCPD_PROVINCES = PROVINCES + "警学" + "O"
@@ -63,7 +67,9 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
     out, since the text would be learnt as background.
 
     Args:
-        source: ``icdar2015`` and ``mlt``: see `ppedge.data.icdar`; ``ccpd``: pictures whose names are annotations.
+        source: ``icdar2015``, ``mlt`` and ``sroie``: see `ppedge.data.icdar`; ``totaltext``: `ppedge.data.total_text`;
+            ``cocotext``: `ppedge.data.coco_text`; ``ccpd``: pictures whose names are annotations; ``ppocrlabel``:
+            `ppedge.data.ppocrlabel`.
         folder: Where the data set lies; looked through with all folders below it.
         root: The folder that the label file shall name pictures relative to.
 
@@ -74,7 +80,7 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
         raise PpedgeError(f"{folder}: no such folder.", "Name the folder of the unpacked data set.")
     if not folder.resolve().is_relative_to(root.resolve()):
         raise PpedgeError(f"{folder}: not below the root {root}.", "Choose --root so that it holds the pictures.")
-    annotations = _ccpd(folder) if source == "ccpd" else read_icdar(folder, script=source == "mlt")
+    annotations = _READERS[source](folder)
     below = folder.resolve().relative_to(root.resolve())  # the pictures themselves may be links to elsewhere
     result = Converted()
     annotated: set[Path] = set()
@@ -85,7 +91,7 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
             annotated.add(found.picture)
             _add(found, (below / found.picture.relative_to(folder)).as_posix(), result)
     if not result.lines and not result.problems:
-        kind = {"icdar2015": "gt_*.txt files", "mlt": "text files", "ccpd": "pictures"}[source]
+        kind = _FILES.get(source, "annotated pictures")
         raise PpedgeError(f"{folder}: no {kind} in it or below it.", f"Is this what --from {source} reads?")
     result.unlabelled = len(set(pictures_below(folder)) - annotated)
     return result
@@ -145,6 +151,19 @@ def _ccpd(folder: Path) -> Iterator[Annotation | Problem]:
             yield Problem(path, 1, "the file's name is not a CCPD annotation")
         else:
             yield Annotation(path, path, [Row(1, *annotation)])
+
+
+_READERS: dict[Source, Callable[[Path], Iterator[Annotation | Problem]]] = {
+    "icdar2015": read_icdar,
+    "mlt": partial(read_icdar, script=True),
+    "sroie": partial(read_icdar, plain_names=True),
+    "totaltext": read_total_text,
+    "cocotext": read_coco_text,
+    "ccpd": _ccpd,
+    "ppocrlabel": read_ppocrlabel,
+}
+_FILES = {"icdar2015": "gt_*.txt files", "mlt": "text files", "sroie": "text files", "totaltext": "poly_gt_*.txt files",
+          "ccpd": "pictures"}  # fmt: skip
 
 
 def parse_ccpd_name(name: str) -> tuple[Polygon, str] | None:

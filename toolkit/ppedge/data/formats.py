@@ -238,8 +238,8 @@ def _detection(line: bytes, pictures: Lookup, where: str) -> DetSample:
     polygons, texts, ignore = [], [], []
     for number, region in enumerate(regions, start=1):
         try:
-            polygon, text, difficult = _region(region)
-        except (_BadLineError, RegionError) as error:
+            polygon, text, difficult = region_of(region)
+        except RegionError as error:
             raise _BadLineError(f"region {number}: {error}") from error
         polygons.append(polygon)
         texts.append(text)
@@ -247,18 +247,25 @@ def _detection(line: bytes, pictures: Lookup, where: str) -> DetSample:
     return DetSample(image, polygons, texts, ignore, where)
 
 
-def _region(region: Any) -> tuple[Polygon, str, bool]:
-    """Return a region's polygon, its text, and whether it is marked difficult."""
+def region_of(region: Any) -> tuple[Polygon, str, bool]:
+    """Return the polygon of a region of a detection label, its text, and whether it is marked difficult.
+
+    Args:
+        region: Of the list that is the label's JSON.
+
+    Raises:
+        RegionError: It is no region.
+    """
     if not isinstance(region, dict) or "transcription" not in region or "points" not in region:
-        raise _BadLineError('not an object with "transcription" and "points"')
+        raise RegionError('not an object with "transcription" and "points"')
     text = region["transcription"]
     if not isinstance(text, str):
-        raise _BadLineError("the transcription is not a text")
+        raise RegionError("the transcription is not a text")
     try:
         text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair, escaped in the JSON
-        raise _BadLineError("the transcription is not Unicode text") from error
+        raise RegionError("the transcription is not Unicode text") from error
     difficult = region.get("difficult", False)
     if difficult not in (True, False, None):  # 0 and 1 are equal to them
-        raise _BadLineError('"difficult" is neither true nor false')
+        raise RegionError('"difficult" is neither true nor false')
     return polygon_of(region["points"]), text, bool(difficult)

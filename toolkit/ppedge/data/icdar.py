@@ -1,6 +1,7 @@
 """Annotations of ICDAR's robust reading competitions: one text file a picture, one region a line.
 
-A line is ``x1,y1,x2,y2,x3,y3,x4,y4,text`` (ICDAR 2015), or with the text's script before it (MLT 2017 and 2019).
+A line is ``x1,y1,x2,y2,x3,y3,x4,y4,text`` (ICDAR 2015, SROIE 2019), or with the text's script before it (MLT 2017 and
+2019).
 """
 
 from __future__ import annotations
@@ -21,18 +22,22 @@ _PARTS = ("train", "test", "val")
 """How the names of folders begin that tell which part of a data set lies in them."""
 
 
-def read_icdar(folder: Path, *, script: bool) -> Iterator[Annotation | Problem]:
+def read_icdar(folder: Path, *, script: bool = False, plain_names: bool = False) -> Iterator[Annotation | Problem]:
     """Read the annotations below a folder: ``gt_NAME.txt`` or, where there are none, ``NAME.txt``.
 
     Args:
         folder: Looked through with all folders below it.
         script: Whether a script stands before each text, as in MLT.
+        plain_names: Take ``NAME.txt`` without scripts too, as SROIE has them. Its files of entities, which are JSON,
+            are passed over.
 
     Raises:
         PpedgeError: Scripts stand there though ``script`` is not set.
     """
-    files = sorted(folder.rglob(f"{_PREFIX}*.txt")) or (sorted(folder.rglob("*.txt")) if script else [])
-    for file, picture in _pair(files, pictures_below(folder), folder):
+    files = sorted(folder.rglob(f"{_PREFIX}*.txt"))
+    if not files and (script or plain_names):
+        files = [file for file in sorted(folder.rglob("*.txt")) if not (plain_names and _is_json(file))]
+    for file, picture in pair(files, pictures_below(folder), folder):
         if isinstance(picture, Problem):
             yield picture
             continue
@@ -80,15 +85,36 @@ def _refuse_scripts(file: Path, rows: Sequence[Row]) -> None:
         )
 
 
-def _pair(files: Sequence[Path], pictures: Sequence[Path], root: Path) -> Iterator[tuple[Path, Path | Problem]]:
-    """Yield each annotation file and its picture, or the reason why it has none."""
+def _is_json(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(64).lstrip().startswith(b"{")
+    except OSError:
+        return False  # whoever reads the file says why it cannot be read
+
+
+def pair(
+    files: Sequence[Path], pictures: Sequence[Path], root: Path, prefix: str = _PREFIX
+) -> Iterator[tuple[Path, Path | Problem]]:
+    """Yield each annotation file and its picture, or the reason why it has none.
+
+    Args:
+        files: Of annotations.
+        pictures: That they may be of.
+        root: The folder of all of them.
+        prefix: That the name of a file has before the picture's; may be missing.
+    """
+
+    def name_of(file: Path) -> str:
+        return file.stem.removeprefix(prefix)
+
     named = defaultdict(list)
     for path in pictures:
         named[path.stem].append(path)
-    beside = {(file.parent, _name(file)) for file in files}
+    beside = {(file.parent, name_of(file)) for file in files}
     found: dict[Path, list[Path]] = {}
     for file in files:
-        name = _name(file)
+        name = name_of(file)
         found[file] = [
             picture
             for picture in named[name]
@@ -102,11 +128,12 @@ def _pair(files: Sequence[Path], pictures: Sequence[Path], root: Path) -> Iterat
         found[file] = [picture for picture in candidates if _shared(file, picture) == nearest[file.parent]]
     owners = Counter(candidates[0] for candidates in found.values() if len(candidates) == 1)
     for file, candidates in found.items():
-        yield file, _chosen(file, candidates, owners, pictures)
+        yield file, _chosen(file, name_of(file), candidates, owners, pictures)
 
 
-def _chosen(file: Path, candidates: Sequence[Path], owners: Counter[Path], pictures: Sequence[Path]) -> Path | Problem:
-    name = _name(file)
+def _chosen(
+    file: Path, name: str, candidates: Sequence[Path], owners: Counter[Path], pictures: Sequence[Path]
+) -> Path | Problem:
     if not candidates:
         twin = next((path.name for path in pictures if path.stem.lower() == name.lower() != path.stem), None)
         hint = f", but {twin}" if twin else ""
@@ -118,10 +145,6 @@ def _chosen(file: Path, candidates: Sequence[Path], owners: Counter[Path], pictu
     if owners[candidates[0]] > 1:
         return Problem(file, 1, f"{candidates[0]} is the picture of {owners[candidates[0]]} annotation files")
     return candidates[0]
-
-
-def _name(file: Path) -> str:
-    return file.stem.removeprefix(_PREFIX)
 
 
 def _shared(file: Path, picture: Path) -> int:

@@ -1,0 +1,151 @@
+"""Labels of PPOCRLabel's folders, SROIE, Total-Text and COCO-Text."""
+
+import json
+
+import pytest
+from test_convert_labels import QUAD, annotation, picture, texts
+
+from ppedge.data.convert import convert
+from ppedge.data.formats import read_labels, write_lines
+from ppedge.errors import PpedgeError
+
+POINTS = [[10, 10], [50, 10], [50, 30], [10, 30]]
+
+
+def regions(*named):
+    return json.dumps([{"transcription": text, "points": POINTS, **more} for text, more in named], ensure_ascii=False)
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """As PPOCRLabel leaves a folder: two pictures confirmed, one found by the tool, one untouched."""
+    for name in ("a b.jpg", "b.png", "c.jpg", "d.jpg"):
+        picture(tmp_path / "pics" / name)
+    annotation(
+        tmp_path / "pics" / "Label.txt",
+        "old name/a b.jpg\t" + regions(("沪A12345", {"difficult": False}), ("blurred", {"difficult": True})),
+        "old name/b.png\t" + regions(("TOTAL", {"key_cls": "None"})),
+        "old name/c.jpg\t" + regions(("not looked at", {})),
+    )
+    annotation(tmp_path / "pics" / "fileState.txt", "C:\\work\\pics\\a b.jpg\t1", "/home/u/pics/b.png\t1",
+               "/home/u/pics/c.jpg\t0")  # fmt: skip
+    annotation(tmp_path / "pics" / "rec_gt.txt", "crop_img/a_crop_0.jpg\tX")
+    return tmp_path / "pics"
+
+
+def test_ppocrlabels_folder_as_it_comes(labelled):
+    found = convert("ppocrlabel", labelled, labelled)
+    assert texts(found, labelled) == {"a b.jpg": ["沪A12345", "###"], "b.png": ["TOTAL"]}
+    assert found.problems == [] and found.unlabelled == 2
+    (labelled / "fileState.txt").unlink()  # an old release wrote none: all that is labelled counts
+    assert set(texts(convert("ppocrlabel", labelled, labelled.parent), labelled.parent)) == {
+        "pics/a b.jpg", "pics/b.png", "pics/c.jpg",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("x/gone.jpg\t[]", "no such picture: gone.jpg"),
+        ("x/b.png\tnothing", "not a list of regions"),
+        ('x/b.png\t{"a": 1}', "the JSON is not a list"),
+        ('x/b.png\t[{"transcription": "x", "points": [[1, 2]]}]', "at least 4 are needed"),
+    ],
+)
+def test_a_bad_line_of_label_txt_is_a_problem(labelled, line, reason):
+    (labelled / "fileState.txt").unlink()
+    annotation(labelled / "Label.txt", "", line)
+    [problem] = convert("ppocrlabel", labelled, labelled).problems
+    assert reason in problem.reason and problem.line == 2
+
+
+def test_the_command_says_what_is_not_confirmed(labelled, ppedge_here):
+    code, out, err = ppedge_here("data", "convert", labelled, "--from", "ppocrlabel", "--out", labelled / "labels.txt")
+    assert code == 0 and "2 pictures are left out: no confirmed label is of them" in out + err
+    code, _, err = ppedge_here("data", "check", labelled / "labels.txt")
+    assert code == 0, err
+    code, _, err = ppedge_here("data", "convert", labelled / "crop", "--from", "ppocrlabel", "--out", "x.txt")
+    assert code == 2 and "no such folder" in err
+
+
+def test_sroie(tmp_path):
+    """Whether texts lie beside the pictures or not; files of entities are no annotations."""
+    for name in ("X51(1)", "X52"):
+        picture(tmp_path / "img" / f"{name}.jpg")
+        annotation(tmp_path / "box" / f"{name}.txt", f"{QUAD},TOTAL: 1,234.50", "")
+        annotation(tmp_path / "entities" / f"{name}.txt", "{", '"total": "1,234.50"', "}")
+    found = convert("sroie", tmp_path, tmp_path)
+    assert texts(found, tmp_path) == {"img/X51(1).jpg": ["TOTAL: 1,234.50"], "img/X52.jpg": ["TOTAL: 1,234.50"]}
+    assert not found.problems
+
+
+def test_total_text(tmp_path):
+    picture(tmp_path / "Images" / "Train" / "img11.jpg")
+    annotation(
+        tmp_path / "Groundtruth" / "Polygon" / "Train" / "poly_gt_img11.txt",
+        "x: [[10 30 50 50 30",
+        "  10]], y: [[10 8 10 30 28 30]], ornt: [u'c'], transcriptions: [u\"DON'T\"]",
+        "x: [[10 50 50 10]], y: [[40 40 55 55]], ornt: [u'#'], transcriptions: [u'#']",
+        "x: [[60 80 80 60]], y: [[40 40 55 55]], ornt: [u'm'], transcriptions: [u'two', u'words']",
+    )
+    found = convert("totaltext", tmp_path, tmp_path)
+    assert texts(found, tmp_path) == {"Images/Train/img11.jpg": ["DON'T", "###", "two words"]}
+    [sample] = read_labels(tmp_path / "written.txt", tmp_path, "detection").samples
+    assert [len(polygon) for polygon in sample.polygons] == [6, 4, 4]
+    assert sample.ignore == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("x: [[1 2 3 4]], y: [[1 2 3]], ornt: [u'c'], transcriptions: [u'a']", "as in Total-Text"),
+        ("x: [[1 2 3]], y: [[1 2 3]], ornt: [u'c'], transcriptions: [u'a']", "at least 4"),
+        ("x: [[1 2 3 4]], y: [[1 2 3 4]], ornt: [u'c'], transcriptions: [__import__('os')]", "as in Total-Text"),
+        ("1,2,3,4,text", "no entry begins with x:"),
+    ],
+)
+def test_a_bad_entry_of_total_text_is_a_problem(tmp_path, entry, reason):
+    picture(tmp_path / "a.jpg")
+    annotation(tmp_path / "poly_gt_a.txt", "", entry)
+    [problem] = convert("totaltext", tmp_path, tmp_path).problems
+    assert reason in problem.reason
+
+
+def coco(tmp_path, outline="mask", **changes):
+    names = {"36": "COCO_train2014_36.jpg", "64": "COCO_train2014_64.jpg", "9": "COCO_train2014_9.jpg"}
+    picture(tmp_path / "train2014" / names["36"])
+    picture(tmp_path / "train2014" / names["64"])
+    flat = [float(value) for point in POINTS for value in point]
+    one = {"image_id": 36, "id": 1, outline: flat, "bbox": [10, 10, 40, 20], "legibility": "legible"}
+    told = {
+        "imgs": {key: {"id": int(key), "file_name": name, "set": "train"} for key, name in names.items()},
+        "anns": {"1": {**one, "utf8_string": "New"}, "2": {**one, "legibility": "illegible"},
+                 "3": {**one, "utf8_string": "far", "image_id": 9}},
+        "imgToAnns": {},
+    }  # fmt: skip
+    (tmp_path / "cocotext.v2.json").write_text(json.dumps({**told, **changes}))
+
+
+@pytest.mark.parametrize("outline", ["mask", "polygon"])
+def test_coco_text(tmp_path, outline):
+    coco(tmp_path, outline)
+    found = convert("cocotext", tmp_path, tmp_path)
+    assert texts(found, tmp_path) == {"train2014/COCO_train2014_36.jpg": ["New", "###"]}
+    assert found.unlabelled == 1
+    assert [problem.reason for problem in found.problems] == [
+        f"1 of its pictures are not below {tmp_path}, first COCO_train2014_9.jpg"
+    ]
+
+
+def test_what_is_not_coco_text_is_a_sentence(tmp_path):
+    with pytest.raises(PpedgeError, match="0 JSON files in it"):
+        convert("cocotext", tmp_path, tmp_path)
+    coco(tmp_path, imgs=[])
+    with pytest.raises(PpedgeError, match="not COCO-Text's"):
+        convert("cocotext", tmp_path, tmp_path)
+    coco(tmp_path, anns={"1": {"image_id": 36, "mask": [1, 2, 3]}})
+    [problem] = convert("cocotext", tmp_path, tmp_path).problems
+    assert "no outline of pairs" in problem.reason
+    write_lines(tmp_path / "other.json", ["{}"])
+    with pytest.raises(PpedgeError, match="2 JSON files"):
+        convert("cocotext", tmp_path, tmp_path)

@@ -1,0 +1,87 @@
+"""The folder that PPOCRLabel works in: pictures, ``Label.txt`` and ``fileState.txt`` beside them.
+
+A line of ``Label.txt`` is a detection label whose picture is named relative to the folder above, as the folder was
+called then; only the pictures of this folder are meant. ``fileState.txt`` names those that its user has confirmed, by
+their paths on the computer where that was done; the others are what the tool itself has found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ppedge.data.annotation import Annotation, Row
+from ppedge.data.formats import IGNORED_TEXTS, Problem, region_of
+from ppedge.data.lookup import numbered_lines
+from ppedge.data.regions import RegionError
+from ppedge.errors import PpedgeError
+
+LABELS, STATES = "Label.txt", "fileState.txt"
+CONFIRMED = "1"
+
+
+def read_ppocrlabel(folder: Path) -> Iterator[Annotation | Problem]:
+    """Read the labels of a folder's confirmed pictures; of all that are labelled where no ``fileState.txt`` is there.
+
+    Args:
+        folder: That ``Label.txt`` lies in.
+
+    Raises:
+        PpedgeError: It is not there, or cannot be read.
+    """
+    file, states = folder / LABELS, folder / STATES
+    if not file.is_file():
+        raise PpedgeError(
+            f"{folder}: no {LABELS} in it.", "In PPOCRLabel choose File, Export Label; --from ppocrlabel reads that."
+        )
+    confirmed = _confirmed(states) if states.is_file() else None
+    for number, line in numbered_lines(_bytes(file)):
+        try:
+            name, _, regions = line.decode("utf-8").partition("\t")
+        except UnicodeDecodeError as error:
+            yield Problem(file, number, f"not UTF-8 (byte {error.start})")
+            continue
+        picture = folder / _own_name(name)
+        if confirmed is not None and picture.name not in confirmed:
+            continue
+        if not picture.is_file():
+            yield Problem(file, number, f"no such picture: {picture.name[:200]}")
+            continue
+        yield Annotation(picture, file, _rows(number, regions))
+
+
+def _rows(number: int, regions: str) -> list[Row]:
+    try:
+        found = json.loads(regions)
+        if not isinstance(found, list):
+            raise ValueError("the JSON is not a list of regions")
+    except (ValueError, RecursionError) as error:
+        return [Row(number, None, "", f"not a list of regions ({error})")]
+    rows = []
+    for region in found:
+        try:
+            polygon, text, difficult = region_of(region)
+        except RegionError as error:
+            rows.append(Row(number, None, "", str(error)))
+        else:
+            rows.append(Row(number, polygon, IGNORED_TEXTS[0] if difficult else text))
+    return rows
+
+
+def _confirmed(states: Path) -> set[str]:
+    """Return the names of the pictures that are confirmed."""
+    pairs = (line.decode("utf-8", "replace").rpartition("\t") for _, line in numbered_lines(_bytes(states)))
+    return {_own_name(path) for path, _, state in pairs if state.strip() == CONFIRMED}
+
+
+def _own_name(path: str) -> str:
+    """Return a picture's name without folders, of whichever system."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PpedgeError(f"{file}: cannot be read ({error.strerror}).") from error
