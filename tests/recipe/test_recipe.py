@@ -193,7 +193,7 @@ def test_files_that_are_no_recipe(tmp_path, content, told):
 
 
 def test_no_file_and_a_folder(tmp_path):
-    with pytest.raises(PpedgeError, match=r"none\.yml: no such recipe\. Recipes to start from lie in recipes/\."):
+    with pytest.raises(PpedgeError, match=r"none\.yml: no such recipe\. `ppedge recipe list` names"):
         load(tmp_path / "none.yml")
     with pytest.raises(PpedgeError, match="a folder, not a recipe"):
         load(tmp_path)

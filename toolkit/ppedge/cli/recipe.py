@@ -1,4 +1,4 @@
-"""``ppedge recipe``: check recipes, print their schema, make them of PaddleOCR's configurations."""
+"""``ppedge recipe``: the recipes that ppedge comes with, checks, their schema, PaddleOCR's configurations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,38 @@ from ppedge.cli.output import emit, say
 
 app = typer.Typer(
     add_completion=False,
-    help="Check recipes, print their JSON schema, make them of PaddleOCR's configurations.",
+    help="List and copy the recipes that ppedge comes with, check recipes, make them of PaddleOCR's configurations.",
     no_args_is_help=True,
 )
+
+
+@app.command(name="list")
+def list_(json: Json = False) -> None:
+    """List the recipes that ppedge comes with."""
+    from ppedge.recipe.shipped import shipped
+
+    found = shipped()
+    if json:
+        emit([{"name": one.name, "task": one.task or None, "about": one.about} for one in found])
+        return
+    width = max(len(one.name) for one in found)
+    for one in found:
+        say(f"{one.name:{width}}  {one.about}")
+    say("ppedge recipe copy NAME writes one into this folder, to be changed.")
+
+
+@app.command()
+def copy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `ppedge recipe list` names it.")],
+    out: Annotated[Path | None, typer.Option(metavar="RECIPE", help="By default NAME.yml in this folder.")] = None,
+    force: Force = False,
+) -> None:
+    """Write a recipe that ppedge comes with, comments and all, to a file of your own."""
+    from ppedge.recipe import shipped
+
+    one = shipped.find(name)
+    for path in shipped.copy(one, out or Path(f"{one.name}{shipped.SUFFIX}"), force=force):
+        say(str(path))
 
 
 @app.command()

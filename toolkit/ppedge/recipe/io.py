@@ -88,9 +88,9 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
 
 def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
     """Return the YAML's value and, for each key's path, where it stands."""
-    value, node = read_file(path, "recipe", "Recipes to start from lie in recipes/.")
+    value, node = read_file(path, "recipe", "`ppedge recipe list` names recipes to start from.")
     if not isinstance(value, dict):
-        raise PpedgeError(f"{path}: not a recipe: it holds no keys.", "Start from one of recipes/.")
+        raise PpedgeError(f"{path}: not a recipe: it holds no keys.", "Start from one that `ppedge recipe list` names.")
     if "Global" in value and PADDLEOCR & value.keys():
         raise PpedgeError(
             f"{path}: a configuration of PaddleOCR, not a recipe of ppedge.",
