@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ppedge.page.markup import tag
 from ppedge.validate.html import CLASSES, PAGE, render, write_page
-from ppedge.validate.markup import tag
 from ppedge.validate.side_by_side import rows as rows_of
 
 EVIL = "<script>alert('&')</script>\""

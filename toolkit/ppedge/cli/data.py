@@ -50,11 +50,7 @@ def check(
     from ppedge.ocr.charset import Charset
 
     if files[0].suffix in (".yml", ".yaml"):
-        if len(files) > 1 or root or kind or charset:
-            raise PpedgeError(
-                f"{files[0]}: a recipe says which label files, root, format and character set it has.",
-                "Name it alone, or change its keys in the file.",
-            )
+        _alone(files, root or kind or charset)
         report = _check_recipe(files[0])
     else:
         characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
@@ -65,6 +61,42 @@ def check(
         _show(report)
     if report.problems:
         raise typer.Exit(_BAD_INPUT)
+
+
+@app.command()
+def show(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
+    ],
+    root: Root = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format; by default detection."),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="PAGE", help="The page to write.")] = Path("data.html"),
+    limit: Annotated[int, typer.Option(min=0, help="Most samples to draw of each part.")] = 12,
+    force: Force = False,
+) -> None:
+    """Write a page that shows data: sizes, lengths, characters, samples with their labels.
+
+    Of a recipe it also shows what training is given: the pictures as augmentation changes them, and their targets.
+    """
+    from ppedge.data.show import page
+    from ppedge.data.shown import parts_of_files, parts_of_recipe
+    from ppedge.storage import atomic_write
+
+    if out.exists() and not force:
+        raise PpedgeError(f"{out}: is there already.", "Name another file with --out, or use --force.")
+    if files[0].suffix in (".yml", ".yaml"):
+        _alone(files, root or kind)
+        title, parts = parts_of_recipe(files[0], say)
+    else:
+        title, parts = parts_of_files(_absolute(files), root or files[0].parent, kind or "detection")  # type: ignore[arg-type]
+    text = page(title, parts, limit)
+    with atomic_write(out) as file:
+        file.write(text.encode())
+    say(f"{out}: {', '.join(f'{part.name} {part.statistics.samples} labels' for part in parts)}")
 
 
 @app.command()
@@ -225,6 +257,19 @@ def _check_recipe(file: Path) -> Report:
     data = recipe.data
     named = list(dict.fromkeys([*paths(data.train), *data.eval, *data.test]))
     return check_files(named, data.root, recipe.labels, read_charset(recipe) if recipe.task == "rec" else None)
+
+
+def _alone(files: list[Path], told: object) -> None:
+    """Refuse what a recipe says itself.
+
+    Raises:
+        PpedgeError: Something of it stands beside the recipe.
+    """
+    if len(files) > 1 or told:
+        raise PpedgeError(
+            f"{files[0]}: a recipe says which label files, root, format and character set it has.",
+            "Name it alone, or change its keys in the file.",
+        )
 
 
 def _absolute(files: list[Path]) -> list[Path]:

@@ -18,6 +18,7 @@ from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
 from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_width
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
+from ppedge.recipe.road import Recipe
 from ppedge.recipe.train import DetAugment, RecAugment
 
 Item = dict[str, npt.NDArray[Any]]
@@ -209,6 +210,41 @@ class ClsDataset:
         """Return a sample as it is."""
         sample = self.samples[index]
         return Line(self._pictures.crop(sample), sample.text)
+
+
+Dataset = DetDataset | RecDataset | ClsDataset
+
+
+def dataset_of(
+    recipe: Recipe,
+    samples: Sequence[Any],
+    charset: Charset | None,
+    *,
+    augment: bool = True,
+    seed: int = 0,
+    longest: int | None = None,
+) -> Dataset:
+    """Return what a recipe's network is trained on.
+
+    Args:
+        recipe: The recipe.
+        samples: Of its train split.
+        charset: A recogniser's.
+        augment: Change them at random, as the recipe says.
+        seed: Of the changes.
+        longest: Leave out a recogniser's texts of more characters, whatever the recipe says.
+    """
+    train = recipe.train
+    if recipe.task == "det":
+        return DetDataset(samples, recipe.det_preprocess, train.det_augment if augment else None, seed)
+    changes = train.rec_augment if augment else None
+    if charset is None:
+        return ClsDataset(samples, recipe.cls_preprocess, changes, seed)
+    length = min(recipe.data.max_text_length, longest or recipe.data.max_text_length)
+    preprocess = recipe.rec_preprocess
+    if train.max_width is not None:
+        preprocess = replace(preprocess, max_width=train.max_width)
+    return RecDataset(samples, preprocess, changes, charset, length, seed)
 
 
 def collate_det(items: Sequence[Item]) -> Item:

@@ -21,11 +21,10 @@ import cv2
 import numpy as np
 import paddle
 
-from ppedge.data.dataset import Item, Place
+from ppedge.data.dataset import Dataset, Item, Place
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import death, last_words, tied_to_this_process
 from ppedge.signals import sigterm_held
-from ppedge.train.task import Dataset
 
 Keys = Sequence[Place]
 Prepare = Callable[[Keys], Item]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import paddle
 
-from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
+from ppedge.data.dataset import Dataset, collate_cls, collate_det, collate_rec, dataset_of
 from ppedge.data.source import Split, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
@@ -29,7 +28,6 @@ from ppedge.train.losses.table import build_loss
 
 PROGRAM = "program"
 """What the names of the files begin with in which a run keeps a network that was brought in."""
-Dataset = DetDataset | RecDataset | ClsDataset
 _COLLATE = {"det": collate_det, "rec": collate_rec, "cls": collate_cls}
 
 
@@ -124,17 +122,7 @@ class Task:
             seed: Of the changes.
             longest: Leave out a recogniser's texts of more characters, whatever the recipe says.
         """
-        recipe, train = self.recipe, self.recipe.train
-        if recipe.task == "det":
-            return DetDataset(samples, recipe.det_preprocess, train.det_augment if augment else None, seed)
-        changes = train.rec_augment if augment else None
-        if self.charset is None:
-            return ClsDataset(samples, recipe.cls_preprocess, changes, seed)
-        length = min(recipe.data.max_text_length, longest or recipe.data.max_text_length)
-        preprocess = recipe.rec_preprocess
-        if train.max_width is not None:
-            preprocess = replace(preprocess, max_width=train.max_width)
-        return RecDataset(samples, preprocess, changes, self.charset, length, seed)
+        return dataset_of(self.recipe, samples, self.charset, augment=augment, seed=seed, longest=longest)
 
     def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
         """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""

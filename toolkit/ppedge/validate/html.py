@@ -10,23 +10,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ppedge.page.charts import Bar, Point, bar_chart, scatter
+from ppedge.page.document import document
+from ppedge.page.markup import Html, join, table, tag
 from ppedge.storage import atomic_write
-from ppedge.validate.charts import Bar, Point, bar_chart, scatter
 from ppedge.validate.gates import shown
 from ppedge.validate.html_models import drawings_of, model_part, model_title, precision_words
-from ppedge.validate.markup import Html, join, table, tag
 from ppedge.validate.side_by_side import measured
 
 PAGE = "report.html"
-STYLE = Path(__file__).with_name("report.css")
 CLASSES = {
     "load": "load", "store": "store", "fma": "fused multiply-add", "dot": "dot product", "simd": "other SIMD",
     "branch": "branch", "integer": "integer",
 }  # fmt: skip
 WORST_LAYERS = 20
 """Layers that the chart shows; the table below it has all."""
-# Nothing may be loaded from anywhere, whatever a report holds.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _TASKS = {"det": "text detection", "rec": "text recognition", "cls": "direction of text lines"}
 
 
@@ -52,19 +50,11 @@ def render(report: Mapping[str, Any], drawings: Mapping[str, bytes]) -> str:
     """
     outcome = "passed" if report["passed"] else "failed"
     title = f"{report.get('name') or report['task']}: {outcome}"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", f"{title} - ppedge validate"),
-        tag("style", Html(STYLE.read_text(encoding="utf-8"))),
-    )
     compared = [model for model in report["models"] if not model["baseline"]]
     parts = [_head(report, title), _gates(report["gates"]), _road(report), _cost(report), _latency(report["models"])]
     parts += [model_part(model, drawings) for model in compared]
     parts += [_layers(report.get("layers", [])), _phone(report.get("device")), _footer()]
-    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', tag('main', *parts)), lang='en')}\n"
+    return document(f"{title} - ppedge validate", *parts)
 
 
 def _head(report: Mapping[str, Any], title: str) -> Html:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from ppedge.page.document import picture
+from ppedge.page.markup import Html, join, table, tag
 from ppedge.validate.gates import shown
-from ppedge.validate.markup import Html, join, table, tag
 
 STAGES = {"preprocess": "pre-processing", "network": "network", "postprocess": "post-processing"}
 
@@ -159,5 +159,4 @@ def _figure(one: Mapping[str, Any], data: bytes, sides: tuple[str, str]) -> Html
     else:
         only = [one[side] - one["matched"] for side in ("reference", "candidate")]
         words = f"{one['where']}: boxes of {left} on the left, {only[0]} of its own; of {right} on the right, {only[1]}"
-    source = f"data:image/jpeg;base64,{b64encode(data).decode('ascii')}"
-    return tag("figure", tag("img", src=source, alt=words, loading="lazy"), tag("figcaption", words))
+    return picture(data, words)

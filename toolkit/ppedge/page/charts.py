@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from ppedge.validate.markup import Html, tag
+from ppedge.page.markup import Html, tag
 
 WIDTH = 360
 _LETTER = 6.2  # width of a letter at the charts' font size of 11, about
