@@ -149,3 +149,11 @@ def test_what_is_not_coco_text_is_a_sentence(tmp_path):
     write_lines(tmp_path / "other.json", ["{}"])
     with pytest.raises(PpedgeError, match="2 JSON files"):
         convert("cocotext", tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(("source", "name"), [("sroie", "a"), ("totaltext", "poly_gt_a"), ("icdar2015", "gt_a")])
+def test_a_file_in_another_encoding_is_a_problem(tmp_path, source, name):
+    picture(tmp_path / "a.jpg")
+    (tmp_path / f"{name}.txt").write_bytes(f"{QUAD},caf".encode() + b"\xe9\n")
+    [problem] = convert(source, tmp_path, tmp_path).problems
+    assert "not UTF-8 (byte" in problem.reason

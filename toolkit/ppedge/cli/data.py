@@ -28,18 +28,21 @@ Root = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The folder that pictures are named relative to; by default FILE's.")
 ]
 
+Files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format; by default detection."),
+]
+
 
 @app.command()
 def check(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
-    ],
+    files: Files,
     root: Root = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format; by default detection."),
-    ] = None,
+    kind: Kind = None,
     charset: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Count the characters that this character set lacks.")
     ] = None,
@@ -65,15 +68,9 @@ def check(
 
 @app.command()
 def show(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
-    ],
+    files: Files,
     root: Root = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format; by default detection."),
-    ] = None,
+    kind: Kind = None,
     out: Annotated[Path, typer.Option(metavar="PAGE", help="The page to write.")] = Path("data.html"),
     limit: Annotated[int, typer.Option(min=0, help="Most samples to draw of each part.")] = 12,
     force: Force = False,

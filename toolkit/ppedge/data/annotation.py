@@ -44,3 +44,13 @@ class Annotation(NamedTuple):
 def pictures_below(folder: Path) -> list[Path]:
     """Return the pictures in a folder and all folders below it, told by their suffix, in the order of their paths."""
     return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]
+
+
+def text_of(file: Path) -> tuple[str, list[Row]]:
+    """Return an annotation file's text, and a row that says why there is none where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8"), []
+    except OSError as error:
+        return "", [Row(1, None, "", f"cannot be read ({error.strerror})")]
+    except UnicodeDecodeError as error:
+        return "", [Row(1, None, "", f"not UTF-8 (byte {error.start})")]

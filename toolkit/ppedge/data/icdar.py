@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ppedge.data.annotation import Annotation, Row, pictures_below
+from ppedge.data.annotation import Annotation, Row, pictures_below, text_of
 from ppedge.data.formats import Problem
 from ppedge.data.regions import RegionError, polygon_of
 from ppedge.errors import PpedgeError
@@ -41,18 +41,9 @@ def read_icdar(folder: Path, *, script: bool = False, plain_names: bool = False)
         if isinstance(picture, Problem):
             yield picture
             continue
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = (
-                f"cannot be read ({error.strerror})"
-                if isinstance(error, OSError)
-                else f"not UTF-8 (byte {error.start})"
-            )
-            yield Annotation(picture, file, [Row(1, None, "", reason)])
-            continue
+        text, rows = text_of(file)
         lines = [(number, line.lstrip("\ufeff")) for number, line in enumerate(text.split("\n"), start=1)]
-        rows = [_row(number, line, script) for number, line in lines if line.strip()]
+        rows += [_row(number, line, script) for number, line in lines if line.strip()]
         if not script:
             _refuse_scripts(file, rows)
         yield Annotation(picture, file, rows)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppedge.data.annotation import Annotation, Row, pictures_below
+from ppedge.data.annotation import Annotation, Row, pictures_below, text_of
 from ppedge.data.formats import IGNORED_TEXTS, Problem
 from ppedge.data.icdar import pair
 from ppedge.data.regions import RegionError, polygon_of
@@ -34,17 +34,15 @@ def read_total_text(folder: Path) -> Iterator[Annotation | Problem]:
         if isinstance(picture, Problem):
             yield picture
             continue
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            yield Annotation(picture, file, [Row(1, None, "", f"cannot be read ({error})")])
-            continue
+        text, rows = text_of(file)
         begins = [match.start() for match in _ENTRY.finditer(text)]
         if not begins and text.strip():
             yield Annotation(picture, file, [Row(1, None, "", "no entry begins with x:")])
             continue
         ends = [*begins[1:], len(text)]
-        rows = [_row(text.count("\n", 0, begin) + 1, text[begin:end]) for begin, end in zip(begins, ends, strict=False)]
+        rows += [
+            _row(text.count("\n", 0, begin) + 1, text[begin:end]) for begin, end in zip(begins, ends, strict=False)
+        ]
         yield Annotation(picture, file, rows)
 
 
