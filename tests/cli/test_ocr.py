@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ppedge.cli.main import main
+from ppedge.engines import onnxruntime as ort
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 from ppedge.runs import Run
 from tiny_onnx import save_answer, save_det, save_rec
@@ -192,6 +193,19 @@ def test_a_precision_that_was_not_converted_says_what_to_do(runs, picture, capsy
 def test_int8_on_onnxruntime_asks_for_the_int8_file(runs, picture, capsys):
     assert ppedge(picture, *runs, "--precision", "int8") == 2
     assert "det.int8.onnx: not an artifact" in capsys.readouterr().err
+
+
+def test_threads_are_the_engines(runs, picture, capsys, monkeypatch):
+    asked = []
+    opened = ort.OnnxRuntimeEngine.__init__
+    monkeypatch.setattr(
+        ort.OnnxRuntimeEngine, "__init__", lambda self, path, **o: asked.append(o) or opened(self, path, **o)
+    )
+    assert ppedge(picture, *runs, "--threads", "1") == 0
+    assert ppedge(picture, *runs) == 0
+    assert asked == [{"threads": 1}] * 2 + [{}] * 2
+    assert ppedge(picture, *runs, "--threads", "2", "--engine", "arm-onnxruntime") == 2
+    assert "--threads: arm-onnxruntime emulates one core" in capsys.readouterr().err
 
 
 def test_a_changed_model_is_refused(picture, tmp_path, runs, capsys):

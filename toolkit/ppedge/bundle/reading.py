@@ -10,7 +10,7 @@ from typing import Any
 from ppedge.arm import lite
 from ppedge.artifacts import FORMS
 from ppedge.bundle.manifest import file_of, read_charset, read_manifest, twin_file
-from ppedge.engines import open_engine
+from ppedge.engines import open_engine, require_threads
 from ppedge.errors import SHOWN, MissingError, PpedgeError, cut, shown
 from ppedge.ocr.db import GROWN_SIDE
 from ppedge.ocr.geometry import SAME_LINE, UPRIGHT_RATIO
@@ -20,7 +20,7 @@ from ppedge.runs import MANIFEST
 from ppedge.storage import sha256
 
 
-def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pipeline:
+def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None, threads: int | None = None) -> Pipeline:
     """Open the networks of a bundle.
 
     Args:
@@ -28,6 +28,7 @@ def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pi
         folder: The bundle.
         engine: One of `artifacts.FORMS`; by default onnxruntime if the ONNX twins are in the bundle, else the
             registered Paddle Lite under emulation.
+        threads: For one operator, of an engine of this computer; by default as many as it has cores.
 
     Returns:
         What reads a picture.
@@ -43,7 +44,10 @@ def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None) -> Pi
         # All files are checked before any engine starts: an emulator takes a while.
         files = {task: _model_file(folder, task, model, name) for task, model in value["models"].items()}
         specs = {task: _spec(folder, task, value) for task in files}
-        networks: dict[str, Network] = {t: stack.enter_context(open_engine(name, path)) for t, path in files.items()}
+        options = require_threads(name, threads)
+        networks: dict[str, Network] = {
+            task: stack.enter_context(open_engine(name, path, **options)) for task, path in files.items()
+        }
         return Pipeline(
             Detector(networks["det"], specs["det"]),
             Recognizer(networks["rec"], specs["rec"], batch_size=1),

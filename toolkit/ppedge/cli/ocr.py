@@ -67,6 +67,9 @@ def ocr(
     precision: Annotated[
         Precision | None, typer.Option(help="Of the runs' networks; by default fp32.", show_default=False)
     ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of an engine of this computer; by default all cores.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: texts, scores, boxes.")] = False,
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pictures with boxes and texts there.", show_default=False)
@@ -82,11 +85,11 @@ def ocr(
     reader: Reader
     with ExitStack() as stack:
         if det is None and rec is None and cls is None:
-            reader, images = _open_bundle(stack, images, engine, precision)
+            reader, images = _open_bundle(stack, images, engine, precision, threads)
         else:
             runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
             _check_asked(runs, draw)
-            reader = _open_runs(stack, runs, engine or "onnxruntime", precision or "fp32")
+            reader = _open_runs(stack, runs, engine or "onnxruntime", precision or "fp32", threads)
         found: list[Path] = []
         for named in images:
             try:
@@ -150,15 +153,20 @@ def _pictures(path: Path) -> list[Path]:
     return found
 
 
-def _open_runs(stack: ExitStack, runs: dict[Task, Path | None], engine: str, precision: str) -> Reader:
+def _open_runs(
+    stack: ExitStack, runs: dict[Task, Path | None], engine: str, precision: str, threads: int | None
+) -> Reader:
     """Open the networks of the runs, by task, and return what they do with a picture."""
-    from ppedge.engines import open_engine
+    from ppedge.engines import open_engine, require_threads
     from ppedge.ocr.alone import outlines, reading
     from ppedge.ocr.pipeline import Classifier, Detector, Pipeline, Recognizer
 
     # All runs are checked before any engine starts: an emulator takes a while.
     found = {task: exported(run, task, engine, precision, f"--{task}") for task, run in runs.items() if run is not None}
-    opened = {task: (stack.enter_context(open_engine(engine, file)), spec) for task, (file, spec) in found.items()}
+    options = require_threads(engine, threads)
+    opened = {
+        task: (stack.enter_context(open_engine(engine, file, **options)), spec) for task, (file, spec) in found.items()
+    }
     if "rec" not in opened:
         return partial(outlines, Detector(*opened["det"]))
     # Recognisers are exported for one line at a time.
@@ -170,7 +178,7 @@ def _open_runs(stack: ExitStack, runs: dict[Task, Path | None], engine: str, pre
 
 
 def _open_bundle(
-    stack: ExitStack, paths: list[Path], engine: str | None, precision: str | None
+    stack: ExitStack, paths: list[Path], engine: str | None, precision: str | None, threads: int | None
 ) -> tuple[Pipeline, list[Path]]:
     """Open the bundle that is named before the pictures; return what reads, and the pictures."""
     from ppedge.bundle.reading import open_bundle
@@ -182,7 +190,7 @@ def _open_bundle(
         raise PpedgeError(f"{bundle}: no pictures are named after it.", "`ppedge ocr BUNDLE IMAGE...`.")
     if precision is not None:
         raise PpedgeError("--precision: a bundle's networks have theirs.", "Leave it out.")
-    return open_bundle(stack, bundle, engine), images
+    return open_bundle(stack, bundle, engine, threads), images
 
 
 def _drawing_names(images: list[Path]) -> dict[Path, str]:

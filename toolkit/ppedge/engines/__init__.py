@@ -28,7 +28,7 @@ def open_engine(name: str, path: str | Path, **options: Any) -> Engine:
     Args:
         name: One of `ENGINES`.
         path: The model's file.
-        options: Of the engine: ``cpu`` and ``count`` for those under the emulator.
+        options: Of the engine: ``cpu`` and ``count`` for those under the emulator, ``threads`` for the others.
 
     Raises:
         PpedgeError: There is no such engine, it has no such option, or it cannot open the model.
@@ -41,3 +41,16 @@ def open_engine(name: str, path: str | Path, **options: Any) -> Engine:
     module, kind = ENGINES[name]
     engine: Engine = getattr(import_module(module), kind)(path, **options)
     return engine
+
+
+def require_threads(engine: str, threads: int | None) -> dict[str, int]:
+    """Return a number of threads as an option of an engine; nothing where none is asked for.
+
+    Raises:
+        PpedgeError: The engine runs under the emulator, with one core.
+    """
+    if threads is None:
+        return {}
+    if engine.startswith("arm-"):
+        raise PpedgeError(f"--threads: {engine} emulates one core.", "Leave it out, or use --engine onnxruntime.")
+    return {"threads": threads}
