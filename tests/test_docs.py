@@ -54,7 +54,7 @@ def resolve(line):
 
 def wrong_with(line, *, whole):
     """Return what is wrong with a command line, or None. Of a line in a sentence, arguments may be left out."""
-    if re.fullmatch(r"ppedge --(help|version)", line):
+    if re.fullmatch(r"ppedge --(help|version|install-completion)", line):
         return None
     try:
         command, arguments = resolve(line)

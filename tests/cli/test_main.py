@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import yaml
@@ -58,6 +59,19 @@ def test_help_imports_nothing_heavy():
            "except SystemExit: print(sorted({'paddle', 'numpy', 'cv2', 'pydantic'} & set(sys.modules)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("ppedge sl", "slim"), ("ppedge slim --pr", "--prune"), ("ppedge slim --prune ", "fpgm"),
+     ("ppedge recipe ", "copy"), ("ppedge data convert x --from s", "sroie")],
+)  # fmt: skip
+def test_the_shell_completes_commands_options_and_values(words, expected):
+    environment = {**os.environ, "_PPEDGE_COMPLETE": "complete_bash", "COMP_WORDS": words,
+                   "COMP_CWORD": str(words.count(" "))}  # fmt: skip
+    command = [str(Path(sys.executable).with_name("ppedge"))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert expected in done.stdout.split()
 
 
 @pytest.mark.parametrize(

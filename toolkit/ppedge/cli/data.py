@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ppedge.data.check import Report
     from ppedge.data.formats import Problem
 
-app = typer.Typer(add_completion=False, help="Check, convert, split and make data.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Check, show, convert, split and make data.", no_args_is_help=True)
 
 _BAD_INPUT = 2
 SOURCES = ["icdar2015", "mlt", "sroie", "totaltext", "cocotext", "ccpd", "ppocrlabel"]

@@ -35,8 +35,8 @@ COMMANDS = {
     "ocr": ("ocr", "Read the text in pictures."),
     "inspect": ("inspect", "Show what a .nb file holds, or how two differ."),
     "weights": ("weights", "Show what a file of weights holds, and take weights out of others."),
-    "data": ("data", "Check, convert, split and make data."),
-    "recipe": ("recipe", "Check recipes and print their JSON schema."),
+    "data": ("data", "Check, show, convert, split and make data."),
+    "recipe": ("recipe", "List, copy and check recipes; make them of PaddleOCR's."),
     "arm": ("arm", "Set up the ARM emulator."),
     "doctor": ("doctor", "Say what is here, what is missing and what to type."),
 }
@@ -81,7 +81,7 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Put PP-OCR models on phones: train, slim, convert, validate on an ARM emulator.",
