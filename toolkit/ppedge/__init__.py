@@ -2,9 +2,14 @@
 
 import sys
 import zlib  # Before Paddle, whoever imports that: `_zlib_calls_paddle` says why.
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ppedge.reader import Reader as Reader
+    from ppedge.reader import open_bundle as open_bundle
 
 __version__ = "0.2.0"
+_OF_READER = ("Reader", "open_bundle")
 
 
 def _zlib_calls_paddle() -> bool:
@@ -44,3 +49,12 @@ if sys.platform == "linux" and "paddle" in sys.modules and _zlib_calls_paddle():
         "paddle was imported first, and Python's zlib, which ppedge needs, crashes on the zlib inside Paddle. "
         "Start Python anew, and import ppedge (or zlib) before paddle."
     )
+
+
+def __getattr__(name: str) -> Any:
+    """Import what Python programs use when they use it: the command line wants to start at once."""
+    if name in _OF_READER:
+        from ppedge import reader
+
+        return getattr(reader, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
