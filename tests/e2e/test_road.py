@@ -61,6 +61,9 @@ def test_the_road(task, tmp_path):
         before = [sha256(run.stage(stage) / MANIFEST) for stage in STAGES]
         ppedge(tmp_path, "run", "tiny.yml")
         assert [sha256(run.stage(stage) / MANIFEST) for stage in STAGES] == before  # there was nothing left to do
+        page = (run.path / "report.html").read_text()
+        assert all(f"<h2>{title}</h2>" in page for title in ("Training", "Slimming", "Files", "Gates"))
+        assert f"{task}.int8.nb</th><td>cortex-a53</td>" in page  # priced by the table
     slim, files = run.manifest("slim")["metrics"], run.manifest("convert")["metrics"]["files"]
     report = read_json(run.artifact("validate", "report.json"))
     evaluated = ppedge(tmp_path, "eval", run.path)

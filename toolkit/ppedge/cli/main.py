@@ -30,6 +30,7 @@ COMMANDS = {
     "slim": ("slim", "Prune filters (FPGM) and train for 8 bits (PACT)."),
     "convert": ("convert", "Write Paddle Lite .nb and ONNX files for ARM."),
     "validate": ("validate", "Compare PC and ARM: outputs, metric, instructions."),
+    "report": ("report", "Write a page on a run: figures, curves, what slimming left, cost, gates."),
     "cost": ("cost", "Show what each operator costs on an ARM core."),
     "bundle": ("bundle", "Make the folder that a phone needs, and check one."),
     "ocr": ("ocr", "Read the text in pictures."),

@@ -38,13 +38,14 @@ def run(
     """Train, slim, convert and validate; finished stages are kept, an interrupted one goes on.
 
     The recipes of a suite are taken side by side. Ends in a table: size, metric and ARM instructions at each
-    stage.
+    stage; and in a page on each run, RUN/report.html.
     """
     from ppedge.brought.labels import completed
     from ppedge.data.source import say_what_chose
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load, load_recipe
     from ppedge.recipe.road import Suite
+    from ppedge.report.page import write_report
 
     loaded = load(recipe, set_)
     recipes = [load_recipe(path, set_) for path in loaded.recipes] if isinstance(loaded, Suite) else [loaded]
@@ -62,10 +63,11 @@ def run(
         _stages(recipes[0], runs[0], device=device, force=force, skip_bad=skip_bad, reporter=reporter)
         say_what_chose(reporter.say_once, recipes[0])
     rows = [row for one, folder in zip(recipes, runs, strict=True) for row in summary(one, folder)]
+    pages = [write_report(folder) for folder in runs]
     if as_json:
-        emit({"runs": [str(folder.path) for folder in runs], "rows": rows})
+        emit({"runs": [str(folder.path) for folder in runs], "rows": rows, "pages": [str(page) for page in pages]})
     else:
-        _print_table(rows, [folder.path for folder in runs])
+        _print_table(rows, pages)
     for folder in runs:
         _require_gates(folder)
 
@@ -251,7 +253,7 @@ def _require_gates(run: Run) -> None:
     require_passed(read_report(run), run.stage("validate"))
 
 
-def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
+def _print_table(rows: list[dict[str, Any]], pages: list[Path]) -> None:
     columns: dict[str, Justify] = dict.fromkeys(
         ("network", "stage", "precision", ".nb bytes", "metric", "on ARM", "instructions"), "left"
     )
@@ -262,8 +264,8 @@ def _print_table(rows: list[dict[str, Any]], folders: list[Path]) -> None:
         shipped = "-" if row["arm_value"] is None else f"{row['arm_value']:.4f} ({row['arm_samples']})"
         cells.append([row["network"], row["stage"], row["precision"], size, _metric(row), shipped, count])
     print_table(columns, cells, width=100)
-    for folder in folders:
-        say(f"run: {folder}")
+    for page in pages:
+        say(f"run: {page.parent}, on one page: {page}")
 
 
 def _metric(row: dict[str, Any]) -> str:

@@ -115,6 +115,39 @@ def scatter(
     return _svg(title, description, _HEIGHT, drawn)
 
 
+def curves(
+    title: str, description: str, axes: tuple[str, str], lines: Sequence[tuple[str, Sequence[tuple[float, float]]]]
+) -> Html:
+    """Return lines over one axis, each named at its end if there are several.
+
+    Args:
+        title: The chart's name.
+        description: What it shows, for those who do not see it.
+        axes: What x and y are.
+        lines: Name and points (x, y), x ascending; at least one line with a point.
+    """
+    points = [point for _, line in lines for point in line]
+    right = max(*(x for x, _ in points), 1e-9)
+    values = [y for _, y in points]
+    margin = 0.05 * (max(values) - min(values)) or max(abs(values[0]) * 0.1, 1e-6)
+    low, high = min(values) - margin, max(values) + margin
+    bottom = _HEIGHT - _BOTTOM
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * x / right, _TOP + (bottom - _TOP) * (high - y) / (high - low)
+
+    drawn = _axes(axes, right, (low, high), bottom)
+    for number, (name, line) in enumerate(lines):
+        places = [place(x, y) for x, y in line]
+        way = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        drawn.append(tag("polyline", points=way, class_=f"curve c{number % 6}"))
+        if len(places) == 1:
+            drawn.append(_mark(*places[0], number, f"s{number % 6}"))
+        if len(lines) > 1:
+            drawn.append(tag("text", name, x=places[-1][0] - 2, y=places[-1][1] - 6, text_anchor="end"))
+    return _svg(title, description, _HEIGHT, drawn)
+
+
 def _svg(title: str, description: str, height: int, drawn: Sequence[Html]) -> Html:
     about = [tag("title", title), tag("desc", description)]
     return tag("svg", *about, *drawn, viewBox=f"0 0 {WIDTH} {max(height, 1)}", role="img", aria_label=title)

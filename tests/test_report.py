@@ -1,0 +1,106 @@
+"""The page on a run: of each stage what it left, and the same bytes for the same run."""
+
+import json
+import re
+
+import pytest
+
+from ppedge.errors import PpedgeError
+from ppedge.report.page import PAGE, render, write_report
+from ppedge.report.training import POINTS, _thinned
+from ppedge.runs import Run
+from ppedge.storage import write_json
+from small import recipe_dict
+
+METRICS = {"precision": 0.5, "recall": 0.5, "hmean": 0.5}
+
+
+def text_of(page):
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Trained and slimmed, by files that hold what the stages leave."""
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    run.recipe_path.write_text(json.dumps(recipe_dict("det", tmp_path)))
+    with run.writing("train") as folder:
+        lines = [{"step": k, "lr": 0.1, "loss": 1 / k} for k in range(1, 301)]
+        lines[150:150] = [{"step": 150, "eval": {**METRICS, "hmean": 0.4}, "seconds": 2.0}, "damaged"]
+        (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + "{")
+        run.write_manifest(folder, "train", outputs=["metrics.jsonl"], metrics=METRICS, measured_on="test",
+                           chosen_by={**METRICS, "hmean": 0.6}, command=["x", "train", "a b.yml"])  # fmt: skip
+    return run
+
+
+def slim(run, quantized):
+    with run.writing("slim") as folder:
+        keep = {"0": [0, 2], "1": [0, 1, 2]}
+        write_json(folder / "plan.json", {
+            "schema": 2, "method": "arm", "dropped": ["head.thresh"], "rewrites": [], "precision": {}, "made": {},
+            "parameters": {"neck.in2.weight": {"shape": [8, 6, 1, 1], "keep": keep},
+                           "neck.in2.bias": {"shape": [8], "keep": {"0": [0, 2]}}},
+        })  # fmt: skip
+        point = {"settings": {}, "error": 0.25, "shares": {"a53": 0.3, "a76": 0.4}}
+        write_json(folder / "reduction.json", {"steps": [{"search": {**point, "frontier": [{**point, "error": 0.5}]}}]})
+        layers = [{"layer": "neck.in2", "precision": "int8", "error": 1e-3, "reason": "chosen"},
+                  {"layer": "<b>", "precision": "fp32", "error": None, "reason": "cost unknown"}]  # fmt: skip
+        write_json(folder / "quantization.json", {"layers": layers})
+        write_json(folder / "rounding.json", {"units": [{"unit": "u", "nearest": 0.02, "learned": 0.01}]})
+        drop = {
+            "metric": "hmean",
+            "before": 0.5,
+            "after": 0.45,
+            "value": 0.05,
+            "low": -0.01,
+            "high": 0.09,
+            "limit": None,
+        }
+        run.write_manifest(folder, "slim", outputs=["plan.json"], prune="arm", quant="arm", parent="train", drop=drop,
+                           metrics={"float": METRICS, "quantized": {**METRICS, "hmean": quantized}})  # fmt: skip
+
+
+def test_a_trained_run(run):
+    path = write_report(run)
+    page = path.read_text()
+    told = text_of(page)
+    assert path == run.path / PAGE and render(run) == page
+    assert "hmean 0.5000 on data.test" in told and "as trained, where the weights were chosen eval 0.6000" in told
+    assert "training: 300 steps; 1 evaluations in 2 s" in told and page.count("<polyline") == 2
+    assert "ppedge train 'a b.yml'" in text_of(page.replace("&#x27;", "'"))
+    assert "slim not done" in told and "Slimming" not in told
+    assert not re.search(r"(src|href)=", page)  # it opens without network
+
+
+def test_what_slimming_left(run):
+    slim(run, 0.45)
+    told = text_of(render(run))
+    assert "hmean 0.4500 on data.eval" in told and "quantized, int8 eval 0.4500" in told
+    assert "hmean went from 0.5000 to 0.4500, a drop of 0.0500 (95 % interval -0.0100 to +0.0900), no limit." in told
+    assert "taken 0.300 0.400 0.2500" in told and "could be had 0.300 0.400 0.5000" in told
+    assert "neck.in2 8 to 2 6 to 3" in told and "head.thresh is dropped" in told
+    assert "1 of 2 layers in 8 bits" in told and "neck.in2 int8 1.00e-03 chosen" in told
+    assert "u 2.0e-02 1.0e-02" in told
+    assert "&lt;b&gt;" in render(run) and "<b>" not in render(run)
+
+
+def test_a_network_that_finds_nothing_cannot_look_well(run):
+    slim(run, 0.0)
+    told = text_of(render(run))
+    assert "✗ hmean is 0 on data.eval: this network finds or reads nothing right." in told
+
+
+def test_a_run_without_a_stage_is_a_sentence(tmp_path, ppedge_here):
+    (tmp_path / "recipe.yml").write_text(json.dumps(recipe_dict("det", tmp_path)))
+    with pytest.raises(PpedgeError, match="no stage is done yet"):
+        write_report(Run(tmp_path))
+    code, _, err = ppedge_here("report", tmp_path)
+    assert code == 2 and "no stage is done yet" in err
+
+
+def test_losses_are_averaged_over_steps_in_a_row():
+    points = [(float(k), float(k % 2)) for k in range(1, 4 * POINTS + 1)]
+    thin = _thinned(points)
+    assert len(thin) == POINTS and {y for _, y in thin} == {0.5} and thin[-1][0] == 4 * POINTS
+    assert _thinned(points[:3]) == points[:3]

@@ -1,0 +1,162 @@
+"""``report.html`` of a run: everything that its stages left, on one page that opens from disk."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ppedge.errors import PpedgeError
+from ppedge.metrics.accuracy import MAIN_METRIC
+from ppedge.page.document import document
+from ppedge.page.markup import Html, table, tag
+from ppedge.recipe.io import load_recipe
+from ppedge.recipe.road import Recipe
+from ppedge.report.files import files
+from ppedge.report.slimming import slimming
+from ppedge.report.training import trainings
+from ppedge.runs import MANIFEST, STAGES, Run
+from ppedge.storage import atomic_write, read_json, sha256
+from ppedge.validate.gates import told
+from ppedge.validate.html import PAGE as VALIDATED
+from ppedge.validate.report import REPORT
+from ppedge.validate.side_by_side import forms, measured
+
+PAGE = "report.html"
+
+
+def write_report(run: Run) -> Path:
+    """Write a run's page beside its stages and return its path.
+
+    Raises:
+        PpedgeError: No stage of the run is done, or a file of one is damaged.
+    """
+    path = run.path / PAGE
+    text = render(run)
+    with atomic_write(path) as file:
+        file.write(text.encode())
+    return path
+
+
+def render(run: Run) -> str:
+    """Return the page: the same run gives the same bytes.
+
+    Raises:
+        PpedgeError: As `write_report`.
+    """
+    if not any(run.done(stage) for stage in STAGES):
+        raise PpedgeError(f"{run.path}: no stage is done yet.", "Run `ppedge train` or `ppedge convert` first.")
+    recipe = load_recipe(run.recipe_path)
+    metric = MAIN_METRIC[recipe.task]
+    report = _validated(run)
+    courses = trainings(run, metric)
+    return document(
+        f"{recipe.name} - ppedge report",
+        _head(recipe, run, metric, report),
+        _stages(run),
+        _figures(run, metric, report),
+        tag("section", tag("h2", "Training"), *courses) if courses else None,
+        slimming(run),
+        files(recipe, run),
+        _gates(report),
+        _commands(run),
+    )
+
+
+def _validated(run: Run) -> Mapping[str, Any] | None:
+    path = run.stage("validate") / REPORT
+    return read_json(path) if run.done("validate") and path.is_file() else None
+
+
+def _head(recipe: Recipe, run: Run, metric: str, report: Mapping[str, Any] | None) -> Html:
+    newest = run.newest_stage()
+    facts = {
+        "Task": recipe.task,
+        "Network": _network(recipe),
+        "Seed": str(recipe.seed),
+        "Versions": ", ".join(f"{name} {version}" for name, version in _versions(run).items()),
+    }
+    verdict = [_verdict(run.manifest(newest), metric)] if newest else []
+    if report is not None:
+        failed = sum(not row["passed"] for row in report["gates"])
+        word, kind = ("all gates hold", "passed") if not failed else (f"{failed} gates failed", "failed")
+        verdict.append(tag("p", tag("span", f"{'✓' if not failed else '✗'} {word}", class_=kind), " on ARM"))
+    pieces = [piece for name, value in facts.items() if value for piece in (tag("dt", name), tag("dd", value))]
+    return tag("header", tag("h1", recipe.name), *verdict, tag("dl", *pieces))
+
+
+def _verdict(manifest: Mapping[str, Any], metric: str) -> Html:
+    """Say what the network that ships is worth; one that finds or reads nothing cannot look well."""
+    metrics = manifest["metrics"]
+    found = metrics if metric in metrics else forms(manifest)[-1].metrics
+    value, split = found[metric], manifest.get("measured_on", "eval")
+    if not value:
+        sentence = f"✗ {metric} is 0 on data.{split}: this network finds or reads nothing right."
+        return tag("p", tag("span", sentence, class_="failed"))
+    return tag("p", f"{metric} {value:.4f} on data.{split}", class_="verdict")
+
+
+def _network(recipe: Recipe) -> str:
+    model = recipe.model
+    parts = [getattr(model, name, None) for name in ("backbone", "neck", "head")]
+    names = [part.name for part in parts if part is not None]
+    return ", ".join(names) or str(getattr(model, "inference", ""))
+
+
+def _versions(run: Run) -> Mapping[str, str]:
+    last = next(stage for stage in reversed(STAGES) if run.done(stage))
+    return dict(run.manifest(last).get("versions", {}))
+
+
+def _stages(run: Run) -> Html:
+    rows = []
+    for stage in STAGES:
+        if not run.done(stage):
+            rows.append([stage, "not done", "", "", ""])
+            continue
+        manifest = run.manifest(stage)
+        parent = manifest["parent"]
+        source = "-" if parent is None else f"{parent['stage']} {parent['sha256'][:12]}"
+        state = "done" if run.fresh(stage) else "older than what it was made of"
+        rows.append([stage, state, f"{manifest.get('seconds', 0):.0f}", source,
+                     sha256(run.stage(stage) / MANIFEST)[:12]])  # fmt: skip
+    return tag("section", tag("h2", "Stages"),
+               table("Each names the one that it was made of, by the sum of its manifest",
+                     ("stage", "state", "seconds", "made of", "its own sum"), rows, numeric=(2,)))  # fmt: skip
+
+
+def _figures(run: Run, metric: str, report: Mapping[str, Any] | None) -> Html | None:
+    rows = []
+    if run.done("train"):
+        trained = run.manifest("train")
+        rows.append(["as trained", trained.get("measured_on", "eval"), f"{trained['metrics'][metric]:.4f}"])
+        if (chose := trained.get("chosen_by")) and metric in chose:
+            rows.append(["as trained, where the weights were chosen", "eval", f"{chose[metric]:.4f}"])
+    if run.done("slim"):
+        slim = run.manifest("slim")
+        split = slim.get("measured_on", "eval")
+        rows += [[f"{form.stage}, {form.precision}", split, f"{form.metrics[metric]:.4f}"] for form in forms(slim)[1:]]
+    for row in (report or {}).get("accuracy", []):
+        if row["on"] != "training":
+            rows.append([f"{row['network']} on {row['on']}", measured(row), f"{row['value']:.4f}"])
+    if not rows:
+        return None
+    return tag("section", tag("h2", "Figures"),
+               table(metric, ("network", "measured on", metric), rows, numeric=(2,)))  # fmt: skip
+
+
+def _gates(report: Mapping[str, Any] | None) -> Html | None:
+    if report is None:
+        return None
+    rows = [[("✓ " if row["passed"] else "✗ ") + told(row)] for row in report["gates"]]
+    words = f"What differs, stage by stage and picture by picture, is on validate/{VALIDATED}."
+    return tag("section", tag("h2", "Gates"), table("Limits of the recipe", ("gate",), rows), tag("p", words))
+
+
+def _commands(run: Run) -> Html:
+    lines = []
+    for stage in STAGES:
+        if run.done(stage) and (command := run.manifest(stage).get("command")):
+            lines.append(tag("p", tag("code", shlex.join(["ppedge", *map(str, command[1:])]))))
+    return tag("section", tag("h2", "Commands"), tag("p", "By which the stages were made:"), *lines)
