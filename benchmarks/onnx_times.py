@@ -19,7 +19,7 @@ from timing import take_turns
 
 from ppedge.errors import PpedgeError
 from ppedge.recipe.io import load_recipe
-from ppedge.recipe.sizes import trace_shape
+from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run, open_run
 
 PRECISIONS = ("int8", "fp32")
@@ -58,7 +58,7 @@ def main() -> None:
     try:
         runs = [open_run(path) for path in options.runs]
         found = [onnx_file(run) for run in runs]
-        shape = tuple(trace_shape(load_recipe(runs[0].recipe_path)))
+        shape = (1, 3, *count_size(load_recipe(runs[0].recipe_path)))
         if options.size:
             shape = (*shape[:2], *map(int, options.size.split("x")))
         size = f"{shape[-2]}x{shape[-1]}"

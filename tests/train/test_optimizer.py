@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from ppedge.models.heads.ctc import CTCHead
 from ppedge.recipe.train import Schedule
-from ppedge.train.optimizer import build_optimizer, learning_rate
+from ppedge.train.optimizer import SLOWEST, USUAL, build_optimizer, learning_rate, small_steps
 
 
 def rate(step, total, warmup, peak=1.0, **schedule):
@@ -133,3 +133,24 @@ def test_adam_honours_what_a_parameter_has_of_its_own(head_l2):
             continue
         wanted = adam(start[name], drawn[name], rates, *own(name, 0.2, 0.2 if head_l2 is None else head_l2))
         np.testing.assert_allclose(found, wanted, atol=2e-6, err_msg=name)
+
+
+def test_layers_with_small_weights_take_small_steps():
+    """Relative to their weights no layer moves further than one of usual size does."""
+    net = Net()
+    sizes = {"plain": 0.01, "slow": 0.25, "undecayed": 0.0, "head.fc.weight": 1.0}
+    signs = np.where(np.random.default_rng(0).random((3, 4)) < 0.5, -1, 1).astype(np.float32)
+    for name, one in net.named_parameters():
+        if name in sizes:
+            one.set_value(np.resize(sizes[name] * USUAL * signs, one.shape))
+    start = {name: one.numpy() for name, one in net.named_parameters()}
+    with small_steps(net):
+        optimizer = build_optimizer(net, Schedule(learning_rate=1e-3))
+        sum(one.sum() for one in net.parameters()).backward()
+        optimizer.step()
+    moved = {name: float(abs(one.numpy() - start[name]).max()) for name, one in net.named_parameters()}
+    wanted = {"plain": 0.01, "slow": 0.1 * 0.25, "undecayed": SLOWEST, "head.fc.weight": 1.0, "head.fc.bias": 1.0}
+    assert {name: moved[name] for name in wanted} == pytest.approx({n: 1e-3 * f for n, f in wanted.items()}, rel=0.01)
+    assert moved["frozen"] == 0
+    factors = {name: one.optimize_attr["learning_rate"] for name, one in net.named_parameters()}
+    assert factors == {name: 0.1 if name == "slow" else 1.0 for name in factors}  # only for a while

@@ -20,6 +20,7 @@ from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
 from ppedge.train.course import METRICS, Course
 from ppedge.train.loop import fit
+from ppedge.train.optimizer import small_steps
 from ppedge.train.task import Task
 from ppedge.train.trainees.base import Trainee
 
@@ -146,7 +147,8 @@ def train_course(
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
         evaluate_first=True, reporter=stage.reporter, resume=stage.resume,
     )  # fmt: skip
-    result = fit(course)
+    with small_steps(trainee.net):
+        result = fit(course)
     log = f"{title.lower().replace('-', '')}.jsonl"
     shutil.copyfile(course.folder / METRICS, stage.folder / log)
     stage.found.outputs.append(log)
