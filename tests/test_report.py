@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from ppedge.artifacts import Converted
 from ppedge.errors import PpedgeError
+from ppedge.report.files import _cost
 from ppedge.report.page import PAGE, render, write_report
 from ppedge.report.training import POINTS, _thinned
 from ppedge.runs import Run
@@ -104,3 +106,21 @@ def test_losses_are_averaged_over_steps_in_a_row():
     thin = _thinned(points)
     assert len(thin) == POINTS and {y for _, y in thin} == {0.5} and thin[-1][0] == 4 * POINTS
     assert _thinned(points[:3]) == points[:3]
+
+
+@pytest.mark.parametrize(
+    ("names", "shipped"),
+    [(["det.fp32.nb", "baseline/det.fp32.nb", "det.int8.nb"], "det.int8.nb"),
+     (["det.fp32.nb", "baseline/det.fp32.nb"], "det.fp32.nb")],
+)  # fmt: skip
+def test_the_dearest_operators_are_of_what_ships(names, shipped):
+    operators = [{"instructions": 2e6, "operator": "conv2d", "layer": "stem"}, {"instructions": None, "operator": "odd",
+                 "layer": None}]  # fmt: skip
+    costs = [
+        {"name": name, "of": Converted.parse(name), "cpu": cpu, "instructions": 3e6, "lower_bound": cpu == "cortex-a76",
+         "per_ideal": 1.5, "input_shape": [1, 3, 32, 32], "operators": operators}
+        for name in names for cpu in ("cortex-a53", "cortex-a76")
+    ]  # fmt: skip
+    told = text_of(_cost(costs))
+    assert f"The dearest operators of {shipped}" in told and told.count("2.00 M conv2d stem") == 2
+    assert f"{names[0]} cortex-a53 3.0 1.5" in told and f"{names[0]} cortex-a76 3.0+ 1.5" in told

@@ -52,7 +52,7 @@ def _costs(recipe: Recipe, run: Run, names: Sequence[str]) -> list[dict[str, Any
         if file is None or file.form != "nb" or file.precision == "fp16":
             continue
         try:
-            found += [cost_of(run.artifact("convert", name), cpu, shape, predicted=True) | {"name": name}
+            found += [cost_of(run.artifact("convert", name), cpu, shape, predicted=True) | {"name": name, "of": file}
                       for cpu in CPUS]  # fmt: skip
         except PpedgeError:
             continue
@@ -65,8 +65,9 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
     rows = [[cost["name"], cost["cpu"], f"{cost['instructions'] / 1e6:.1f}{'+' if cost['lower_bound'] else ''}",
              f"{cost['per_ideal']:.1f}" if cost["per_ideal"] else "-"] for cost in costs]  # fmt: skip
     size = "x".join(map(str, costs[0]["input_shape"]))
-    # The last is the smallest precision of what ships: baselines and wider ones come before it.
-    shipped = [cost for cost in costs if cost["name"] == costs[-1]["name"]]
+    precisions = {cost["of"].precision for cost in costs if not cost["of"].baseline}
+    ships = "int8" if "int8" in precisions else "fp32"
+    shipped = [cost for cost in costs if cost["of"].precision == ships and not cost["of"].baseline]
     groups = []
     for cost in shipped:
         worst = sorted(cost["operators"], key=lambda one: -(one["instructions"] or 0))[:WORST]
@@ -78,5 +79,5 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
         table(f"Instructions of one inference at {size}, by the cost table (+: at least)",
               ("file", "core", "millions", "per ideal"), rows, numeric=(2, 3)),
         tag("details", tag("summary", f"The dearest operators of {shipped[0]['name']}"),
-            bar_chart("Instructions by operator", f"The {WORST} dearest on each core.", groups)),
+            bar_chart("Instructions by operator", f"The {WORST} dearest on each core.", groups)) if shipped else None,
     )  # fmt: skip
