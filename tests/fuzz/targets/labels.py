@@ -129,11 +129,39 @@ _QUADS = ["4,5,40,5,40,20,4,20,A1", "1,30,20,30,20,40,1,40,###", '30,25,60,25,60
 _MLT = ["4,5,40,5,40,20,4,20,Latin,A1", "1,30,20,30,20,40,1,40,Chinese,###"]
 
 
+_FLAT = [4.0, 5.0, 40.0, 5.0, 40.0, 20.0, 4.0, 20.0]
+_COCO = {
+    "imgs": {"1": {"file_name": "a.jpg"}},
+    "anns": {"1": {"id": 1, "image_id": 1, "mask": _FLAT, "utf8_string": "A1", "legibility": "legible"}},
+}
+_TOTAL = "x: [[4 40 40 4]], y: [[5 5 20 20]], ornt: [u'h'], transcriptions: [u'A1']\n"
+_ANNOTATIONS: dict[str, Files] = {
+    "totaltext": {"set/poly_gt_a.txt": 2 * _TOTAL.encode()},
+    "cocotext": {"set/cocotext.v2.json": json_text(_COCO)},
+    "ppocrlabel": {
+        "set/Label.txt": b"set/a.jpg\t" + json_text(_REGIONS) + b"\n",
+        "set/fileState.txt": b"/x/a.jpg\t1\n",
+    },
+}
+
+
+def _annotated(source: str) -> st.SearchStrategy[Files]:
+    """Draw a data set of which one file of annotations is damaged, or its JSON is another."""
+    whole = _whole_set(source)
+    damages = [damaged([data]).map(lambda data, name=name: {**whole, name: data}) for name, data in  # type: ignore[misc]
+               _ANNOTATIONS[source].items()]  # fmt: skip
+    if source == "cocotext":
+        damages.append(altered_json(_COCO).map(lambda data: {**whole, "set/cocotext.v2.json": data}))
+    return st.one_of(*damages)
+
+
 def _whole_set(source: str) -> Files:
     """Return a data set of one picture."""
     picture = _pictures()["images/a.jpg"]
     if source == "ccpd":
         return {f"set/{_CCPD}.jpg": picture}
+    if source in _ANNOTATIONS:
+        return {"set/a.jpg": picture, **_ANNOTATIONS[source]}
     lines = _MLT if source == "mlt" else _QUADS
     return {"set/gt_a.txt": "\n".join(lines).encode(), "set/a.jpg": picture}
 
@@ -196,7 +224,7 @@ TARGETS = [
         Target(
             source,
             partial(_whole_set, source),
-            _ccpd if source == "ccpd" else _icdar,
+            _ccpd if source == "ccpd" else partial(_annotated, source) if source in _ANNOTATIONS else _icdar,
             partial(_convert, source),
             told=("set",),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import SHOWN, PpedgeError, cut
 from ppedge.metrics.accuracy import MAIN_METRIC
 from ppedge.page.document import document
 from ppedge.page.markup import Html, table, tag
@@ -47,6 +47,16 @@ def render(run: Run) -> str:
     """
     if not any(run.done(stage) for stage in STAGES):
         raise PpedgeError(f"{run.path}: no stage is done yet.", "Run `ppedge train` or `ppedge convert` first.")
+    try:
+        return _page(run)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration, OverflowError) as error:
+        raise PpedgeError(
+            f"{run.path}: a file of its stages is damaged, or of another version ({cut(str(error), 2 * SHOWN)}).",
+            "Repeat the stage with --force.",
+        ) from error
+
+
+def _page(run: Run) -> str:
     recipe = load_recipe(run.recipe_path)
     metric = MAIN_METRIC[recipe.task]
     report = _validated(run)

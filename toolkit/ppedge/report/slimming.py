@@ -17,7 +17,9 @@ def slimming(run: Run) -> Html | None:
     if not run.done("slim"):
         return None
     manifest = run.manifest("slim")
-    told = [f"Pruned by {manifest['prune']}, 8 bits by {manifest['quant']}."]
+    told = [
+        f"Pruned by {manifest.get('prune', 'a way not told')}, 8 bits by {manifest.get('quant', 'a way not told')}."
+    ]
     drop = manifest.get("drop")
     if drop:
         limit = "no limit" if drop["limit"] is None else f"{drop['limit']} allowed"
