@@ -187,6 +187,7 @@ def split(
     """Split a label file by its pictures into train.txt, val.txt and test.txt; a share of 0 leaves its file out."""
     from ppedge.data import split as splitting
     from ppedge.data.lookup import SPLITS
+    from ppedge.data.statistics import counted
 
     [file] = _absolute([labels])
     shares = {"train": train, "eval": evaluation, "test": test}
@@ -199,8 +200,8 @@ def split(
     if group:
         say(f"{found.groups} groups of pictures are kept together")
     for name, characters in found.unseen().items():
-        counts = ", ".join(f"{character!r} {count}" for character, count in characters.items())
-        say(f"warning: {SPLITS[name]} has characters that train.txt lacks, which cannot be learnt: {counts}")
+        what = f"{SPLITS[name]} has characters that train.txt lacks, which cannot be learnt"
+        say(f"warning: {what}: {counted(characters)}")
 
 
 @app.command("pseudo-label")
@@ -283,8 +284,9 @@ def _show(report: Report) -> None:
     _say_changes(report.reversed, report.clipped)
     _say_left_out(report.left_out)
     if report.outside_charset:
-        counts = ", ".join(f"{character!r} {count}" for character, count in report.outside_charset.items())
-        say(f"outside the character set: {counts}")
+        from ppedge.data.statistics import counted
+
+        say(f"outside the character set: {counted(report.outside_charset)}")
 
 
 def _say_changes(turned: int, clipped: int) -> None:

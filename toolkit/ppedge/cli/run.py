@@ -45,7 +45,7 @@ def run(
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load, load_recipe
     from ppedge.recipe.road import Suite
-    from ppedge.report.page import write_report
+    from ppedge.report.page import PAGE, write_report
 
     loaded = load(recipe, set_)
     recipes = [load_recipe(path, set_) for path in loaded.recipes] if isinstance(loaded, Suite) else [loaded]
@@ -62,8 +62,9 @@ def run(
     else:
         _stages(recipes[0], runs[0], device=device, force=force, skip_bad=skip_bad, reporter=reporter)
         say_what_chose(reporter.say_once, recipes[0])
+        write_report(runs[0])  # of a suite each run has written its own
     rows = [row for one, folder in zip(recipes, runs, strict=True) for row in summary(one, folder)]
-    pages = [write_report(folder) for folder in runs]
+    pages = [folder.path / PAGE for folder in runs]
     if as_json:
         emit({"runs": [str(folder.path) for folder in runs], "rows": rows, "pages": [str(page) for page in pages]})
     else:

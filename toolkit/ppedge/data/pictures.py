@@ -21,8 +21,13 @@ def line_size(sample: RecSample) -> tuple[float, float]:
         top, right, bottom, left = np.linalg.norm(sample.quad - np.roll(sample.quad, -1, axis=0), axis=1)
         width, height = float(max(top, bottom)), float(max(left, right))
         return (height, width) if height >= UPRIGHT_RATIO * width else (width, height)
+    return size_of(sample.image)
+
+
+def size_of(path: Path) -> tuple[float, float]:
+    """Return a picture's width and height in pixels without decoding it; (0, 0) if it cannot be read."""
     try:
-        size = picture_size(sample.image)
+        size = picture_size(path)
         return size.width, size.height
     except PpedgeError:  # whoever decodes it says what is wrong
         return 0.0, 0.0

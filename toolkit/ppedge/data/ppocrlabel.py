@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ppedge.data.annotation import Annotation, Row
 from ppedge.data.formats import IGNORED_TEXTS, Problem, region_of
-from ppedge.data.lookup import numbered_lines
+from ppedge.data.lookup import numbered_lines, read_label_file
 from ppedge.data.regions import RegionError
 from ppedge.errors import PpedgeError
 
@@ -30,13 +30,13 @@ def read_ppocrlabel(folder: Path) -> Iterator[Annotation | Problem]:
     Raises:
         PpedgeError: It is not there, or cannot be read.
     """
-    file, states = folder / LABELS, folder / STATES
+    file = folder / LABELS
     if not file.is_file():
         raise PpedgeError(
             f"{folder}: no {LABELS} in it.", "In PPOCRLabel choose File, Export Label; --from ppocrlabel reads that."
         )
-    confirmed = _confirmed(states) if states.is_file() else None
-    for number, line in numbered_lines(_bytes(file)):
+    confirmed = _confirmed(folder) if (folder / STATES).is_file() else None
+    for number, line in numbered_lines(read_label_file(Path(LABELS), folder)[0]):
         try:
             name, _, regions = line.decode("utf-8").partition("\t")
         except UnicodeDecodeError as error:
@@ -69,19 +69,13 @@ def _rows(number: int, regions: str) -> list[Row]:
     return rows
 
 
-def _confirmed(states: Path) -> set[str]:
+def _confirmed(folder: Path) -> set[str]:
     """Return the names of the pictures that are confirmed."""
-    pairs = (line.decode("utf-8", "replace").rpartition("\t") for _, line in numbered_lines(_bytes(states)))
+    lines = numbered_lines(read_label_file(Path(STATES), folder)[0])
+    pairs = (line.decode("utf-8", "replace").rpartition("\t") for _, line in lines)
     return {_own_name(path) for path, _, state in pairs if state.strip() == CONFIRMED}
 
 
 def _own_name(path: str) -> str:
     """Return a picture's name without folders, of whichever system."""
     return path.replace("\\", "/").rpartition("/")[2]
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise PpedgeError(f"{file}: cannot be read ({error.strerror}).") from error

@@ -15,7 +15,7 @@ from ppedge.data.dataset import ClsDataset, Dataset, DetDataset, Item
 from ppedge.data.formats import DetSample
 from ppedge.data.pictures import cut_out
 from ppedge.data.source import spread
-from ppedge.data.statistics import Statistics
+from ppedge.data.statistics import Statistics, counted
 from ppedge.ocr.direction import DIRECTIONS
 from ppedge.ocr.draw import draw_boxes
 from ppedge.ocr.image_file import read_image
@@ -107,18 +107,14 @@ def _lengths(lengths: Mapping[int, int]) -> Html | None:
 def _characters(found: Statistics) -> Html | None:
     if not found.characters:
         return None
-    names = list(found.characters)
-    lines = [f"{len(names)} different characters."]
-    if len(names) <= 2 * FEW:
-        lines.append(_counted(names, found.characters))
+    pairs = list(found.characters.items())
+    lines = [f"{len(pairs)} different characters."]
+    if len(pairs) <= 2 * FEW:
+        lines.append(counted(found.characters))
     else:
-        lines.append(f"Most frequent: {_counted(names[:FEW], found.characters)}")
-        lines.append(f"Least frequent: {_counted(names[-FEW:], found.characters)}")
+        lines.append(f"Most frequent: {counted(dict(pairs[:FEW]))}")
+        lines.append(f"Least frequent: {counted(dict(pairs[-FEW:]))}")
     return tag("details", tag("summary", "Characters"), *(tag("p", line) for line in lines))
-
-
-def _counted(names: Sequence[str], counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name!r} {counts[name]}" for name in names)
 
 
 def _drawn(sample: Any) -> tuple[bytes, str]:

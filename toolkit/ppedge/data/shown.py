@@ -10,7 +10,7 @@ from ppedge.data.dataset import dataset_of
 from ppedge.data.formats import Kind, read_labels
 from ppedge.data.show import Part
 from ppedge.data.source import Split, read_charset, read_samples
-from ppedge.data.statistics import Statistics, statistics_of
+from ppedge.data.statistics import Statistics, counted, statistics_of
 from ppedge.errors import PpedgeError
 from ppedge.recipe.io import load_recipe
 
@@ -60,13 +60,11 @@ def parts_of_recipe(file: Path, say: Callable[[str], None]) -> tuple[str, list[P
 def _lacking(found: Statistics) -> list[str]:
     if not found.unknown:
         return []
-    counts = ", ".join(f"{character!r} {count}" for character, count in found.unknown.items())
-    return [f"Characters that data.charset lacks, so that these texts are not learned, or never read right: {counts}."]
+    what = "Characters that data.charset lacks, so that these texts are not learned, or never read right"
+    return [f"{what}: {counted(found.unknown)}."]
 
 
 def _never_trained(trained: Statistics, found: Statistics) -> list[str]:
-    new = [name for name in found.characters if name not in trained.characters and name not in found.unknown]
-    if not new:
-        return []
-    counts = ", ".join(f"{name!r} {found.characters[name]}" for name in new)
-    return [f"Characters that no text of data.train has: {counts}."]
+    taught = {*trained.characters, *found.unknown}
+    new = {name: count for name, count in found.characters.items() if name not in taught}
+    return [f"Characters that no text of data.train has: {counted(new)}."] if new else []

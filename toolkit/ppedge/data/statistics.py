@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ppedge.data.formats import ClsSample, DetSample
 from ppedge.data.lines import rec_samples_from_detection
-from ppedge.data.pictures import line_size
-from ppedge.errors import PpedgeError
+from ppedge.data.pictures import line_size, size_of
 from ppedge.ocr.charset import Charset
-from ppedge.ocr.image_file import picture_size
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """That a `Spread` holds: the least, the quarters, the most."""
@@ -57,11 +56,10 @@ def statistics_of(samples: Sequence[Any], charset: Charset | None = None, height
     """
     detection = [sample for sample in samples if isinstance(sample, DetSample)]
     lines = rec_samples_from_detection(detection) if detection else list(samples)
-    sizes = np.array([line_size(line) for line in lines], np.float64).reshape(-1, 2)
-    sizes = sizes[(sizes > 0).all(axis=1)]
+    sizes = _known([line_size(line) for line in lines])
     texts = [line.text for line in lines if not isinstance(line, ClsSample)]  # whose text is its direction
     pictures = list(dict.fromkeys(sample.image for sample in samples))
-    whole = np.array([size for path in pictures if (size := _size(path)) is not None], np.float64).reshape(-1, 2)
+    whole = _known([size_of(path) for path in pictures])
     measures: dict[str, Any] = {
         "width of a picture, px": whole[:, 0],
         "height of a picture, px": whole[:, 1],
@@ -85,13 +83,16 @@ def statistics_of(samples: Sequence[Any], charset: Charset | None = None, height
     )
 
 
+def counted(characters: Mapping[str, int]) -> str:
+    """Write how often each character occurs, for people."""
+    return ", ".join(f"{character!r} {count}" for character, count in characters.items())
+
+
 def _spread(values: Any) -> Spread:
     return tuple(float(value) for value in np.quantile(np.asarray(values, np.float64), QUANTILES))
 
 
-def _size(path: Any) -> tuple[int, int] | None:
-    try:
-        size = picture_size(path)
-    except PpedgeError:  # whoever decodes it says what is wrong
-        return None
-    return size.width, size.height
+def _known(sizes: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
+    """Return sizes as an array (N, 2), without those of pictures that cannot be read."""
+    found = np.array(sizes, np.float64).reshape(-1, 2)
+    return found[(found > 0).all(axis=1)]

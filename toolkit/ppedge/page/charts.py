@@ -7,7 +7,7 @@ those who do not see it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -92,13 +92,7 @@ def scatter(
     values = [y for point in points for y in (point.y, point.reference)]
     margin = max(0.15 * (max(values) - min(values)), 0.002)
     low, high = max(0.0, min(values) - margin), max(values) + margin
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return (
-            _LEFT + (WIDTH - _LEFT - _RIGHT) * x / right,
-            _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - y) / (high - low),
-        )
-
+    place = _placing(right, (low, high))
     drawn = _axes(axes, right, (low, high), place(0, low)[1])
     if line:
         x = place(line[0], low)[0]
@@ -131,12 +125,8 @@ def curves(
     values = [y for _, y in points]
     margin = 0.05 * (max(values) - min(values)) or max(abs(values[0]) * 0.1, 1e-6)
     low, high = min(values) - margin, max(values) + margin
-    bottom = _HEIGHT - _BOTTOM
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * x / right, _TOP + (bottom - _TOP) * (high - y) / (high - low)
-
-    drawn = _axes(axes, right, (low, high), bottom)
+    place = _placing(right, (low, high))
+    drawn = _axes(axes, right, (low, high), place(0, low)[1])
     for number, (name, line) in enumerate(lines):
         places = [place(x, y) for x, y in line]
         way = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
@@ -151,6 +141,19 @@ def curves(
 def _svg(title: str, description: str, height: int, drawn: Sequence[Html]) -> Html:
     about = [tag("title", title), tag("desc", description)]
     return tag("svg", *about, *drawn, viewBox=f"0 0 {WIDTH} {max(height, 1)}", role="img", aria_label=title)
+
+
+def _placing(right: float, span: tuple[float, float]) -> Callable[[float, float], tuple[float, float]]:
+    """Return where a chart with axes draws a point (x, y), x from 0 to ``right``, y within ``span``."""
+    low, high = span
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            _LEFT + (WIDTH - _LEFT - _RIGHT) * x / right,
+            _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - y) / (high - low),
+        )
+
+    return place
 
 
 def _axes(names: tuple[str, str], right: float, span: tuple[float, float], bottom: float) -> list[Html]:
