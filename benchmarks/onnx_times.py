@@ -17,6 +17,8 @@ import onnxruntime
 from slim_compare import ppedge
 from timing import take_turns
 
+from ppedge.artifacts import converted
+from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.sizes import count_size
@@ -33,7 +35,7 @@ def onnx_file(run: Run) -> tuple[Path, str]:
     """
     task = load_recipe(run.recipe_path).task
     for precision in PRECISIONS:
-        path = run.stage("convert") / f"{task}.{precision}.onnx"
+        path = run.stage("convert") / converted("onnx", task, precision)
         if path.is_file():
             return path, precision
     raise PpedgeError(f"{run.path}: it has no ONNX file.", "Make one by `ppedge convert`.")
@@ -41,11 +43,9 @@ def onnx_file(run: Run) -> tuple[Path, str]:
 
 def inference(path: Path, shape: tuple[int, ...]) -> Callable[[], object]:
     """Return a call that runs a model on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    engine = open_engine("onnxruntime", path, threads=1)
     picture = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    return partial(session.run, None, {session.get_inputs()[0].name: picture})
+    return partial(engine.run, [picture])
 
 
 def main() -> None:
