@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +16,7 @@ from ppedge.data.pictures import cut_out
 from ppedge.data.source import spread
 from ppedge.data.statistics import Statistics, counted
 from ppedge.ocr.direction import DIRECTIONS
-from ppedge.ocr.draw import draw_boxes
+from ppedge.ocr.draw import draw_boxes, jpeg
 from ppedge.ocr.image_file import read_image
 from ppedge.page.charts import Bar, bar_chart
 from ppedge.page.document import document, picture
@@ -120,14 +119,14 @@ def _characters(found: Statistics) -> Html | None:
 def _drawn(sample: Any) -> tuple[bytes, str]:
     """Return a sample's picture with its label, and the words for it."""
     if not isinstance(sample, DetSample):
-        return _jpeg(cut_out(read_image(sample.image), sample), LINE), f"{_place(sample)}: {sample.text}"
+        return jpeg(cut_out(read_image(sample.image), sample), LONGEST, LINE), f"{_place(sample)}: {sample.text}"
     image = read_image(sample.image)
     plain = [p for p, ignored in zip(sample.polygons, sample.ignore, strict=True) if ignored]
     marked = [p for p, ignored in zip(sample.polygons, sample.ignore, strict=True) if not ignored]
     texts = [text for text, ignored in zip(sample.texts, sample.ignore, strict=True) if not ignored]
     words = " | ".join(texts)
     more = "..." if len(words) > WORDS else ""
-    return _jpeg(draw_boxes(image, plain, marked)), f"{_place(sample)}: {words[:WORDS]}{more}"
+    return jpeg(draw_boxes(image, plain, marked), LONGEST), f"{_place(sample)}: {words[:WORDS]}{more}"
 
 
 def _place(sample: Any) -> str:
@@ -144,7 +143,9 @@ def _trained(dataset: Dataset | None, limit: int) -> Html | None:
         for epoch in range(TIMES):
             image, words = _given(dataset, dataset[epoch, index])
             height = None if isinstance(dataset, DetDataset) else LINE
-            drawn.append(picture(_jpeg(image, height), f"{_place(dataset.samples[index])}, epoch {epoch + 1}{words}"))
+            drawn.append(
+                picture(jpeg(image, LONGEST, height), f"{_place(dataset.samples[index])}, epoch {epoch + 1}{words}")
+            )
     key = (
         "Green: text, shrunken, which is learned; blue: the border that the threshold map is learned of; dark: ignored."
     )
@@ -172,13 +173,3 @@ def _given(dataset: Dataset, item: Item) -> tuple[Image, str]:
     if isinstance(dataset, ClsDataset):
         return image, f": {DIRECTIONS[int(item['label'])]}"
     return image, f": {''.join(dataset.charset.characters[k - 1] for k in item['label'])}"
-
-
-def _jpeg(image: Image, height: int | None = None) -> bytes:
-    """Return a picture as a file, of a height in pixels or no larger than the page shows it."""
-    scale = height / image.shape[0] if height else 1.0
-    scale = min(scale, LONGEST / max(image.shape[:2]))
-    if scale != 1:
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=way)
-    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import usable
-from ppedge.data.formats import ClsSample, DetSample, RecSample, read_all
+from ppedge.data.formats import ClsSample, DetSample, Labels, RecSample, read_all
 from ppedge.data.lines import count_ignored, count_unusable, rec_samples_from_detection
 from ppedge.data.lookup import label_path
 from ppedge.data.synth import ensure_synth
@@ -140,6 +140,22 @@ def read_samples(
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")
     return samples if split == "train" else measurable(recipe, samples), skipped
+
+
+def few_samples(recipe: Recipe, split: Split, count: int) -> list[Any]:
+    """Return at most so many samples of a split, evenly spread over it; other pictures are not looked at.
+
+    Bad ones are left out, and no data is made.
+
+    Raises:
+        PpedgeError: The split's label files are not here, or none of the samples is usable.
+    """
+    files: list[Path | LabelFile] = getattr(recipe.data, split)
+    labels = read_all(files, recipe.data.root, recipe.labels)
+    samples, _ = usable(Labels(spread(labels.samples, count)), skip_bad=True)
+    if recipe.task != "det" and recipe.labels == "detection":
+        samples = rec_samples_from_detection(samples)
+    return spread(measurable(recipe, samples), count)
 
 
 def _say_ignored(recipe: Recipe, split: Split, samples: Sequence[DetSample], say: Callable[[str], None]) -> None:

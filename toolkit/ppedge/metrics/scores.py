@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,47 @@ MIN_IOU = 0.5
 
 IGNORED_SHARE = 0.5
 """A detection is neither right nor wrong if more than this share of its own area lies in one ignored region."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Which detections of a picture are which regions.
+
+    Attributes:
+        pairs: Indices of a detection and of the region that it is, in the order of the regions.
+        counted: (K,), bool: for each detection, whether it is right or wrong; the others lie in ignored regions.
+    """
+
+    pairs: list[tuple[int, int]]
+    counted: np.ndarray
+
+
+def matched(detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]) -> Matched:
+    """Match detections with regions by the protocol of `DetMetric`.
+
+    Args:
+        detections: Polygons (K, 2), K >= 3, in pixels; what intersects itself is split into valid parts first.
+        regions: The ground truth, likewise.
+        ignored: For each region, whether it is to be ignored.
+
+    Raises:
+        ValueError: ``regions`` and ``ignored`` differ in length.
+    """
+    if len(regions) != len(ignored):
+        raise ValueError(f"{len(regions)} regions but {len(ignored)} ignore flags")
+    found, truth = valid_polygons(detections), valid_polygons(regions)
+    ignore = np.asarray(ignored, dtype=bool)
+    overlap = intersections(found, truth)
+    own, area = shapely.area(found)[:, None], shapely.area(truth)[None]
+    counted = ~(overlap[:, ignore] > IGNORED_SHARE * own).any(axis=1)
+    fits = (overlap > MIN_IOU * (own + area - overlap)) & counted[:, None]
+    free, pairs = counted.copy(), []
+    for region in np.flatnonzero(~ignore):
+        candidates = np.flatnonzero(fits[:, region] & free)
+        if candidates.size:
+            free[candidates[0]] = False
+            pairs.append((int(candidates[0]), int(region)))
+    return Matched(pairs, counted)
 
 
 class DetMetric:
@@ -47,30 +89,9 @@ class DetMetric:
     def update(
         self, detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]
     ) -> None:
-        """Add one picture.
-
-        Args:
-            detections: Polygons (K, 2), K >= 3, in pixels; what intersects itself is split into valid parts first.
-            regions: The ground truth, likewise.
-            ignored: For each region, whether it is to be ignored.
-
-        Raises:
-            ValueError: ``regions`` and ``ignored`` differ in length.
-        """
-        if len(regions) != len(ignored):
-            raise ValueError(f"{len(regions)} regions but {len(ignored)} ignore flags")
-        found, truth = valid_polygons(detections), valid_polygons(regions)
-        ignore = np.asarray(ignored, dtype=bool)
-        overlap = intersections(found, truth)
-        own, area = shapely.area(found)[:, None], shapely.area(truth)[None]
-        counts = ~(overlap[:, ignore] > IGNORED_SHARE * own).any(axis=1)
-        fits = (overlap > MIN_IOU * (own + area - overlap)) & counts[:, None]
-        free = counts.copy()
-        for region in np.flatnonzero(~ignore):
-            candidates = np.flatnonzero(fits[:, region] & free)
-            if candidates.size:
-                free[candidates[0]] = False
-        self._rows.append((int(counts.sum() - free.sum()), int(counts.sum()), int((~ignore).sum())))
+        """Add one picture, matched by `matched`; raises ValueError as that does."""
+        found = matched(detections, regions, ignored)
+        self._rows.append((len(found.pairs), int(found.counted.sum()), int((~np.asarray(ignored, bool)).sum())))
 
     def rows(self) -> np.ndarray:
         """Return (N, 3), float64: matches, detections and regions of each picture, in the order of `update`."""
@@ -171,8 +192,12 @@ class RecMetric:
         if len(predictions) != len(targets):
             raise ValueError(f"{len(predictions)} predictions but {len(targets)} targets")
         for texts in zip(predictions, targets, strict=True):
-            prediction, target = (self._normalise(text.translate(self._ignored)) for text in texts)
+            prediction, target = map(self.compared, texts)
             self._rows.append((int(prediction == target), Levenshtein.normalized_distance(prediction, target)))
+
+    def compared(self, text: str) -> str:
+        """Return what of a text is compared."""
+        return self._normalise(text.translate(self._ignored))
 
     def rows(self) -> np.ndarray:
         """Return (N, 3), float64: 1, whether it is equal (0 or 1) and its distance, of each text, as `update` went."""

@@ -17,9 +17,11 @@ LATIN_FONT = "NotoSans-Regular.ttf"
 PLATE_FONT = "NotoSansCJKsc-Bold.otf"
 """For printable ASCII; for Chinese plates, and every text that is not all ASCII (what it lacks stays blank)."""
 
-_RED, _BLACK, _GREY = (40, 40, 220), (0, 0, 0), (200, 200, 200)  # BGR for OpenCV; the last two are the same in RGB
+_RED, _BLUE = (40, 40, 220), (200, 90, 20)  # BGR for OpenCV
+_BLACK, _GREY = (0, 0, 0), (200, 200, 200)  # the same in RGB
 _FAINT = (120, 120, 120)
 _LINE, _LETTERS, _MARGIN = 48, 20, 110  # pixels: a crop's height, letters under it, room for the reader's name
+_QUALITY = 85  # of JPEG
 _SMALLEST = 6  # pixels: a smaller font cannot be read anyway
 
 
@@ -50,20 +52,23 @@ def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline]) -> np.ndarray
     return np.hstack([marked, np.asarray(written)])
 
 
-def draw_boxes(image: np.ndarray, plain: Sequence[np.ndarray], marked: Sequence[np.ndarray]) -> np.ndarray:
-    """Draw quads into a copy of a picture: ``plain`` ones thin and grey, ``marked`` ones thick and red.
+def draw_boxes(
+    image: np.ndarray, plain: Sequence[np.ndarray], marked: Sequence[np.ndarray], others: Sequence[np.ndarray] = ()
+) -> np.ndarray:
+    """Draw quads into a copy of a picture: ``plain`` ones thin and grey, ``marked`` ones thick and red, others blue.
 
     Args:
         image: (H, W, 3), uint8, BGR.
-        plain: Quads (4, 2) in pixels.
+        plain: Quads (4, 2), or polygons, in pixels.
         marked: Likewise.
+        others: Likewise.
 
     Returns:
         (H, W, 3), uint8, BGR.
     """
     drawn = image.copy()
-    thickness = max(1, min(image.shape[:2]) // 400)
-    for quads, color, width in ((plain, _GREY, thickness), (marked, _RED, 2 * thickness)):
+    thin = max(1, min(image.shape[:2]) // 400)
+    for quads, color, width in ((plain, _GREY, thin), (marked, _RED, 2 * thin), (others, _BLUE, 2 * thin)):
         cv2.polylines(drawn, [np.rint(quad).astype(np.int32) for quad in quads], True, color, width, cv2.LINE_AA)
     return drawn
 
@@ -93,6 +98,22 @@ def draw_readings(crop: np.ndarray, readings: Sequence[tuple[str, str]]) -> np.n
         pen.text((_LETTERS // 2, y), name, fill=_FAINT, font=_font(LATIN_FONT, _LETTERS * 3 // 4), anchor="lm")
         pen.text((_MARGIN, y), text, fill=_BLACK, font=font, anchor="lm")
     return np.asarray(written)
+
+
+def jpeg(image: np.ndarray, longest: int, height: int | None = None) -> bytes:
+    """Return a picture as a JPEG file, for a page.
+
+    Args:
+        image: (H, W, 3), uint8, BGR.
+        longest: Of its sides, in pixels; larger ones are scaled down.
+        height: In pixels, to which it is scaled first; None leaves it.
+    """
+    scale = height / image.shape[0] if height else 1.0
+    scale = min(scale, longest / max(image.shape[:2]))
+    if scale != 1:
+        size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
 
 
 def _fitting_font(text: str, width: float, height: float) -> ImageFont.FreeTypeFont:

@@ -30,12 +30,13 @@ def document(title: str, *parts: str | None) -> str:
     return f"<!DOCTYPE html>\n{tag('html', head, tag('body', tag('main', *parts)), lang='en')}\n"
 
 
-def picture(jpeg: bytes, words: str) -> Html:
+def picture(jpeg: bytes, words: str, caption: Html | None = None) -> Html:
     """Return a picture that the page itself holds, with words below it.
 
     Args:
         jpeg: The file.
         words: What it shows, also for those who do not see it.
+        caption: What stands below it; by default the words.
     """
     source = f"data:image/jpeg;base64,{b64encode(jpeg).decode('ascii')}"
-    return tag("figure", tag("img", src=source, alt=words, loading="lazy"), tag("figcaption", words))
+    return tag("figure", tag("img", src=source, alt=words, loading="lazy"), tag("figcaption", caption or words))

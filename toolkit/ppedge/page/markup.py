@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from difflib import SequenceMatcher
 from html import escape
 
 _VOID = ("br", "img", "meta")
@@ -70,6 +71,16 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, n
     content = [tag("caption", caption), tag("thead", tag("tr", *heads)), tag("tbody", *body)]
     # A region that scrolls must be reachable by keyboard, and say what it is.
     return tag("div", tag("table", *content), class_="scroll", role="region", tabindex=0, aria_label=caption)
+
+
+def compared(label: str, read: str) -> Html:
+    """Return what was read in a line of text, with the characters that are not the label's marked."""
+    pieces = [
+        read[start:end] if kind == "equal" else tag("mark", read[start:end])
+        for kind, _, _, start, end in SequenceMatcher(None, label, read, autojunk=False).get_opcodes()
+        if end > start
+    ]
+    return tag("span", *pieces, class_="read") if pieces else tag("span", "nothing", class_="quiet")
 
 
 def _number(value: str | int | float) -> str:

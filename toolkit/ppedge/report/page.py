@@ -16,6 +16,7 @@ from ppedge.recipe.road import Recipe
 from ppedge.report.files import files
 from ppedge.report.slimming import slimming
 from ppedge.report.training import trainings
+from ppedge.report.worst import worst
 from ppedge.runs import MANIFEST, STAGES, Run
 from ppedge.storage import atomic_write, read_json, sha256
 from ppedge.validate.gates import told
@@ -70,6 +71,7 @@ def _page(run: Run) -> str:
         slimming(run),
         files(recipe, run),
         _gates(report),
+        worst(recipe, run),
         _commands(run),
     )
 

@@ -9,7 +9,8 @@ from ppedge.page.markup import Html, table, tag
 from ppedge.runs import Run
 from ppedge.storage import read_json
 
-_PLAN, _REDUCTION, _QUANTIZATION, _ROUNDING = "plan.json", "reduction.json", "quantization.json", "rounding.json"
+_PLAN, _SENSITIVITY, _REDUCTION = "plan.json", "sensitivity.json", "reduction.json"
+_QUANTIZATION, _ROUNDING, _CLIPS = "quantization.json", "rounding.json", "clips.json"
 
 
 def slimming(run: Run) -> Html | None:
@@ -28,8 +29,8 @@ def slimming(run: Run) -> Html | None:
         told.append(f"{fell}, a drop of {drop['value']:.4f} ({interval}), {limit}.")
     return tag(
         "section", tag("h2", "Slimming"), *(tag("p", line) for line in told),
-        _searched(_kept(run, _REDUCTION)), _channels(_kept(run, _PLAN)), _precisions(_kept(run, _QUANTIZATION)),
-        _rounded(_kept(run, _ROUNDING)),
+        _searched(_kept(run, _REDUCTION)), _sensitive(_kept(run, _SENSITIVITY)), _channels(_kept(run, _PLAN)),
+        _precisions(_kept(run, _QUANTIZATION)), _rounded(_kept(run, _ROUNDING)), _clipped(_kept(run, _CLIPS)),
     )  # fmt: skip
 
 
@@ -49,6 +50,20 @@ def _searched(reduction: Mapping[str, Any] | None) -> Html | None:
             for name, point in points]  # fmt: skip
     return table("Shares of the network as trained, and the sum of errors, untrained",
                  ("choice", *cores, "error"), rows, numeric=range(1, len(cores) + 2))  # fmt: skip
+
+
+def _sensitive(sensitivity: Mapping[str, Any] | None) -> Html | None:
+    """What FPGM's plan rests on."""
+    if not sensitivity or not sensitivity.get("groups"):
+        return None
+    rows = [
+        [one["group"].removesuffix(".weight"), str(one["channels"]), str(one["kept"]),
+         ", ".join(f"{kept}: {drop:+.4f}" for kept, drop in one["drops"].items())]
+        for one in sensitivity["groups"]
+    ]  # fmt: skip
+    told = f"{sensitivity['metric']} of {sensitivity['samples']} training samples, each group pruned alone"
+    return tag("details", tag("summary", f"Sensitivity of {len(rows)} groups of channels"),
+               table(told, ("group", "channels", "kept", "channels left: drop"), rows, numeric=(1, 2)))  # fmt: skip
 
 
 def _channels(plan: Mapping[str, Any] | None) -> Html | None:
@@ -95,4 +110,13 @@ def _rounded(rounding: Mapping[str, Any] | None) -> Html | None:
     rows = [[one["unit"], f"{one['nearest']:.1e}", f"{one['learned']:.1e}"] for one in rounding["units"]]
     return tag("details", tag("summary", f"Rounding learned in {len(rows)} units"),
                table("Error of each unit, relative to its variance", ("unit", "nearest levels", "learned"), rows,
+                     numeric=(1, 2)))  # fmt: skip
+
+
+def _clipped(clips: Mapping[str, Any] | None) -> Html | None:
+    if not clips:
+        return None
+    rows = [[layer, f"{clip['start']:.3g}", f"{clip['end']:.3g}"] for layer, clip in clips.items()]
+    return tag("details", tag("summary", f"Clips of {len(rows)} layers"),
+               table("Largest magnitude that a layer's input keeps in 8 bits", ("layer", "measured", "learned"), rows,
                      numeric=(1, 2)))  # fmt: skip

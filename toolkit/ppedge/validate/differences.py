@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import read_crops
 from ppedge.metrics.agreement import BoxDifference, TextDifference
-from ppedge.ocr.draw import draw_boxes, draw_readings
+from ppedge.ocr.draw import draw_boxes, draw_readings, jpeg
 from ppedge.ocr.image_file import read_image
 
 FOLDER = "differences"
@@ -52,7 +50,9 @@ def report_differences(
         drawing = None
         if number < most:
             drawing = f"{FOLDER}/{stem}.{difference.sample:04}.jpg"
-            _write(folder / drawing, _drawn(difference, sample))
+            path = folder / drawing
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(_drawn(difference, sample), _LONGEST))
         found.append(
             {
                 "picture": _below(str(sample.image), root),
@@ -79,14 +79,3 @@ def _drawn(difference: BoxDifference | TextDifference, sample: Any) -> np.ndarra
     image = read_image(sample.image)
     sides = [draw_boxes(image, difference.both, only) for only in (difference.reference, difference.candidate)]
     return np.hstack(sides)
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    scale = min(1.0, _LONGEST / max(image.shape[:2]))
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])
-    if not done:
-        raise PpedgeError(f"{path}: a picture of shape {image.shape} cannot be written as JPEG.")
-    path.write_bytes(data.tobytes())

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Any
 
 from ppedge.page.document import picture
-from ppedge.page.markup import Html, join, table, tag
+from ppedge.page.markup import Html, compared, join, table, tag
 from ppedge.validate.gates import shown
 
 STAGES = {"preprocess": "pre-processing", "network": "network", "postprocess": "post-processing"}
@@ -142,13 +141,7 @@ def _text_row(one: Mapping[str, Any]) -> list[str]:
 
 def _read(label: str, text: str, score: float | None) -> Html:
     """A reading, with what is not the label's marked, and its score."""
-    pieces = [
-        text[start:end] if kind == "equal" else tag("mark", text[start:end])
-        for kind, _, _, start, end in SequenceMatcher(None, label, text, autojunk=False).get_opcodes()
-        if end > start
-    ]
-    said = tag("span", *pieces, class_="read") if pieces else tag("span", "nothing", class_="quiet")
-    return join(said, " ", tag("span", f"({shown(score, 3)})", class_="quiet"))
+    return join(compared(label, text), " ", tag("span", f"({shown(score, 3)})", class_="quiet"))
 
 
 def _figure(one: Mapping[str, Any], data: bytes, sides: tuple[str, str]) -> Html:
