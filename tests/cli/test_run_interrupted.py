@@ -42,7 +42,7 @@ def test_a_suite_that_is_stopped_stops_its_runs_and_says_so(tmp_path, number):
 
 
 def test_what_a_run_says_of_an_interruption_names_no_option_that_it_lacks(tmp_path, monkeypatch):
-    from ppedge.cli import run
+    from ppedge import stages
     from ppedge.errors import Interrupted
     from ppedge.progress import Reporter
     from ppedge.runs import Run
@@ -51,9 +51,9 @@ def test_what_a_run_says_of_an_interruption_names_no_option_that_it_lacks(tmp_pa
     def stopped(*_, **__):
         raise Interrupted("Interrupted at step 1 of 2; last.ckpt is written.", "Go on with --resume.")
 
-    monkeypatch.setattr(run, "_one_stage", stopped)
+    monkeypatch.setattr(stages, "perform", stopped)
     given = {"device": "cpu", "skip_bad": False, "reporter": Reporter(quiet=True)}
     for force, hint in ((False, "Repeat the command: it goes on from there."), (True, "Repeat the command.")):
         with pytest.raises(Interrupted) as caught:
-            run._stages(tiny_recipe("rec", tmp_path), Run(tmp_path / "run"), force=force, **given)
+            stages.go_on(tiny_recipe("rec", tmp_path), Run(tmp_path / "run"), force=force, **given)
         assert str(caught.value) == f"Interrupted at step 1 of 2; last.ckpt is written. {hint}"

@@ -270,7 +270,11 @@ def _entry(path: Path, name: str) -> dict[str, Any]:
     return {"path": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def newest_run(root: Path = Path("runs")) -> Run:
+RUNS = Path("runs")
+"""Where runs lie that are given no folder, each by its recipe's name."""
+
+
+def newest_run(root: Path = RUNS) -> Run:
     """Return the run under ``root`` that was written to last.
 
     Raises:

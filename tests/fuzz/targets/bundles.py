@@ -15,8 +15,6 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from bundle.tiny_runs import draw as draw_picture
-from bundle.tiny_runs import make_run
 from fuzz.contract import Files, Target, command
 from fuzz.files import read_files
 from fuzz.mutations import damaged
@@ -24,6 +22,8 @@ from fuzz.trees import altered_json
 from ppedge.bundle import build
 from ppedge.bundle.manifest import sealed
 from ppedge.bundle.verify import listed
+from tiny_runs import draw as draw_picture
+from tiny_runs import make_run
 
 _MANIFEST = "bundle/manifest.json"
 

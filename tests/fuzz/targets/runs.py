@@ -17,8 +17,6 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from bundle.tiny_runs import draw as draw_picture
-from bundle.tiny_runs import make_run
 from fuzz.contract import Files, Target, WrongResultError, command
 from fuzz.files import read_files
 from fuzz.mutations import damaged
@@ -27,6 +25,8 @@ from ppedge.recipe.io import load_recipe, save
 from ppedge.runs import Run
 from ppedge.storage import write_json
 from small import tiny_recipe
+from tiny_runs import draw as draw_picture
+from tiny_runs import make_run
 
 _STAGES = ("train", "slim", "convert", "validate")
 _OLD_RUN = Path(__file__).resolve().parents[2] / "old_runs" / "old_det.zip"
@@ -105,7 +105,7 @@ class _ReachedError(Exception):
 
 def _run_again(_: Path) -> None:
     """Run a finished run again: nothing is left to do but to print what it came to."""
-    with mock.patch.object(import_module("ppedge.cli.run"), "_one_stage", side_effect=_ReachedError):
+    with mock.patch.object(import_module("ppedge.stages"), "perform", side_effect=_ReachedError):
         for options in ([], ["--json"]):
             with suppress(_ReachedError):
                 command("run", "recipe.yml", "--out", "run", *options)

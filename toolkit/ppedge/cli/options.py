@@ -42,9 +42,9 @@ ImportedCharset = Annotated[
 
 def run_of(recipe: Recipe, out: Path | None) -> Run:
     """Return the run of a recipe: ``--out``, or the recipe's own folder under runs/."""
-    from ppedge.runs import Run
+    from ppedge.runs import RUNS, Run
 
-    return Run(out or Path("runs") / recipe.name)
+    return Run(out or RUNS / recipe.name)
 
 
 def measuring(overrides: list[str]) -> list[str]:

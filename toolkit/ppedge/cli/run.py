@@ -15,10 +15,8 @@ from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBa
 from ppedge.cli.output import Justify, emit, print_table, say
 from ppedge.errors import GateError, Interrupted, PpedgeError
 from ppedge.process import tied_to_this_process
-from ppedge.signals import import_paddle
 
 if TYPE_CHECKING:
-    from ppedge.progress import Reporter
     from ppedge.recipe.road import Recipe
     from ppedge.runs import Run
 
@@ -46,6 +44,7 @@ def run(
     from ppedge.recipe.io import load, load_recipe
     from ppedge.recipe.road import Suite
     from ppedge.report.page import PAGE, write_report
+    from ppedge.stages import go_on
 
     loaded = load(recipe, set_)
     recipes = [load_recipe(path, set_) for path in loaded.recipes] if isinstance(loaded, Suite) else [loaded]
@@ -60,7 +59,7 @@ def run(
         options += ["--force"] * force + ["--skip-bad"] * skip_bad
         _side_by_side([one.name for one in recipes], [["run", str(path), *options] for path in loaded.recipes])
     else:
-        _stages(recipes[0], runs[0], device=device, force=force, skip_bad=skip_bad, reporter=reporter)
+        go_on(recipes[0], runs[0], device=device, force=force, skip_bad=skip_bad, reporter=reporter)
         say_what_chose(reporter.say_once, recipes[0])
         write_report(runs[0])  # of a suite each run has written its own
     rows = [row for one, folder in zip(recipes, runs, strict=True) for row in summary(one, folder)]
@@ -113,76 +112,6 @@ def _side_by_side(names: list[str], commands: list[list[str]]) -> None:
             error = PpedgeError(f"{name}: {last.removeprefix('ppedge: ')}")
             error.exit_code = child.returncode if child.returncode > 0 else PpedgeError.exit_code
             raise error
-
-
-def _stages(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter) -> None:
-    """Run the stages that are not done, or that rest on results which have been replaced since."""
-    _same_recipe(recipe, run, force)
-    redo = force
-    for stage in recipe.stages:
-        if not redo and run.done(stage) and run.fresh(stage) and _same_settings(stage, recipe, run):
-            continue
-        redo = True
-        reporter.say(f"== {recipe.name}: {stage}")
-        again = force or run.done(stage)
-        try:
-            _one_stage(stage, recipe, run, device=device, force=again, skip_bad=skip_bad, reporter=reporter)
-        except Interrupted as error:
-            # Here is no --resume: what has no earlier result goes on by itself.
-            hint = AGAIN if again else "Repeat the command: it goes on from there."
-            raise Interrupted(error.message, hint) from error
-
-
-def _same_settings(stage: str, recipe: Recipe, run: Run) -> bool:
-    """Whether a stage that can be repeated by itself was last run with the recipe's settings."""
-    settings = run.manifest(stage).get("settings")
-    return settings is None or settings == recipe.model_dump(mode="json", by_alias=True)[stage]
-
-
-def _one_stage(
-    stage: str, recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter
-) -> None:
-    if stage in ("train", "slim"):
-        import_paddle()  # first of all: the modules below import it, in an order of their own
-
-        from ppedge.brought.stage import run_bring_in
-        from ppedge.cost.network import arm_counter, arm_pricer
-        from ppedge.slim.stage import run_slim
-        from ppedge.train.device import set_device
-        from ppedge.train.stage import run_train
-
-        used, interrupted = set_device(device), run.partial(stage).is_dir() and not force
-        if stage == "train" and recipe.brought_in:
-            run_bring_in(recipe, run, device=used, force=force, skip_bad=skip_bad, reporter=reporter)
-        elif stage == "train":
-            run_train(recipe, run, device=used, resume=interrupted, force=force, skip_bad=skip_bad, reporter=reporter)
-        else:
-            run_slim(
-                recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), resume=interrupted,
-                force=force, skip_bad=skip_bad, reporter=reporter,
-            )  # fmt: skip
-    elif stage == "convert":
-        from ppedge.convert.stage import run_convert
-
-        run_convert(recipe, run, force=force, say=reporter.say)
-    else:
-        from ppedge.validate.stage import run_validate
-
-        run_validate(recipe, run, force=force, skip_bad=skip_bad, reporter=reporter)
-
-
-def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
-    """Refuse to mix results of two recipes in one folder.
-
-    Raises:
-        PpedgeError: The run was started with another recipe.
-    """
-    from ppedge.recipe.compare import require_same
-    from ppedge.recipe.io import load_recipe
-
-    if run.recipe_path.is_file() and not force:
-        other_way = "start anew with --force, or name another folder with --out"
-        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started", other_way)
 
 
 def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
