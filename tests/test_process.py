@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppedge.errors import GateError, MissingError, PpedgeError
-from ppedge.process import death, last_words, run_child, run_module
+from ppedge.process import Child, death, last_words, run_child, run_children, run_module
 
 
 def python(code, **options):
@@ -65,6 +65,17 @@ def test_too_long():
     with pytest.raises(PpedgeError, match=r"^Doing the thing: no end after 1 s, stopped\."):
         python("import time; time.sleep(600)", timeout=1)
     assert time.monotonic() - began < 300  # it was stopped, not waited for
+
+
+def test_children_run_side_by_side_and_each_has_its_own_end(tmp_path):
+    meet = "import pathlib, sys, time; a, b = map(pathlib.Path, sys.argv[1:]); a.touch()\n" \
+           "while not b.exists(): time.sleep(0.02)\nprint(a.name)"  # fmt: skip
+    children = [Child([sys.executable, "-c", meet, tmp_path / a, tmp_path / b], a) for a, b in ("xy", "yx")]
+    failing = Child([sys.executable, "-c", "raise ValueError('no')"], "Doing the thing")
+    first, second, third, missing = run_children([*children, failing, Child(["no-such-program"], "Doing it")])
+    assert (first, second) == ("x\n", "y\n")
+    assert isinstance(third, PpedgeError) and "Doing the thing ended with exit code 1: ValueError: no" in str(third)
+    assert isinstance(missing, MissingError)
 
 
 def test_a_module_is_run_by_this_python():

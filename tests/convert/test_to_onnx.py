@@ -9,8 +9,7 @@ from ppedge.storage import sha256
 
 @pytest.fixture(scope="module")
 def onnx_files(models):
-    for name in ("det-float", "rec-float", "rec-batched"):
-        to_onnx(models / name, models / f"{name}.onnx")
+    to_onnx({models / f"{name}.onnx": models / name for name in ("det-float", "rec-float", "rec-batched")})
     return models
 
 
@@ -47,7 +46,7 @@ def test_a_difference_is_found(onnx_files):
 
 @pytest.mark.slow
 def test_same_model_same_bytes(onnx_files, tmp_path):
-    to_onnx(onnx_files / "det-float", tmp_path / "m.onnx")
+    to_onnx({tmp_path / "m.onnx": onnx_files / "det-float"})
     assert sha256(tmp_path / "m.onnx") == sha256(onnx_files / "det-float.onnx")
 
 
@@ -55,12 +54,13 @@ def test_quantized_and_damaged_models_end_in_a_sentence(models, tmp_path):
     out = tmp_path / "m.onnx"
     out.write_bytes(b"old")
     with pytest.raises(PpedgeError, match=r"det-quantized\.pdmodel .* died of SIGABRT.* float networks only"):
-        to_onnx(models / "det-quantized", out)
+        to_onnx({tmp_path / "first.onnx": models / "det-float", out: models / "det-quantized"})
+    assert not (tmp_path / "first.onnx").exists()
     source, target = InferenceModel.at(models / "det-float"), InferenceModel.at(tmp_path / "m")
     target.model.write_bytes(source.model.read_bytes()[:-1])
     target.params.write_bytes(source.params.read_bytes())
     with pytest.raises(PpedgeError, match=r"m\.pdmodel: damaged"):
-        to_onnx(tmp_path / "m", out)
+        to_onnx({out: tmp_path / "m"})
     assert out.read_bytes() == b"old"
 
 

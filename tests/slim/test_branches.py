@@ -128,7 +128,7 @@ def test_it_is_the_same_as_nb_and_onnx(trained, tmp_path):
     net = load_float(Run(trained[0]), Task(trained[1]), "train")
     export_float(net, tmp_path / "net", "det")
     nb = to_nb(tmp_path / "net", tmp_path / "net.nb", "fp32")
-    to_onnx(tmp_path / "net", tmp_path / "net.onnx")
+    to_onnx({tmp_path / "net.onnx": tmp_path / "net"})
     # opt would fold them into the convolutions before them, in front of the activation, if these had no bias.
     affines = sum(isinstance(layer, FixedAffine) for layer in net.sublayers())
     assert sum(op.type == "scale" for op in operations(nb, (1, 3, 64, 64))) == affines == 15

@@ -10,8 +10,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from ppedge.errors import MissingError, PpedgeError
 
@@ -25,62 +29,119 @@ PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 _PRCTL = ctypes.CDLL(None).prctl
 
 
-def run_child(
-    argv: Sequence[str | Path],
-    what: str,
-    *,
-    cause: str = "",
-    timeout: float = 600.0,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> str:
-    """Run a command to its end and return what it printed (stdout and stderr together).
+@dataclass(frozen=True)
+class Child:
+    """A command to run in a process of its own.
 
-    The child ends with this process, however that ends, and at once when this call is interrupted.
-
-    Args:
+    Attributes:
         argv: The command and its arguments; no shell is involved.
         what: What the child does and to which file, for the error: ``"converting model.pdmodel with opt"``.
         cause: The likely cause of a death, added to the error.
         timeout: Seconds until the child is killed.
         env: Variables added to the environment.
         cwd: The child's working folder.
+    """
+
+    argv: Sequence[str | Path]
+    what: str
+    cause: str = ""
+    timeout: float = 600.0
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+
+
+def run_child(argv: Sequence[str | Path], what: str, **options: Any) -> str:
+    """Run a command to its end and return what it printed (stdout and stderr together).
+
+    The child ends with this process, however that ends, and at once when this call is interrupted.
+
+    Args:
+        argv: As of `Child`.
+        what: Likewise.
+        options: Further attributes of `Child`.
 
     Raises:
         MissingError: The program is not on this machine, or it says by its exit code that something else is missing.
         PpedgeError: The child failed, died by a signal or took too long.
     """
-    command = [str(a) for a in argv]
+    (ended,) = run_children([Child(argv, what, **options)])
+    if isinstance(ended, PpedgeError):
+        raise ended
+    return ended
+
+
+def module(name: str, arguments: Sequence[str | Path]) -> list[str | Path]:
+    """Return the command ``python -m name arguments...``, by this Python."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def run_children(children: Sequence[Child]) -> list[str | PpedgeError]:
+    """Run commands side by side, each to its end; they end with this process, and at once when it is interrupted.
+
+    Returns:
+        For each what it printed (stdout and stderr together), or the error that `run_child` would raise.
+    """
+    started: list[subprocess.Popen[bytes] | None] = []
+    with ExitStack() as stack:
+        # In memory, since on a full disk a child could not say that it is full.
+        outputs = [stack.enter_context(os.fdopen(os.memfd_create("output"), "w+b")) for _ in children]
+        stack.callback(_kill, started)
+        for child, output in zip(children, outputs, strict=True):
+            started.append(_start(child, output))
+        began = time.monotonic()
+        return [
+            _end(one, process, output, began) for one, process, output in zip(children, started, outputs, strict=True)
+        ]
+
+
+def _start(child: Child, output: IO[bytes]) -> subprocess.Popen[bytes] | None:
+    """Return the process; None if there is no such program."""
     try:
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
+        return subprocess.Popen(
+            [str(word) for word in child.argv],
+            stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            env={**os.environ, **(env or {})},
-            cwd=cwd,
-            check=False,
+            env={**os.environ, **(child.env or {})},
+            cwd=child.cwd,
             preexec_fn=tied_to_this_process(),
         )
-    except FileNotFoundError as error:
-        raise MissingError(f"{what}: the program {command[0]} was not found.", "Run `ppedge doctor`.") from error
-    except subprocess.TimeoutExpired as error:
-        raise PpedgeError(f"{what}: no end after {timeout:.0f} s, stopped.", cause) from error
-    text = done.stdout.decode("utf-8", "replace")
-    if done.returncode == 0:
+    except FileNotFoundError:
+        return None
+
+
+def _kill(processes: Sequence[subprocess.Popen[bytes] | None]) -> None:
+    for process in filter(None, processes):
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _end(child: Child, process: subprocess.Popen[bytes] | None, output: IO[bytes], began: float) -> str | PpedgeError:
+    """Wait for the end of a child and return what it printed, or its failure."""
+    what = child.what
+    if process is None:
+        return MissingError(f"{what}: the program {child.argv[0]} was not found.", "Run `ppedge doctor`.")
+    try:
+        code = process.wait(max(0.0, began + child.timeout - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        _kill([process])
+        return PpedgeError(f"{what}: no end after {child.timeout:.0f} s, stopped.", child.cause)
+    output.seek(0)
+    text = output.read().decode("utf-8", "replace")
+    if code == 0:
         return text
     if "No space left on device" in text:
-        raise MissingError(f"{what}: the disk is full.", "Free some space and repeat the command.")
-    if memory_ran_out(text) or done.returncode == -signal.SIGKILL:  # the kernel's way where all memory is used up
-        raise MissingError(f"{what}: too little memory.", MORE_MEMORY)
-    kind = MissingError if done.returncode == MissingError.exit_code else PpedgeError
-    raise kind(f"{what} {death(done.returncode)}: {last_words(text)}", cause)
+        return MissingError(f"{what}: the disk is full.", "Free some space and repeat the command.")
+    if memory_ran_out(text) or code == -signal.SIGKILL:  # the kernel's way where all memory is used up
+        return MissingError(f"{what}: too little memory.", MORE_MEMORY)
+    kind = MissingError if code == MissingError.exit_code else PpedgeError
+    return kind(f"{what} {death(code)}: {last_words(text)}", child.cause)
 
 
-def run_module(module: str, arguments: Sequence[str | Path], what: str, **options: object) -> str:
-    """Run ``python -m module arguments...`` as `run_child` does."""
-    return run_child([sys.executable, "-m", module, *arguments], what, **options)  # type: ignore[arg-type]
+def run_module(name: str, arguments: Sequence[str | Path], what: str, **options: Any) -> str:
+    """Run ``python -m name arguments...`` as `run_child` does."""
+    return run_child(module(name, arguments), what, **options)
 
 
 def memory_ran_out(text: str) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ppedge.data.formats import read_all
-from ppedge.data.lines import rec_samples_from_detection
-from ppedge.data.source import label_files, measurable, reporting_split, spread
+from ppedge.data.source import few_samples, reporting_split
 from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import read_crops
 from ppedge.ocr.image_file import read_image
@@ -33,20 +30,9 @@ def picture_inputs(recipe: Recipe, spec: ModelSpec) -> list[np.ndarray]:
         spec: How its inputs are prepared.
     """
     try:
-        samples = spread(_samples(recipe), PICTURES)
-        return [_prepared(spec, sample) for sample in samples]
+        return [_prepared(spec, sample) for sample in few_samples(recipe, reporting_split(recipe), PICTURES)]
     except PpedgeError:  # other stages, which need the data, say what is wrong with it
         return []
-
-
-def _samples(recipe: Recipe) -> Sequence[Any]:
-    files = label_files(recipe, reporting_split(recipe))
-    if not files:
-        return []
-    samples = read_all(files, recipe.data.root, recipe.labels).samples
-    if recipe.task != "det" and recipe.labels == "detection":
-        samples = rec_samples_from_detection(samples)
-    return measurable(recipe, samples)
 
 
 def _prepared(spec: ModelSpec, sample: Any) -> np.ndarray:

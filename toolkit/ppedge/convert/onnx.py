@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,44 +20,57 @@ from ppedge.storage import atomic_write
 
 INT8_TOLERANCE, LEAST_OUTPUT = 0.3, 0.01
 
+OPSET = 14
+"""Version of the operator set; Paddle2ONNX takes a newer one where the network needs it."""
 _EXPORT = """
 import sys
 import onnx, paddle2onnx
-model, params, out, opset = sys.argv[1:]
-paddle2onnx.export(model, params, out, opset_version=int(opset), enable_onnx_checker=True)
-onnx.checker.check_model(onnx.load(out), full_check=True)
+opset, *words = sys.argv[1:]
+for model, params, out in zip(words[::3], words[1::3], words[2::3]):
+    print(model, flush=True)  # if it aborts without a word, this line is the last
+    paddle2onnx.export(model, params, out, opset_version=int(opset), enable_onnx_checker=True)
+    onnx.checker.check_model(onnx.load(out), full_check=True)
 """
 
 
-def to_onnx(model: Path, out: Path, opset: int = 14) -> None:
-    """Convert a float inference model; free batch, height and width stay free. Equal inputs give equal bytes.
+def to_onnx(models: Mapping[Path, Path]) -> None:
+    """Convert float inference models; free batch, height and width stay free. Equal inputs give equal bytes.
+
+    One process converts all of them, since most of what it does for one is to start Paddle.
 
     Args:
-        model: Prefix of the ``.pdmodel`` and ``.pdiparams`` files. A quantized network's make Paddle2ONNX abort.
-        out: The ONNX file, with the weights inside.
-        opset: Version of the operator set; Paddle2ONNX takes a newer one where the network needs it.
+        models: By the ONNX file to write, with the weights inside, the prefix of the ``.pdmodel`` and ``.pdiparams``
+            files. A quantized network's make Paddle2ONNX abort.
 
     Raises:
         MissingError: Paddle2ONNX is not installed.
-        PpedgeError: The model is damaged, or Paddle2ONNX or the ONNX checker failed; ``out`` is as before.
+        PpedgeError: A model is damaged, or Paddle2ONNX or the ONNX checker failed; all files are as before.
     """
-    files = InferenceModel.at(model)
-    files.check()
+    sources = [InferenceModel.at(model) for model in models.values()]
+    for files in sources:
+        files.check()
     missing = [name for name in ("paddle", "paddle2onnx", "onnx") if find_spec(name) is None]
     if missing:
         raise MissingError(f"{missing[0]} is not installed, which writing ONNX needs.", "Run `make setup`.")
+    what = ", ".join(f"{files.model} to {out.name}" for files, out in zip(sources, models, strict=True))
     with scratch("onnx") as folder:
-        written = folder / "model.onnx"
+        written = [folder / f"{k}.onnx" for k in range(len(sources))]
+        words = [
+            word for files, path in zip(sources, written, strict=True) for word in (files.model, files.params, path)
+        ]
         run_child(
-            [sys.executable, "-c", _EXPORT, files.model, files.params, written, str(opset)],
-            f"Converting {files.model} to {out.name} with Paddle2ONNX",
+            [sys.executable, "-c", _EXPORT, str(OPSET), *words],
+            f"Converting {what} with Paddle2ONNX",
             cause="It takes float networks only, and not every operator.",
         )
-        if not written.is_file():
-            raise PpedgeError(f"{files.model}: Paddle2ONNX wrote no file.", "Is there space in the temporary folder?")
-        data = written.read_bytes()
-    with atomic_write(out) as file:
-        file.write(data)
+        for files, path in zip(sources, written, strict=True):
+            if not path.is_file():
+                raise PpedgeError(
+                    f"{files.model}: Paddle2ONNX wrote no file.", "Is there space in the temporary folder?"
+                )
+        for out, path in zip(models, written, strict=True):
+            with atomic_write(out) as file:
+                file.write(path.read_bytes())
 
 
 def check(path: Path, inputs: Sequence[np.ndarray], reference: Sequence[np.ndarray], tolerance: float = 1e-3) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 from ppedge.convert.lite import Precision
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.process import run_module
+from ppedge.process import Child, module, run_children
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size, line_height
 from ppedge.storage import read_json, write_json
 
 Form = Literal["nb", "onnx"]
+_PROCESSES = 2
+"""Most that rewrite side by side: each holds Paddle, and there are seldom more than three networks."""
 
 
 @dataclass(frozen=True)
@@ -101,25 +104,41 @@ class Rewriting:
         """
         if not self._jobs:
             return {}
-        jobs = self._folder / "jobs.json"
-        write_json(jobs, [asdict(job) for job, _ in self._jobs])
         say("rewriting: the same numbers from fewer instructions")
-        died = ""
-        try:
-            run_module("ppedge.convert.rewriting", [jobs], "Rewriting the networks")
-        except MissingError:
-            raise
-        except PpedgeError as error:  # Paddle itself may abort on a program that a pass has made
-            died = error.message
+        died = self._run_children()
         found = {}
         for job, layers in self._jobs:
-            report = _report(job) or {"note": f"not rewritten: {died}", "before": {}, "passes": [], "origins": {}}
+            note = f"not rewritten: {died.get(job.out, '')}"
+            report = _report(job) or {"note": note, "before": {}, "passes": [], "origins": {}}
             for change in (change for one in report["passes"] for change in one["changes"]):
                 change["layer"] = layers.get(change["where"], change["where"])
             for line in sentences(report):
                 say(f"  {Path(job.prefix).name} for {job.form}: {line}")
             found[Path(job.out).relative_to(self._folder).as_posix()] = report
         return found
+
+    def _run_children(self) -> dict[str, str]:
+        """Do the jobs, the networks in turn in either of two processes; return why jobs are not done, by ``out``.
+
+        Jobs of one network share a process, in which it is run once for all of them.
+        """
+        networks: dict[str, list[Job]] = {}
+        for job, _ in self._jobs:
+            networks.setdefault(job.prefix, []).append(job)
+        count = min(_PROCESSES, len(networks), len(os.sched_getaffinity(0)))
+        piles = [[job for jobs in list(networks.values())[k::count] for job in jobs] for k in range(count)]
+        children = []
+        for k, pile in enumerate(piles):
+            listed = self._folder / f"jobs{k}.json"
+            write_json(listed, [asdict(job) for job in pile])
+            children.append(Child(module("ppedge.convert.rewriting", [listed]), "Rewriting the networks"))
+        died = dict[str, str]()
+        for pile, ended in zip(piles, run_children(children), strict=True):
+            if isinstance(ended, MissingError):
+                raise ended
+            if isinstance(ended, PpedgeError):  # Paddle itself may abort on a program that a pass has made
+                died |= {job.out: ended.message for job in pile}
+        return died
 
 
 def _report(job: Job) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ Run it in a process of its own (``python -m ppedge.convert.rewriting JOBS.json``
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -37,8 +38,16 @@ def rewrite_in_place(prefix: Path) -> dict[str, str]:
     return program.origins
 
 
-def rewrite_job(job: Job) -> dict[str, Any]:
+Computed = dict[bytes, list[np.ndarray]]
+"""Outputs of programs that were run before, by the sum of the program and what it was run on."""
+
+
+def rewrite_job(job: Job, computed: Computed | None = None) -> dict[str, Any]:
     """Write the rewritten files of a job and return what was done, as plain JSON values.
+
+    Args:
+        job: What is asked.
+        computed: Of earlier jobs, and of this one afterwards: the same network is rewritten for several forms.
 
     Returns:
         ``note``, a sentence on what was left as it is and why, or empty; ``before``, the instructions by core;
@@ -48,7 +57,7 @@ def rewrite_job(job: Job) -> dict[str, Any]:
     try:
         program = Program.read(files)
         names = FOR_ONNX if job.form == "onnx" else tuple(PASSES)
-        run = runner(_inputs(job, files), job.precision)
+        run = runner(_inputs(job, files), job.precision, computed)
         program, before, steps = rewrite_checked(program, names, run, _pricer(job))
     except PpedgeError as error:
         return {"note": f"not rewritten: {error.message}", "before": {}, "passes": [], "origins": {}}
@@ -76,17 +85,37 @@ def _told(step: Step) -> dict[str, Any]:
     }
 
 
-def runner(inputs: Sequence[np.ndarray], precision: Precision) -> Callable[[Program], list[np.ndarray]]:
-    """Return what runs a program in Paddle on inputs; a quantized one as it stands, without Paddle's own fusions."""
+def runner(
+    inputs: Sequence[np.ndarray], precision: Precision, computed: Computed | None = None
+) -> Callable[[Program], list[np.ndarray]]:
+    """Return what runs a program in Paddle on inputs; a quantized one as it stands, without Paddle's own fusions.
+
+    Args:
+        inputs: What it is run on, one after the other.
+        precision: ``int8`` for a quantized program.
+        computed: What was computed before, and is afterwards.
+    """
+    known: Computed = {} if computed is None else computed
+    given = [precision.encode(), *(x.tobytes() for x in inputs), *(str(x.shape).encode() for x in inputs)]
 
     def run(program: Program) -> list[np.ndarray]:
         with scratch("rewritten") as folder:
             files = InferenceModel.at(folder / "program")
             program.write(files)
-            with open_engine("paddle", files.model, ir_optim=precision != "int8") as engine:
-                return [output for x in inputs for output in engine.run([x])]
+            key = _sum([*given, files.model.read_bytes(), files.params.read_bytes()])
+            if key not in known:
+                with open_engine("paddle", files.model, ir_optim=precision != "int8") as engine:
+                    known[key] = [output for x in inputs for output in engine.run([x])]
+        return known[key]
 
     return run
+
+
+def _sum(parts: Sequence[bytes]) -> bytes:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(hashlib.sha256(part).digest())
+    return found.digest()
 
 
 def _pricer(job: Job) -> Callable[[Program], Prices]:
@@ -114,10 +143,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("jobs", type=Path, help="A JSON list of jobs.")
     options = parser.parse_args(arguments)
     try:
+        computed: Computed = {}
         for entry in read_json(options.jobs):
             job = Job(**entry)
             print(f"rewriting {job.prefix}", flush=True)  # if Paddle aborts without a word, this line is the last
-            write_json(Path(f"{job.out}.json"), rewrite_job(job))
+            write_json(Path(f"{job.out}.json"), rewrite_job(job, computed))
     except PpedgeError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

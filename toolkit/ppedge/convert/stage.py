@@ -99,6 +99,7 @@ def run_convert(
         else:
             _export(recipe, run, sources, folder, aside, say)
         rewritten = _rewrite(recipe, spec, sources, folder, aside, say) if recipe.convert.rewrite == "exact" else {}
+        _write_onnx(recipe, sources, folder, aside, say)
         for source in sources:
             files |= _convert(recipe, spec, source, folder, aside, say)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -242,34 +243,55 @@ def _convert(
             contents = summary(to_nb(model, path, precision, noted["float_weights"], noted["layers"], say))
             del contents["file"]  # where it was written for now
             files[name] = {"bytes": path.stat().st_size, "contents": contents}
-    # The scales of a quantized model that is brought in lie in its graph, from which no ONNX file is made.
-    if "onnx" in recipe.convert.formats and (source.kind == "float" or source.stage is not None):
+    if _has_onnx(recipe, source):
         name = artifacts.onnx(recipe.task, source.precision, baseline=source.baseline)
         path = folder / name
-        say(f"writing {name}")
-        unquantized = source.kind == "quantized"
-        model = aside / of if unquantized else _rewritten(aside, _ONNX, of, _for_onnx(folder, aside, of))
-        found = _onnx(source, model, path, cases, spec.characters, say)
+        found = _onnx(source, aside / of, path, cases, spec.characters, say)
         files[name] = {"bytes": path.stat().st_size, **found}
     cases.unlink()
     prefix.with_name(f"{prefix.name}.json").unlink(missing_ok=True)
     return files
 
 
+def _has_onnx(recipe: Recipe, source: _Source) -> bool:
+    """Whether an ONNX file is made of a network: the scales of a quantized one that is brought in lie in its graph."""
+    return "onnx" in recipe.convert.formats and (source.kind == "float" or source.stage is not None)
+
+
+def _write_onnx(
+    recipe: Recipe, sources: Sequence[_Source], folder: Path, aside: Path, say: Callable[[str], None]
+) -> None:
+    """Write the ONNX files of float networks, and aside that of the float network with a quantized one's weights."""
+    models, names = {}, []
+    for source in filter(lambda one: _has_onnx(recipe, one), sources):
+        of, name = source.prefix(recipe.task), artifacts.onnx(recipe.task, source.precision, baseline=source.baseline)
+        names.append(name)
+        if source.kind == "quantized":
+            models[_exact(aside / of)] = aside / of
+        else:
+            models[folder / name] = _rewritten(aside, _ONNX, of, _for_onnx(folder, aside, of))
+    if models:
+        say(f"writing {', '.join(names)}")
+        onnx.to_onnx(models)
+
+
+def _exact(unquantized: Path) -> Path:
+    """Return the ONNX file of the float network that has a quantized one's weights."""
+    return unquantized.with_name(f"{unquantized.name}.onnx")
+
+
 def _onnx(
     source: _Source,
-    model: Path,
+    unquantized: Path,
     path: Path,
     cases: Path,
     characters: Sequence[str],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Write a network as ONNX, give it a recogniser's characters, and compare it with Paddle."""
+    """Finish a network's ONNX file: 8 bits, a recogniser's characters, and the comparison with Paddle."""
     layers: dict[str, Any] = {}
     if source.kind == "quantized":
-        layers = {"quantized_layers": _int8_onnx(model, path)}
-    else:
-        onnx.to_onnx(model, path)
+        layers = {"quantized_layers": _int8_onnx(unquantized, path)}
     if characters and not set_characters(path, characters):
         say(f"{path.name} carries no characters: one of them ends a line for those who read them from there")
     inputs, reference = onnx.load_cases(cases)
@@ -280,9 +302,7 @@ def _onnx(
 
 def _int8_onnx(unquantized: Path, path: Path) -> int:
     """Write the quantized network as ONNX by way of the float network that has its weights; return its int8 layers."""
-    exact = unquantized.with_name(f"{unquantized.name}.onnx")
-    onnx.to_onnx(unquantized, exact)
     from ppedge.convert.qdq import Quantizer, to_qdq  # needs the onnx package, which to_onnx has asked for
 
     about = unquantized.with_name(f"{unquantized.name}.json")
-    return to_qdq(exact, path, [Quantizer(**entry) for entry in read_json(about)["quantizers"]])
+    return to_qdq(_exact(unquantized), path, [Quantizer(**entry) for entry in read_json(about)["quantizers"]])

@@ -92,13 +92,15 @@ def rewrite_checked(
     """
     reference, before = outputs(program), price(program)
     kept, steps, cost = program, list[Step](), before
+    tried = kept.copy()
     for name in names:
-        tried = kept.copy()
         step = _step(name, tried, reference, cost, outputs, price)
-        if step is not None:
-            steps.append(step)
-            if not step.refused:
-                kept, cost = tried, step.prices
+        if step is None:  # the pass has changed nothing
+            continue
+        steps.append(step)
+        if not step.refused:
+            kept, cost = tried, step.prices
+        tried = kept.copy()
     return kept, before, steps
 
 
