@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from ppedge.errors import MissingError, PpedgeError
 
+T = TypeVar("T")
 MORE_MEMORY = "Close other programs, raise `ulimit -v`, or lower the recipe's batch sizes and workers."
 _NO_MEMORY = (
     "MemoryError", "bad_alloc", "bad allocation", "Cannot allocate memory", "cannot allocate memory",
@@ -73,6 +74,12 @@ def run_child(argv: Sequence[str | Path], what: str, **options: Any) -> str:
 def module(name: str, arguments: Sequence[str | Path]) -> list[str | Path]:
     """Return the command ``python -m name arguments...``, by this Python."""
     return [sys.executable, "-m", name, *arguments]
+
+
+def dealt(pieces: Sequence[T], most: int = 2) -> list[list[T]]:
+    """Deal pieces of work out to processes that run side by side: at most so many, and no more than there are cores."""
+    count = min(most, len(pieces), len(os.sched_getaffinity(0)))
+    return [list(pieces[k::count]) for k in range(count)]
 
 
 def run_children(children: Sequence[Child]) -> list[str | PpedgeError]:

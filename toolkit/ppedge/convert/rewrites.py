@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,14 +12,12 @@ import numpy as np
 from ppedge.convert.lite import Precision
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.process import Child, module, run_children
+from ppedge.process import Child, dealt, module, run_children
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size, line_height
 from ppedge.storage import read_json, write_json
 
 Form = Literal["nb", "onnx"]
-_PROCESSES = 2
-"""Most that rewrite side by side: each holds Paddle, and there are seldom more than three networks."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +122,7 @@ class Rewriting:
         networks: dict[str, list[Job]] = {}
         for job, _ in self._jobs:
             networks.setdefault(job.prefix, []).append(job)
-        count = min(_PROCESSES, len(networks), len(os.sched_getaffinity(0)))
-        piles = [[job for jobs in list(networks.values())[k::count] for job in jobs] for k in range(count)]
+        piles = [[job for jobs in part for job in jobs] for part in dealt(list(networks.values()))]
         children = []
         for k, pile in enumerate(piles):
             listed = self._folder / f"jobs{k}.json"

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ppedge import artifacts
 from ppedge.convert import imported, onnx
 from ppedge.convert.inputs import picture_inputs
-from ppedge.convert.lite import Precision, to_nb
+from ppedge.convert.lite import to_nb
 from ppedge.convert.onnx_file import set_characters
 from ppedge.convert.rewrites import Rewriting
+from ppedge.convert.sources import (
+    Source,
+    has_onnx,
+    imported_source,
+    inference_model_of,
+    newest_of,
+    sources_of,
+)
 from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb import summary
 from ppedge.ocr.spec import ModelSpec
-from ppedge.process import run_module
+from ppedge.process import Child, dealt, module, run_children
 from ppedge.recipe.io import save
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
@@ -28,32 +35,6 @@ from ppedge.scratch import scratch
 from ppedge.storage import read_json
 
 _NB, _ONNX = "nb", "onnx"  # below the folder aside: networks as rewritten for these forms
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A network of the run that is exported once and converted to several files.
-
-    Attributes:
-        kind: ``float`` or ``quantized``.
-        stage: The stage that left its weights; None for an inference model that is brought in.
-        precisions: Of its .nb files.
-        baseline: It is the network before slimming.
-    """
-
-    kind: str
-    stage: str | None
-    precisions: tuple[Precision, ...]
-    baseline: bool = False
-
-    @property
-    def precision(self) -> Precision:
-        """Of its inference model and its ONNX file."""
-        return "fp32" if self.kind == "float" else "int8"
-
-    def prefix(self, task: str) -> str:
-        """Return what the names of its inference model's files begin with."""
-        return artifacts.inference_prefix(task, self.precision, baseline=self.baseline)
 
 
 def run_convert(
@@ -83,13 +64,13 @@ def run_convert(
     """
     began = time.monotonic()
     spec = declared_spec(recipe)
-    model = _inference_model(recipe, run, spec.characters)
+    model = inference_model_of(recipe, run, spec.characters)
     newest: str | None = None
     if model is None:
-        newest = _newest(run)
-        sources = _sources(recipe, run, newest, say)
+        newest = newest_of(run)
+        sources = sources_of(recipe, run, newest, say)
     else:
-        sources = [_imported(recipe, model, say)]
+        sources = [imported_source(recipe, model, say)]
     files: dict[str, Any] = {}
     with run.writing("convert", force=force) as folder, scratch("onnx") as aside:
         if model:
@@ -117,60 +98,8 @@ def run_convert(
     return files
 
 
-def _newest(run: Run) -> str:
-    """Return the stage whose network is converted."""
-    newest = run.newest_stage()
-    if newest is None:
-        raise PpedgeError(f"{run.path}: nothing is trained yet.", "Run `ppedge train` first.")
-    run.require_fresh(newest)
-    return newest
-
-
-def _inference_model(recipe: Recipe, run: Run, characters: Sequence[str]) -> InferenceModel | None:
-    """Return the model that the recipe brings in, held against the recipe; None if its network is trained here."""
-    if not recipe.ships_as_it_came:
-        return None
-    if run.done("train"):
-        raise PpedgeError(
-            f"{run.path}: holds a network that was trained there.", "Name another folder with --out, or another run."
-        )
-    return imported.of_recipe(recipe, characters)
-
-
-def _imported(recipe: Recipe, model: InferenceModel, say: Callable[[str], None]) -> _Source:
-    """Say what is made of an inference model: it is float, or it is quantized."""
-    if "nb" in recipe.convert.formats:
-        imported.require_runnable_nb(model)
-    asked = recipe.convert.precisions
-    if imported.is_quantized(model):
-        if "int8" not in asked or "nb" not in recipe.convert.formats:
-            raise PpedgeError(
-                f"{model.model}: is quantized, of which an int8 .nb can be made.", "Ask for int8 and the format nb."
-            )
-        say("the model is quantized: an int8 .nb is all that is written")
-        return _Source("quantized", None, ("int8",))
-    return _Source("float", None, _floats(recipe))
-
-
-def _floats(recipe: Recipe) -> tuple[Precision, ...]:
-    return tuple(p for p in get_args(Precision) if p in recipe.convert.precisions and p != "int8")
-
-
-def _sources(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) -> list[_Source]:
-    quantized = newest == "slim" and run.manifest("slim")["quant"] != "none"
-    floats = _floats(recipe)
-    sources = [_Source("float", newest, floats)]
-    if newest == "slim":
-        sources.append(_Source("float", "train", floats[:1], baseline=True))
-    if "int8" in recipe.convert.precisions and quantized:
-        sources.append(_Source("quantized", "slim", ("int8",)))
-    elif "int8" in recipe.convert.precisions:
-        say("int8 is left out: the run has no quantized network (`ppedge slim --quant pact`)")
-    return sources
-
-
 def _export(
-    recipe: Recipe, run: Run, sources: Sequence[_Source], folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe, run: Run, sources: Sequence[Source], folder: Path, aside: Path, say: Callable[[str], None]
 ) -> None:
     """Put an inference model, with reference cases beside it, at the prefix of each source in the stage's folder.
 
@@ -188,12 +117,22 @@ def _export(
     for _, _, prefix in networks:
         prefix.parent.mkdir(parents=True, exist_ok=True)
     say(f"exporting {', '.join(f'the {kind} network of {stage}' for stage, kind, _ in networks)}")
-    options = [str(word) for network in networks for word in ("--network", *network)]
-    run_module("ppedge.convert.export", [run.path, *options], f"Exporting the networks of {run.path}")
+    children = [
+        Child(
+            module(
+                "ppedge.convert.export", [run.path, *(word for one in part for word in ("--network", *map(str, one)))]
+            ),
+            f"Exporting the networks of {run.path}",
+        )
+        for part in dealt(networks)
+    ]
+    for ended in run_children(children):
+        if isinstance(ended, PpedgeError):
+            raise ended
 
 
 def _rewrite(
-    recipe: Recipe, spec: ModelSpec, sources: Sequence[_Source], folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe, spec: ModelSpec, sources: Sequence[Source], folder: Path, aside: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Put each source's network aside, rewritten for what is made of it; return what was done, see `Rewriting`."""
     rewriting = Rewriting(recipe, aside, picture_inputs(recipe, spec))
@@ -227,7 +166,7 @@ def _rewritten(aside: Path, form: str, prefix: str, otherwise: Path) -> Path:
 
 
 def _convert(
-    recipe: Recipe, spec: ModelSpec, source: _Source, folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe, spec: ModelSpec, source: Source, folder: Path, aside: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     of = source.prefix(recipe.task)
     prefix = folder / of
@@ -243,7 +182,7 @@ def _convert(
             contents = summary(to_nb(model, path, precision, noted["float_weights"], noted["layers"], say))
             del contents["file"]  # where it was written for now
             files[name] = {"bytes": path.stat().st_size, "contents": contents}
-    if _has_onnx(recipe, source):
+    if has_onnx(recipe, source):
         name = artifacts.onnx(recipe.task, source.precision, baseline=source.baseline)
         path = folder / name
         found = _onnx(source, aside / of, path, cases, spec.characters, say)
@@ -253,17 +192,12 @@ def _convert(
     return files
 
 
-def _has_onnx(recipe: Recipe, source: _Source) -> bool:
-    """Whether an ONNX file is made of a network: the scales of a quantized one that is brought in lie in its graph."""
-    return "onnx" in recipe.convert.formats and (source.kind == "float" or source.stage is not None)
-
-
 def _write_onnx(
-    recipe: Recipe, sources: Sequence[_Source], folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe, sources: Sequence[Source], folder: Path, aside: Path, say: Callable[[str], None]
 ) -> None:
     """Write the ONNX files of float networks, and aside that of the float network with a quantized one's weights."""
     models, names = {}, []
-    for source in filter(lambda one: _has_onnx(recipe, one), sources):
+    for source in filter(lambda one: has_onnx(recipe, one), sources):
         of, name = source.prefix(recipe.task), artifacts.onnx(recipe.task, source.precision, baseline=source.baseline)
         names.append(name)
         if source.kind == "quantized":
@@ -281,7 +215,7 @@ def _exact(unquantized: Path) -> Path:
 
 
 def _onnx(
-    source: _Source,
+    source: Source,
     unquantized: Path,
     path: Path,
     cases: Path,
