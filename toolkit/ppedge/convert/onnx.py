@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ppedge.engines import open_engine
-from ppedge.errors import MissingError, PpedgeError
+from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.process import run_child
 from ppedge.scratch import scratch
@@ -45,7 +45,7 @@ def to_onnx(model: Path, out: Path, opset: int = 14) -> None:
     files.check()
     missing = [name for name in ("paddle", "paddle2onnx", "onnx") if find_spec(name) is None]
     if missing:
-        raise MissingError(f"{missing[0]} is not installed, which writing ONNX needs.", "Run `make setup`.")
+        raise MissingError(f"{missing[0]} is not installed, which writing ONNX needs.", WITH_PADDLE)
     with scratch("onnx") as folder:
         written = folder / "model.onnx"
         run_child(
