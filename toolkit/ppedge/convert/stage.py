@@ -11,7 +11,7 @@ from typing import Any, get_args
 from ppedge import artifacts
 from ppedge.convert import imported, onnx
 from ppedge.convert.inputs import picture_inputs
-from ppedge.convert.lite import Precision, to_nb
+from ppedge.convert.lite import Precision, require_opt, to_nb
 from ppedge.convert.onnx_file import set_characters
 from ppedge.convert.rewrites import Rewriting
 from ppedge.data.source import declared_spec
@@ -90,6 +90,8 @@ def run_convert(
         sources = _sources(recipe, run, newest, say)
     else:
         sources = [_imported(recipe, model, say)]
+    if "nb" in recipe.convert.formats:
+        require_opt()
     files: dict[str, Any] = {}
     with run.writing("convert", force=force) as folder, scratch("onnx") as aside:
         if model:
