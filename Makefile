@@ -8,8 +8,9 @@ DOCS_STAMP := .venv-docs/.installed
 export UV_LINK_MODE ?= copy
 
 INPUTS ?= 100000
+PYTHONS ?= 3.10 3.11 3.12
 
-.PHONY: demo test quick fuzz kills lint setup arm apk lock docs clean
+.PHONY: demo test quick fuzz kills wheel lint setup arm apk lock docs clean
 
 demo: setup  ## Synthetic plates through every stage: train, slim, convert, validate.
 	$(BIN)/ppedge run recipes/demo.yml
@@ -25,6 +26,9 @@ fuzz: $(STAMP)  ## INPUTS mutated inputs through all that reads files; what is f
 
 kills: setup  ## Every stage, killed and interrupted at random moments.
 	$(BIN)/python tests/e2e/kill_campaign.py --tries 100
+
+wheel: setup  ## The wheel alone, in an empty environment of each Python.
+	for python in $(PYTHONS); do PPEDGE_TEST_PYTHON=$$python $(BIN)/pytest -n 0 tests/test_wheel.py || exit 1; done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -52,6 +56,7 @@ $(STAMP): requirements/dev.lock pyproject.toml .python-version | $(UV)
 lock: $(UV)  ## Resolve the locks anew; no lock names a registry's host.
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --extra cpu --extra dev pyproject.toml -o requirements/dev.lock
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --extra docs pyproject.toml -o requirements/docs.lock
+	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --python-version 3.10 toolkit/ppedge/convert/opt.in -o toolkit/ppedge/convert/opt.lock
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --python-platform aarch64-manylinux_2_28 --python-version 3.11 toolkit/ppedge/arm/arm64.in -o toolkit/ppedge/arm/arm64.lock
 
 docs: $(STAMP) $(DOCS_STAMP)  ## Write docs/recipes.md from the schema, then the site into site/.

@@ -73,7 +73,7 @@ def export(precision: str, part: str, prefix: Path) -> None:
         paddle.jit.save(net, str(prefix), input_spec=spec)
         _complete(prefix.with_name(f"{prefix.name}.pdmodel"))
         return
-    from paddleslim.dygraph.quant import QAT
+    from paddle.quantization import ImperativeQuantAware
 
     quantize(net)
     calibrate(net, [[paddle.randn(branch.shape) for branch in found]])
@@ -81,7 +81,7 @@ def export(precision: str, part: str, prefix: Path) -> None:
     quantize(fresh)
     fresh.set_state_dict(net.state_dict())
     fresh.eval()
-    QAT(config={"onnx_format": False}).save_quantized_model(fresh, str(prefix), input_spec=spec)
+    ImperativeQuantAware(onnx_format=False).save_quantized_model(fresh, str(prefix), input_spec=spec)
 
 
 def _complete(model: Path) -> None:

@@ -1,4 +1,4 @@
-"""A quantization-aware training step on the CPU beside a float step, with ppedge's and with PaddleSlim's quantizers."""
+"""A quantization-aware training step on the CPU beside a float step, with ppedge's and with Paddle's quantizers."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def main() -> None:
         made = partial(build, recipe, x, classes, excluding)
         turns = {"float": made(False), "ppedge": made(True)}
         with mock.patch.object(fake_quant, "library", lambda: None):
-            turns["PaddleSlim"] = made(True)
+            turns["Paddle"] = made(True)
         seconds = take_turns(turns, options.rounds, time.process_time)
         ratios = {way: value / seconds["float"] for way, value in seconds.items()}
         print(
             f"{name:17}{'recipe' if excluding else 'all':>7} layers in 8 bits{'x'.join(map(str, shape)):>13}  "
             f"float {seconds['float']:.3f} s  ppedge {seconds['ppedge']:.3f} s, {ratios['ppedge']:.2f} of it  "
-            f"PaddleSlim {seconds['PaddleSlim']:.3f} s, {ratios['PaddleSlim']:.2f}"
+            f"Paddle {seconds['Paddle']:.3f} s, {ratios['Paddle']:.2f}"
         )
 
 

@@ -1,12 +1,14 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 import warnings
 from pathlib import Path
 
 import pytest
 
 from ppedge.cli.main import main
+from ppedge.process import run_child
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -18,6 +20,15 @@ def shared_data() -> Path:
     if not (path / "data").is_dir() or not (path / "weights").is_dir():
         pytest.skip(f"no real pictures and weights at {path} (set PPEDGE_TEST_DATA)")
     return path.resolve()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The package as it is installed."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run_child([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], "building it", cwd=PROJECT)
+    [path] = folder.glob("*.whl")
+    return path
 
 
 @pytest.fixture

@@ -4,16 +4,20 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+import tomli
 
 import ppedge
 import ppedge.arm
 
 PACKAGE = Path(ppedge.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
-PADDLES = {"paddle", "paddleslim", "paddle2onnx", "paddlelite"}
+GUESTS = {"protocol"}
+"""What programs import that run under the emulator, where they lie in one folder."""
+PADDLES = {"paddle", "paddle2onnx", "paddlelite"}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 # The package itself, its version, and the command line's door.
 ROOTS = {"__init__", "__main__"}
@@ -222,3 +226,24 @@ def test_a_command_that_needs_paddle_says_so(tmp_path):
     assert done.returncode == 3
     assert "paddle is not installed. Install ppedge with the extra `cpu` or `gpu`." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def files_of(distribution):
+    try:
+        return metadata.files(distribution) or ()
+    except metadata.PackageNotFoundError:
+        return ()
+
+
+def test_what_the_package_imports_it_declares():
+    """Its own dependencies and those of the extra `cpu`; what is there because something else brought it may go."""
+    project = tomli.loads((PAGE.parents[1] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = {
+        re.match(r"[\w.-]+", requirement)[0].lower()
+        for requirement in (*project["dependencies"], *extras["cpu"], *extras["paddle"])
+    }
+    theirs = {Path(file).parts[0].partition(".")[0] for name in declared for file in files_of(name)}
+    roots = {name.partition(".")[0] for module in MODULES for name in imported(module)}
+    foreign = roots - {"ppedge", *sys.stdlib_module_names, *GUESTS}
+    assert len(foreign) > 10 and foreign - theirs == set()

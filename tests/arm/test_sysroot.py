@@ -31,7 +31,7 @@ def unpack(packages, architecture, folder, scratch, **options):
     return {packages[0]: "1.0"}
 apt.unpack = unpack
 apt.machine_architecture = lambda: "amd64"
-sysroot.install_wheels = lambda lock, folder, python, platforms: folder.mkdir()
+sysroot.install_wheels = lambda lock, folder, python, platforms, what: folder.mkdir()
 sysroot._try = lambda work: {"numpy": "1.26.4"}
 print(sysroot.ensure().about["python"])
 """
@@ -180,7 +180,7 @@ def test_an_environment_without_pip(tmp_path, monkeypatch):
     programs = fake_programs(tmp_path / "bin", python="echo 'python: No module named pip' >&2; exit 1")
     monkeypatch.setattr(sys, "executable", str(programs / "python"))
     with pytest.raises(MissingError, match="No module named pip") as caught:
-        sysroot.install_wheels(sysroot.LOCK, tmp_path / "site", "3.11", sysroot.WHEEL_PLATFORMS)
+        sysroot.install_wheels(sysroot.LOCK, tmp_path / "site", "3.11", sysroot.WHEEL_PLATFORMS, "The emulator")
     assert "ensurepip" in caught.value.hint
 
 

@@ -34,7 +34,7 @@ def folders(tmp_path_factory):
 
 def lay_out(root, **names):
     """Export tiny networks, each into the folder of its keyword."""
-    pytest.importorskip("paddleslim", reason="exporting needs Paddle and PaddleSlim")
+    pytest.importorskip("paddle", reason="exporting needs Paddle")
     run_child([sys.executable, TINY, root, *names.values()], "exporting tiny networks")
     for folder, name in names.items():
         (root / folder).mkdir()

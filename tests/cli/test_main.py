@@ -250,7 +250,7 @@ def no_such_module():
         (RuntimeError("std::bad_alloc"), 3, "Too little memory."),
         (RuntimeError("can't start new thread"), 3, "Too little memory."),
         (ImportError("libpaddle.so: failed to map segment from shared object"), 3, "Too little memory."),
-        (ModuleNotFoundError("No module", name="paddleslim.dygraph"), 3, "paddleslim.dygraph is not installed."),
+        (ModuleNotFoundError("No module", name="paddle2onnx.utils"), 3, "paddle2onnx.utils is not installed."),
         (ModuleNotFoundError("No module", name="ppedge.typo"), 70, "unexpected ModuleNotFoundError"),
         (ValueError("deep"), 70, "unexpected ValueError: deep. This is a bug in ppedge"),
         (

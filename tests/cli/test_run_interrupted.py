@@ -1,4 +1,4 @@
-"""A suite whose runs are stopped: each ends by itself, and the suite waits for that."""
+"""Runs that are stopped, each by itself or in a suite, which waits for them; and one that need not begin."""
 
 import signal
 import subprocess
@@ -57,3 +57,25 @@ def test_what_a_run_says_of_an_interruption_names_no_option_that_it_lacks(tmp_pa
         with pytest.raises(Interrupted) as caught:
             stages.go_on(tiny_recipe("rec", tmp_path), Run(tmp_path / "run"), force=force, **given)
         assert str(caught.value) == f"Interrupted at step 1 of 2; last.ckpt is written. {hint}"
+
+
+def test_a_run_that_could_not_write_its_nb_files_ends_before_it_trains(tmp_path, monkeypatch):
+    from ppedge import stages
+    from ppedge.convert import lite
+    from ppedge.errors import MissingError
+    from ppedge.progress import Reporter
+    from ppedge.runs import Run
+    from small import tiny_recipe
+
+    def no_opt():
+        raise MissingError("There is no opt here.")
+
+    reached = []
+    monkeypatch.setattr(lite, "opt_python", no_opt)
+    monkeypatch.setattr(stages, "perform", lambda stage, *_, **__: reached.append(stage))
+    given = {"device": "cpu", "skip_bad": False, "force": False, "reporter": Reporter(quiet=True)}
+    with pytest.raises(MissingError, match="no opt here"):
+        stages.go_on(tiny_recipe("rec", tmp_path), Run(tmp_path / "run"), **given)
+    assert reached == []
+    stages.go_on(tiny_recipe("rec", tmp_path, convert={"formats": ["onnx"]}), Run(tmp_path / "run"), **given)
+    assert reached == ["train", "slim", "convert", "validate"]

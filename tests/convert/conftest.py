@@ -14,7 +14,7 @@ TINY = Path(__file__).with_name("tiny.py")
 
 @pytest.fixture(scope="session")
 def export_tiny():
-    pytest.importorskip("paddleslim", reason="exporting needs Paddle and PaddleSlim")
+    pytest.importorskip("paddle", reason="exporting needs Paddle")
 
     def run(folder, *names):
         run_child([sys.executable, TINY, folder, *names], "exporting tiny networks")

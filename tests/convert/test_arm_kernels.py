@@ -77,7 +77,7 @@ def test_an_operator_without_a_kernel_is_refused_by_name_and_layer(with_silu, tm
 
 
 def test_a_run_names_its_own_layers(tmp_path, monkeypatch):
-    pytest.importorskip("paddleslim", reason="exporting needs Paddle and PaddleSlim")
+    pytest.importorskip("paddle", reason="exporting needs Paddle")
     recipe = tiny_recipe("cls", make_data("cls", tmp_path), train={"epochs": 0})
     run = Run(tmp_path / "run")
     run_train(recipe, run, device="cpu", reporter=Reporter(quiet=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ppedge.arm.lite import registered
-from ppedge.convert import lite
+from ppedge.convert import lite, opt
 from ppedge.convert.lite import to_nb
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
@@ -130,7 +130,7 @@ def test_death_of_opt_is_a_sentence(models, tmp_path):
 
 
 def test_no_opt_or_no_avx(monkeypatch, models, tmp_path):
-    monkeypatch.setattr(lite, "find_spec", lambda name: None)
+    monkeypatch.setattr(opt, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match="not installed"):
         to_nb(models / "det-float", tmp_path / "m.nb", "fp32")
     monkeypatch.undo()

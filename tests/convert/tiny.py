@@ -91,4 +91,5 @@ def export_tiny(task, kind, prefix):
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     for name in sys.argv[2:]:
-        export_tiny(*name.split("-"), folder / name)
+        with unique_name.guard():  # the same names whatever was exported before
+            export_tiny(*name.split("-"), folder / name)

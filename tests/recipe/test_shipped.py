@@ -1,13 +1,11 @@
 """Recipes that ppedge comes with, as `ppedge recipe list` and `copy` hand them out."""
 
 import json
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from ppedge.process import run_child
 from ppedge.recipe import shipped
 from ppedge.recipe.io import load
 
@@ -58,11 +56,7 @@ def test_an_unknown_name_is_a_sentence(ppedge_here, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_wheel_has_them(tmp_path):
-    run_child(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], "Building the wheel", cwd=PROJECT
-    )
-    [wheel] = tmp_path.glob("*.whl")
+def test_the_wheel_has_them(wheel):
     with zipfile.ZipFile(wheel) as packed:
         names = {Path(name).stem for name in packed.namelist() if name.startswith("ppedge/recipes/")}
     assert names == RECIPES.keys()

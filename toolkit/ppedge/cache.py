@@ -1,4 +1,4 @@
-"""The user's cache folder; small C sources compiled into it, and folders built in it, on first use."""
+"""The user's cache folder; small C sources compiled into it, folders built in it and wheels put there, on first use."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ppedge.errors import MissingError
+from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.scratch import sweep, temporary
 from ppedge.storage import swap_in
@@ -154,3 +155,28 @@ def locked(path: Path, tell: Progress) -> Iterator[None]:
             tell(f"Another process is at work in {path.parent}: waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def install_wheels(lock: Path, folder: Path, python: str, platforms: Sequence[str], what: str) -> None:
+    """Install the wheels of a lock file, checked against its hashes, for another Python than this one.
+
+    Args:
+        lock: Requirements with hashes.
+        folder: Where they go.
+        python: The version they are for: ``3.11``.
+        platforms: Platform tags that fit, best first.
+        what: They are for, for the error: ``The ARM emulator``.
+
+    Raises:
+        MissingError: pip is not installed, or the wheels cannot be had.
+    """
+    tags = [argument for tag in platforms for argument in ("--platform", tag)]
+    command: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", folder]
+    command += [*tags, "--python-version", python, "--only-binary=:all:", "--no-deps", "--no-compile"]
+    try:
+        run_child([*command, "--require-hashes", "-r", lock], f"installing the wheels of {lock.name}", timeout=1200)
+    except PpedgeError as error:
+        hint = "Check the network and pip's settings, then try again."
+        if "No module named pip" in error.message:
+            hint = f"Install pip beside ppedge: `{sys.executable} -m ensurepip`."
+        raise MissingError(f"{what}'s wheels could not be had: {error.message}", hint) from error

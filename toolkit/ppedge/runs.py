@@ -27,7 +27,7 @@ RECIPE = "recipe.yml"
 SCHEMA = 1
 RESUMED_FROM = {"train": "last.ckpt", "slim": "cut/findings.json"}
 """By stage: the file in its working folder that says there is something to go on from."""
-LIBRARIES = ("paddlepaddle", "paddlepaddle-gpu", "paddleslim", "paddlelite", "paddle2onnx", "onnxruntime", "numpy",
+LIBRARIES = ("paddlepaddle", "paddlepaddle-gpu", "paddlelite", "paddle2onnx", "onnxruntime", "numpy",
              "opencv-python-headless")  # fmt: skip
 
 _locked_here: set[Path] = set()

@@ -140,12 +140,16 @@ def _reporter() -> Reporter:
 
 def go_on(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter) -> None:
     """Run the stages that are not done, or that rest on results which have been replaced since."""
+    from ppedge.convert.lite import require_opt
+
     _same_recipe(recipe, run, force)
     redo = force
     for stage in recipe.stages:
         if not redo and run.done(stage) and run.fresh(stage) and _same_settings(stage, recipe, run):
             continue
         redo = True
+        if stage != "validate" and "nb" in recipe.convert.formats:
+            require_opt()  # hours of training later would be late
         reporter.say(f"== {recipe.name}: {stage}")
         again = force or run.done(stage)
         try:

@@ -1,4 +1,4 @@
-"""The fast fake quantizers of training give what PaddleSlim's give."""
+"""The fast fake quantizers of training give what Paddle's give."""
 
 import numpy as np
 import paddle
@@ -17,7 +17,7 @@ def compiled():
 
 @pytest.fixture
 def quantized(compiled, monkeypatch):
-    """Build a layer or network and quantize it with clips, in the fast form or in PaddleSlim's."""
+    """Build a layer or network and quantize it with clips, in the fast form or in Paddle's."""
 
     def build(make, fast, clip=None):
         paddle.seed(7)
@@ -62,7 +62,7 @@ def steps(net, x, count=2):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_a_layer_learns_what_it_learns_with_paddleslims(quantized, kind):
+def test_a_layer_learns_what_it_learns_with_paddles(quantized, kind):
     make, shape = LAYERS[kind]
     results = []
     for fast in (True, False):
@@ -120,7 +120,7 @@ def test_a_broken_value_is_not_lost(quantized):
 
 
 @pytest.mark.slow
-def test_a_network_learns_what_it_learns_with_paddleslims(quantized, example):
+def test_a_network_learns_what_it_learns_with_paddles(quantized, example):
     def course(fast):
         net = quantized(lambda: frozen(example), fast)
         pact.set_clips(net, pact.measure_clips(frozen(example), [example.picture()], 99, 0.1))

@@ -18,7 +18,6 @@ import hashlib
 import json
 import platform
 import shutil
-import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +26,7 @@ from typing import Any
 from ppedge.arm import apt
 from ppedge.arm.cores import CORES
 from ppedge.arm.sandbox import Sandbox
-from ppedge.cache import Progress, built_once, cache_base, cache_root, say
+from ppedge.cache import Progress, built_once, cache_base, cache_root, install_wheels, say
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.storage import write_json
@@ -170,7 +169,7 @@ def _build(work: Path, tell: Progress) -> None:
     # Debian's python3 is a link to the interpreter of its version.
     python = (work / "guest/usr/bin/python3").readlink().name.removeprefix("python")
     tell("Fetching NumPy and onnxruntime for aarch64.")
-    install_wheels(LOCK, work / "site", python, WHEEL_PLATFORMS)
+    install_wheels(LOCK, work / "site", python, WHEEL_PLATFORMS, "The ARM emulator")
     _strip(work / "site", _NEEDLESS_SITE)
     tell("Trying it.")
     wheels = _try(work)
@@ -198,40 +197,6 @@ def _make_cores(work: Path) -> None:
             (root / "sys/devices/system/cpu" / file).write_text("0\n", encoding="ascii")
         for entry in (work / "guest").iterdir():
             (root / entry.name).symlink_to(Path("../../guest") / entry.name)
-
-
-def install_wheels(lock: Path, folder: Path, python: str, platforms: tuple[str, ...]) -> None:
-    """Install the wheels of a lock file, checked against its hashes, for another Python than this one.
-
-    Args:
-        lock: Requirements with hashes.
-        folder: Where they go.
-        python: The version they are for: ``3.11``.
-        platforms: Platform tags that fit, best first.
-
-    Raises:
-        MissingError: pip is not installed, or the wheels cannot be had.
-    """
-    tags = [argument for tag in platforms for argument in ("--platform", tag)]
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--target",
-        folder,
-        *tags,
-    ]
-    command += ["--python-version", python, "--only-binary=:all:", "--no-deps", "--no-compile", "--require-hashes"]
-    try:
-        run_child([*command, "-r", lock], f"installing the wheels of {lock.name}", timeout=1200)
-    except PpedgeError as error:
-        hint = "Check the network and pip's settings, then try again."
-        if "No module named pip" in error.message:
-            hint = f"Install pip beside ppedge: `{sys.executable} -m ensurepip`."
-        raise MissingError(f"The ARM emulator's wheels could not be had: {error.message}", hint) from error
 
 
 def _try(work: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ppedge import __version__
 from ppedge.cli.output import say
-from ppedge.errors import Interrupted, PpedgeError, require_utf8
+from ppedge.errors import WITH_PADDLE, Interrupted, PpedgeError, require_utf8
 from ppedge.process import MORE_MEMORY, memory_ran_out
 from ppedge.scratch import sweep_scratch
 from ppedge.signals import interrupt_on_signals, interrupted
@@ -158,7 +158,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, PpedgeError):
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in _EXTRAS:
-        return f"{error.name} is not installed. Install ppedge with the extra `cpu` or `gpu`.", 3
+        return f"{error.name} is not installed. {WITH_PADDLE}", 3
     if isinstance(error, OSError):
         return _explain_os(error)
     from ppedge.process import last_words  # a library's error may be a page long
@@ -178,7 +178,7 @@ def _is_memory(error: BaseException | None) -> bool:
     return False
 
 
-_EXTRAS = ("paddle", "paddleslim", "paddlelite", "paddle2onnx", "onnx")
+_EXTRAS = ("paddle", "paddlelite", "paddle2onnx", "onnx")
 
 
 def _explain_os(error: OSError) -> tuple[str, int]:

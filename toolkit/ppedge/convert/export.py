@@ -1,8 +1,8 @@
 """From a network in memory to an inference model (``.pdmodel`` and ``.pdiparams``) that Paddle Lite and ONNX take.
 
-Run it in a process of its own (``python -m ppedge.convert.export RUN --network STAGE KIND PREFIX``): PaddleSlim changes
-Paddle's own classes, and Paddle may abort. Paddle numbers variables as they come; each network begins again at 0, so
-that equal networks give equal files.
+Run it in a process of its own (``python -m ppedge.convert.export RUN --network STAGE KIND PREFIX``): exporting puts
+Paddle into its static mode for a while, and Paddle may abort. Paddle numbers variables as they come; each network
+begins again at 0, so that equal networks give equal files.
 
 A detector is exported with free batch, height and width: opt makes the same operators of it as with batch 1. A
 recogniser is exported with batch 1, fixed height and free width: Paddle Lite aborts when it runs an LSTM whose zero
@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import paddle
 from paddle.jit.dy2static.convert_call_func import CONVERSION_OPTIONS, ConversionOptions
+from paddle.quantization import ImperativeQuantAware
 from paddle.static import InputSpec
 from paddle.utils import unique_name
 
@@ -73,7 +74,7 @@ def export_float(
 
 
 def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int = 32) -> InferenceModel:
-    """Export a network that PaddleSlim's QAT has quantized, with its scales, as Paddle Lite wants it.
+    """Export a network that `ppedge.slim.int8.pact.quantize` has quantized, with its scales, as Paddle Lite wants it.
 
     Args:
         net: The network, freshly built and quantized without PACT, with the trained weights and scales. One that went
@@ -85,14 +86,12 @@ def export_quantized(net: paddle.nn.Layer, prefix: Path, task: Task, height: int
     Raises:
         PpedgeError: Paddle cannot trace the network.
     """
-    from paddleslim.dygraph.quant import QAT
-
     net.eval()
     _trace_plainly(net)
-    logging.getLogger("paddle.static.io").setLevel(logging.ERROR)  # warns of the way in which PaddleSlim calls Paddle
+    logging.getLogger("paddle.static.io").setLevel(logging.ERROR)  # warns of the way in which Paddle calls itself
     with _writing(prefix) as working:
         # onnx_format=False keeps fake_quantize_dequantize operators: the same outputs as in training, and opt's input.
-        QAT(config={"onnx_format": False}).save_quantized_model(
+        ImperativeQuantAware(onnx_format=False).save_quantized_model(
             net, str(working), input_spec=[input_spec(task, height)]
         )
     paddle.disable_static()

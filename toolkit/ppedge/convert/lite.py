@@ -8,12 +8,11 @@ but for the header's tail.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from ppedge.convert.opt import opt_python
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files import arm_kernels
 from ppedge.files.for_opt import complete, misread
@@ -71,7 +70,7 @@ def to_nb(
     """
     files = InferenceModel.at(model)
     files.check()
-    require_opt()
+    python, variables = require_opt()
     _require_read(files)
     with scratch("opt") as folder:
         written, program = folder / "model.nb", files.model
@@ -81,8 +80,9 @@ def to_nb(
             program.write_bytes(completed)
             say(f"{files.model.name}: for opt, {' and '.join(additions)}; the network computes the same")
         run_child(
-            [sys.executable, "-c", _OPT, program, files.params, written.with_suffix(""), precision],
+            [python, "-c", _OPT, program, files.params, written.with_suffix(""), precision],
             f"Converting {files.model} to {out.name} with Paddle Lite's opt",
+            env=variables,
             cause="The network may have an operator that Paddle Lite lacks, or the memory may be too small.",
         )
         if not written.is_file():
@@ -110,20 +110,23 @@ def _require_read(files: InferenceModel) -> None:
         )
 
 
-def require_opt() -> None:
+def require_opt() -> tuple[Path, dict[str, str]]:
     """Check that opt can run here.
+
+    Returns:
+        The Python that runs it, and the variables of its environment, as `ppedge.convert.opt.opt_python` finds them.
 
     Raises:
         MissingError: ``paddlelite`` is not installed, or the processor has no AVX.
     """
-    if find_spec("paddlelite") is None:
-        raise MissingError("Paddle Lite's opt (the package paddlelite) is not installed.", "Run `make setup`.")
+    found = opt_python()
     try:
         flags = CPU_INFO.read_text()
     except OSError:
-        return  # Unknown; opt's own death will tell.
+        return found  # Unknown; opt's own death will tell.
     if "avx" not in flags.split():
         raise MissingError("Paddle Lite's opt needs a processor with AVX.", "Convert on another machine.")
+    return found
 
 
 def _require(nb: NbFile, precision: Precision, allowed_float: Collection[str]) -> None:

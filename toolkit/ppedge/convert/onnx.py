@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ppedge.engines import open_engine
-from ppedge.errors import MissingError, PpedgeError
+from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.process import run_child
 from ppedge.scratch import scratch
@@ -51,7 +51,7 @@ def to_onnx(models: Mapping[Path, Path]) -> None:
         files.check()
     missing = [name for name in ("paddle", "paddle2onnx", "onnx") if find_spec(name) is None]
     if missing:
-        raise MissingError(f"{missing[0]} is not installed, which writing ONNX needs.", "Run `make setup`.")
+        raise MissingError(f"{missing[0]} is not installed, which writing ONNX needs.", WITH_PADDLE)
     what = ", ".join(f"{files.model} to {out.name}" for files, out in zip(sources, models, strict=True))
     with scratch("onnx") as folder:
         written = [folder / f"{k}.onnx" for k in range(len(sources))]

@@ -13,7 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppedge.errors import MissingError, PpedgeError
+from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.process import run_module
 from ppedge.scratch import scratch
 from ppedge.storage import atomic_write, read_json, write_json
@@ -65,7 +65,7 @@ def summary(path: Path) -> dict[str, Any]:
         PpedgeError: The file is missing or damaged.
     """
     if find_spec("onnx") is None:
-        raise MissingError("onnx is not installed, which reading ONNX needs.", "Run `make setup`.")
+        raise MissingError("onnx is not installed, which reading ONNX needs.", WITH_PADDLE)
     try:
         path.open("rb").close()
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from ppedge import artifacts
 from ppedge.convert import imported, onnx
 from ppedge.convert.inputs import picture_inputs
-from ppedge.convert.lite import to_nb
+from ppedge.convert.lite import require_opt, to_nb
 from ppedge.convert.onnx_file import set_characters
 from ppedge.convert.rewrites import Rewriting
 from ppedge.convert.sources import (
@@ -71,6 +71,8 @@ def run_convert(
         sources = sources_of(recipe, run, newest, say)
     else:
         sources = [imported_source(recipe, model, say)]
+    if "nb" in recipe.convert.formats:
+        require_opt()
     files: dict[str, Any] = {}
     with run.writing("convert", force=force) as folder, scratch("onnx") as aside:
         if model:

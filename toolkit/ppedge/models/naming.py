@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import paddle
 
-_WRAPPED = "._layer."  # where PaddleSlim puts a quantized layer
+_WRAPPED = "._layer."  # where Paddle puts a quantized layer
 
 
 def layer_names(net: paddle.nn.Layer) -> dict[str, str]:

@@ -132,7 +132,7 @@ def _row(name: str, layer: paddle.nn.Layer, other: paddle.nn.Layer) -> Row:
     operator = type(layer).__name__
     if isinstance(layer, paddle.nn.Conv2D) and layer._groups > 1:
         operator = "depthwise Conv2D"
-    # PaddleSlim's quantized layer lies in a wrapper that measures its output.
+    # Paddle's quantized layer lies in a wrapper that measures its output.
     quantizer = getattr(getattr(other, "_layer", other), "_fake_quant_input", None)
     scale = None if quantizer is None else quantizer._scale.item()
     return Row(name, operator, quantizer is not None, scale)

@@ -1,6 +1,6 @@
-"""The fake quantizers of training on a CPU: the numbers of PaddleSlim's, in a fraction of the time.
+"""The fake quantizers of training on a CPU: the numbers of Paddle's, in a fraction of the time.
 
-PaddleSlim's quantizers and PACT's clip are a dozen operators a layer, each of which reads and writes the whole
+Paddle's quantizers and PACT's clip are a dozen operators a layer, each of which reads and writes the whole
 activation, forward and backward; observers of outputs copy theirs. ``fake_quant.c`` reads each activation twice going
 forward (for its largest magnitude, then to round it) and once going backward. It is compiled for the processor on first
 use; without a C compiler, on a GPU, in mixed precision and in exported networks Paddle's own serve.

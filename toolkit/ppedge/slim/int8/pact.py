@@ -1,8 +1,11 @@
-"""PACT quantization-aware training on PaddleSlim's fake quantizers, with a symmetric clip whose start is measured.
+"""PACT quantization-aware training on Paddle's fake quantizers, with a symmetric clip whose start is measured.
 
 Source: Choi et al., "PACT: Parameterized Clipping Activation for Quantized Neural Networks", 2018. The original clips
-to [0, a]; hardswish has a negative lobe, so here the clip is [-a, a]. LSTM layers stay in float: PaddleSlim has no
+to [0, a]; hardswish has a negative lobe, so here the clip is [-a, a]. LSTM layers stay in float: Paddle has no
 quantizer for them, nor has Paddle Lite an int8 kernel.
+
+Paddle's `ImperativeQuantAware`, which PaddleSlim's QAT calls too, puts the quantizers in: networks, names and numbers
+are those of PaddleSlim 2.6.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any
 import numpy as np
 import paddle
 import paddle.nn.functional as F
+from paddle.quantization import ImperativeQuantAware
 from paddle.utils import unique_name
 
 from ppedge.models.depthwise import accelerate
@@ -24,7 +28,7 @@ from ppedge.train.trainees.base import Trainee
 
 QUANTIZED = (paddle.nn.Conv2D, paddle.nn.Conv2DTranspose, paddle.nn.Linear)
 CLIP = "_act_preprocess.alpha"
-WRAPPED = "._layer."  # between a layer's name and what PaddleSlim's wrapper around it holds
+WRAPPED = "._layer."  # between a layer's name and what Paddle's wrapper around it holds
 INPUT_SCALE = f"{WRAPPED}_fake_quant_input._scale"
 SAMPLED = 200_000
 
@@ -59,22 +63,16 @@ def quantize(
         clip_l2: Also put a learned clip before each quantizer of an activation, with this L2 decay, and on a CPU let
             all of them compute in the fast form of `fake_quant`. None for the form that is exported.
     """
-    from paddleslim.dygraph.quant import QAT
-
     for name, layer in net.named_sublayers():
         if isinstance(layer, QUANTIZED) and (name in float_names or name.startswith(tuple(exclude))):
             layer.skip_quant = True
-    config = {
-        "weight_quantize_type": "channel_wise_abs_max",
-        "activation_quantize_type": "moving_average_abs_max",
-        "weight_bits": 8,
-        "activation_bits": 8,
-        "moving_rate": 0.9,
-        "quantizable_layer_type": ["Conv2D", "Linear", "Conv2DTranspose"],
-        "onnx_format": False,
-    }
+    quantizer = ImperativeQuantAware(
+        quantizable_layer_type=[kind.__name__ for kind in QUANTIZED],
+        weight_quantize_type="channel_wise_abs_max",
+        act_preprocess_layer=None if clip_l2 is None else SymmetricPACT,
+    )
     with unique_name.guard("quant_"):  # the same names whatever was built before
-        QAT(config=config, act_preprocess=None if clip_l2 is None else SymmetricPACT).quantize(net)
+        quantizer.quantize(net)
     for name, parameter in net.named_parameters():
         if name.endswith(CLIP):
             parameter.regularizer = paddle.regularizer.L2Decay(clip_l2 or 0.0)
