@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,50 @@ MIN_IOU = 0.5
 
 IGNORED_SHARE = 0.5
 """A detection is neither right nor wrong if more than this share of its own area lies in one ignored region."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """What the detections in a picture are worth.
+
+    Attributes:
+        pairs: Matches, a detection's index and its region's, in the regions' order.
+        counts: (N,), bool: whether each detection is right or wrong; the others lie on ignored regions.
+    """
+
+    pairs: list[tuple[int, int]]
+    counts: npt.NDArray[np.bool_]
+
+
+def pair_with_regions(
+    detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]
+) -> Pairing:
+    """Match the detections in a picture with its regions one to one, as `DetMetric` says.
+
+    Args:
+        detections: Polygons (K, 2), K >= 3, in pixels; what intersects itself is split into valid parts first.
+        regions: The ground truth, likewise.
+        ignored: For each region, whether it is to be ignored.
+
+    Raises:
+        ValueError: ``regions`` and ``ignored`` differ in length.
+    """
+    if len(regions) != len(ignored):
+        raise ValueError(f"{len(regions)} regions but {len(ignored)} ignore flags")
+    found, truth = valid_polygons(detections), valid_polygons(regions)
+    ignore = np.asarray(ignored, dtype=bool)
+    overlap = intersections(found, truth)
+    own, area = shapely.area(found)[:, None], shapely.area(truth)[None]
+    counts = ~(overlap[:, ignore] > IGNORED_SHARE * own).any(axis=1)
+    fits = (overlap > MIN_IOU * (own + area - overlap)) & counts[:, None]
+    free = counts.copy()
+    pairs = []
+    for region in np.flatnonzero(~ignore).tolist():
+        candidates = np.flatnonzero(fits[:, region] & free)
+        if candidates.size:
+            free[candidates[0]] = False
+            pairs.append((int(candidates[0]), region))
+    return Pairing(pairs, counts)
 
 
 class DetMetric:
@@ -47,30 +92,13 @@ class DetMetric:
     def update(
         self, detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]
     ) -> None:
-        """Add one picture.
-
-        Args:
-            detections: Polygons (K, 2), K >= 3, in pixels; what intersects itself is split into valid parts first.
-            regions: The ground truth, likewise.
-            ignored: For each region, whether it is to be ignored.
+        """Add one picture; the arguments are those of `pair_with_regions`.
 
         Raises:
             ValueError: ``regions`` and ``ignored`` differ in length.
         """
-        if len(regions) != len(ignored):
-            raise ValueError(f"{len(regions)} regions but {len(ignored)} ignore flags")
-        found, truth = valid_polygons(detections), valid_polygons(regions)
-        ignore = np.asarray(ignored, dtype=bool)
-        overlap = intersections(found, truth)
-        own, area = shapely.area(found)[:, None], shapely.area(truth)[None]
-        counts = ~(overlap[:, ignore] > IGNORED_SHARE * own).any(axis=1)
-        fits = (overlap > MIN_IOU * (own + area - overlap)) & counts[:, None]
-        free = counts.copy()
-        for region in np.flatnonzero(~ignore):
-            candidates = np.flatnonzero(fits[:, region] & free)
-            if candidates.size:
-                free[candidates[0]] = False
-        self._rows.append((int(counts.sum() - free.sum()), int(counts.sum()), int((~ignore).sum())))
+        pairing = pair_with_regions(detections, regions, ignored)
+        self._rows.append((len(pairing.pairs), int(pairing.counts.sum()), len(ignored) - sum(map(bool, ignored))))
 
     def rows(self) -> np.ndarray:
         """Return (N, 3), float64: matches, detections and regions of each picture, in the order of `update`."""
