@@ -43,7 +43,7 @@ def test_what_is_printed(ppedge_here, bundle, labels, order):
     head, end_to_end, boxes, texts, note, worst, mistake = out.splitlines()
     assert "(det int8, rec int8; onnxruntime): 2 of 3 regions right, 4 lines read, 2 pictures" in head
     assert end_to_end.startswith("end to end")
-    assert "precision 0.5000 (0.5000 to 0.5000), recall 0.6667 (0.5000 to 1.0000)" in end_to_end
+    assert "precision 0.5000 (0.500 to 0.500), recall 0.6667 (0.500 to 1.000)" in end_to_end
     assert boxes.startswith("boxes ") and "precision 0.7500" in boxes and "recall 1.0000" in boxes
     assert texts.startswith("texts in matched boxes  exact 0.6667")
     assert note == "in parentheses: 95% interval over pictures"

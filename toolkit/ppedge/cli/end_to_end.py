@@ -98,5 +98,5 @@ def _tell(figures: dict[str, Measured], confidence: str) -> None:
 
 
 def _told(figure: Measured) -> str:
-    interval = "" if figure.low is None else f" ({figure.low:.4f} to {figure.high:.4f})"
+    interval = "" if figure.low is None else f" ({figure.low:.3f} to {figure.high:.3f})"
     return f"{figure.value:.4f}{interval}"
