@@ -5,17 +5,13 @@ import pytest
 
 from ppedge.data.render import (
     LATIN_FONTS,
-    PLATE_FONT,
-    draw_plate,
     lay,
     load_font,
     perspective,
-    render_plate,
     render_word,
     text_mask,
     two_colors,
 )
-from ppedge.ocr.charset import PROVINCES
 
 
 @pytest.mark.parametrize("name", LATIN_FONTS)
@@ -24,12 +20,6 @@ def test_latin_fonts_draw_every_printable_character_differently(name):
     missing = text_mask("京", load_font(name, 40)).tobytes()  # the box that stands for what a font has not
     assert missing not in {mask.tobytes() for mask in masks.values()}
     assert len({(mask.shape, mask.tobytes()) for mask in masks.values()}) == len(masks)
-
-
-def test_the_plate_font_draws_every_plate_character_differently():
-    characters = PROVINCES + string.digits + string.ascii_uppercase
-    masks = {text_mask(c, load_font(PLATE_FONT, 40)).tobytes() for c in [*characters, "é"]}
-    assert len(masks) == len(characters) + 1
 
 
 def test_a_mask_is_cut_to_the_ink():
@@ -41,18 +31,9 @@ def test_a_mask_is_cut_to_the_ink():
 
 def test_rendering_is_a_pure_function():
     font = load_font(LATIN_FONTS[4], 24)
-    for draw in (lambda rng: render_word("Total 9.50", font, rng), lambda rng: render_plate("京A12345", rng)):
-        once, again, other = (draw(np.random.default_rng(seed)) for seed in (1, 1, 2))
-        assert once.dtype == np.uint8 and once.shape[2] == 3 and np.array_equal(once, again)
-        assert once.shape != other.shape or not np.array_equal(once, other)
-
-
-def test_plates_have_their_colours_and_shapes():
-    blue, green = draw_plate("皖A12345"), draw_plate("皖AD12345")
-    assert blue.shape == (70, 220, 3) and green.shape == (70, 240, 3)
-    assert blue[8, 8].argmax() == 0 and blue[8, 8, 0] > 2 * blue[8, 8, 2]
-    assert green[60, 8].argmax() == 1
-    assert not np.array_equal(blue, draw_plate("皖A12346"))
+    once, again, other = (render_word("Total 9.50", font, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert once.dtype == np.uint8 and once.shape[2] == 3 and np.array_equal(once, again)
+    assert once.shape != other.shape or not np.array_equal(once, other)
 
 
 def test_ink_and_paper_differ():

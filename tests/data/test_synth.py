@@ -120,14 +120,3 @@ def test_words_hold_every_printable_character():
     texts = [line_text(rng) for _ in range(3000)]
     assert all(text and text == text.strip() and len(text) <= 32 for text in texts)
     assert set("".join(texts)) == {chr(code) for code in range(32, 127)}
-
-
-def test_plate_texts():
-    from ppedge.data.texts import plate_text
-
-    rng = np.random.default_rng(0)
-    texts = [plate_text(rng) for _ in range(2000)]
-    assert {len(t) for t in texts} == {7, 8}
-    assert all(t[2] in "DF" for t in texts if len(t) == 8)
-    assert len({t[0] for t in texts}) == 31
-    assert not set("IO") & set("".join(texts))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ppedge.metrics.bootstrap import paired_differences
+from ppedge.metrics.bootstrap import intervals, paired_differences
 from ppedge.metrics.scores import DetMetric, RecMetric
 
 
@@ -60,10 +60,19 @@ def test_one_sample_has_no_interval():
     assert found.to_dict() == {"value": -1.0, "low": None, "high": None}
 
 
-@pytest.mark.parametrize(("before", "after"), [([], []), ([1, 0], [1])])
-def test_rows_that_are_no_pairs(before, after):
-    with pytest.raises(ValueError, match="cannot be paired"):
+@pytest.mark.parametrize(("before", "after", "why"), [([], [], "no sample"), ([1, 0], [1], "cannot be paired")])
+def test_rows_that_are_no_pairs(before, after, why):
+    with pytest.raises(ValueError, match=why):
         paired_differences(RecMetric.figures, lines(before), lines(after), seed=0)
+
+
+def test_a_metric_has_an_interval_of_its_own():
+    """Of N lines with a share p exact the standard error is sqrt(p (1 - p) / N)."""
+    found = intervals(RecMetric.figures, lines(np.arange(400) >= 40), seed=0)["exact"]
+    error = np.sqrt(0.9 * 0.1 / 400)
+    assert found.value == pytest.approx(0.9)
+    assert found.low == pytest.approx(0.9 - 1.96 * error, abs=0.3 * error)
+    assert found.high == pytest.approx(0.9 + 1.96 * error, abs=0.3 * error)
 
 
 def test_figures_of_rows_are_the_summary():

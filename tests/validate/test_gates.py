@@ -7,7 +7,7 @@ import pytest
 from ppedge.data.source import spread
 from ppedge.errors import GateError
 from ppedge.metrics.agreement import BoxAgreement, TextAgreement
-from ppedge.metrics.bootstrap import Difference
+from ppedge.metrics.bootstrap import Measured
 from ppedge.metrics.drop import Drop
 from ppedge.metrics.tensors import TensorParity
 from ppedge.ocr.ctc import Text
@@ -37,7 +37,7 @@ def parity(task="det", *, difference=1e-5, shape_difference=1e-5, drop=0.0, wron
         "hmean",
         {"hmean": 0.9},
         {"hmean": 0.9 - drop},
-        {"hmean": Difference(-drop, -drop - 0.02, -drop + 0.01)},
+        {"hmean": Measured(-drop, -drop - 0.02, -drop + 0.01)},
         [Shape("first", (1, 3, 32, 32), TensorParity(shape_difference, 0.0, 1.0, 60.0))],
         repeats,
         broken,

@@ -23,6 +23,8 @@ app = typer.Typer(add_completion=False, help="Check, show, convert, split and ma
 _BAD_INPUT = 2
 SOURCES = ["icdar2015", "mlt", "sroie", "totaltext", "cocotext", "ccpd", "ppocrlabel"]
 """What `ppedge.data.convert` reads, which takes too long to import for a help."""
+LAYOUTS = ["blue", "green", "yellow", "large_green", "double"]
+"""What `ppedge.data.plates` draws, likewise."""
 
 Root = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The folder that pictures are named relative to; by default FILE's.")
@@ -159,12 +161,21 @@ def synth(
         str, typer.Option(click_type=Choice(["plates", "words"]), help="What the texts of scenes are.")
     ] = "words",
     test: Annotated[int, typer.Option(min=0, help="Pictures that only report.")] = 0,
+    layouts: Annotated[
+        list[str],
+        typer.Option("--layout", click_type=Choice(LAYOUTS), help="Licence plates to draw; may be repeated."),
+    ] = ["blue", "green"],  # noqa: B006
+    hard: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of plates that are worn, tilted, blurred or seen at night.")
+    ] = 0.0,
 ) -> None:
     """Draw licence plates, lines of text, or whole pictures with text, and their labels."""
+    from ppedge.data.plates import PlateStyle
     from ppedge.data.synth import generate
 
+    style = PlateStyle(layouts, hard)  # type: ignore[arg-type]
     with _progress("drawing") as progress:
-        generate(kind, out, train, evaluation, seed, content, progress, test)  # type: ignore[arg-type]
+        generate(kind, out, train, evaluation, seed, content, progress, test, style)  # type: ignore[arg-type]
     aside = f", {test} in test.txt" if test else ""
     say(f"{out}: {train} pictures in train.txt, {evaluation} in val.txt{aside}")
 

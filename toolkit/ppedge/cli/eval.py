@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ppedge.cli.end_to_end import BundleEngine, TextMetric, measure_bundle
 from ppedge.cli.options import Device, Json, Set, SkipBad, measuring
 from ppedge.cli.output import emit, say
+from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
     from ppedge.models.network import Network
@@ -41,8 +43,17 @@ class Split(str, Enum):
 def evaluate(
     what: Annotated[
         Path | None,
-        typer.Argument(metavar="RUN|RECIPE", help="A run's folder, or a recipe with --weights.", show_default=False),
+        typer.Argument(
+            metavar="RUN|RECIPE|BUNDLE",
+            help="A run's folder, a recipe with --weights, or with --e2e a bundle.",
+            show_default=False,
+        ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Argument(metavar="[LABELS]", help="With --e2e: detection labels with texts.", show_default=False),
+    ] = None,
+    e2e: Annotated[bool, typer.Option("--e2e", help="Measure a bundle's whole pipeline on LABELS.")] = False,
     weights: Annotated[Path | None, typer.Option(help="A .pdparams file of the recipe's network.")] = None,
     stage: Annotated[Stage | None, typer.Option(help="The run's stage; by default its newest.")] = None,
     on: Annotated[
@@ -50,6 +61,27 @@ def evaluate(
     ] = None,
     set_: Set = [],  # noqa: B006
     device: Device = "auto",
+    engine: Annotated[
+        BundleEngine | None, typer.Option(help="With --e2e; by default what can run the bundle here.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="With --e2e: of onnxruntime; by default all cores.", show_default=False)
+    ] = None,
+    metric: Annotated[
+        TextMetric | None,
+        typer.Option(help="With --e2e, as a recipe's metric: how texts are compared; by default strict."),
+    ] = None,
+    metric_ignore: Annotated[
+        str | None,
+        typer.Option(metavar="CHARACTERS", help="With --e2e: leave them out of the texts before they are compared."),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --e2e: what pictures are named relative to; by default LABELS' folder."),
+    ] = None,
+    worst: Annotated[
+        int | None, typer.Option(min=0, help="With --e2e: show so many pictures with the most mistakes.")
+    ] = None,
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
@@ -57,9 +89,43 @@ def evaluate(
 
     Of a run that brought in an inference model, that model is measured, one line of text at a time. Where --set names
     other pictures for a run that was slimmed for ARM, the command says if they are unlike those it was slimmed with.
+
+    With --e2e a bundle reads whole pictures, and a line is right if its place and its text are those of a label.
     """
+    of_networks = {"--weights": weights, "--stage": stage, "--on": on, "--set": set_ or None,
+                   "--device": None if device == "auto" else device}  # fmt: skip
+    of_bundles = {"LABELS": labels, "--engine": engine, "--threads": threads, "--metric": metric,
+                  "--metric-ignore": metric_ignore, "--root": root, "--worst": worst}  # fmt: skip
+    _refuse_what_is_for_others(of_networks if e2e else of_bundles, e2e)
+    if e2e:
+        measure_bundle(what, labels, root=root, engine=engine, threads=threads, metric=metric or "strict",
+                       ignore=metric_ignore or "", worst=worst or 0, skip_bad=skip_bad, as_json=as_json)  # fmt: skip
+    else:
+        _measure_network(what, weights, stage, on, set_, device, skip_bad=skip_bad, as_json=as_json)
+
+
+def _refuse_what_is_for_others(given: dict[str, Any], e2e: bool) -> None:
+    """Refuse arguments that mean nothing for what is measured; None is what was not given."""
+    for name, value in given.items():
+        if value is not None and e2e:
+            raise PpedgeError(f"{name}: --e2e measures a bundle as it is, without a recipe.", "Leave it out.")
+        if value is not None:
+            raise PpedgeError(f"{name}: is for a bundle.", "Add --e2e: `ppedge eval --e2e BUNDLE LABELS`.")
+
+
+def _measure_network(
+    what: Path | None,
+    weights: Path | None,
+    stage: Stage | None,
+    on: Split | None,
+    set_: list[str],
+    device: str,
+    *,
+    skip_bad: bool,
+    as_json: bool,
+) -> None:
+    """Measure a run's network, or weights of a recipe's, and print the metric."""
     from ppedge.data.source import read_samples, reporting_split, say_what_chose
-    from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
     from ppedge.runs import open_run
@@ -101,7 +167,6 @@ def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | No
     Returns:
         None where the run is not slimmed so, the pictures are its own, or those it was slimmed with are not here.
     """
-    from ppedge.errors import PpedgeError
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
 
@@ -152,7 +217,6 @@ def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
 
 def _network(task: Task, run: Run | None, stage: str | None, weights: Path | None) -> Network:
     """Return the network that is asked for: explicit weights, or a run's newest, quantized if it is."""
-    from ppedge.errors import PpedgeError
     from ppedge.models.weight_parts import without_guides
     from ppedge.models.weights import load_weights
     from ppedge.progress import Reporter

@@ -26,7 +26,7 @@ INTERRUPTED, AGAIN = "Interrupted; what was finished before is kept.", "Repeat t
 COMMANDS = {
     "run": ("run", "Take a recipe through all stages, resuming where it stopped."),
     "train": ("train", "Train a network by a recipe."),
-    "eval": ("eval", "Measure a run's newest stage, or weights, on the recipe's evaluation data."),
+    "eval": ("eval", "Measure a run, weights or a bundle on pictures with labels."),
     "slim": ("slim", "Prune filters (FPGM) and train for 8 bits (PACT)."),
     "convert": ("convert", "Write Paddle Lite .nb and ONNX files for ARM."),
     "validate": ("validate", "Compare PC and ARM: outputs, metric, instructions."),

@@ -1,11 +1,10 @@
-"""Drawing lines of text and licence plates: pure functions of their arguments and the generator's state."""
+"""Drawing lines of text, and what all drawing shares: pure functions of their arguments and the generator's state."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,23 +24,6 @@ LATIN_FONTS = (
     "NotoSansMono-Bold.ttf",
 )  # fmt: skip
 """Fonts with the printable ASCII characters."""
-PLATE_FONT = "NotoSansCJKsc-Bold.otf"
-"""Font with the characters of Chinese licence plates."""
-
-_MM = 0.5  # pixels a millimetre of a drawn plate: as large as it is ever seen
-PLATE_HEIGHT = round(140 * _MM)
-
-
-class _PlateForm(NamedTuple):
-    """Measures in millimetres, after the standard for Chinese plates."""
-
-    width: int
-    cells: tuple[tuple[float, int], ...]  # left edge and width of each character
-    dot: float | None  # centre of the dot after the second character
-
-
-_BLUE = _PlateForm(440, tuple((15.5 + 57 * i + (22 if i > 1 else 0), 45) for i in range(7)), 134.5)
-_GREEN = _PlateForm(480, ((15.5, 45), (69.5, 43), *((161.5 + 52 * i, 43) for i in range(6))), None)
 
 
 @lru_cache(maxsize=256)
@@ -186,82 +168,3 @@ def lay(image: Picture, sticker: Picture, matrix: Matrix, alpha: Mask | None = N
     upper = cv2.warpPerspective(sticker, moved, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     weight = cv2.warpPerspective(alpha, moved, size, flags=cv2.INTER_LINEAR)
     image[y0:y1, x0:x1] = paint(image[y0:y1, x0:x1], weight, upper)
-
-
-@lru_cache(maxsize=512)
-def _plate_glyph(character: str, width: int) -> Mask:
-    """A character stretched to a plate's cell of that width in millimetres."""
-    font = load_font(PLATE_FONT, 96)
-    # A figure one or a letter I fills its cell upwards, but not sideways.
-    narrow = 0.45 if character in "1I" else 1.0
-    size = (round(width * narrow * _MM), round(90 * _MM))
-    glyph = cv2.resize(text_mask(character, font), size, interpolation=cv2.INTER_AREA)
-    side = round(width * _MM) - glyph.shape[1]
-    return cv2.copyMakeBorder(glyph, 0, 0, side // 2, side - side // 2, cv2.BORDER_CONSTANT, value=0)
-
-
-@lru_cache(maxsize=2)
-def _plate_blank(form: _PlateForm) -> tuple[Picture, Mask]:
-    """A plate without characters: its ground, and the ink of frame and dot."""
-    size = (PLATE_HEIGHT, round(form.width * _MM))
-    mask = np.zeros(size, np.float32)
-    cv2.rectangle(mask, (2, 2), (size[1] - 3, size[0] - 3), 1.0, 1)
-    ground = np.empty((*size, 3), np.uint8)
-    if form.dot is None:
-        fall = np.clip(np.linspace(-0.3, 1.0, PLATE_HEIGHT), 0, 1)[:, None, None]
-        ground[:] = np.array((235, 245, 235)) * (1 - fall) + np.array((110, 200, 70)) * fall
-    else:
-        cv2.circle(mask, (round(form.dot * _MM), PLATE_HEIGHT // 2), 2, 1.0, cv2.FILLED)
-        ground[:] = (165, 70, 15)
-    return ground, mask
-
-
-def draw_plate(text: str) -> Picture:
-    """Draw a clean plate, half a pixel a millimetre: white on blue for seven characters, black on green for eight.
-
-    Returns:
-        (70, 220, 3) or (70, 240, 3), uint8, BGR.
-    """
-    form, ink = (_BLUE, (245, 245, 245)) if len(text) == len(_BLUE.cells) else (_GREEN, (20, 20, 20))
-    ground, blank = _plate_blank(form)
-    mask = blank.copy()
-    for character, (left, width) in zip(text, form.cells, strict=True):
-        glyph = _plate_glyph(character, width)
-        x, y = round(left * _MM), round(25 * _MM)
-        mask[y : y + glyph.shape[0], x : x + glyph.shape[1]] = glyph
-    return paint(ground, mask, ink)
-
-
-def soil(image: Picture, rng: np.random.Generator) -> Picture:
-    """Put light, shadow and dirt on a plate."""
-    height, width = image.shape[:2]
-    if rng.random() < 0.4:
-        patches = cv2.resize(rng.random((5, 12), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-        image = paint(image, np.clip((patches - 0.6) * 1.5, 0, 0.5), rng.uniform(40, 130, 3))
-    left, right = rng.uniform(0.6, 1.3, 2).tolist()
-    light = np.linspace(left, right, width, dtype=np.float32)[None, :, None]
-    light = light * np.float32(np.exp(rng.uniform(-0.8, 0.3)))
-    tint = rng.uniform(0.85, 1.15, 3).astype(np.float32)
-    return np.clip(image * (light * tint) + np.float32(rng.uniform(0, 35)), 0, 255).astype(np.uint8)
-
-
-def render_plate(text: str, rng: np.random.Generator) -> Picture:
-    """Draw a plate as a detector would cut it out: lit, dirty, out of square, blurred, 20 to 64 pixels high.
-
-    Returns:
-        (h, w, 3), uint8, BGR.
-    """
-    plate = soil(draw_plate(text), rng)
-    matrix, quad = perspective(plate.shape[:2], rng, 0.12, turn=4.0)
-    margin = rng.uniform(0, 6, 4)
-    frame = quad.max(axis=0) + margin[:2] + margin[2:]
-    height = int(rng.integers(20, 65))
-    zoom = height / float(frame[1])
-    width = max(1, round(float(frame[0]) * zoom))
-    crop = texture(height, width, rng.uniform(10, 160, 3), rng)
-    if zoom < 1:  # bilinear sampling alone would skip pixels
-        plate = cv2.GaussianBlur(plate, (0, 0), 0.4 / zoom)
-    lay(crop, plate, np.diag([zoom, zoom, 1.0]) @ np.array([[1, 0, margin[0]], [0, 1, margin[1]], [0, 0, 1]]) @ matrix)
-    if rng.random() < 0.25:  # moved while the shutter was open
-        crop = cv2.blur(crop, (1 + max(1, height // 16), 1))
-    return wear(crop, rng, 0.03)

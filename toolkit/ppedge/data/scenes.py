@@ -10,17 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ImageFont
 
+from ppedge.data.plates import USUAL, PlateStyle, abrade, draw_plate, drawn_condition, moved, photograph, soil
 from ppedge.data.render import (
     LATIN_FONTS,
     Color,
     Mask,
     Matrix,
     Picture,
-    draw_plate,
     lay,
     load_font,
     perspective,
-    soil,
     text_mask,
     texture,
     two_colors,
@@ -43,10 +42,10 @@ class Scene(NamedTuple):
     texts: list[str]
 
 
-def render_scene(content: Content, rng: np.random.Generator) -> Scene:
+def render_scene(content: Content, rng: np.random.Generator, style: PlateStyle = USUAL) -> Scene:
     """Draw a picture with one to three plates, or with lines of text: on a page, or scattered over a street."""
     if content == "plates":
-        return _plates(rng)
+        return _plates(rng, style)
     return _page(rng) if rng.random() < 0.5 else _signs(rng)
 
 
@@ -100,24 +99,36 @@ def _shifted(matrix: Matrix, x: float, y: float) -> Matrix:
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]]) @ matrix
 
 
-def _plates(rng: np.random.Generator) -> Scene:
+def _plates(rng: np.random.Generator, style: PlateStyle) -> Scene:
     scene = Scene(_street(*_size(rng), rng), [], [])
     taken: list[npt.NDArray[np.float64]] = []
+    condition = drawn_condition(style.hard, rng)
     for _ in range(int(rng.integers(1, 4))):
-        text = plate_text(rng)
-        plate = soil(draw_plate(text), rng)
+        plate = draw_plate(*plate_text(rng, style.layouts))
+        image = soil(plate.image, rng)
+        if condition == "worn":
+            image = abrade(image, rng)
         width = rng.uniform(0.18, 0.5) * scene.image.shape[1]
-        zoom = width / plate.shape[1]
+        zoom = width / image.shape[1]
         method = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-        plate = cv2.resize(plate, None, fx=zoom, fy=zoom, interpolation=method)
-        matrix, quad = perspective(plate.shape[:2], rng, 0.15, turn=12.0)
+        image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=method)
+        strength, turn = (0.3, 25.0) if condition == "tilted" else (0.15, 12.0)
+        matrix, quad = perspective(image.shape[:2], rng, strength, turn=turn)
         place = _place(scene.image, quad, taken, rng)
         if place is None:
             continue
-        lay(scene.image, plate, _shifted(matrix, *place))
-        scene.quads.append(quad + np.array(place, np.float32))
-        scene.texts.append(text)
-    return scene._replace(image=wear(scene.image, rng, _BLUR))
+        matrix = _shifted(matrix, *place)
+        lay(scene.image, image, matrix)
+        if len(plate.lines) == 1:
+            scene.quads.append(quad + np.array(place, np.float32))
+        else:
+            scene.quads.extend(line.quad for line in moved(plate.lines, matrix @ np.diag([zoom, zoom, 1.0])))
+        scene.texts.extend(line.text for line in plate.lines)
+    if condition is not None:  # as cars carry: a detector of plates is to leave it
+        for _ in range(int(rng.integers(1, 4))):
+            _sign(scene._replace(quads=[], texts=[]), taken, rng)
+    height = min(scene.image.shape[:2])
+    return scene._replace(image=wear(photograph(scene.image, condition, height / 60, rng), rng, _BLUR))
 
 
 def _write(scene: Scene, mask: Mask, matrix: Matrix, quad: Quad, text: str, color: Color) -> None:
@@ -134,18 +145,23 @@ def _signs(rng: np.random.Generator) -> Scene:
     scene = Scene(_street(*_size(rng), rng), [], [])
     taken: list[npt.NDArray[np.float64]] = []
     for _ in range(int(rng.integers(3, 11))):
-        text = line_text(rng, longest=24)
-        font = load_font(LATIN_FONTS[rng.integers(len(LATIN_FONTS))], int(rng.integers(16, 57)))
-        mask = text_mask(text, font, margin=max(2, int(font.size) // 8))
-        matrix, quad = perspective(mask.shape, rng, 0.1, turn=15.0)
-        place = _place(scene.image, quad, taken, rng)
-        if place is None:
-            continue
-        matrix, quad = _shifted(matrix, *place), quad + np.array(place, np.float32)
-        paper, ink = two_colors(rng)
-        lay(scene.image, texture(mask.shape[0], mask.shape[1], paper, rng), matrix)
-        _write(scene, mask, matrix, quad, text, ink)
+        _sign(scene, taken, rng)
     return scene._replace(image=wear(scene.image, rng, _BLUR))
+
+
+def _sign(scene: Scene, taken: list[npt.NDArray[np.float64]], rng: np.random.Generator) -> None:
+    """Put a line of text on a board somewhere, unless there is no room."""
+    text = line_text(rng, longest=24)
+    font = load_font(LATIN_FONTS[rng.integers(len(LATIN_FONTS))], int(rng.integers(16, 57)))
+    mask = text_mask(text, font, margin=max(2, int(font.size) // 8))
+    matrix, quad = perspective(mask.shape, rng, 0.1, turn=15.0)
+    place = _place(scene.image, quad, taken, rng)
+    if place is None:
+        return
+    matrix, quad = _shifted(matrix, *place), quad + np.array(place, np.float32)
+    paper, ink = two_colors(rng)
+    lay(scene.image, texture(mask.shape[0], mask.shape[1], paper, rng), matrix)
+    _write(scene, mask, matrix, quad, text, ink)
 
 
 def _page(rng: np.random.Generator) -> Scene:

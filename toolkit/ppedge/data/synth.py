@@ -16,7 +16,8 @@ import numpy as np
 from ppedge.data.folders import new_folder
 from ppedge.data.formats import detection_line, write_lines
 from ppedge.data.lookup import SPLITS
-from ppedge.data.render import LATIN_FONTS, Picture, load_font, render_plate, render_word
+from ppedge.data.plates import USUAL, PlateStyle, draw_plate, drawn_condition, render_plate
+from ppedge.data.render import LATIN_FONTS, Picture, load_font, render_word
 from ppedge.data.scenes import Content, render_scene
 from ppedge.data.texts import line_text, plate_text
 from ppedge.errors import PpedgeError
@@ -37,6 +38,7 @@ def generate(
     content: Content = "words",
     progress: Callable[[int, int], None] | None = None,
     test: int = 0,
+    style: PlateStyle = USUAL,
 ) -> None:
     """Make a data set: ``images/``, its label files in PPOCR format, and ``synth.json``, its settings.
 
@@ -53,6 +55,7 @@ def generate(
         content: What the texts of ``scenes`` are.
         progress: Called with the number of pictures made and to make.
         test: Pictures that only report; 0 makes no ``test.txt``.
+        style: Of licence plates, as crops or in scenes.
 
     Raises:
         PpedgeError: ``out`` holds something already, or a count or the seed is negative.
@@ -68,12 +71,12 @@ def generate(
             lines = []
             for index in range(count):
                 rng = np.random.default_rng((seed, number, index))
-                lines.append(_make_sample(kind, content, folder, f"images/{split}_{index:06d}.jpg", rng))
+                lines.append(_make_sample(kind, content, style, folder, f"images/{split}_{index:06d}.jpg", rng))
                 done += 1
                 if progress is not None:
                     progress(done, train + eval + test)
             write_lines(folder / SPLITS[split], lines)
-        write_json(folder / _SETTINGS, _settings(kind, train, eval, test, seed, content))
+        write_json(folder / _SETTINGS, _settings(kind, train, eval, test, seed, content, style))
 
 
 def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> bool:
@@ -94,7 +97,8 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     synth = data.synth
     if synth is None:
         return False
-    wanted = _settings(synth.kind, synth.train, synth.eval, synth.test, seed, synth.content)
+    style = PlateStyle(synth.layouts, synth.hard)
+    wanted = _settings(synth.kind, synth.train, synth.eval, synth.test, seed, synth.content, style)
     settings, files = data.root / _SETTINGS, [*paths(data.train), *data.eval, *data.test]
     drawn = settings.is_file()
     if drawn and (found := read_json(settings)) != wanted:
@@ -115,7 +119,7 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     if drawn:
         return False
     try:
-        generate(synth.kind, data.root, synth.train, synth.eval, seed, synth.content, progress, synth.test)
+        generate(synth.kind, data.root, synth.train, synth.eval, seed, synth.content, progress, synth.test, style)
     except PpedgeError:
         if settings.is_file() and read_json(settings) == wanted:
             return False  # another process was faster: with several devices, each starts one
@@ -123,22 +127,36 @@ def ensure_synth(data: Data, seed: int = 0, progress: Callable[[int, int], None]
     return True
 
 
-def _settings(kind: Kind, train: int, eval: int, test: int, seed: int, content: Content) -> dict[str, object]:
+def _settings(
+    kind: Kind, train: int, eval: int, test: int, seed: int, content: Content, style: PlateStyle
+) -> dict[str, object]:
     settings: dict[str, object] = {"kind": kind, "train": train, "eval": eval, "seed": seed}
-    if test:  # data made before there was a test part say nothing of it
+    # Data made before there was a test part, or a choice of plates, say nothing of it.
+    if test:
         settings["test"] = test
-    return {**settings, "content": content} if kind == "scenes" else settings
+    if kind == "scenes":
+        settings["content"] = content
+    if "plates" in (kind, content):
+        if set(style.layouts) != set(USUAL.layouts):
+            settings["layouts"] = sorted(set(style.layouts))
+        if style.hard != USUAL.hard:
+            settings["hard"] = style.hard
+    return settings
 
 
-def _make_sample(kind: Kind, content: Content, folder: Path, name: str, rng: np.random.Generator) -> str:
+def _make_sample(
+    kind: Kind, content: Content, style: PlateStyle, folder: Path, name: str, rng: np.random.Generator
+) -> str:
     """Draw one picture into the folder and return its label line."""
     if kind == "scenes":
-        scene = render_scene(content, rng)
+        scene = render_scene(content, rng, style)
         _write_jpeg(folder / name, scene.image, rng)
         return detection_line(name, scene.quads, scene.texts)
     if kind == "plates":
-        text = plate_text(rng)
-        crop = render_plate(text, rng)
+        plate = draw_plate(*plate_text(rng, style.layouts))
+        line = int(rng.integers(len(plate.lines))) if len(plate.lines) > 1 else 0
+        text = plate.lines[line].text
+        crop = render_plate(plate, line, rng, drawn_condition(style.hard, rng))
     else:
         text = line_text(rng)
         crop = render_word(text, load_font(LATIN_FONTS[rng.integers(len(LATIN_FONTS))], int(rng.integers(16, 49))), rng)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import accumulate
 
 import numpy as np
 
+from ppedge.data.plates import Layout
 from ppedge.ocr.charset import PROVINCES
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Letters of Chinese plates: no I and no O, which look like figures."""
+
+_SHARES: dict[Layout, float] = {"green": 0.4, "blue": 0.6, "yellow": 0.2, "double": 0.2, "large_green": 0.1}
 
 _ONSETS = (
     "b", "br", "c", "ch", "d", "f", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "pl", "qu", "r", "s", "sh",
@@ -28,14 +32,20 @@ _WORDS = (
 _PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 
 
-def plate_text(rng: np.random.Generator) -> str:
-    """Return a plate number: province, city letter and five characters (blue) or six (green, beginning with D or F)."""
-    green = rng.random() < 0.4
+def plate_text(rng: np.random.Generator, layouts: Collection[Layout] = ("blue", "green")) -> tuple[str, Layout]:
+    """Return a plate number and its layout, one of ``layouts``: the rarer a plate is on the road, the rarer here.
+
+    A number is province, city letter and five characters; of new energy six, a D or F before or, of large cars, behind.
+    """
+    shares = {layout: share for layout, share in _SHARES.items() if layout in layouts}
+    place = rng.random() * sum(shares.values())
+    layout = next(name for name, end in zip(shares, accumulate(shares.values()), strict=True) if place < end)
     serial = [_pick(string.digits, rng) for _ in range(5)]
-    for place in rng.choice(5, size=int(rng.integers(0, 3)), replace=False):
-        serial[place] = _pick(LETTERS, rng)
-    kind = _pick("DF", rng) if green else ""
-    return _pick(PROVINCES, rng) + _pick(LETTERS, rng) + kind + "".join(serial)
+    for number in rng.choice(5, size=int(rng.integers(0, 3)), replace=False):
+        serial[number] = _pick(LETTERS, rng)
+    if layout in ("green", "large_green"):
+        serial.insert(0 if layout == "green" else 5, _pick("DF", rng))
+    return _pick(PROVINCES, rng) + _pick(LETTERS, rng) + "".join(serial), layout
 
 
 def line_text(rng: np.random.Generator, longest: int = 32) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ppedge.metrics.bootstrap import CONFIDENCE, Difference, paired_differences
+from ppedge.metrics.bootstrap import CONFIDENCE, Measured, paired_differences
 from ppedge.metrics.scores import Metric
 
 
@@ -33,7 +33,7 @@ class Drop:
     limit: float | None
 
     @classmethod
-    def of(cls, metric: str, before: float, after: float, difference: Difference, limit: float | None) -> Drop:
+    def of(cls, metric: str, before: float, after: float, difference: Measured, limit: float | None) -> Drop:
         """Return the drop that a difference, candidate less reference, is."""
         low, high = difference.low, difference.high
         value = 0.0 - difference.value  # 0.0 first: no drop is not -0.0

@@ -19,21 +19,23 @@ IGNORED_SHARE = 0.5
 """A detection is neither right nor wrong if more than this share of its own area lies in one ignored region."""
 
 
-@dataclass(frozen=True)
-class Matched:
-    """Which detections of a picture are which regions.
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """What the detections in a picture are worth.
 
     Attributes:
-        pairs: Indices of a detection and of the region that it is, in the order of the regions.
-        counted: (K,), bool: for each detection, whether it is right or wrong; the others lie in ignored regions.
+        pairs: Matches, a detection's index and its region's, in the regions' order.
+        counts: (N,), bool: whether each detection is right or wrong; the others lie on ignored regions.
     """
 
     pairs: list[tuple[int, int]]
-    counted: np.ndarray
+    counts: npt.NDArray[np.bool_]
 
 
-def matched(detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]) -> Matched:
-    """Match detections with regions by the protocol of `DetMetric`.
+def pair_with_regions(
+    detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]
+) -> Pairing:
+    """Match the detections in a picture with its regions one to one, as `DetMetric` says.
 
     Args:
         detections: Polygons (K, 2), K >= 3, in pixels; what intersects itself is split into valid parts first.
@@ -49,15 +51,16 @@ def matched(detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike
     ignore = np.asarray(ignored, dtype=bool)
     overlap = intersections(found, truth)
     own, area = shapely.area(found)[:, None], shapely.area(truth)[None]
-    counted = ~(overlap[:, ignore] > IGNORED_SHARE * own).any(axis=1)
-    fits = (overlap > MIN_IOU * (own + area - overlap)) & counted[:, None]
-    free, pairs = counted.copy(), []
-    for region in np.flatnonzero(~ignore):
+    counts = ~(overlap[:, ignore] > IGNORED_SHARE * own).any(axis=1)
+    fits = (overlap > MIN_IOU * (own + area - overlap)) & counts[:, None]
+    free = counts.copy()
+    pairs = []
+    for region in np.flatnonzero(~ignore).tolist():
         candidates = np.flatnonzero(fits[:, region] & free)
         if candidates.size:
             free[candidates[0]] = False
-            pairs.append((int(candidates[0]), int(region)))
-    return Matched(pairs, counted)
+            pairs.append((int(candidates[0]), region))
+    return Pairing(pairs, counts)
 
 
 class DetMetric:
@@ -89,9 +92,13 @@ class DetMetric:
     def update(
         self, detections: Sequence[npt.ArrayLike], regions: Sequence[npt.ArrayLike], ignored: Sequence[bool]
     ) -> None:
-        """Add one picture, matched by `matched`; raises ValueError as that does."""
-        found = matched(detections, regions, ignored)
-        self._rows.append((len(found.pairs), int(found.counted.sum()), int((~np.asarray(ignored, bool)).sum())))
+        """Add one picture; the arguments are those of `pair_with_regions`.
+
+        Raises:
+            ValueError: ``regions`` and ``ignored`` differ in length.
+        """
+        pairing = pair_with_regions(detections, regions, ignored)
+        self._rows.append((len(pairing.pairs), int(pairing.counts.sum()), len(ignored) - sum(map(bool, ignored))))
 
     def rows(self) -> np.ndarray:
         """Return (N, 3), float64: matches, detections and regions of each picture, in the order of `update`."""

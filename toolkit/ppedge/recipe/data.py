@@ -10,6 +10,8 @@ from pydantic import Discriminator, Field, Tag
 
 from ppedge.recipe.base import For, Section
 
+PlateLayout = Literal["blue", "green", "yellow", "large_green", "double"]
+
 
 class Synth(Section):
     """Synthetic data, made under ``data.root`` when the label files are not there yet."""
@@ -24,6 +26,13 @@ class Synth(Section):
     """Pictures that only report; with some, name their label file, ``test.txt``, in ``data.test``."""
     content: Literal["plates", "words"] = "words"
     """What the lines of ``scenes`` say."""
+    layouts: list[PlateLayout] = Field(["blue", "green"], min_length=1)
+    """Which licence plates are drawn: ``blue``; ``green`` and ``large_green`` (new energy, eight characters);
+    ``yellow``; and ``double``, yellow with two rows, each a line of text of its own. For six blue ones four are green,
+    two yellow, two double and one is large and green."""
+    hard: float = Field(0.0, ge=0, le=1)
+    """Of licence plates: the share of pictures in which they are worn, tilted, blurred or seen at night; such a scene
+    has other writing in it as well, which is not labelled."""
 
 
 class LabelFile(Section):

@@ -15,7 +15,7 @@ from ppedge.data.source import few_samples, reporting_split, shipped_spec
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import read_crops
-from ppedge.metrics.scores import MIN_IOU, RecMetric, matched
+from ppedge.metrics.scores import MIN_IOU, RecMetric, pair_with_regions
 from ppedge.ocr.draw import draw_boxes, jpeg
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Classifier, Detector, Network, Recognizer
@@ -67,10 +67,10 @@ def _pictures(engine: Network, spec: ModelSpec, samples: Sequence[DetSample]) ->
     detector, faults = Detector(engine, spec), []
     for sample in samples:
         boxes = [box.quad for box in detector(read_image(sample.image))]
-        found = matched(boxes, sample.polygons, sample.ignore)
+        found = pair_with_regions(boxes, sample.polygons, sample.ignore)
         right, met = {i for i, _ in found.pairs}, {j for _, j in found.pairs}
         missed = [p for j, p in enumerate(sample.polygons) if j not in met and not sample.ignore[j]]
-        wrong = [quad for i, quad in enumerate(boxes) if found.counted[i] and i not in right]
+        wrong = [quad for i, quad in enumerate(boxes) if found.counts[i] and i not in right]
         faults.append((sample, [boxes[i] for i in sorted(right)], missed, wrong))
     worst_first = sorted((one for one in faults if one[2] or one[3]), key=lambda one: -len(one[2]) - len(one[3]))
     if not worst_first:

@@ -11,7 +11,7 @@ import numpy as np
 from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import MAIN_METRIC, read_crops
 from ppedge.metrics.agreement import BoxAgreement, TextAgreement
-from ppedge.metrics.bootstrap import CONFIDENCE, RESAMPLES, Difference, paired_differences
+from ppedge.metrics.bootstrap import CONFIDENCE, RESAMPLES, Measured, paired_differences
 from ppedge.metrics.drop import Drop
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
 from ppedge.metrics.tensors import TensorParity, TensorStatistics, tensor_parity
@@ -71,7 +71,7 @@ class Parity:
     metric: str
     reference_metrics: dict[str, float]
     candidate_metrics: dict[str, float]
-    differences: dict[str, Difference]
+    differences: dict[str, Measured]
     shapes: list[Shape]
     repeat_differences: int
     broken_outputs: int

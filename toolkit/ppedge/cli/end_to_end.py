@@ -1,0 +1,102 @@
+"""``ppedge eval --e2e``: a bundle's whole pipeline on labelled pictures."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ppedge.cli.output import emit, say
+from ppedge.errors import PpedgeError
+
+if TYPE_CHECKING:
+    from ppedge.metrics.bootstrap import Measured
+
+BundleEngine = Literal["onnxruntime", "arm-onnxruntime", "arm-paddlelite"]
+TextMetric = Literal["strict", "ignore_space", "upper_alnum"]
+
+_SEED = 0  # of the confidence intervals
+_SHOWN = {"end to end": "", "boxes": "box_"}
+
+
+def measure_bundle(
+    bundle: Path | None,
+    labels: Path | None,
+    *,
+    root: Path | None,
+    engine: BundleEngine | None,
+    threads: int | None,
+    metric: TextMetric,
+    ignore: str,
+    worst: int,
+    skip_bad: bool,
+    as_json: bool,
+) -> None:
+    """Read every picture of a label file with a bundle and print how much of it is right.
+
+    Raises:
+        PpedgeError: The bundle or the labels cannot be used, or a picture cannot be read.
+        MissingError: Nothing on this machine can run what is in the bundle.
+    """
+    from ppedge.bundle.manifest import read_manifest
+    from ppedge.bundle.reading import open_bundle
+    from ppedge.data.check import usable
+    from ppedge.data.formats import read_all
+    from ppedge.metrics.bootstrap import CONFIDENCE, intervals
+    from ppedge.metrics.end_to_end import EndToEndMetric, measure_pipeline
+    from ppedge.progress import Reporter
+
+    if bundle is None or labels is None:
+        raise PpedgeError("--e2e: takes a bundle and a label file.", "`ppedge eval --e2e BUNDLE LABELS`.")
+    models = {task: model["precision"] for task, model in read_manifest(bundle)["models"].items()}
+    samples, skipped = usable(read_all([labels.absolute()], root or labels.parent, "detection"), skip_bad)
+    found = EndToEndMetric(metric, ignore)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        pipeline = open_bundle(stack, bundle, engine, threads)
+        name = pipeline.detector.engine.name
+        bar = stack.enter_context(Reporter().task("eval", len(samples)))
+        measure_pipeline(pipeline, samples, found, advance=lambda steps: bar.advance(steps=steps))
+    seconds = round(time.monotonic() - began, 2)
+    figures = intervals(found.figures, found.rows(), seed=_SEED)
+    pictures = found.worst(worst)
+    if as_json:
+        emit({"bundle": str(bundle), "models": models, "engine": name, "labels": str(labels), "metric": metric,
+              "metric_ignore": ignore, "metrics": {key: figure.value for key, figure in figures.items()},
+              "intervals": {key: [figure.low, figure.high] for key, figure in figures.items()},
+              "confidence": CONFIDENCE, "counts": found.counts(), "samples": len(samples), "skipped": skipped,
+              "seconds": seconds, "worst": [picture.to_dict() for picture in pictures]})  # fmt: skip
+        return
+    counts = "{right} of {regions} regions right, {lines} lines read".format(**found.counts())
+    networks = ", ".join(f"{task} {precision}" for task, precision in models.items())
+    say(f"{bundle} ({networks}; {name}): {counts}, {len(samples)} pictures, {skipped} bad ones left out, {seconds} s")
+    _tell(figures, f"{CONFIDENCE:.0%}")
+    for picture in pictures:
+        say(f"{picture.image}: {picture.right} of {picture.regions} right")
+        for mistake in picture.mistakes:
+            say(f"  {mistake.told()}")
+
+
+def _tell(figures: dict[str, Measured], confidence: str) -> None:
+    """Print the figures with their intervals, what they are of to the left."""
+    rows: dict[str, dict[str, str]] = {
+        title: {name: f"{prefix}{name}" for name in ("precision", "recall", "hmean")}
+        for title, prefix in _SHOWN.items()
+    }
+    rows["texts in matched boxes"] = {"exact": "exact", "ned": "ned"}
+    width = max(map(len, rows))
+    for title, names in rows.items():
+        told = ", ".join(f"{name} {_told(figures[key])}" for name, key in names.items())
+        say(f"{title:<{width}}  {told}")
+    some: Any = next(iter(figures.values()))
+    say(
+        "one picture: no confidence interval"
+        if some.low is None
+        else f"in parentheses: {confidence} interval over pictures"
+    )
+
+
+def _told(figure: Measured) -> str:
+    interval = "" if figure.low is None else f" ({figure.low:.3f} to {figure.high:.3f})"
+    return f"{figure.value:.4f}{interval}"
