@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from click import Choice
 
 from ppedge.cli.options import Json, SkipBad
 from ppedge.cli.output import emit, say
@@ -18,9 +17,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def init(
     name: Annotated[Path, typer.Argument(metavar="NAME", help="The folder to make; runs are named by it.")],
-    task: Annotated[
-        str, typer.Option("--task", click_type=Choice(["plates", "receipts", "words"]), help="What is to be read.")
-    ],
+    task: Annotated[Literal["plates", "receipts", "words"], typer.Option(help="What is to be read.")],
     data: Annotated[
         Path | None,
         typer.Option(
@@ -46,6 +43,10 @@ def init(
         typer.Option(metavar="NAME|FILE", help="The recogniser's character set; by default that of its weights."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split; another one gives another.")] = 0,
+    group: Annotated[
+        str,
+        typer.Option(metavar="REGEX", help="Keep pictures in one part in whose paths it finds the same: '.*/'"),
+    ] = "",
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
@@ -57,8 +58,16 @@ def init(
     from ppedge.project.create import create
 
     made = create(
-        name, task, data=data, root=root, weights=weights or (), charset=charset, seed=seed, skip_bad=skip_bad  # type: ignore[arg-type]
-    )  # fmt: skip
+        name,
+        task,
+        data=data,
+        root=root,
+        weights=weights or (),
+        charset=charset,
+        seed=seed,
+        group=group,
+        skip_bad=skip_bad,
+    )
     if as_json:
         emit({**asdict(made), "folder": str(made.folder)})
         return

@@ -53,6 +53,7 @@ def create(
     weights: Sequence[Path] = (),
     charset: str | None = None,
     seed: int = 0,
+    group: str = "",
     skip_bad: bool = False,
 ) -> Project:
     """Make a project's folder, whole or not at all.
@@ -65,6 +66,7 @@ def create(
         weights: A file of weights for each network that is not to start from nothing; each says itself which it is.
         charset: A recogniser's character set, by name or file; by default that of its weights.
         seed: Of the split.
+        group: Likewise: a regular expression; see `ppedge.data.split.split`.
         skip_bad: Leave bad labels and pictures out instead of refusing.
 
     Raises:
@@ -78,7 +80,7 @@ def create(
     starts = _starts(weights)
     made = Project(folder)
     with new_folder(folder) as partial:
-        taken = None if data is None else take_labels(data, root, partial, seed=seed, skip_bad=skip_bad)
+        taken = None if data is None else take_labels(data, partial, root, seed=seed, group=group, skip_bad=skip_bad)
         made.told += taken.told if taken else []
         tasks = _tasks(about, taken, starts, made)
         for task in tasks:
@@ -155,10 +157,15 @@ def _missing(wanted: Wanted, recipe: Recipe) -> list[str]:
         )
     elif wanted.task == "rec" and not (wanted.classes and wanted.classes.kept):
         found.append(
-            f"{wanted.file.name}: its head starts fresh, as the weights read other characters than {recipe.data.charset}, "
-            "which takes thousands of lines"
+            f"{wanted.file.name}: its head starts fresh, as the weights read other characters than "
+            f"{recipe.data.charset}, which takes thousands of lines"
         )
     if wanted.task == "rec" and wanted.taken is not None:
+        if wanted.upper_cased:
+            found.append(
+                f"{wanted.file.name}: no label has a small letter, so either case counts as right, and letters and "
+                "digits alone are compared; if the pictures have none either, drop metric and train.losses"
+            )
         found += _of_texts(wanted, wanted.taken.texts, recipe)
     return found
 

@@ -63,15 +63,18 @@ class _Good:
         return len({sample.image for sample in self.samples})
 
 
-def take_labels(data: Path, root: Path | None, folder: Path, *, seed: int, skip_bad: bool) -> Taken:
+def take_labels(
+    data: Path, folder: Path, root: Path | None = None, *, seed: int = 0, group: str = "", skip_bad: bool = False
+) -> Taken:
     """Check labels and their pictures, and write ``train.txt``, ``val.txt`` and, with enough, ``test.txt``.
 
     Args:
         data: A label file of either format; PPOCRLabel's folder; a folder that has been split, with ``train.txt`` and
             ``val.txt``; one with ``labels.txt``; or one of CCPD's pictures.
-        root: The folder that pictures are named relative to; by default that of the label file.
         folder: Where to write.
+        root: The folder that pictures are named relative to; by default that of the label file.
         seed: Of the split; another one gives another.
+        group: Keep pictures together; see `ppedge.data.split.split`.
         skip_bad: Leave bad lines and pictures out; without it, one is an error.
 
     Raises:
@@ -79,69 +82,68 @@ def take_labels(data: Path, root: Path | None, folder: Path, *, seed: int, skip_
     """
     if data.name == LABELS and data.is_file():  # its pictures are named from the folder above
         data = data.parent
-    if data.is_file():
-        return _whole(data, root or data.parent, data, folder, seed, skip_bad)
-    if not data.is_dir():
+    if not data.exists():
         raise PpedgeError(f"{data}: no such file or folder.", _TAKEN)
     if all((data / SPLITS[part]).is_file() for part in ("train", "eval")):
+        if group:
+            raise PpedgeError(f"--group: {data} has been split.", "Leave it out, or name a file that has not.")
         return _parts(data, root or data, folder, skip_bad)
-    source = _source(data)
+    source = _source(data) if data.is_dir() else None
+    if source is not None and root is not None:
+        raise PpedgeError("--root: this folder says itself where its pictures lie.", "Leave it out.")
     if source is not None:
-        if root is not None:
-            raise PpedgeError("--root: this folder says itself where its pictures lie.", "Leave it out.")
-        return _converted(source, data, folder, seed, skip_bad)
-    if (data / ALL).is_file():
-        return _whole(data / ALL, root or data, data / ALL, folder, seed, skip_bad)
-    raise PpedgeError(f"{data}: a folder without labels.", _TAKEN)
+        file, root, told = folder / ALL, data, _convert(source, data, folder / ALL, skip_bad)
+    else:
+        file, told = (data / ALL if data.is_dir() else data), []
+        data = file
+    if not file.is_file():
+        raise PpedgeError(f"{data.parent}: a folder without labels.", _TAKEN)
+    good = _good(file, root or file.parent, data, skip_bad)
+    counts, first = _split(good, data, root or file.parent, folder, seed, group)
+    told = [_told(data, good), *told, f"split by their pictures with seed {seed}: {_counts(counts)}"]
+    if "test" not in counts:
+        told.append(f"fewer than {KEEP_ASIDE} pictures: none is kept aside as test.txt, to report only")
+    place = (root or file.parent).resolve()
+    return Taken(_kind(good), place, counts, _texts(good), place / first, told)
 
 
 def _source(folder: Path) -> Source | None:
+    """Tell whose folder it is that has no label file in PPOCR format; None if nobody's that is known."""
     if (folder / LABELS).is_file():
         return "ppocrlabel"
     return "ccpd" if any(parse_ccpd_name(path.stem) is not None for path in folder.rglob("*.jpg")) else None
 
 
-def _converted(source: Source, data: Path, folder: Path, seed: int, skip_bad: bool) -> Taken:
-    """Take a folder that is no label file yet."""
+def _convert(source: Source, data: Path, file: Path, skip_bad: bool) -> list[str]:
+    """Write the labels of such a folder as a label file; return what is to be said of them."""
     found = convert(source, data, data)
     if found.problems and not skip_bad:
         raise _bad(str(found.problems[0]), len(found.problems))
-    write_lines(folder / ALL, found.lines)
-    taken = _whole(folder / ALL, data, data, folder, seed, skip_bad)
-    left_out = [f"{found.left_out} with a bad label" if found.left_out else ""]
-    if found.unlabelled:
-        left_out.append(f"{found.unlabelled} without a confirmed label" if source == "ppocrlabel" else "")
-    told = ", ".join(filter(None, left_out))
-    return Taken(**{**vars(taken), "told": [*taken.told, *([f"pictures left out: {told}"] if told else [])]})
+    write_lines(file, found.lines)
+    told = [f"pictures left out for a bad label: {found.left_out}"] if found.left_out else []
+    if found.unlabelled and source == "ppocrlabel":
+        told.append(f"pictures left out, as no label of theirs is confirmed: {found.unlabelled}")
+    return told
 
 
-def _whole(file: Path, root: Path, named: Path, folder: Path, seed: int, skip_bad: bool) -> Taken:
-    """Take one label file, and split it.
-
-    Args:
-        file: The label file.
-        root: As in `take_labels`.
-        named: What the user has named.
-        folder: Where to write.
-        seed: As in `take_labels`.
-        skip_bad: As in `take_labels`.
-    """
-    good = _good(file, root, named, skip_bad)
+def _split(good: _Good, named: Path, root: Path, folder: Path, seed: int, group: str) -> tuple[dict[str, int], str]:
+    """Split good lines; return how many pictures each part has, and the first picture's name of ``eval``."""
     if good.pictures < LEAST:
         raise PpedgeError(
             f"{named}: {good.pictures} pictures with labels: too few to train on some and to choose by others.",
             f"Label at least {LEAST}; a model that is of use takes hundreds.",
         )
-    _write(folder / ALL, good.lines)
-    shares = _SHARES if good.pictures >= KEEP_ASIDE else _SHARES_OF_FEW
-    parts = split((folder / ALL).absolute(), root, shares, seed).parts
-    write(parts, folder, (folder / ALL).absolute())
-    counts = {name: part.pictures for name, part in parts.items()}
+    file = (folder / ALL).absolute()
+    _write(file, good.lines)
+    try:
+        parts = split(file, root, _SHARES if good.pictures >= KEEP_ASIDE else _SHARES_OF_FEW, seed, group).parts
+    except PpedgeError as error:
+        if not group:
+            raise
+        raise PpedgeError(error.message, "Name another --group, or label pictures of more groups.") from error
+    write(parts, folder, file)
     first = parts["eval"].lines[0].decode().partition("\t")[0]
-    told = [_told(named, good), f"split by their pictures with seed {seed}: {_counts(counts)}"]
-    if "test" not in counts:
-        told.append(f"fewer than {KEEP_ASIDE} pictures: none is kept aside as test.txt, to report only")
-    return Taken(_kind(good), root.resolve(), counts, _texts(good), root.resolve() / first, told)
+    return {name: part.pictures for name, part in parts.items()}, first
 
 
 def _parts(data: Path, root: Path, folder: Path, skip_bad: bool) -> Taken:

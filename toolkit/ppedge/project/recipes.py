@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +61,7 @@ _FRESH_HEAD = {
     "epochs": "  epochs: 20               # the head starts fresh",
     "learning_rate": "  learning_rate: 1.0e-3",
 }
+_LETTERS = 200  # so many capitals in a row are no chance
 _HEIGHT = re.compile(r"height: (\d+)")
 
 
@@ -84,6 +86,17 @@ class Wanted:
     taken: Taken | None
     start: Start | None
     classes: Classes | None
+
+    @property
+    def upper_cased(self) -> bool:
+        """Whether texts were upper-cased by those who labelled them, as far as can be told: no letter is small.
+
+        From nothing a network learns the case of the labels; one that exists reads what is printed.
+        """
+        if self.about == "plates" or self.task == "det" or self.taken is None or self.start is None:
+            return False
+        texts = "".join(self.taken.texts)
+        return not any(map(str.islower, texts)) and sum(map(str.isupper, texts)) >= _LETTERS
 
 
 def write_recipe(wanted: Wanted) -> str:
@@ -116,7 +129,8 @@ def _about(wanted: Wanted, names: list[str]) -> str:
     return "".join(f"# {printable(line)}\n" for line in lines)
 
 
-def _blocks(name: str) -> dict[str, str]:
+@cache
+def _blocks(name: str) -> Mapping[str, str]:
     """Return the sections of a recipe that ppedge comes with, comments and all, but for what is every recipe's own."""
     text = shipped.find(name).path.read_text(encoding="utf-8")
     found = re.findall(r"^(\w+):(.*\n(?:[ #].*\n|\n)*)", text, flags=re.MULTILINE)
@@ -173,15 +187,17 @@ def _read_lines(wanted: Wanted, blocks: dict[str, str], network: Mapping[str, st
     height = _HEIGHT.findall(network["rec_preprocess"])[0]
     widest = ", max_width: 320" if wanted.about == "plates" else ""
     blocks["rec_preprocess"] = f"rec_preprocess: {{height: {height}, min_width: 320{widest}}}\n"
+    if wanted.upper_cased:
+        blocks["metric"] = "metric: upper_alnum   # no label has a small letter\n"
     if wanted.about == "plates":
         blocks["metric_ignore"] = 'metric_ignore: "·"   # official weights read 京P·L3N67, and labels lack the dot\n'
 
 
 def _fine_tune(wanted: Wanted, start: Start, blocks: dict[str, str]) -> None:
     """Name the weights; take out what was tuned for the pictures or the network of the recipe that it is made of."""
-    lines = blocks["train"].splitlines()[1:]
-    # The labels of those receipts were upper-cased by hand.
-    lines = [line for line in lines if not line.startswith("  losses:")]
+    lines = [line for line in blocks["train"].splitlines()[1:] if not line.startswith("  losses:")]
+    if wanted.upper_cased:
+        lines.append("  losses: [{name: CTC, ignore_case: true}]   # read as printed, either case counts as right")
     if (wanted.about, wanted.task) == ("words", "det"):
         augment = "det_augment: {flip: 0.0, rotate: 5.0, scale: [0.5, 2.0], crop: 640}   # text is never mirrored"
         lines = [f"  {augment}" if line.startswith("  det_augment:") else line for line in lines]
