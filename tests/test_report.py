@@ -36,7 +36,7 @@ def run(tmp_path):
     return run
 
 
-def slim(run, quantized):
+def slim(run, quantized, low=-0.01, high=0.09):
     with run.writing("slim") as folder:
         keep = {"0": [0, 2], "1": [0, 1, 2]}
         write_json(folder / "plan.json", {
@@ -55,8 +55,8 @@ def slim(run, quantized):
             "before": 0.5,
             "after": 0.45,
             "value": 0.05,
-            "low": -0.01,
-            "high": 0.09,
+            "low": low,
+            "high": high,
             "limit": None,
         }
         run.write_manifest(folder, "slim", outputs=["plan.json"], prune="arm", quant="arm", parent="train", drop=drop,
@@ -79,12 +79,17 @@ def test_what_slimming_left(run):
     slim(run, 0.45)
     told = text_of(render(run))
     assert "hmean 0.4500 on data.eval" in told and "quantized, int8 eval 0.4500" in told
-    assert "hmean went from 0.5000 to 0.4500, a drop of 0.0500 (95 % interval -0.0100 to +0.0900), no limit." in told
+    assert "hmean went from 0.5000 to 0.4500, a drop of 0.0500 (95% interval -0.0100 to +0.0900), no limit." in told
     assert "taken 0.300 0.400 0.2500" in told and "could be had 0.300 0.400 0.5000" in told
     assert "neck.in2 8 to 2 6 to 3" in told and "head.thresh is dropped" in told
     assert "1 of 2 layers in 8 bits" in told and "neck.in2 int8 1.00e-03 chosen" in told
     assert "u 2.0e-02 1.0e-02" in told
     assert "&lt;b&gt;" in render(run) and "<b>" not in render(run)
+
+
+def test_a_drop_on_one_picture_has_no_interval(run):
+    slim(run, 0.45, low=None, high=None)
+    assert "a drop of 0.0500 (one sample: no confidence interval), no limit." in text_of(render(run))
 
 
 def test_a_network_that_finds_nothing_cannot_look_well(run):

@@ -145,7 +145,7 @@ def test_json_that_is_none(tmp_path, text, told):
 
 @pytest.mark.parametrize(
     "change",
-    [{"cpus": []}, {"models": []}, {"models": [{"file": 1}]}, {"gates": [{"passed": 1}]}, {"gates": None}],
+    [{"cpus": None}, {"models": []}, {"models": [{"file": 1}]}, {"gates": [{"passed": 1}]}, {"gates": None}],
 )
 def test_a_report_of_another_form(tmp_path, change):
     model = {"file": "det.fp32.nb", "precision": "fp32", "cpu": "cortex-a53"}

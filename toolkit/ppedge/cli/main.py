@@ -24,6 +24,7 @@ INTERRUPTED, AGAIN = "Interrupted; what was finished before is kept.", "Repeat t
 
 # name -> (module with `app`, what `ppedge --help` says); a command's module is imported only when it is called.
 COMMANDS = {
+    "init": ("init", "Make a folder with recipes for pictures of your own, and say what to type next."),
     "run": ("run", "Take a recipe through all stages, resuming where it stopped."),
     "train": ("train", "Train a network by a recipe."),
     "eval": ("eval", "Measure a run, weights or a bundle on pictures with labels."),

@@ -127,7 +127,7 @@ def summary(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
     about = run.manifest("slim")
     files = run.manifest("convert")["metrics"].get("files", {})
     report = read_report(run)
-    here = [m for m in report["models"] if m["cpu"] == report["cpus"][0]]
+    here = [m for m in report["models"] if m["cpu"] in report["cpus"][:1]]  # on pc alone, nothing is on ARM
     found = []
     for form in forms(about):
         names = [name(recipe.task, form.precision, baseline=form.stage == "trained") for name in (onnx, nb)]
@@ -156,6 +156,7 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
     files = run.manifest("convert")["metrics"].get("files", {})
     report = read_report(run)
     model = report["models"][0]
+    on_arm = model if report["cpus"] else {}
     return {
         "network": recipe.name,
         "stage": "imported",
@@ -164,9 +165,9 @@ def _imported_row(recipe: Recipe, run: Run, main: str) -> dict[str, Any]:
         "metric": main,
         "value": _figure(model.get("metric", {}).get("reference"), main, run.stage("validate")),
         "measured_on": report.get("pictures", "eval"),
-        "arm_instructions": model.get("instructions", {}).get("total"),
-        "arm_value": model.get("metric", {}).get("candidate", {}).get(main),
-        "arm_samples": model.get("samples"),
+        "arm_instructions": on_arm.get("instructions", {}).get("total"),
+        "arm_value": on_arm.get("metric", {}).get("candidate", {}).get(main),
+        "arm_samples": on_arm.get("samples"),
     }
 
 

@@ -79,6 +79,7 @@ def _told(network: dict[str, Any]) -> Iterator[str]:
     else:
         yield f"names and shapes: {fits['network']}"
         yield f"fits the recipe's model: {json.dumps(fits['model'])}"
+        yield f"recipe to start from: {fits['recipe']}"
     if network["official"]:
         yield f"values: the official {network['official']['name']}"
         settings = (f"{key}={json.dumps(value)}" for key, value in network["official"]["settings"].items())

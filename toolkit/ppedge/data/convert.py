@@ -163,7 +163,7 @@ _READERS: dict[Source, Callable[[Path], Iterator[Annotation | Problem]]] = {
     "ppocrlabel": read_ppocrlabel,
 }
 _FILES = {"icdar2015": "gt_*.txt files", "mlt": "text files", "sroie": "text files", "totaltext": "poly_gt_*.txt files",
-          "ccpd": "pictures"}  # fmt: skip
+          "ccpd": "pictures", "ppocrlabel": "picture that was confirmed in PPOCRLabel"}  # fmt: skip
 
 
 def parse_ccpd_name(name: str) -> tuple[Polygon, str] | None:

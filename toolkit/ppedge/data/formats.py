@@ -171,6 +171,12 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     return Labels(samples, problems)
 
 
+def read_either(file: Path, root: Path) -> Labels[Any]:
+    """Read a label file in the format in which more of its lines are labels; some texts are JSON, too."""
+    detection, recognition = (read_labels(file, root, kind) for kind in KINDS)
+    return recognition if len(recognition.samples) > len(detection.samples) else detection
+
+
 def read_all(files: Sequence[Path | LabelFile], root: Path, kind: Kind) -> Labels[Any]:
     """Read several label files as one; see `read_labels`. Samples of a `LabelFile` have its ratio."""
     parts = [read_labels(path, root, kind) for path in paths(files)]

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ppedge.data.formats import KINDS, DetSample, Labels, Problem, RecSample, read_labels
+from ppedge.data.formats import DetSample, Problem, RecSample, read_either
 from ppedge.data.lookup import SPLITS, numbered_lines, read_label_file
 from ppedge.errors import PpedgeError, shown
 from ppedge.storage import atomic_write
@@ -88,7 +87,7 @@ def split(
         told = " + ".join(f"{share:g}" for share in shares.values())
         raise PpedgeError(f"The shares {told} add up to {sum(shares.values()):g}, not to 1.", "Give all three.")
     pattern = _compiled(group)
-    labels = _read(file, root)
+    labels = read_either(file, root)
     if labels.problems and not skip_bad:
         raise PpedgeError(
             f"{labels.problems[0]}; {len(labels.problems)} problems, nothing written.",
@@ -145,12 +144,6 @@ def _compiled(group: str) -> re.Pattern[str] | None:
         raise PpedgeError(
             f"--group {shown(group)}: not a regular expression ({error}).", "'.*/' keeps folders together."
         ) from error
-
-
-def _read(file: Path, root: Path) -> Labels[Any]:
-    """Read a label file in the format in which more of its lines are labels; some texts are JSON, too."""
-    detection, recognition = (read_labels(file, root, kind) for kind in KINDS)
-    return recognition if len(recognition.samples) > len(detection.samples) else detection
 
 
 def _grouped(pictures: Mapping[str, object], pattern: re.Pattern[str] | None) -> dict[str, list[str]]:

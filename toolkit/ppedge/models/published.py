@@ -35,12 +35,14 @@ class Published:
         model: A recipe's ``model`` section that builds it, as YAML holds it. Settings that no name or shape tells may
             be others in a file that fits.
         form: Of its names and shapes; see `form_of`.
+        recipe: The recipe that trains it, by the name under which it comes with ppedge.
     """
 
     name: str
     task: str
     model: Mapping[str, Any]
     form: str
+    recipe: str
 
 
 _MOBILE = {"name": "MobileNetV3", "model_name": "large", "scale": 0.5, "disable_se": True}
@@ -63,18 +65,21 @@ PUBLISHED = (
         "det",
         {"backbone": _MOBILE, "neck": {"name": "DBFPN", "out_channels": 96}, "head": _DB},
         "6a9e1694ac4e9df0",
+        "ppocr_v1_det",
     ),
     Published(
         "PP-OCRv2's teacher of detectors, and the server detector of v2.0",
         "det",
         {"backbone": {"name": "ResNet_vd", "layers": 18}, "neck": {"name": "DBFPN", "out_channels": 256}, "head": _DB},
         "ed2c8fcae87c9899",
+        "ppocr_v2.0_det_res18",
     ),
     Published(
         "PP-OCRv3's detector",
         "det",
         {"backbone": _MOBILE, "neck": {"name": "RSEFPN", "out_channels": 96}, "head": _DB},
         "10d6e7be22a3fc76",
+        "ppocrv3_det_student",
     ),
     Published(
         "PP-OCRv3's teacher of detectors",
@@ -85,6 +90,7 @@ PUBLISHED = (
             "head": {"name": "DBHead", "kernel_list": [7, 2, 2]},
         },
         "545b9dd09bfd8e45",
+        "ppocrv3_det_teacher",
     ),
     Published(
         "PP-OCRv4's teacher of detectors, and its server detector",
@@ -95,18 +101,21 @@ PUBLISHED = (
             "head": {"name": "PFHeadLocal", "mode": "large"},
         },
         "03ac47ce5e4d622c",
+        "ppocrv4_det_teacher",
     ),
     Published(
         "PP-OCRv4's detector",
         "det",
         _v4_det(folded=False),
         "a2a4e3ee9c228eb9",
+        "ppocrv4_det_student",
     ),
     Published(
         "PP-OCRv4's detector, re-parameterised",
         "det",
         _v4_det(folded=True),
         "8b3631118ce4f2e3",
+        "ppocrv4_det_student",
     ),
     Published(
         "PP-OCR's mobile recogniser of v2.0",
@@ -117,6 +126,7 @@ PUBLISHED = (
             "head": {"name": "CTCHead"},
         },
         "bad4e01f67a24487",
+        "ppocr_v1_rec_en",
     ),
     Published(
         "PP-OCRv2's recogniser",
@@ -127,6 +137,7 @@ PUBLISHED = (
             "head": {"name": "CTCHead", "mid_channels": 96},
         },
         "ed785ae675c7382f",
+        "ppocrv2_rec",
     ),
     Published(
         "PP-OCRv3's recogniser",
@@ -142,24 +153,28 @@ PUBLISHED = (
             "head": {"name": "MultiHead", "neck": {"name": "SVTR"}},
         },
         "0324e93802b492aa",
+        "ppocrv3_rec",
     ),
     Published(
         "PP-OCRv4's recogniser",
         "rec",
         _v4_rec(folded=False),
         "7ac0aff7c1787871",
+        "ppocrv4_rec",
     ),
     Published(
         "PP-OCRv4's recogniser, re-parameterised",
         "rec",
         _v4_rec(folded=True),
         "a4af0b7cef368165",
+        "ppocrv4_rec",
     ),
     Published(
         "PP-OCR's direction classifier",
         "cls",
         {"backbone": {"name": "MobileNetV3", "model_name": "small", "scale": 0.35}, "head": {"name": "ClsHead"}},
         "26c1f4b7ec06101a",
+        "ppocr_v1_cls",
     ),
 )
 

@@ -39,13 +39,17 @@ def _network(name: str | None, state: Mapping[str, np.ndarray]) -> dict[str, Any
         "parts": {part: _amount(own) for part, own in _by_part(state).items()},
         "form": _form(state),
         "classes": _classes(state),
-        "fits": None if fits is None else {"network": fits.name, "task": fits.task, "model": dict(fits.model)},
+        "fits": None if fits is None else _fits(fits),
         "official": None if official is None else {"name": official.name, "settings": _settings(official)},
         "layers_of": None if similar is None else similar.name,
         "guides": sorted({guide for start, (guide, _) in GUIDES.items() if _has(state, start)}),
         "threshold": _has(state, THRESHOLD) if fits and fits.task == "det" else None,
         "tensors": {key: {"shape": list(array.shape), "type": str(array.dtype)} for key, array in state.items()},
     }
+
+
+def _fits(network: published.Published) -> dict[str, Any]:
+    return {"network": network.name, "task": network.task, "model": dict(network.model), "recipe": network.recipe}
 
 
 def _settings(official: known.Known) -> dict[str, Any]:

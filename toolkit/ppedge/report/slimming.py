@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ppedge.metrics.drop import drop_of
 from ppedge.page.markup import Html, table, tag
 from ppedge.runs import Run
 from ppedge.storage import read_json
@@ -21,12 +22,11 @@ def slimming(run: Run) -> Html | None:
     told = [
         f"Pruned by {manifest.get('prune', 'a way not told')}, 8 bits by {manifest.get('quant', 'a way not told')}."
     ]
-    drop = manifest.get("drop")
-    if drop:
-        limit = "no limit" if drop["limit"] is None else f"{drop['limit']} allowed"
-        interval = f"95 % interval {drop['low']:+.4f} to {drop['high']:+.4f}"
-        fell = f"{drop['metric']} went from {drop['before']:.4f} to {drop['after']:.4f}"
-        told.append(f"{fell}, a drop of {drop['value']:.4f} ({interval}), {limit}.")
+    drop = drop_of(manifest)
+    if drop is not None:
+        limit = "no limit" if drop.limit is None else f"{drop.limit} allowed"
+        fell = f"{drop.metric} went from {drop.before:.4f} to {drop.after:.4f}"
+        told.append(f"{fell}, a drop of {drop.value:.4f} ({drop.note}), {limit}.")
     return tag(
         "section", tag("h2", "Slimming"), *(tag("p", line) for line in told),
         _searched(_kept(run, _REDUCTION)), _sensitive(_kept(run, _SENSITIVITY)), _channels(_kept(run, _PLAN)),

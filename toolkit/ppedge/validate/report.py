@@ -43,7 +43,7 @@ class _Gate(TypedDict):
 
 
 class _Report(TypedDict):
-    cpus: Annotated[list[str], Field(min_length=1)]
+    cpus: list[str]
     models: Annotated[list[_Model], Field(min_length=1)]
     gates: list[_Gate]
     pictures: NotRequired[str]

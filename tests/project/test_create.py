@@ -1,0 +1,266 @@
+"""`ppedge init`: what it takes, what it writes, what it refuses; its recipes load and train as they stand."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from courses import course
+from ppedge.data.formats import detection_line
+from ppedge.data.lookup import SPLITS
+from ppedge.data.source import read_samples
+from ppedge.errors import PpedgeError
+from ppedge.models import zoo
+from ppedge.models.published import PUBLISHED
+from ppedge.models.weights import state_of, write_pdparams
+from ppedge.project.create import create
+from ppedge.project.recipes import Wanted, write_recipe
+from ppedge.project.weights import Classes, Start
+from ppedge.recipe.io import load_recipe
+from ppedge.recipe.networks import Model
+from ppedge.train.loop import fit
+
+PLATE = "京P1L3N6"
+QUAD = np.float32([[4, 4], [60, 4], [60, 20], [4, 20]])
+CCPD = "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_{}_24_32_26_33-37-15.jpg"
+
+
+def picture(path, height=32, width=80):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.zeros((height, width, 3), np.uint8))
+    return path.name
+
+
+def detection(folder, count, text=PLATE):
+    return [detection_line(picture(folder / f"{k}.jpg"), [QUAD], [text]) for k in range(count)]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def labels(here):
+    """Twenty pictures with detection labels in PPOCR format."""
+    lines = detection(here / "pictures", 20)
+    (here / "pictures/all.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return here / "pictures/all.txt"
+
+
+def ppocrlabel(here):
+    lines = detection(here / "photos", 20)
+    (here / "photos/Label.txt").write_text("".join(f"photos/{line}\n" for line in lines), encoding="utf-8")
+    (here / "photos/fileState.txt").write_text("".join(f"C:\\photos\\{k}.jpg\t1\n" for k in range(18)))
+    return here / "photos", (14, 4, 0)
+
+
+def split_already(here):
+    lines = detection(here / "photos", 6)
+    (here / "photos/train.txt").write_text("\n".join(lines[:3]), encoding="utf-8")
+    (here / "photos/val.txt").write_text("\n".join(lines[3:5]), encoding="utf-8")
+    (here / "photos/test.txt").write_text(lines[5], encoding="utf-8")
+    return here / "photos", (3, 2, 1)
+
+
+def ccpd(here):
+    for number in range(5):
+        picture(here / "ccpd" / CCPD.format(number), 500, 400)
+    return here / "ccpd", (4, 1, 0)
+
+
+def lines_alone(here):
+    lines = [f"{picture(here / 'crops' / f'{k}.jpg')}\t{PLATE}" for k in range(20)]
+    (here / "crops/labels.txt").write_text("\n".join(lines), encoding="utf-8")
+    return here / "crops", (16, 2, 2)
+
+
+@pytest.mark.parametrize("given", [ppocrlabel, split_already, ccpd, lines_alone])
+def test_labels_of_each_kind_become_recipes_whose_data_is_there(given, here):
+    data, counts = given(here)
+    made = create(Path("mine"), "plates", data=data.relative_to(here))
+    assert list(made.recipes) == (["rec"] if given is lines_alone else ["det", "rec"])
+    for task, file in made.recipes.items():
+        recipe = load_recipe(here / "mine" / file)
+        assert (recipe.task, recipe.name) == (task, f"mine_{task}")
+        parts = [read_samples(recipe, part)[0] if getattr(recipe.data, part) else [] for part in SPLITS]
+        assert tuple(map(len, parts)) == counts
+        names = [{sample.image for sample in part} for part in parts]
+        assert not (names[0] & names[1] or names[0] & names[2] or names[1] & names[2])
+    assert not [path for path in here.iterdir() if path.name.startswith(".")]
+
+
+def test_recipes_work_from_any_folder(labels, here, monkeypatch, tmp_path_factory):
+    create(Path("mine"), "plates", data=Path("pictures/all.txt"))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert len(read_samples(load_recipe(here / "mine/rec.yml"), "train")[0]) == 16
+
+
+def test_a_seed_gives_the_same_parts_and_another_others(labels, here):
+    def parts(name, **options):
+        create(here / name, "plates", data=labels, **options)
+        return [(here / name / file).read_bytes() for file in SPLITS.values()]
+
+    first = parts("a")
+    assert parts("b") == first != parts("c", seed=1)
+    together = parts("d", group="^.")  # 1, 10, 11, ... begin alike
+    assert sum(b"\n1" in b"\n" + part for part in together) == 1
+
+
+def test_a_name_with_a_comma_or_a_hash_stands_in_the_recipe(here):
+    lines = detection(here / "my, [pic] #1: tures", 5)
+    (here / "my, [pic] #1: tures/all.txt").write_text("\n".join(lines), encoding="utf-8")
+    create(Path("mine"), "words", data=Path("my, [pic] #1: tures/all.txt"))
+    assert load_recipe(here / "mine/det.yml").data.root == here / "my, [pic] #1: tures"
+
+
+def written(path, network, classes=11):
+    """Write weights of a published network."""
+    write_pdparams(path, state_of(zoo.build(Model.model_validate(network.model), network.task, classes)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def det_weights(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("det") / "det.pdparams", PUBLISHED[0])
+
+
+@pytest.fixture(scope="module")
+def rec_weights(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("rec") / "rec.pdparams", next(one for one in PUBLISHED if one.task == "rec"))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"data": "nowhere"}, "nowhere: no such file or folder"),
+        ({"data": "empty"}, "empty: a folder without labels"),
+        ({"data": "pictures/few.txt"}, "pictures/few.txt: 4 pictures with labels: too few"),
+        ({"data": "pictures/bad.txt"}, "bad.txt:2: no tab between path and label"),
+        ({"data": "pictures/broken.txt"}, "broken.txt:3: pictures/broken.jpg: "),
+        ({"weights": ["DET", "DET"]}, "of a detector, and so is"),
+        ({"weights": ["none.pdparams"]}, "none.pdparams: no such file"),
+        ({"weights": ["backbone.pdparams"]}, "weights of no whole network that PaddleOCR has published"),
+        ({"weights": ["empty"]}, "empty: a folder, not a .pdparams file"),
+        ({"weights": ["REC"]}, "a recogniser of 11 classes, and nothing says of which characters"),
+        ({"data": "crops", "weights": ["DET"]}, "of a detector, and here nothing teaches one"),
+        ({"charset": "nothing"}, "nothing"),
+        ({"data": "pictures/all.txt", "group": "zz"}, "--group 'zz': found in no picture's path"),
+    ],
+)
+def test_what_is_refused_is_one_sentence_and_leaves_nothing(options, told, labels, here, det_weights, rec_weights):
+    lines = labels.read_text(encoding="utf-8").splitlines()
+    (here / "pictures/broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    files = {"few": lines[:4], "bad": [lines[0], "no tab", *lines[1:]],
+             "broken": [*lines[:2], "broken.jpg\t[]", *lines[3:]]}  # fmt: skip
+    for name, content in files.items():
+        (here / f"pictures/{name}.txt").write_text("\n".join(content), encoding="utf-8")
+    (here / "empty").mkdir()
+    lines_alone(here)
+    write_pdparams(here / "backbone.pdparams", {"conv.conv.weight": np.zeros((2, 3), np.float32)})
+    options = {key: Path(value) if key == "data" else value for key, value in options.items()}
+    weights = {"DET": det_weights, "REC": rec_weights}
+    options["weights"] = [weights.get(one, Path(one)) for one in options.get("weights", [])]
+    before = sorted(here.rglob("*"))
+    with pytest.raises(PpedgeError) as error:
+        create(Path("mine"), "plates", **options)
+    assert told in error.value.message and error.value.hint
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["taken", "a b", "é"])
+def test_a_folder_that_is_there_or_cannot_name_a_run_is_refused(name, here, labels):
+    (here / "taken").mkdir()
+    (here / "taken/mine.txt").write_text("mine")
+    with pytest.raises(PpedgeError, match="there already|a name of letters"):
+        create(Path(name), "plates", data=labels)
+    assert [path.name for path in (here / "taken").iterdir()] == ["mine.txt"]
+
+
+def test_bad_labels_are_left_out_where_that_is_asked_for(labels, here):
+    lines = labels.read_text(encoding="utf-8").splitlines()
+    (here / "pictures/7.jpg").write_bytes(b"no picture")
+    labels.write_text("\n".join(["no tab", *lines]), encoding="utf-8")
+    made = create(Path("mine"), "plates", data=labels, skip_bad=True)
+    assert any("2 bad labels are left out" in line for line in made.told)
+    recipe = load_recipe(here / "mine/det.yml")
+    assert sum(len(read_samples(recipe, part)[0]) for part in ("train", "eval")) == 19
+
+
+def test_what_is_to_be_seen_to_is_said(labels, here, rec_weights):
+    lines = detection(here / "more", 30, "TOTAL £1 for ALL OF IT")
+    labels.with_name("more.txt").write_text("\n".join(f"../more/{line}" for line in lines), encoding="utf-8")
+    made = create(Path("plain"), "words", data=labels.with_name("more.txt"))
+    told = "\n".join(made.missing)
+    assert "det.yml: without weights it trains from nothing" in told and "500 epochs" in told
+    assert "rec.yml: 30 of 30 lines have characters that en_number lacks, and are left out: '£' 30" in told
+    made = create(Path("long"), "plates", data=labels.with_name("more.txt"), charset="ascii", weights=[rec_weights])
+    told = "\n".join(made.missing)
+    assert "its head starts fresh" in told and "30 of 30 lines are longer than data.max_text_length, 8" in told
+    recipe = load_recipe(here / "long/rec.yml")
+    assert (recipe.data.charset, recipe.train.epochs, recipe.train.learning_rate) == ("ascii", 20, 1e-3)
+    assert "synthetic streets and plates" in create(Path("drawn"), "plates").missing[0]
+
+
+def test_labels_in_capitals_are_told_from_what_is_printed(labels, here, rec_weights):
+    lines = detection(here / "more", 30, "THANK YOU")
+    labels.with_name("more.txt").write_text("\n".join(f"../more/{line}" for line in lines), encoding="utf-8")
+    options = {"data": labels.with_name("more.txt"), "weights": [rec_weights], "charset": "ascii"}
+    made = create(Path("capitals"), "receipts", **options)
+    recipe = load_recipe(here / "capitals/rec.yml")
+    assert recipe.metric == "upper_alnum" and recipe.train.losses[0].ignore_case
+    assert any("no label has a small letter" in line for line in made.missing)
+
+
+def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
+    code, out, err = ppedge_here("init", "mine", "--task", "words", "--data", labels)
+    assert (code, err) == (0, "")
+    lines = out[out.index("next:") :].splitlines()
+    assert lines[1].strip() == "cd mine" and lines[-2].strip() == "ppedge bundle --out bundle --into APP"
+    code, out, _ = ppedge_here("init", "other", "--task", "words", "--data", labels, "--json")
+    value = json.loads(out)
+    assert code == 0 and value["folder"] == "other" and value["recipes"] == {"det": "det.yml", "rec": "rec.yml"}
+    assert value["next"][:2] == ["cd other", "ppedge data show det.yml --out det.html"]
+    code, out, err = ppedge_here("init", "mine", "--task", "words")
+    assert code == 2 and "mine: there already" in err and not out
+
+
+def parts_of(model):
+    """Return what of a network's settings its weights have: not what bends the loss alone."""
+    parts = {name: dict(part or {}) for name, part in model.model_dump().items()}
+    for key in ("k", "fix_nan"):
+        parts["head"].pop(key, None)
+    return parts
+
+
+@pytest.mark.parametrize("network", [one for one in PUBLISHED if one.task != "cls"], ids=lambda one: one.name)
+def test_every_published_network_has_recipes_that_load_with_it(network, tmp_path):
+    folded = bool(network.model["backbone"].get("folded"))
+    start = Start(tmp_path / "w.pdparams", network.task, "x", network.recipe, folded, 11, None)
+    models = set()
+    for about in ("plates", "receipts", "words"):
+        file = tmp_path / f"{about}.yml"
+        classes = Classes("ascii", True, True) if network.task == "rec" else None
+        file.write_text(write_recipe(Wanted(about, network.task, about, file, None, start, classes)), encoding="utf-8")
+        recipe = load_recipe(file)
+        models.add(recipe.model.model_dump_json())
+        assert recipe.train.freeze_bn and recipe.train.weights == start.path
+    assert len(models) == 1
+    assert parts_of(recipe.model) == parts_of(Model.model_validate(network.model))
+
+
+@pytest.mark.parametrize("place", ["plates det", "plates rec", "receipts det", "receipts rec", "words rec"])
+def test_a_recipe_trains_as_it_stands(place, here):
+    """But for the number of pictures, of steps and of what is in each of them."""
+    about, task = place.split()
+    create(Path("mine"), about)
+    value = yaml.safe_load(Path(f"mine/{task}.yml").read_text(encoding="utf-8"))
+    kind = value["data"]["synth"]["kind"]
+    few = [f"data.synth={{kind: {kind}, train: 2, eval: 1, test: 1}}", "train.max_steps=1", "train.batch_size=1"]
+    few += ["train.det_augment.crop=64", "det_preprocess.limit_side=64"] if task == "det" else []
+    recipe = load_recipe(Path(f"mine/{task}.yml"), [*few, "train.workers=0"])
+    assert fit(course(recipe, here / "run", evaluated=1)).steps == 1

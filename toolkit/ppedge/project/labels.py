@@ -1,0 +1,221 @@
+"""The labels that a project learns from: whatever is named becomes label files of good lines, split into parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ppedge.data.check import readable
+from ppedge.data.convert import Source, convert, parse_ccpd_name
+from ppedge.data.formats import DetSample, Kind, read_either, write_lines
+from ppedge.data.lines import count_unusable, rec_samples_from_detection
+from ppedge.data.lookup import SPLITS, numbered_lines, read_label_file
+from ppedge.data.ppocrlabel import LABELS
+from ppedge.data.split import split, write
+from ppedge.errors import PpedgeError
+from ppedge.storage import atomic_write
+
+ALL = "labels.txt"
+"""All good lines, before they are split; also what `ppedge data convert` and `crops` are told to write."""
+LEAST, KEEP_ASIDE = 5, 20
+"""Pictures: fewer than the first cannot be split, from the second on some are kept aside as ``test``."""
+
+_SHARES = {"train": 0.8, "eval": 0.1, "test": 0.1}
+_SHARES_OF_FEW = {"train": 0.8, "eval": 0.2, "test": 0.0}
+_TAKEN = (
+    "Name a label file in PPOCR format, PPOCRLabel's folder, a folder with train.txt and val.txt, or one of CCPD's "
+    "pictures; `ppedge data convert` reads ICDAR 2015, MLT, SROIE, Total-Text and COCO-Text."
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Labels that were taken over.
+
+    Attributes:
+        kind: Their format.
+        root: The folder that pictures are named relative to, absolute.
+        pictures: How many each part has, by the names of `SPLITS`; ``test`` may be missing.
+        texts: Those that a recogniser learns from, of all parts.
+        example: A picture of ``eval``.
+        told: What was done, in sentences.
+    """
+
+    kind: Kind
+    root: Path
+    pictures: dict[str, int]
+    texts: list[str]
+    example: Path
+    told: list[str]
+
+
+@dataclass
+class _Good:
+    """The good lines of a label file, and the samples that they are."""
+
+    lines: list[bytes] = field(default_factory=list)
+    samples: list[Any] = field(default_factory=list)
+    left_out: int = 0
+
+    @property
+    def pictures(self) -> int:
+        return len({sample.image for sample in self.samples})
+
+
+def take_labels(
+    data: Path, folder: Path, root: Path | None = None, *, seed: int = 0, group: str = "", skip_bad: bool = False
+) -> Taken:
+    """Check labels and their pictures, and write ``train.txt``, ``val.txt`` and, with enough, ``test.txt``.
+
+    Args:
+        data: A label file of either format; PPOCRLabel's folder; a folder that has been split, with ``train.txt`` and
+            ``val.txt``; one with ``labels.txt``; or one of CCPD's pictures.
+        folder: Where to write.
+        root: The folder that pictures are named relative to; by default that of the label file.
+        seed: Of the split; another one gives another.
+        group: Keep pictures together; see `ppedge.data.split.split`.
+        skip_bad: Leave bad lines and pictures out; without it, one is an error.
+
+    Raises:
+        PpedgeError: There are no such labels, one is bad, or they are too few.
+    """
+    if data.name == LABELS and data.is_file():  # its pictures are named from the folder above
+        data = data.parent
+    if not data.exists():
+        raise PpedgeError(f"{data}: no such file or folder.", _TAKEN)
+    if all((data / SPLITS[part]).is_file() for part in ("train", "eval")):
+        if group:
+            raise PpedgeError(f"--group: {data} has been split.", "Leave it out, or name a file that has not.")
+        return _parts(data, root or data, folder, skip_bad)
+    source = _source(data) if data.is_dir() else None
+    if source is not None and root is not None:
+        raise PpedgeError("--root: this folder says itself where its pictures lie.", "Leave it out.")
+    if source is not None:
+        file, root, told = folder / ALL, data, _convert(source, data, folder / ALL, skip_bad)
+    else:
+        file, told = (data / ALL if data.is_dir() else data), []
+        data = file
+    if not file.is_file():
+        raise PpedgeError(f"{data.parent}: a folder without labels.", _TAKEN)
+    good = _good(file, root or file.parent, data, skip_bad)
+    counts, first = _split(good, data, root or file.parent, folder, seed, group)
+    told = [_told(data, good), *told, f"split by their pictures with seed {seed}: {_counts(counts)}"]
+    if "test" not in counts:
+        told.append(f"fewer than {KEEP_ASIDE} pictures: none is kept aside as test.txt, to report only")
+    place = (root or file.parent).resolve()
+    return Taken(_kind(good), place, counts, _texts(good), place / first, told)
+
+
+def _source(folder: Path) -> Source | None:
+    """Tell whose folder it is that has no label file in PPOCR format; None if nobody's that is known."""
+    if (folder / LABELS).is_file():
+        return "ppocrlabel"
+    return "ccpd" if any(parse_ccpd_name(path.stem) is not None for path in folder.rglob("*.jpg")) else None
+
+
+def _convert(source: Source, data: Path, file: Path, skip_bad: bool) -> list[str]:
+    """Write the labels of such a folder as a label file; return what is to be said of them."""
+    found = convert(source, data, data)
+    if found.problems and not skip_bad:
+        raise _bad(str(found.problems[0]), len(found.problems))
+    write_lines(file, found.lines)
+    told = [f"pictures left out for a bad label: {found.left_out}"] if found.left_out else []
+    if found.unlabelled and source == "ppocrlabel":
+        told.append(f"pictures left out, as no label of theirs is confirmed: {found.unlabelled}")
+    return told
+
+
+def _split(good: _Good, named: Path, root: Path, folder: Path, seed: int, group: str) -> tuple[dict[str, int], str]:
+    """Split good lines; return how many pictures each part has, and the first picture's name of ``eval``."""
+    if good.pictures < LEAST:
+        raise PpedgeError(
+            f"{named}: {good.pictures} pictures with labels: too few to train on some and to choose by others.",
+            f"Label at least {LEAST}; a model that is of use takes hundreds.",
+        )
+    file = (folder / ALL).absolute()
+    _write(file, good.lines)
+    try:
+        parts = split(file, root, _SHARES if good.pictures >= KEEP_ASIDE else _SHARES_OF_FEW, seed, group).parts
+    except PpedgeError as error:
+        if not group:
+            raise
+        raise PpedgeError(error.message, "Name another --group, or label pictures of more groups.") from error
+    write(parts, folder, file)
+    first = parts["eval"].lines[0].decode().partition("\t")[0]
+    return {name: part.pictures for name, part in parts.items()}, first
+
+
+def _parts(data: Path, root: Path, folder: Path, skip_bad: bool) -> Taken:
+    """Take label files that have been split, as they are."""
+    parts = {
+        part: _good(data / name, root, data / name, skip_bad)
+        for part, name in SPLITS.items()
+        if (data / name).is_file()
+    }
+    kinds = {_kind(good) for good in parts.values()}
+    if len(kinds) > 1:
+        raise PpedgeError(
+            f"{data}: its label files are some of detection and some of recognition.", "Name a folder with one kind."
+        )
+    for part, good in parts.items():
+        _write(folder / SPLITS[part], good.lines)
+    counts = {part: good.pictures for part, good in parts.items()}
+    every = _Good([], [sample for good in parts.values() for sample in good.samples])
+    told = [_told(data / SPLITS[part], good) for part, good in parts.items()]
+    if "test" not in counts:
+        told.append(f"{data}: no {SPLITS['test']}: figures are those of {SPLITS['eval']}, which chooses too")
+    return Taken(
+        kinds.pop(), root.resolve(), counts, _texts(every), parts["eval"].samples[0].image.absolute(), told
+    )  # fmt: skip
+
+
+def _good(file: Path, root: Path, named: Path, skip_bad: bool) -> _Good:
+    """Read a label file, hold it against its pictures, and return what is good of it."""
+    labels = readable(read_either(file.absolute(), root))
+    if labels.problems and not skip_bad:
+        first = labels.problems[0]
+        raise _bad(str(first) if file == named else f"{named}: {first.reason}", len(labels.problems))
+    if not labels.samples:
+        why = f" The first problem: {labels.problems[0].reason}." if labels.problems else ""
+        raise PpedgeError(f"{named}: no label that can be used.{why}", "List the problems with `ppedge data check`.")
+    lines = dict(numbered_lines(read_label_file(file.absolute(), root)[0]))
+    kept = [lines[int(sample.where.rpartition(":")[2])] for sample in labels.samples]
+    return _Good(kept, labels.samples, len(labels.problems))
+
+
+def _bad(problem: str, count: int) -> PpedgeError:
+    more = f", and {count - 1} more" if count > 1 else ""
+    return PpedgeError(
+        f"{problem}{more}.", "Mend it, or use --skip-bad to leave such labels out; `ppedge data check` lists them."
+    )
+
+
+def _write(file: Path, lines: list[bytes]) -> None:
+    with atomic_write(file) as out:
+        out.writelines(line + b"\n" for line in lines)
+
+
+def _kind(good: _Good) -> Kind:
+    return "detection" if isinstance(good.samples[0], DetSample) else "recognition"
+
+
+def _texts(good: _Good) -> list[str]:
+    lines = rec_samples_from_detection(good.samples) if _kind(good) == "detection" else good.samples
+    return [line.text for line in lines]
+
+
+def _told(named: Path, good: _Good) -> str:
+    """Say what labels hold, and what is no line of text."""
+    if _kind(good) == "detection":
+        regions = sum(len(sample.polygons) for sample in good.samples)
+        reasons = count_unusable(good.samples)
+        unread = f" ({', '.join(f'{count} {reason}' for reason, count in reasons.items())})" if reasons else ""
+        told = f"{good.pictures} pictures with {regions} regions, {len(_texts(good))} of them lines of text{unread}"
+    else:
+        told = f"{good.pictures} pictures of lines"
+    return f"{named}: {told}" + (f"; {good.left_out} bad labels are left out" if good.left_out else "")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} in {SPLITS[part]}" for part, count in counts.items())
