@@ -13,7 +13,7 @@ from ppedge.data.augment import table
 from ppedge.data.augment.base import Line, Scene, augmented, stream
 from ppedge.data.formats import DetSample, RecSample
 from ppedge.data.pictures import Pictures, line_size
-from ppedge.data.targets import det_targets
+from ppedge.data.targets import det_targets, library
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
 from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_width
@@ -47,6 +47,7 @@ class DetDataset:
         self.augment = augment
         self.seed = seed
         self._pictures = Pictures(_CACHE_BYTES)
+        library()  # before there are processes, each of which would compile it
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -58,8 +59,8 @@ class DetDataset:
         """Return the sample at a place.
 
         Returns:
-            ``image`` float32 (3, S, S), normalised, and the four float32 (S, S) maps of `det_targets`, S being the
-            crop's side; without ``augment``, (H, W) as the detector sees the picture in evaluation.
+            ``image`` float32 (3, S, S), normalised, and the four (S, S) maps of `det_targets`, S being the crop's side;
+            without ``augment``, (H, W) as the detector sees the picture in evaluation.
 
         Raises:
             PpedgeError: The picture cannot be read.
@@ -251,7 +252,7 @@ def collate_det(items: Sequence[Item]) -> Item:
     """Stack detector samples; smaller ones are padded with 0 on the right and below, where nothing is learnt.
 
     Returns:
-        ``image`` float32 (N, 3, H, W) and the four maps, float32 (N, H, W).
+        ``image`` float32 (N, 3, H, W) and the four maps (N, H, W).
     """
     height, width = np.max([item["image"].shape[1:] for item in items], axis=0)
     return {
