@@ -1,21 +1,21 @@
 """Batches for training, prepared in the training process or in others.
 
-Other processes send theirs through pipes: that needs no shared memory, of which containers have little, and shows the
-death of a process at once.
+Other processes leave the arrays of a batch in memory that each shares with the training process, and tell of it
+through a pipe, which shows the death of a process at once. The memory has no name: it is none of ``/dev/shm``, of which
+containers have little.
 """
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import multiprocessing
 import os
 import pickle
 import signal
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import cycle, islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
@@ -27,16 +27,19 @@ from ppedge.process import death, last_words, tied_to_this_process
 from ppedge.signals import sigterm_held
 
 Keys = Sequence[Place]
-Prepare = Callable[[Keys], Item]
+Tensors = dict[str, paddle.Tensor]
 
 _FORK = multiprocessing.get_context("fork")  # the data set is large, and is not to be copied
-_PIPE_BYTES = 1 << 20  # what Linux lets everybody ask for
+_SHARED_BYTES = 1 << 28
+"""Of arrays that a process passes through shared memory; what a batch has beyond goes through the pipe. The machine
+gives it as it is written to, and not before."""
+_ALIGNMENT = 64
 _FEWER = "Lower train.workers or train.batch_size."
 
 
 def load(
     dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], workers: int
-) -> Generator[dict[str, paddle.Tensor], None, None]:
+) -> Generator[Tensors, None, None]:
     """Yield batches in order; whoever stops before the end closes the iterator, which ends the processes.
 
     Args:
@@ -50,12 +53,16 @@ def load(
         MissingError: A process cannot be started or died, or memory is full.
     """
     if workers:
-        prepared = _from_workers(dataset, batches, collate, workers)
+        loaded = _from_workers(dataset, batches, collate, workers)
     else:
-        prepared = (_prepare(dataset, keys, collate) for keys in batches)
-    with closing(prepared):
-        for batch in prepared:
-            yield {name: paddle.to_tensor(array) for name, array in batch.items()}
+        loaded = (_tensors(_prepare(dataset, keys, collate)) for keys in batches)
+    with closing(loaded):
+        yield from loaded
+
+
+def _tensors(batch: Item) -> Tensors:
+    """Copy a batch's arrays."""
+    return {name: paddle.to_tensor(array) for name, array in batch.items()}
 
 
 def _prepare(
@@ -97,7 +104,7 @@ def _place(dataset: Dataset, index: int) -> str:
 
 def _from_workers(
     dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], count: int
-) -> Generator[Item, None, None]:
+) -> Generator[Tensors, None, None]:
     workers: list[_Worker] = []
     try:
         for number in range(count):
@@ -128,27 +135,35 @@ class _Worker:
         self._dataset = dataset
         try:
             self._at = mmap.mmap(-1, 8)  # the index of the sample under way, which a process that dies can tell no more
+            self._shared = mmap.mmap(-1, _SHARED_BYTES)
             reading, writing = os.pipe()
             self._pipe = os.fdopen(reading, "rb")
-            with os.fdopen(writing, "wb") as theirs:
-                with suppress(OSError):  # more than a user may have of such pipes: a smaller one is slower
-                    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-                arguments = (dataset, batches, collate, self._at, theirs, tied_to_this_process())
+            asked, asking = os.pipe()
+            self._asking = os.fdopen(asking, "wb", buffering=0)
+            with os.fdopen(writing, "wb") as theirs, os.fdopen(asked, "rb", buffering=0) as taken:
+                channel = _Channel(self._shared, theirs, taken)
+                arguments = (dataset, batches, collate, self._at, channel, tied_to_this_process())
                 self._process = _FORK.Process(target=_work, args=arguments, daemon=True)
                 with sigterm_held():  # until it ignores the signal by itself
                     self._process.start()
         except OSError as error:
             raise MissingError(f"No process for preparing batches: {error.strerror}.", _FEWER) from error
 
-    def take(self) -> Item | None:
+    def take(self) -> Tensors | None:
         """Wait for the next batch and return it; None after the last.
 
         Raises:
             PpedgeError: See `load`.
         """
         try:
-            taken: Item | PpedgeError | None = _receive(self._pipe)
-        except (EOFError, pickle.UnpicklingError) as error:
+            sent: Item | PpedgeError | None = _receive(self._pipe, self._shared)
+            if sent is None:
+                return None
+            if not isinstance(sent, PpedgeError):
+                batch = _tensors(sent)
+                self._asking.write(b"+")
+                return batch
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
             self._process.join()
             place = _place(self._dataset, int.from_bytes(self._at[:], "little"))
             raise MissingError(
@@ -157,15 +172,28 @@ class _Worker:
             ) from error
         except MemoryError as error:
             raise MissingError("There is not enough memory to take a batch.", _FEWER) from error
-        if isinstance(taken, PpedgeError):
-            raise taken
-        return taken
+        raise sent
 
     def close(self) -> None:
         """End the process at once: it holds nothing that would be lost."""
         self._process.kill()
         self._process.join()
         self._pipe.close()
+        self._asking.close()
+
+
+class _Channel(NamedTuple):
+    """A worker's side of what it shares with the training process.
+
+    Attributes:
+        shared: Where arrays are left.
+        pipe: Where the rest is written to.
+        taken: Where a byte comes from when a batch has been taken out of ``shared``.
+    """
+
+    shared: mmap.mmap
+    pipe: BinaryIO
+    taken: BinaryIO
 
 
 def _work(
@@ -173,7 +201,7 @@ def _work(
     batches: Iterable[Keys],
     collate: Callable[[list[Item]], Item],
     at: mmap.mmap,
-    pipe: BinaryIO,
+    channel: _Channel,
     tie: Callable[[], None],
 ) -> None:
     """Send the batches, then None; or the error that ends them."""
@@ -188,35 +216,52 @@ def _work(
 
     try:
         for keys in batches:
-            _send(_prepare(dataset, keys, collate, note), pipe)
-        _send(None, pipe)
+            _send(_prepare(dataset, keys, collate, note), channel)
+            if not channel.taken.read(1):
+                return
+        _send(None, channel)
     except PpedgeError as error:
-        _send(error, pipe)
+        _send(error, channel)
     except MemoryError:  # while packing
-        _send(MissingError("There is not enough memory to pass a batch on.", _FEWER), pipe)
+        _send(MissingError("There is not enough memory to pass a batch on.", _FEWER), channel)
 
 
-def _send(value: Any, pipe: BinaryIO) -> None:
-    """Pickle a value, its arrays as they lie in memory after the rest: batches are large."""
+def _send(value: Any, channel: _Channel) -> None:
+    """Pickle a value; its arrays are copied into the shared memory or, where that is full, follow as they are."""
     buffers: list[pickle.PickleBuffer] = []
     packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     arrays = [buffer.raw() for buffer in buffers]
-    pickle.dump((packed, [array.nbytes for array in arrays]), pipe)
+    places: list[tuple[int, int | None]] = []
+    free = 0
     for array in arrays:
-        pipe.write(array)
-    pipe.flush()
+        end = free + array.nbytes
+        shares = end <= len(channel.shared)
+        places.append((array.nbytes, free if shares else None))
+        if shares:
+            channel.shared[free:end] = array
+            free = -(-end // _ALIGNMENT) * _ALIGNMENT
+    pickle.dump((packed, places), channel.pipe)
+    for array, (_, begin) in zip(arrays, places, strict=True):
+        if begin is None:
+            channel.pipe.write(array)
+    channel.pipe.flush()
 
 
-def _receive(pipe: BinaryIO) -> Any:
-    """Return what `_send` wrote.
+def _receive(pipe: BinaryIO, shared: mmap.mmap) -> Any:
+    """Return what `_send` wrote; arrays lie where they are until the other side is told that they are taken.
 
     Raises:
         EOFError: The other side has ended.
         pickle.UnpicklingError: It ended in the middle.
     """
-    packed, sizes = pickle.load(pipe)
-    arrays = [np.empty(size, np.uint8) for size in sizes]
-    for array in arrays:
-        if pipe.readinto(array) < array.nbytes:  # type: ignore[attr-defined]
-            raise EOFError
+    packed, places = pickle.load(pipe)
+    arrays = []
+    for size, begin in places:
+        if begin is None:
+            array = np.empty(size, np.uint8)
+            if pipe.readinto(array) < size:  # type: ignore[attr-defined]
+                raise EOFError
+        else:
+            array = np.frombuffer(shared, np.uint8, size, begin)
+        arrays.append(array)
     return pickle.loads(packed, buffers=arrays)
