@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.data.formats import KINDS, DetSample, Labels, Problem, RecSample, read_labels
-from ppedge.data.lookup import SPLITS, numbered_lines, read_label_file
+from ppedge.data.lookup import SPLITS, label_lines
 from ppedge.errors import PpedgeError, shown
 from ppedge.storage import atomic_write
 
@@ -101,7 +101,7 @@ def split(
     for sample in labels.samples:
         by_picture.setdefault(os.path.relpath(sample.image, root), []).append(sample)
     groups = _grouped(by_picture, pattern)
-    lines = dict(numbered_lines(read_label_file(file, root)[0]))
+    lines = dict(label_lines(file, root))
     parts = {
         name: _part([by_picture[picture] for picture in pictures], lines)
         for name, pictures in _dealt(groups, shares, seed).items()
