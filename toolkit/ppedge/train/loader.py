@@ -7,27 +7,31 @@ containers have little.
 
 from __future__ import annotations
 
+import math
 import mmap
 import multiprocessing
 import os
 import pickle
 import signal
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import cycle, islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import paddle
 
-from ppedge.data.dataset import Dataset, Item, Place
+from ppedge.data.dataset import Dataset, Item, New, Place
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import death, last_words, tied_to_this_process
 from ppedge.signals import sigterm_held
 
 Keys = Sequence[Place]
 Tensors = dict[str, paddle.Tensor]
+Collate = Callable[..., Item]
+"""Called with the samples of a batch and with what makes its arrays; see `ppedge.data.dataset.collate_det`."""
 
 _FORK = multiprocessing.get_context("fork")  # the data set is large, and is not to be copied
 _SHARED_BYTES = 1 << 28
@@ -37,9 +41,7 @@ _ALIGNMENT = 64
 _FEWER = "Lower train.workers or train.batch_size."
 
 
-def load(
-    dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], workers: int
-) -> Generator[Tensors, None, None]:
+def load(dataset: Dataset, batches: Iterable[Keys], collate: Collate, workers: int) -> Generator[Tensors, None, None]:
     """Yield batches in order; whoever stops before the end closes the iterator, which ends the processes.
 
     Args:
@@ -55,7 +57,7 @@ def load(
     if workers:
         loaded = _from_workers(dataset, batches, collate, workers)
     else:
-        loaded = (_tensors(_prepare(dataset, keys, collate)) for keys in batches)
+        loaded = (_tensors(_prepare(dataset, keys, collate, np.empty)) for keys in batches)
     with closing(loaded):
         yield from loaded
 
@@ -66,7 +68,7 @@ def _tensors(batch: Item) -> Tensors:
 
 
 def _prepare(
-    dataset: Dataset, keys: Keys, collate: Callable[[list[Item]], Item], at: Callable[[int], None] = lambda index: None
+    dataset: Dataset, keys: Keys, collate: Collate, new: New, at: Callable[[int], None] = lambda index: None
 ) -> Item:
     """Return a batch.
 
@@ -74,6 +76,7 @@ def _prepare(
         dataset: See `load`.
         keys: Of the samples.
         collate: See `load`.
+        new: Makes the batch's arrays.
         at: Told the index of the sample that comes next.
 
     Raises:
@@ -84,7 +87,7 @@ def _prepare(
         for key in keys:
             at(key[1])
             items.append(dataset[key])
-        return collate(items)
+        return collate(items, new)
     except PpedgeError:
         raise
     except MemoryError as error:
@@ -103,7 +106,7 @@ def _place(dataset: Dataset, index: int) -> str:
 
 
 def _from_workers(
-    dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], count: int
+    dataset: Dataset, batches: Iterable[Keys], collate: Collate, count: int
 ) -> Generator[Tensors, None, None]:
     workers: list[_Worker] = []
     try:
@@ -131,7 +134,7 @@ class _Worker:
         MissingError: The process cannot be started.
     """
 
-    def __init__(self, dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item]) -> None:
+    def __init__(self, dataset: Dataset, batches: Iterable[Keys], collate: Collate) -> None:
         self._dataset = dataset
         try:
             self._at = mmap.mmap(-1, 8)  # the index of the sample under way, which a process that dies can tell no more
@@ -161,9 +164,10 @@ class _Worker:
                 return None
             if not isinstance(sent, PpedgeError):
                 batch = _tensors(sent)
-                self._asking.write(b"+")
+                with suppress(BrokenPipeError):  # its death is told when it is asked for more
+                    self._asking.write(b"+")
                 return batch
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+        except (EOFError, pickle.UnpicklingError) as error:
             self._process.join()
             place = _place(self._dataset, int.from_bytes(self._at[:], "little"))
             raise MissingError(
@@ -182,24 +186,60 @@ class _Worker:
         self._asking.close()
 
 
-class _Channel(NamedTuple):
+class _Channel:
     """A worker's side of what it shares with the training process.
 
-    Attributes:
+    Args:
         shared: Where arrays are left.
         pipe: Where the rest is written to.
         taken: Where a byte comes from when a batch has been taken out of ``shared``.
     """
 
-    shared: mmap.mmap
-    pipe: BinaryIO
-    taken: BinaryIO
+    def __init__(self, shared: mmap.mmap, pipe: BinaryIO, taken: BinaryIO) -> None:
+        self._bytes = np.frombuffer(shared, np.uint8)
+        self._free = 0
+        self._pipe = pipe
+        self._taken = taken
+
+    def new(self, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+        """Return an array in the shared memory or, where that is full, elsewhere; it is not cleared."""
+        kind = np.dtype(dtype)
+        end = self._free + math.prod(shape) * kind.itemsize
+        if end > len(self._bytes):
+            return np.empty(shape, kind)
+        array = self._bytes[self._free : end].view(kind).reshape(shape)
+        self._free = -(-end // _ALIGNMENT) * _ALIGNMENT
+        return array
+
+    def send(self, value: Any) -> None:
+        """Pickle a value; its arrays stay in the shared memory, or follow as they are where they lie elsewhere."""
+        buffers: list[pickle.PickleBuffer] = []
+        packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        arrays = [buffer.raw() for buffer in buffers]
+        places = [(array.nbytes, self._place(array)) for array in arrays]
+        pickle.dump((packed, places), self._pipe)
+        for array, (_, begin) in zip(arrays, places, strict=True):
+            if begin is None:
+                self._pipe.write(array)
+        self._pipe.flush()
+
+    def _place(self, array: memoryview) -> int | None:
+        """Return where an array begins in the shared memory, or None."""
+        if not array.nbytes:
+            return None
+        begin = np.frombuffer(array, np.uint8).ctypes.data - self._bytes.ctypes.data
+        return begin if 0 <= begin < len(self._bytes) else None
+
+    def wait(self) -> bool:
+        """Wait until what was sent has been taken, and clear the shared memory; return whether anybody takes it."""
+        self._free = 0
+        return bool(self._taken.read(1))
 
 
 def _work(
     dataset: Dataset,
     batches: Iterable[Keys],
-    collate: Callable[[list[Item]], Item],
+    collate: Collate,
     at: mmap.mmap,
     channel: _Channel,
     tie: Callable[[], None],
@@ -216,39 +256,18 @@ def _work(
 
     try:
         for keys in batches:
-            _send(_prepare(dataset, keys, collate, note), channel)
-            if not channel.taken.read(1):
+            channel.send(_prepare(dataset, keys, collate, channel.new, note))
+            if not channel.wait():
                 return
-        _send(None, channel)
+        channel.send(None)
     except PpedgeError as error:
-        _send(error, channel)
+        channel.send(error)
     except MemoryError:  # while packing
-        _send(MissingError("There is not enough memory to pass a batch on.", _FEWER), channel)
-
-
-def _send(value: Any, channel: _Channel) -> None:
-    """Pickle a value; its arrays are copied into the shared memory or, where that is full, follow as they are."""
-    buffers: list[pickle.PickleBuffer] = []
-    packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    arrays = [buffer.raw() for buffer in buffers]
-    places: list[tuple[int, int | None]] = []
-    free = 0
-    for array in arrays:
-        end = free + array.nbytes
-        shares = end <= len(channel.shared)
-        places.append((array.nbytes, free if shares else None))
-        if shares:
-            channel.shared[free:end] = array
-            free = -(-end // _ALIGNMENT) * _ALIGNMENT
-    pickle.dump((packed, places), channel.pipe)
-    for array, (_, begin) in zip(arrays, places, strict=True):
-        if begin is None:
-            channel.pipe.write(array)
-    channel.pipe.flush()
+        channel.send(MissingError("There is not enough memory to pass a batch on.", _FEWER))
 
 
 def _receive(pipe: BinaryIO, shared: mmap.mmap) -> Any:
-    """Return what `_send` wrote; arrays lie where they are until the other side is told that they are taken.
+    """Return what `_Channel.send` wrote; arrays lie where they are until the other side is told that they are taken.
 
     Raises:
         EOFError: The other side has ended.
