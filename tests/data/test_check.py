@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -114,6 +115,40 @@ def test_labels_drawn_on_the_stored_pixels_of_a_turned_photo(root, orientation, 
         assert part in problem.reason
     upright = [[10, 20], [30, 20], [30, 90], [10, 90]]
     assert not readable(read_labels(write(root, f"turned.jpg\t{regions(upright)}"), root, "detection")).problems
+
+
+def test_several_files_are_one_report_and_one_of_another_kind_adds_nothing(root):
+    (root / "one.txt").write_text(f"good.jpg\t{regions(BOX)}\nempty.jpg\t[]\nno tab\n", encoding="utf-8")
+    (root / "two.txt").write_text("good.png\tA\ngood.png\tB\n", encoding="utf-8")
+    (root / "three.txt").write_text(f"good.jpg\t{regions(BOX, BOX)}\ngood.png\t[]\n", encoding="utf-8")
+    report = check([Path(f"{name}.txt") for name in ("one", "two", "three")], root, "detection", Charset("b"))
+    assert (report.pictures, report.samples, report.boxes, report.outside_charset) == (2, 3, 3, {"A": 3})
+    assert [(p.file.name, p.line) for p in report.problems] == [("one.txt", 2), ("one.txt", 3), ("two.txt", 1)]
+    assert "2 of 2 lines look like recognition labels" in report.problems[2].reason
+    alone = check([Path("one.txt"), Path("two.txt")], root, "detection")
+    assert alone.pictures == 1, "a picture that only a file of another kind names is none of the data"
+
+
+def test_a_file_that_is_not_there_is_told_before_any_picture_is_decoded(root, monkeypatch):
+    monkeypatch.setattr("ppedge.data.check.read_image", lambda path: pytest.fail("decoded"))
+    with pytest.raises(PpedgeError, match="nowhere.txt: no such label file"):
+        check([write(root, "good.jpg\tA"), Path("nowhere.txt")], root, "recognition")
+
+
+def test_a_line_that_has_been_checked_is_not_held(root, monkeypatch):
+    """A line's objects take some 800 bytes; what stays of one is a number for its picture."""
+    monkeypatch.setattr("ppedge.data.check.read_image", lambda path: None)
+    peaks = []
+    for count in (300, 300, 1300):  # the first warms up
+        for number in range(count):
+            if not (root / f"{number}.jpg").exists():
+                (root / f"{number}.jpg").hardlink_to(root / "good.jpg")
+        file = write(root, *(f"{number}.jpg\tword {number}" for number in range(count)))
+        tracemalloc.start()
+        assert check([file], root, "recognition").samples == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[2] - peaks[1]) / 1000 < 250
 
 
 def test_nothing_left_is_an_error(root):

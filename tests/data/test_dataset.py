@@ -55,7 +55,8 @@ def test_det_item(det_samples):
         "image": (3, 64, 64),
         **dict.fromkeys(("shrink_map", "shrink_mask", "threshold_map", "threshold_mask"), (64, 64)),
     }
-    assert all(value.dtype == np.float32 for value in item.values())
+    assert item["image"].dtype == item["threshold_map"].dtype == np.float32
+    assert item["shrink_map"].dtype == item["shrink_mask"].dtype == item["threshold_mask"].dtype == np.uint8
     assert len(data) == 2 and not data[(0, 1)]["shrink_map"].any()
 
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ppedge.data.targets import DbTargets, det_targets
+from ppedge.data.targets import DbTargets, det_targets, library, raise_closeness, raise_closeness_slowly
 
 
 def rectangle(x, y, w, h):
@@ -12,7 +12,10 @@ def rectangle(x, y, w, h):
 def test_rectangle_by_hand():
     # A = 100 * 20, L = 240, so D = 2000 * 0.84 / 240 = 7.
     maps = det_targets([rectangle(30, 40, 100, 20)], [False], (120, 200))
-    assert all(value.dtype == np.float32 and value.shape == (120, 200) for value in maps.values())
+    assert {name: value.dtype for name, value in maps.items()} == {
+        "shrink_map": np.uint8, "shrink_mask": np.uint8, "threshold_map": np.float32, "threshold_mask": np.uint8,
+    }  # fmt: skip
+    assert all(value.shape == (120, 200) for value in maps.values())
     ys, xs = np.nonzero(maps["shrink_map"])
     assert (xs.min(), xs.max(), ys.min(), ys.max()) == (37, 123, 47, 53)
     assert maps["shrink_mask"].all()
@@ -77,3 +80,28 @@ def test_parts_outside_the_picture_are_cut_off_and_overlaps_keep_the_larger_valu
 def test_no_regions_and_other_constants():
     maps = det_targets([], [], (32, 32), DbTargets(threshold_min=0.1))
     assert (maps["threshold_map"] == np.float32(0.1)).all() and maps["shrink_mask"].all()
+
+
+def test_without_a_compiler_the_numbers_are_the_same():
+    """To the last bit: which machine a sample is prepared on is not to change it."""
+    assert library() is not None
+    rng = np.random.default_rng(0)
+    fast, slow = np.zeros((2, 90, 130), np.float32)
+    for _ in range(40):
+        polygon = rng.uniform(-60, 180, (int(rng.integers(4, 9)), 2)).astype(np.float32)
+        polygon = np.rint(polygon) if rng.random() < 0.5 else polygon
+        polygon[1] = polygon[0] + [rng.integers(2) * 30, 0]  # level, or of no length
+        distance = float(rng.uniform(0.5, 25))
+        raise_closeness(fast, polygon, distance)
+        raise_closeness_slowly(slow, polygon, distance)
+        assert np.array_equal(fast, slow)
+        if fast.mean() > 0.7:
+            fast[:] = slow[:] = 0
+    assert fast.any()
+
+
+def test_a_picture_of_no_compiler_is_drawn_too(monkeypatch):
+    quads = [rectangle(30, 40, 100, 20)]
+    compiled = det_targets(quads, [False], (120, 200))["threshold_map"]
+    monkeypatch.setattr("ppedge.data.targets.library", lambda: None)
+    assert np.array_equal(det_targets(quads, [False], (120, 200))["threshold_map"], compiled)

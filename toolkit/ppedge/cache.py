@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,7 @@ from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
 from ppedge.scratch import sweep, temporary
 from ppedge.storage import swap_in
-from ppedge.trust import make_own, name_sum, require_own, seal
+from ppedge.trust import UntrustedError, make_own, name_sum, require_own, seal
 
 Progress = Callable[[str], None]
 _HINT = "Make room, or set XDG_CACHE_HOME to a folder you may write to."
@@ -86,6 +88,39 @@ def _compile(compiler: str, source: Path, folder: Path, options: Sequence[str], 
         path = folder / f"{source.stem}-{key}-{name_sum(built)}.so"
         built.replace(path)
     return path
+
+
+def library_for_this_processor(source: Path, options: Sequence[str], purpose: str, without: str) -> ctypes.CDLL | None:
+    """Return a C source as a library compiled for this processor, or None where that cannot be had, which is said.
+
+    Args:
+        source: The C file.
+        options: Of the compiler, beside ``-O3 -march=native``.
+        purpose: What it is for; see `compiled`.
+        without: What becomes of it without the library: the beginning of what is said.
+
+    Raises:
+        UntrustedError: Another user may have written the library in the cache, or may write to it.
+    """
+    # No -ffast-math: the order of additions is the source's, so that a resumed training repeats an uninterrupted one.
+    every = ("-O3", "-march=native", *options)
+    try:
+        return ctypes.CDLL(str(compiled(source, cache_root(), every, purpose, depends=_processor())))
+    except UntrustedError:
+        raise
+    except (PpedgeError, OSError) as error:
+        say(f"{without}: {error}")
+        return None
+
+
+def _processor() -> str:
+    """Return a hash of what the processor can do: a cache folder may be shared by several machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()
 
 
 def say(sentence: str) -> None:

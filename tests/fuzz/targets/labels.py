@@ -14,7 +14,7 @@ from fuzz.contract import Files, Target, WrongResultError, command
 from fuzz.mutations import NAMES, damaged
 from fuzz.trees import altered_json, json_text
 from ppedge.data.convert import Source
-from ppedge.data.lookup import numbered_lines
+from ppedge.data.lookup import label_lines
 from ppedge.errors import PpedgeError
 
 _LABELS = "labels.txt"
@@ -97,7 +97,7 @@ def _check(kind: str, *more: str) -> None:
 def _split(folder: Path) -> None:
     """Split what `data check` accepts, whose lines must all be there again."""
     command("data", "split", _LABELS, "--train", "1", "--eval", "0", "--test", "0")
-    lines = [dict(numbered_lines((folder / name).read_bytes())).values() for name in (_LABELS, "train.txt")]
+    lines = [dict(label_lines(folder / name, folder)).values() for name in (_LABELS, "train.txt")]
     if sorted(lines[0]) != sorted(lines[1]):
         raise WrongResultError(f"of {len(lines[0])} lines {len(lines[1])} came back")
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ppedge.data.formats import DetSample, Kind, Labels, Problem, Sample, read_all
+from ppedge.data.formats import DetSample, Kind, Labels, Problem, RecSample, Sample, good_lines, of_other_kind
 from ppedge.data.lines import count_unusable
+from ppedge.data.lookup import find_label_file
 from ppedge.data.regions import Region, RegionError, fit_all
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.image_file import picture_size, read_image
+
+_AT_ONCE = 256  # samples whose pictures are decoded before the next are read
 
 
 @dataclass
@@ -62,29 +66,78 @@ def check(files: Sequence[Path], root: Path, kind: Kind, charset: Charset | None
     Raises:
         PpedgeError: A label file is not there.
     """
-    labels = read_all(files, root, kind)
-    good = readable(labels)
-    report = Report(
-        pictures=len({s.image for s in good.samples}),
-        samples=len(good.samples),
-        reversed=good.reversed,
-        clipped=good.clipped,
-        problems=good.problems,
-    )
-    if kind == "detection":
-        report.left_out = count_unusable(good.samples)
-    texts: list[str] = []
-    for sample in good.samples:
+    for file in files:
+        find_label_file(file, root)  # before hours go by with the pictures of others
+    report, decoded = Report(), _Decoded()
+    lines: list[Problem] = []
+    pictures: list[Problem] = []
+    seen: set[int] = set()
+    for file in files:
+        tally = _Tally(kind, charset)
+        problems: list[Problem] = []
+        found = list(tally.take(_held(good_lines(file, root, kind, problems), decoded)))
+        if wrong := of_other_kind(problems, tally.report.samples + len(found), kind):
+            lines.append(wrong)
+            continue
+        lines += problems
+        pictures += found
+        seen = seen | tally.pictures if seen else tally.pictures
+        tally.add_to(report)
+    report.pictures, report.problems = len(seen), _in_order([*lines, *pictures])
+    report.outside_charset = dict(sorted(report.outside_charset.items()))
+    return report
+
+
+class _Tally:
+    """What one label file adds to a report; kept apart, since its end may show that it is of another kind.
+
+    Args:
+        kind: Of the labels.
+        charset: See `check`.
+    """
+
+    def __init__(self, kind: Kind, charset: Charset | None) -> None:
+        self.report = Report()
+        self.pictures: set[int] = set()
+        self._kind = kind
+        self._charset = charset
+
+    def take(self, lines: Iterable[_Held | Problem]) -> Iterator[Problem]:
+        """Count the good lines, and yield the problems of the others."""
+        for line in lines:
+            if isinstance(line, Problem):
+                yield line
+            else:
+                self._count(line)
+
+    def _count(self, line: _Held) -> None:
+        report, sample = self.report, line.sample
+        self.pictures.add(_key(sample.image))
+        report.samples += 1
+        texts = [sample.text] if isinstance(sample, RecSample) else []
         if isinstance(sample, DetSample):
             report.boxes += len(sample.polygons)
             report.ignored += sum(sample.ignore)
-            texts += [text for text, ignored in zip(sample.texts, sample.ignore, strict=True) if not ignored]
-        else:
-            texts.append(sample.text)
-    if charset is not None:
-        counts = Counter(character for text in texts for character in charset.unknown(text))
-        report.outside_charset = dict(sorted(counts.items()))
-    return report
+            report.reversed += line.reversed
+            report.clipped += line.clipped
+            _add(report.left_out, count_unusable([sample]))
+            texts = [text for text, ignored in zip(sample.texts, sample.ignore, strict=True) if not ignored]
+        if self._charset is not None:
+            for text in texts:
+                _add(report.outside_charset, Counter(self._charset.unknown(text)))
+
+    def add_to(self, whole: Report) -> None:
+        """Add all but pictures and problems to another report."""
+        own = self.report
+        for name in ("samples", "boxes", "reversed", "clipped", "ignored"):
+            setattr(whole, name, getattr(whole, name) + getattr(own, name))
+        _add(whole.left_out, own.left_out)
+        _add(whole.outside_charset, own.outside_charset)
+
+
+def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count
 
 
 def usable(labels: Labels[Sample], skip_bad: bool) -> tuple[list[Sample], int]:
@@ -120,29 +173,76 @@ def readable(labels: Labels[Sample]) -> Labels[Sample]:
     Returns:
         The samples of good pictures, their regions as `ppedge.data.regions.fit` gives them, and the problems.
     """
-    pictures = list(dict.fromkeys(sample.image for sample in labels.samples))
-    reasons = dict(zip(pictures, _reasons(pictures), strict=True))
     samples: list[Any] = []
     problems = list(labels.problems)
     turned = clipped = 0
-    for sample in labels.samples:
-        reason = reasons[sample.image]
-        if reason is not None:
-            problems.append(_problem(sample, reason))
-        elif not isinstance(sample, DetSample):
-            samples.append(sample)
+    for line in _held(labels.samples, _Decoded()):
+        if isinstance(line, Problem):
+            problems.append(line)
         else:
-            try:
-                fitted, regions = _fitted(sample)
-            except RegionError as error:
-                problems.append(_problem(sample, str(error)))
-                continue
-            samples.append(fitted)
-            turned += sum(region.reversed for region in regions)
-            clipped += sum(region.clipped for region in regions)
+            samples.append(line.sample)
+            turned += line.reversed
+            clipped += line.clipped
+    return Labels(samples, _in_order(problems), turned, clipped)
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Sort problems by their files, as these come first among them, and lines."""
     order = {file: number for number, file in enumerate(dict.fromkeys(p.file for p in problems))}
-    problems.sort(key=lambda problem: (order[problem.file], problem.line))
-    return Labels(samples, problems, turned, clipped)
+    return sorted(problems, key=lambda problem: (order[problem.file], problem.line))
+
+
+class _Held(NamedTuple):
+    """A good sample, and how many of its regions were turned round and cut off."""
+
+    sample: Any
+    reversed: int = 0
+    clipped: int = 0
+
+
+class _Decoded:
+    """Pictures that have been decoded: a million of them take less than 100 MB."""
+
+    def __init__(self) -> None:
+        self._good: set[int] = set()
+        self._bad: dict[int, str] = {}
+
+    def reasons(self, pictures: Sequence[Path]) -> list[str | None]:
+        """Return why each cannot be used, or None; those that are new are decoded in threads."""
+        keys = [_key(picture) for picture in pictures]
+        new = {key: path for key, path in zip(keys, pictures, strict=True) if not self._knows(key)}
+        for key, reason in zip(new, _reasons(new.values()), strict=True):
+            if reason is None:
+                self._good.add(key)
+            else:
+                self._bad[key] = reason
+        return [self._bad.get(key) for key in keys]
+
+    def _knows(self, key: int) -> bool:
+        return key in self._good or key in self._bad
+
+
+def _key(picture: Path) -> int:
+    """Return 64 bits that stand for a picture: two of a million have the same once in 30 million data sets."""
+    return hash(str(picture))
+
+
+def _held(samples: Iterable[Any], decoded: _Decoded) -> Iterator[_Held | Problem]:
+    """Hold samples against their pictures, so many at a time that memory does not depend on how many there are."""
+    rest = iter(samples)
+    while some := list(islice(rest, _AT_ONCE)):
+        for sample, reason in zip(some, decoded.reasons([sample.image for sample in some]), strict=True):
+            if reason is not None:
+                yield _problem(sample, reason)
+            elif not isinstance(sample, DetSample):
+                yield _Held(sample)
+            else:
+                try:
+                    fitted, regions = _fitted(sample)
+                except RegionError as error:
+                    yield _problem(sample, str(error))
+                else:
+                    yield _Held(fitted, sum(r.reversed for r in regions), sum(r.clipped for r in regions))
 
 
 def _fitted(sample: DetSample) -> tuple[DetSample, list[Region]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from ppedge.data.augment import table
 from ppedge.data.augment.base import Line, Scene, augmented, stream
 from ppedge.data.formats import DetSample, RecSample
 from ppedge.data.pictures import Pictures, line_size
-from ppedge.data.targets import det_targets
+from ppedge.data.targets import det_targets, library
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
 from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_width
@@ -22,6 +22,7 @@ from ppedge.recipe.road import Recipe
 from ppedge.recipe.train import DetAugment, RecAugment
 
 Item = dict[str, npt.NDArray[Any]]
+New = Callable[[tuple[int, ...], Any], npt.NDArray[Any]]
 Place = tuple[int, int] | tuple[int, int, int]
 """Which sample is asked for: epoch, index and, where a recogniser is trained at several, the height of the lines."""
 
@@ -47,6 +48,7 @@ class DetDataset:
         self.augment = augment
         self.seed = seed
         self._pictures = Pictures(_CACHE_BYTES)
+        library()  # before there are processes, each of which would compile it
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -58,8 +60,8 @@ class DetDataset:
         """Return the sample at a place.
 
         Returns:
-            ``image`` float32 (3, S, S), normalised, and the four float32 (S, S) maps of `det_targets`, S being the
-            crop's side; without ``augment``, (H, W) as the detector sees the picture in evaluation.
+            ``image`` float32 (3, S, S), normalised, and the four (S, S) maps of `det_targets`, S being the crop's side;
+            without ``augment``, (H, W) as the detector sees the picture in evaluation.
 
         Raises:
             PpedgeError: The picture cannot be read.
@@ -247,21 +249,29 @@ def dataset_of(
     return RecDataset(samples, preprocess, changes, charset, length, seed)
 
 
-def collate_det(items: Sequence[Item]) -> Item:
+def collate_det(items: Sequence[Item], new: New = np.empty) -> Item:
     """Stack detector samples; smaller ones are padded with 0 on the right and below, where nothing is learnt.
 
+    Args:
+        items: Of a batch.
+        new: Makes the large arrays, of a shape and a type; what they hold is overwritten.
+
     Returns:
-        ``image`` float32 (N, 3, H, W) and the four maps, float32 (N, H, W).
+        ``image`` float32 (N, 3, H, W) and the four maps (N, H, W).
     """
     height, width = np.max([item["image"].shape[1:] for item in items], axis=0)
     return {
-        name: _stack([item[name] for item in items], (*items[0][name].shape[:-2], height, width))
+        name: _stack([item[name] for item in items], (*items[0][name].shape[:-2], height, width), new)
         for name in ("image", *_MAPS)
     }
 
 
-def collate_rec(items: Sequence[Item]) -> Item:
+def collate_rec(items: Sequence[Item], new: New = np.empty) -> Item:
     """Stack recogniser samples, padded with 0 on the right: images to the widest, labels to the longest.
+
+    Args:
+        items: Of a batch.
+        new: Makes the large arrays, of a shape and a type; what they hold is overwritten.
 
     Returns:
         ``image`` float32 (N, 3, h, W), ``label`` int32 (N, L), ``length`` int64 (N,), ``filled`` float32 (N,): the
@@ -271,20 +281,28 @@ def collate_rec(items: Sequence[Item]) -> Item:
     width = max(item["image"].shape[2] for item in items)
     longest = max(len(item["label"]) for item in items)
     return {
-        "image": _stack([item["image"] for item in items], (channels, height, width)),
+        "image": _stack([item["image"] for item in items], (channels, height, width), new),
         "label": _stack([item["label"] for item in items], (longest,)).astype(np.int32),
         "length": np.array([item["length"] for item in items], np.int64),
         "filled": np.array([item["width"] / width for item in items], np.float32),
     }
 
 
-def collate_cls(items: Sequence[Item]) -> Item:
-    """Stack classifier samples: ``image`` float32 (N, 3, h, w), ``label`` int64 (N,)."""
-    return {name: np.stack([item[name] for item in items]) for name in ("image", "label")}
+def collate_cls(items: Sequence[Item], new: New = np.empty) -> Item:
+    """Stack classifier samples: ``image`` float32 (N, 3, h, w), ``label`` int64 (N,).
+
+    Args:
+        items: Of a batch.
+        new: Makes the large arrays, of a shape and a type; what they hold is overwritten.
+    """
+    images = [item["image"] for item in items]
+    return {"image": _stack(images, images[0].shape, new), "label": np.stack([item["label"] for item in items])}
 
 
-def _stack(arrays: Sequence[npt.NDArray[Any]], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    batch = np.zeros((len(arrays), *shape), arrays[0].dtype)
+def _stack(arrays: Sequence[npt.NDArray[Any]], shape: tuple[int, ...], new: New = np.empty) -> npt.NDArray[Any]:
+    batch = new((len(arrays), *shape), arrays[0].dtype)
     for row, array in zip(batch, arrays, strict=True):
+        if array.shape != shape:
+            row[...] = 0
         row[tuple(slice(side) for side in array.shape)] = array
     return batch

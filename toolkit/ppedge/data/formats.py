@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-from ppedge.data.lookup import Lookup, numbered_lines, read_label_file
+from ppedge.data.lookup import Lookup, numbered_lines, opened_label_file
 from ppedge.data.regions import Polygon, RegionError, polygon_of
 from ppedge.recipe.data import LabelFile, paths
 from ppedge.storage import atomic_write
@@ -24,6 +24,7 @@ _REGIONS = re.compile(r"\s*\[\s*\{")
 
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"GIF8")
 """How pictures begin: somebody may name one instead of the labels."""
+_BEGIN = 64  # bytes that tell what a file is
 
 Kind = Literal["detection", "recognition"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -42,17 +43,19 @@ class Problem:
         file: The label file.
         line: Its line, counted from 1.
         reason: What is wrong.
+        other_kind: Whether the line looks like one of the other format.
     """
 
     file: Path
     line: int
     reason: str
+    other_kind: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.reason}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class DetSample:
     """A picture and its text regions.
 
@@ -73,7 +76,7 @@ class DetSample:
     ratio: float = field(default=1.0, kw_only=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class RecSample:
     """A text line.
 
@@ -92,7 +95,7 @@ class RecSample:
     ratio: float = field(default=1.0, kw_only=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class ClsSample(RecSample):
     """A text line and its direction, which is its text: see `ppedge.ocr.direction`.
 
@@ -146,29 +149,62 @@ def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     Raises:
         PpedgeError: The root folder or the file is not there or cannot be read.
     """
-    data, path = read_label_file(file, root)
-    if data.startswith(_UTF_16):
-        return Labels([], [Problem(path, 1, "the file is UTF-16, not UTF-8: save it as UTF-8")])
-    if data.startswith(_PICTURES) and b"\0" in data[:64]:  # a picture's name may begin with BM, too
-        return Labels([], [Problem(path, 1, "a picture, not a label file: name the file that names the pictures")])
+    problems: list[Problem] = []
+    samples = list(good_lines(file, root, kind, problems))
+    if wrong := of_other_kind(problems, len(samples), kind):
+        return Labels([], [wrong])
+    return Labels(samples, problems)
+
+
+def good_lines(file: Path, root: Path, kind: Kind, problems: list[Problem]) -> Iterator[Any]:
+    """Yield the samples of a label file, one line after the other, and append the problems of the others to a list.
+
+    Whether the file is of the kind at all shows at its end: see `of_other_kind`.
+
+    Args:
+        file: See `read_labels`, and there for ``root`` and ``kind``.
+        root: Likewise.
+        kind: Likewise.
+        problems: To append to.
+
+    Raises:
+        PpedgeError: See `read_labels`.
+    """
     parse = _detection if kind == "detection" else _recognition
     pictures = Lookup(root)
-    samples: list[Any] = []
-    problems: list[Problem] = []
-    of_other_kind: list[int] = []
-    for number, line in numbered_lines(data):
-        try:
-            samples.append(parse(line, pictures, f"{path}:{number}"))
-        except _BadLineError as error:
-            problems.append(Problem(path, number, str(error)))
-            if isinstance(error, _OtherKindError):
-                of_other_kind.append(number)
-    if len(of_other_kind) > len(samples):
-        other = "recognition" if kind == "detection" else "detection"
-        count = f"{len(of_other_kind)} of {len(samples) + len(problems)} lines"
-        reason = f"{count} look like {other} labels, not {kind} labels: check --kind, or data.labels of a recipe"
-        return Labels([], [Problem(path, of_other_kind[0], reason)])
-    return Labels(samples, problems)
+    with opened_label_file(file, root) as (opened, path):
+        begin = opened.peek(_BEGIN)[:_BEGIN]
+        if begin.startswith(_UTF_16):
+            problems.append(Problem(path, 1, "the file is UTF-16, not UTF-8: save it as UTF-8"))
+            return
+        if begin.startswith(_PICTURES) and b"\0" in begin:  # a picture's name may begin with BM, too
+            reason = "a picture, not a label file: name the file that names the pictures"
+            problems.append(Problem(path, 1, reason))
+            return
+        for number, line in numbered_lines(opened):
+            try:
+                sample = parse(line, pictures, f"{path}:{number}")
+            except _BadLineError as error:
+                problems.append(Problem(path, number, str(error), isinstance(error, _OtherKindError)))
+            else:
+                yield sample
+
+
+def of_other_kind(problems: Sequence[Problem], samples: int, kind: Kind) -> Problem | None:
+    """Return what is wrong with a whole label file that is of the other kind, or None.
+
+    Args:
+        problems: Of its lines.
+        samples: How many of its lines are good.
+        kind: The one that it was read as.
+    """
+    misfits = [problem for problem in problems if problem.other_kind]
+    if len(misfits) <= samples:
+        return None
+    other = "recognition" if kind == "detection" else "detection"
+    count = f"{len(misfits)} of {samples + len(problems)} lines"
+    reason = f"{count} look like {other} labels, not {kind} labels: check --kind, or data.labels of a recipe"
+    return Problem(misfits[0].file, misfits[0].line, reason)
 
 
 def read_either(file: Path, root: Path) -> Labels[Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
 from ppedge.errors import PpedgeError
@@ -25,8 +27,8 @@ def label_path(file: Path, root: Path) -> Path:
     return file if not path.is_file() and file.is_file() else path
 
 
-def read_label_file(file: Path, root: Path) -> tuple[bytes, Path]:
-    """Return a label file's bytes, and where it lies.
+def find_label_file(file: Path, root: Path) -> Path:
+    """Return where a label file lies.
 
     Raises:
         PpedgeError: The root folder or the file is not there or cannot be read.
@@ -34,20 +36,49 @@ def read_label_file(file: Path, root: Path) -> tuple[bytes, Path]:
     if not root.is_dir():
         raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
     path = label_path(file, root)
-    try:
+    with _telling(path):
+        path.stat()
         if path.is_char_device():  # which need not end
             raise PpedgeError(f"{path}: a device, not a label file.", "Name a label file.")
-        return path.read_bytes(), path
+    return path
+
+
+@contextmanager
+def opened_label_file(file: Path, root: Path) -> Iterator[tuple[BufferedReader, Path]]:
+    """Open a label file and yield it and where it lies; the block reads it, and meets no other file.
+
+    Raises:
+        PpedgeError: The root folder or the file is not there or cannot be read.
+    """
+    path = find_label_file(file, root)
+    with _telling(path), path.open("rb") as opened:
+        yield opened, path
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
     except OSError as error:
         raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
 
 
-def numbered_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield a label file's lines that are not empty and their numbers, from 1, without marks and line ends."""
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        line = _MARKS.sub(b"", line).removesuffix(b"\r")
+def label_lines(file: Path, root: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the `numbered_lines` of a label file.
+
+    Raises:
+        PpedgeError: See `opened_label_file`.
+    """
+    with opened_label_file(file, root) as (opened, _):
+        yield from numbered_lines(opened)
+
+
+def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield those lines of a label file that are not empty and their numbers, from 1, without marks and line ends."""
+    for number, whole in enumerate(lines, start=1):
+        line = _MARKS.sub(b"", whole.removesuffix(b"\n")).removesuffix(b"\r")
         if line:
             yield number, line
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppedge.data.formats import RecSample
+from ppedge.data.jpeg import read_ordinary
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
 from ppedge.ocr.image_file import picture_size, read_image
@@ -48,7 +49,7 @@ def cut_out(image: npt.NDArray[np.uint8], sample: RecSample) -> npt.NDArray[np.u
 
 
 class Pictures:
-    """The pictures decoded last: one that is cut into fifty lines is not decoded fifty times.
+    """The pictures decoded last, of samples that have been checked: one that is cut into fifty lines is decoded once.
 
     Args:
         limit: How many bytes of pictures are held; one picture is, whatever its size.
@@ -67,7 +68,7 @@ class Pictures:
         if (image := self._held.get(path)) is not None:
             self._held.move_to_end(path)
             return image
-        image = self._held[path] = _read_only(read_image(path))
+        image = self._held[path] = _read_checked(path)
         while len(self._held) > 1 and sum(held.nbytes for held in self._held.values()) > self._limit:
             self._held.popitem(last=False)
         return image
@@ -79,12 +80,18 @@ class Pictures:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
         """
         if sample.quad is None:  # read once, and not to take the place of one that is cut into many
-            return _read_only(read_image(sample.image))
+            return _read_checked(sample.image)
         return _read_only(cut_out(self.read(sample.image), sample))
 
     def __getstate__(self) -> dict[str, Any]:
         """A worker starts with nothing held."""
         return {"_limit": self._limit, "_held": OrderedDict()}
+
+
+def _read_checked(path: Path) -> npt.NDArray[np.uint8]:
+    """Return a picture that was whole when `ppedge.data.check.readable` decoded it, read-only."""
+    image = read_ordinary(path)
+    return _read_only(read_image(path) if image is None else image)
 
 
 def _read_only(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

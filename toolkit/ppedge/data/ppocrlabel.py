@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ppedge.data.annotation import Annotation, Row
 from ppedge.data.formats import IGNORED_TEXTS, Problem, region_of
-from ppedge.data.lookup import numbered_lines, read_label_file
+from ppedge.data.lookup import label_lines
 from ppedge.data.regions import RegionError
 from ppedge.errors import PpedgeError
 
@@ -36,7 +36,7 @@ def read_ppocrlabel(folder: Path) -> Iterator[Annotation | Problem]:
             f"{folder}: no {LABELS} in it.", "In PPOCRLabel choose File, Export Label; --from ppocrlabel reads that."
         )
     confirmed = _confirmed(folder) if (folder / STATES).is_file() else None
-    for number, line in numbered_lines(read_label_file(Path(LABELS), folder)[0]):
+    for number, line in label_lines(Path(LABELS), folder):
         try:
             name, _, regions = line.decode("utf-8").partition("\t")
         except UnicodeDecodeError as error:
@@ -71,8 +71,7 @@ def _rows(number: int, regions: str) -> list[Row]:
 
 def _confirmed(folder: Path) -> set[str]:
     """Return the names of the pictures that are confirmed."""
-    lines = numbered_lines(read_label_file(Path(STATES), folder)[0])
-    pairs = (line.decode("utf-8", "replace").rpartition("\t") for _, line in lines)
+    pairs = (line.decode("utf-8", "replace").rpartition("\t") for _, line in label_lines(Path(STATES), folder))
     return {_own_name(path) for path, _, state in pairs if state.strip() == CONFIRMED}
 
 

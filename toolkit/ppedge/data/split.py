@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppedge.data.formats import DetSample, Problem, RecSample, read_either
-from ppedge.data.lookup import SPLITS, numbered_lines, read_label_file
+from ppedge.data.lookup import SPLITS, label_lines
 from ppedge.errors import PpedgeError, shown
 from ppedge.storage import atomic_write
 
@@ -100,7 +100,7 @@ def split(
     for sample in labels.samples:
         by_picture.setdefault(os.path.relpath(sample.image, root), []).append(sample)
     groups = _grouped(by_picture, pattern)
-    lines = dict(numbered_lines(read_label_file(file, root)[0]))
+    lines = dict(label_lines(file, root))
     parts = {
         name: _part([by_picture[picture] for picture in pictures], lines)
         for name, pictures in _dealt(groups, shares, seed).items()

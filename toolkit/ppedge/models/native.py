@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import platform
 from pathlib import Path
 
 import paddle
 
-from ppedge.cache import cache_root, compiled, say
-from ppedge.errors import PpedgeError
-from ppedge.trust import UntrustedError
+from ppedge.cache import library_for_this_processor
 
 
 def load(source: Path, *options: str) -> ctypes.CDLL | None:
@@ -24,25 +20,8 @@ def load(source: Path, *options: str) -> ctypes.CDLL | None:
     Raises:
         UntrustedError: Another user may have written the library in the cache, or may write to it.
     """
-    # No -ffast-math: the order of additions is the source's, so that a resumed training repeats an uninterrupted one.
-    every = ("-O3", "-march=native", *options)
-    try:
-        return ctypes.CDLL(str(compiled(source, cache_root(), every, "Fast training", depends=_processor())))
-    except UntrustedError:
-        raise
-    except (PpedgeError, OSError) as error:
-        say(f"Training goes Paddle's own way, which takes several times as long and rounds otherwise: {error}")
-        return None
-
-
-def _processor() -> str:
-    """Return a hash of what the processor can do: a cache folder may be shared by several machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = [platform.processor()]
-    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()
+    without = "Training goes Paddle's own way, which takes several times as long and rounds otherwise"
+    return library_for_this_processor(source, options, "Fast training", without)
 
 
 def pointer(tensor: paddle.Tensor) -> ctypes.c_void_p:

@@ -110,13 +110,13 @@ class Charset:
         Raises:
             PpedgeError: The text has characters that are not in the set.
         """
-        missing = self.missing(text)
-        if missing:
+        try:
+            return [self._classes[entry] for entry in self._entries(text)]
+        except KeyError as error:
             raise PpedgeError(
-                f"Text {text!r}: not in the character set: {missing!r}.",
+                f"Text {text!r}: not in the character set: {self.missing(text)!r}.",
                 "Choose another character set, or add them to it.",
-            )
-        return [self._classes[entry] for entry in self._entries(text)]
+            ) from error
 
     def missing(self, text: str) -> str:
         """Return the characters of a text that are not in the set, each once, in order of appearance."""

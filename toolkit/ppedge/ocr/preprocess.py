@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -49,11 +50,10 @@ def prepare_det(image: np.ndarray, spec: DetPreprocess) -> np.ndarray:
     """
     _check(image, "picture")
     height, width = det_size(image.shape[0], image.shape[1], spec)
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    if image.shape[:2] != (height, width):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     planes = np.empty((1, 3, height, width), np.float32)
-    for channel, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True)):
-        np.multiply(resized[..., channel], np.float32(1 / (255 * std)), out=planes[0, channel])
-        planes[0, channel] -= np.float32(mean / std)
+    _normalise(image, spec.mean, spec.std, planes[0])
     return planes
 
 
@@ -90,9 +90,7 @@ def prepare_rec(crops: Sequence[np.ndarray], spec: RecPreprocess) -> np.ndarray:
     batch = np.zeros((len(crops), 3, spec.height, max(spec.min_width, *widths)), np.float32)
     for row, crop, width in zip(batch, crops, widths, strict=True):
         resized = cv2.resize(crop, (width, spec.height), interpolation=cv2.INTER_LINEAR)
-        filled = row[..., :width]
-        np.multiply(resized.transpose(2, 0, 1), np.float32(1 / (255 * spec.std)), out=filled)
-        filled -= np.float32(spec.mean / spec.std)
+        _normalise(resized, (spec.mean,) * 3, (spec.std,) * 3, row[..., :width])
     return batch
 
 
@@ -112,6 +110,18 @@ def prepare_cls(crops: Sequence[np.ndarray], spec: ClsPreprocess) -> np.ndarray:
         PpedgeError: There are no crops, or one is not (h, w, 3) with at least one pixel.
     """
     return prepare_rec(crops, RecPreprocess(spec.height, spec.width, spec.width, spec.mean, spec.std))
+
+
+def _normalise(image: np.ndarray, means: Sequence[float], stds: Sequence[float], planes: np.ndarray) -> None:
+    """Write ``(image / 255 - mean) / std`` of a picture (h, w, 3), uint8, into planes (3, h, w), float32."""
+    for channel, mean, std, plane in zip(cv2.split(image), means, stds, planes, strict=True):
+        cv2.LUT(channel, _levels(mean, std), plane)
+
+
+@functools.lru_cache(maxsize=16)
+def _levels(mean: float, std: float) -> np.ndarray:
+    """Return what each of the 256 levels is normalised to: looking them up is faster than computing each pixel's."""
+    return np.arange(256, dtype=np.float32) * np.float32(1 / (255 * std)) - np.float32(mean / std)
 
 
 def _check(image: np.ndarray, what: str) -> None:

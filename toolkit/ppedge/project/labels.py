@@ -10,7 +10,7 @@ from ppedge.data.check import readable
 from ppedge.data.convert import Source, convert, parse_ccpd_name
 from ppedge.data.formats import DetSample, Kind, read_either, write_lines
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
-from ppedge.data.lookup import SPLITS, numbered_lines, read_label_file
+from ppedge.data.lookup import SPLITS, label_lines
 from ppedge.data.ppocrlabel import LABELS
 from ppedge.data.split import split, write
 from ppedge.errors import PpedgeError
@@ -179,7 +179,7 @@ def _good(file: Path, root: Path, named: Path, skip_bad: bool) -> _Good:
     if not labels.samples:
         why = f" The first problem: {labels.problems[0].reason}." if labels.problems else ""
         raise PpedgeError(f"{named}: no label that can be used.{why}", "List the problems with `ppedge data check`.")
-    lines = dict(numbered_lines(read_label_file(file.absolute(), root)[0]))
+    lines = dict(label_lines(file.absolute(), root))
     kept = [lines[int(sample.where.rpartition(":")[2])] for sample in labels.samples]
     return _Good(kept, labels.samples, len(labels.problems))
 

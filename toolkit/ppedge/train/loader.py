@@ -1,12 +1,13 @@
 """Batches for training, prepared in the training process or in others.
 
-Other processes send theirs through pipes: that needs no shared memory, of which containers have little, and shows the
-death of a process at once.
+Other processes leave the arrays of a batch in memory that each shares with the training process, and tell of it
+through a pipe, which shows the death of a process at once. The memory has no name: it is none of ``/dev/shm``, of which
+containers have little.
 """
 
 from __future__ import annotations
 
-import fcntl
+import math
 import mmap
 import multiprocessing
 import os
@@ -19,24 +20,28 @@ from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import paddle
 
-from ppedge.data.dataset import Dataset, Item, Place
+from ppedge.data.dataset import Dataset, Item, New, Place
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import death, last_words, tied_to_this_process
 from ppedge.signals import sigterm_held
 
 Keys = Sequence[Place]
-Prepare = Callable[[Keys], Item]
+Tensors = dict[str, paddle.Tensor]
+Collate = Callable[..., Item]
+"""Called with the samples of a batch and with what makes its arrays; see `ppedge.data.dataset.collate_det`."""
 
 _FORK = multiprocessing.get_context("fork")  # the data set is large, and is not to be copied
-_PIPE_BYTES = 1 << 20  # what Linux lets everybody ask for
+_SHARED_BYTES = 1 << 28
+"""Of arrays that a process passes through shared memory; what a batch has beyond goes through the pipe. The machine
+gives it as it is written to, and not before."""
+_ALIGNMENT = 64
 _FEWER = "Lower train.workers or train.batch_size."
 
 
-def load(
-    dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], workers: int
-) -> Generator[dict[str, paddle.Tensor], None, None]:
+def load(dataset: Dataset, batches: Iterable[Keys], collate: Collate, workers: int) -> Generator[Tensors, None, None]:
     """Yield batches in order; whoever stops before the end closes the iterator, which ends the processes.
 
     Args:
@@ -50,16 +55,20 @@ def load(
         MissingError: A process cannot be started or died, or memory is full.
     """
     if workers:
-        prepared = _from_workers(dataset, batches, collate, workers)
+        loaded = _from_workers(dataset, batches, collate, workers)
     else:
-        prepared = (_prepare(dataset, keys, collate) for keys in batches)
-    with closing(prepared):
-        for batch in prepared:
-            yield {name: paddle.to_tensor(array) for name, array in batch.items()}
+        loaded = (_tensors(_prepare(dataset, keys, collate, np.empty)) for keys in batches)
+    with closing(loaded):
+        yield from loaded
+
+
+def _tensors(batch: Item) -> Tensors:
+    """Copy a batch's arrays."""
+    return {name: paddle.to_tensor(array) for name, array in batch.items()}
 
 
 def _prepare(
-    dataset: Dataset, keys: Keys, collate: Callable[[list[Item]], Item], at: Callable[[int], None] = lambda index: None
+    dataset: Dataset, keys: Keys, collate: Collate, new: New, at: Callable[[int], None] = lambda index: None
 ) -> Item:
     """Return a batch.
 
@@ -67,6 +76,7 @@ def _prepare(
         dataset: See `load`.
         keys: Of the samples.
         collate: See `load`.
+        new: Makes the batch's arrays.
         at: Told the index of the sample that comes next.
 
     Raises:
@@ -77,7 +87,7 @@ def _prepare(
         for key in keys:
             at(key[1])
             items.append(dataset[key])
-        return collate(items)
+        return collate(items, new)
     except PpedgeError:
         raise
     except MemoryError as error:
@@ -96,8 +106,8 @@ def _place(dataset: Dataset, index: int) -> str:
 
 
 def _from_workers(
-    dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item], count: int
-) -> Generator[Item, None, None]:
+    dataset: Dataset, batches: Iterable[Keys], collate: Collate, count: int
+) -> Generator[Tensors, None, None]:
     workers: list[_Worker] = []
     try:
         for number in range(count):
@@ -124,30 +134,39 @@ class _Worker:
         MissingError: The process cannot be started.
     """
 
-    def __init__(self, dataset: Dataset, batches: Iterable[Keys], collate: Callable[[list[Item]], Item]) -> None:
+    def __init__(self, dataset: Dataset, batches: Iterable[Keys], collate: Collate) -> None:
         self._dataset = dataset
         try:
             self._at = mmap.mmap(-1, 8)  # the index of the sample under way, which a process that dies can tell no more
+            self._shared = mmap.mmap(-1, _SHARED_BYTES)
             reading, writing = os.pipe()
             self._pipe = os.fdopen(reading, "rb")
-            with os.fdopen(writing, "wb") as theirs:
-                with suppress(OSError):  # more than a user may have of such pipes: a smaller one is slower
-                    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-                arguments = (dataset, batches, collate, self._at, theirs, tied_to_this_process())
+            asked, asking = os.pipe()
+            self._asking = os.fdopen(asking, "wb", buffering=0)
+            with os.fdopen(writing, "wb") as theirs, os.fdopen(asked, "rb", buffering=0) as taken:
+                channel = _Channel(self._shared, theirs, taken)
+                arguments = (dataset, batches, collate, self._at, channel, tied_to_this_process())
                 self._process = _FORK.Process(target=_work, args=arguments, daemon=True)
                 with sigterm_held():  # until it ignores the signal by itself
                     self._process.start()
         except OSError as error:
             raise MissingError(f"No process for preparing batches: {error.strerror}.", _FEWER) from error
 
-    def take(self) -> Item | None:
+    def take(self) -> Tensors | None:
         """Wait for the next batch and return it; None after the last.
 
         Raises:
             PpedgeError: See `load`.
         """
         try:
-            taken: Item | PpedgeError | None = _receive(self._pipe)
+            sent: Item | PpedgeError | None = _receive(self._pipe, self._shared)
+            if sent is None:
+                return None
+            if not isinstance(sent, PpedgeError):
+                batch = _tensors(sent)
+                with suppress(BrokenPipeError):  # its death is told when it is asked for more
+                    self._asking.write(b"+")
+                return batch
         except (EOFError, pickle.UnpicklingError) as error:
             self._process.join()
             place = _place(self._dataset, int.from_bytes(self._at[:], "little"))
@@ -157,23 +176,72 @@ class _Worker:
             ) from error
         except MemoryError as error:
             raise MissingError("There is not enough memory to take a batch.", _FEWER) from error
-        if isinstance(taken, PpedgeError):
-            raise taken
-        return taken
+        raise sent
 
     def close(self) -> None:
         """End the process at once: it holds nothing that would be lost."""
         self._process.kill()
         self._process.join()
         self._pipe.close()
+        self._asking.close()
+
+
+class _Channel:
+    """A worker's side of what it shares with the training process.
+
+    Args:
+        shared: Where arrays are left.
+        pipe: Where the rest is written to.
+        taken: Where a byte comes from when a batch has been taken out of ``shared``.
+    """
+
+    def __init__(self, shared: mmap.mmap, pipe: BinaryIO, taken: BinaryIO) -> None:
+        self._bytes = np.frombuffer(shared, np.uint8)
+        self._free = 0
+        self._pipe = pipe
+        self._taken = taken
+
+    def new(self, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+        """Return an array in the shared memory or, where that is full, elsewhere; it is not cleared."""
+        kind = np.dtype(dtype)
+        end = self._free + math.prod(shape) * kind.itemsize
+        if end > len(self._bytes):
+            return np.empty(shape, kind)
+        array = self._bytes[self._free : end].view(kind).reshape(shape)
+        self._free = -(-end // _ALIGNMENT) * _ALIGNMENT
+        return array
+
+    def send(self, value: Any) -> None:
+        """Pickle a value; its arrays stay in the shared memory, or follow as they are where they lie elsewhere."""
+        buffers: list[pickle.PickleBuffer] = []
+        packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        arrays = [buffer.raw() for buffer in buffers]
+        places = [(array.nbytes, self._place(array)) for array in arrays]
+        pickle.dump((packed, places), self._pipe)
+        for array, (_, begin) in zip(arrays, places, strict=True):
+            if begin is None:
+                self._pipe.write(array)
+        self._pipe.flush()
+
+    def _place(self, array: memoryview) -> int | None:
+        """Return where an array begins in the shared memory, or None."""
+        if not array.nbytes:
+            return None
+        begin = np.frombuffer(array, np.uint8).ctypes.data - self._bytes.ctypes.data
+        return begin if 0 <= begin < len(self._bytes) else None
+
+    def wait(self) -> bool:
+        """Wait until what was sent has been taken, and clear the shared memory; return whether anybody takes it."""
+        self._free = 0
+        return bool(self._taken.read(1))
 
 
 def _work(
     dataset: Dataset,
     batches: Iterable[Keys],
-    collate: Callable[[list[Item]], Item],
+    collate: Collate,
     at: mmap.mmap,
-    pipe: BinaryIO,
+    channel: _Channel,
     tie: Callable[[], None],
 ) -> None:
     """Send the batches, then None; or the error that ends them."""
@@ -188,35 +256,31 @@ def _work(
 
     try:
         for keys in batches:
-            _send(_prepare(dataset, keys, collate, note), pipe)
-        _send(None, pipe)
+            channel.send(_prepare(dataset, keys, collate, channel.new, note))
+            if not channel.wait():
+                return
+        channel.send(None)
     except PpedgeError as error:
-        _send(error, pipe)
+        channel.send(error)
     except MemoryError:  # while packing
-        _send(MissingError("There is not enough memory to pass a batch on.", _FEWER), pipe)
+        channel.send(MissingError("There is not enough memory to pass a batch on.", _FEWER))
 
 
-def _send(value: Any, pipe: BinaryIO) -> None:
-    """Pickle a value, its arrays as they lie in memory after the rest: batches are large."""
-    buffers: list[pickle.PickleBuffer] = []
-    packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    arrays = [buffer.raw() for buffer in buffers]
-    pickle.dump((packed, [array.nbytes for array in arrays]), pipe)
-    for array in arrays:
-        pipe.write(array)
-    pipe.flush()
-
-
-def _receive(pipe: BinaryIO) -> Any:
-    """Return what `_send` wrote.
+def _receive(pipe: BinaryIO, shared: mmap.mmap) -> Any:
+    """Return what `_Channel.send` wrote; arrays lie where they are until the other side is told that they are taken.
 
     Raises:
         EOFError: The other side has ended.
         pickle.UnpicklingError: It ended in the middle.
     """
-    packed, sizes = pickle.load(pipe)
-    arrays = [np.empty(size, np.uint8) for size in sizes]
-    for array in arrays:
-        if pipe.readinto(array) < array.nbytes:  # type: ignore[attr-defined]
-            raise EOFError
+    packed, places = pickle.load(pipe)
+    arrays = []
+    for size, begin in places:
+        if begin is None:
+            array = np.empty(size, np.uint8)
+            if pipe.readinto(array) < size:  # type: ignore[attr-defined]
+                raise EOFError
+        else:
+            array = np.frombuffer(shared, np.uint8, size, begin)
+        arrays.append(array)
     return pickle.loads(packed, buffers=arrays)

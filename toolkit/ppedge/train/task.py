@@ -53,7 +53,7 @@ class Task:
         self.spec = model_spec(recipe, self.charset)
         slims = [term for term in recipe.train.losses if term.slims]
         self.loss = build_loss(slims, recipe.task, self.charset, [NET], [NET])
-        self.collate: Callable[[Sequence[Any]], Any] = _COLLATE[recipe.task]
+        self.collate: Callable[..., Any] = _COLLATE[recipe.task]
 
     @classmethod
     def of_run(cls, recipe: Recipe, run: Run, *, exists: bool | None = None) -> Task:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, pairwise
 
 import cv2
 import numpy as np
@@ -39,11 +40,11 @@ def cut_view(scene: Scene, settings: DetAugment, rng: np.random.Generator, draw_
     height, width = scene.image.shape[:2]
     matrix = random_view((height, width), settings, scene.zoom, rng)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    moved = [transform(polygon, matrix) for polygon in scene.polygons]
+    moved = transform_all(scene.polygons, matrix)
     x, y, side = random_window(moved, scene.ignore, transform(corners, matrix), settings.crop, rng)
     zoom = settings.crop / side
     matrix = np.array([[zoom, 0, -zoom * x], [0, zoom, -zoom * y], [0, 0, 1]]) @ matrix
-    polygons = [transform(polygon, matrix) for polygon in scene.polygons]
+    polygons = transform_all(scene.polygons, matrix)
     view = Scene(warp(scene.image, matrix, settings.crop), polygons, scene.ignore, scene.texts, 1.0)
     return _inside(view, settings.crop)
 
@@ -83,7 +84,7 @@ def random_window(
         Left, top and side.
     """
     low, high = corners.min(axis=0).astype(np.float64), corners.max(axis=0).astype(np.float64)
-    boxes = np.array([[*p.min(axis=0), *p.max(axis=0)] for p in polygons]).reshape(-1, 4)
+    boxes = boxes_of(polygons)
     readable = [i for i, ignored in enumerate(ignore) if not ignored]
     length = float(side)
     first, last = low, np.maximum(low, high - length)
@@ -98,7 +99,7 @@ def random_window(
     return float(x), float(y), length
 
 
-def _cuts(boxes: Matrix, tops: Matrix, side: float) -> npt.NDArray[np.int64]:
+def _cuts(boxes: npt.NDArray[np.float32], tops: Matrix, side: float) -> npt.NDArray[np.int64]:
     """Number of boxes (N, 4) that each square, given by its top left corner (K, 2), cuts; (K,)."""
     low, high = tops[:, None], tops[:, None] + side
     overlaps = ((boxes[None, :, 2:] > low) & (boxes[None, :, :2] < high)).all(axis=2)
@@ -108,15 +109,29 @@ def _cuts(boxes: Matrix, tops: Matrix, side: float) -> npt.NDArray[np.int64]:
 
 def _inside(scene: Scene, side: int) -> Scene:
     """Leave out the regions outside the square and mark those that it cuts as ignored."""
-    polygons, ignore, texts = [], [], []
-    for polygon, ignored, text in zip(scene.polygons, scene.ignore, scene.texts, strict=True):
-        low, high = polygon.min(axis=0), polygon.max(axis=0)
-        if (high <= 0).any() or (low >= side).any():
-            continue
-        polygons.append(polygon)
-        ignore.append(ignored or bool((low < -_SLACK).any() or (high > side + _SLACK).any()))
-        texts.append(text)
-    return Scene(scene.image, polygons, ignore, texts, scene.zoom)
+    boxes = boxes_of(scene.polygons)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    outside = (high <= 0).any(axis=1) | (low >= side).any(axis=1)
+    cut = (low < -_SLACK).any(axis=1) | (high > side + _SLACK).any(axis=1)
+    kept = np.flatnonzero(~outside).tolist()
+    polygons, texts = [scene.polygons[k] for k in kept], [scene.texts[k] for k in kept]
+    return Scene(scene.image, polygons, [scene.ignore[k] or bool(cut[k]) for k in kept], texts, scene.zoom)
+
+
+def boxes_of(polygons: Sequence[Polygon]) -> npt.NDArray[np.float32]:
+    """Return the bounding boxes of polygons: left, top, right, bottom, (N, 4)."""
+    if not polygons:
+        return np.zeros((0, 4), np.float32)
+    points, starts = np.concatenate(polygons), np.cumsum([0, *map(len, polygons[:-1])])
+    return np.hstack([np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)])
+
+
+def transform_all(polygons: Sequence[Polygon], matrix: Matrix) -> list[Polygon]:
+    """Map each of several polygons, as `transform` does, at once."""
+    if not polygons:
+        return []
+    points, ends = transform(np.concatenate(polygons), matrix), accumulate(map(len, polygons), initial=0)
+    return [points[begin:end] for begin, end in pairwise(ends)]
 
 
 def transform(polygon: Polygon, matrix: Matrix) -> Polygon:

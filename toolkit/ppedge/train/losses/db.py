@@ -58,7 +58,8 @@ class DBLoss(nn.Layer):
             output: ``maps`` (N, 3, H, W): probability, threshold and binary map, values in [0, 1]; of a network that
                 has lost its threshold head (N, 1, H, W), of which ``loss_shrink`` is the loss. Of some ``cbn_maps``
                 (N, 1, H, W) besides.
-            batch: ``shrink_map``, ``shrink_mask``, ``threshold_map``, ``threshold_mask``, each (N, H, W).
+            batch: ``shrink_map``, ``shrink_mask``, ``threshold_map``, ``threshold_mask``, each (N, H, W); of any type,
+                since 0 and 1 come as uint8.
 
         Returns:
             Scalars ``loss``, ``loss_shrink``, ``loss_threshold``, ``loss_binary`` and, with ``cbn_maps``, ``loss_cbn``;
@@ -66,12 +67,13 @@ class DBLoss(nn.Layer):
         """
         maps = output["maps"].astype("float32")
         main = self._balanced_bce if self.main == "bce" else self._balanced_dice
-        shrink_map, shrink_mask = batch["shrink_map"], batch["shrink_mask"]
+        shrink_map, shrink_mask = (batch[name].astype("float32") for name in ("shrink_map", "shrink_mask"))
         shrink_loss = self.alpha * main(maps[:, 0], shrink_map, shrink_mask)
         if maps.shape[1] == 1:
             return {"loss": shrink_loss, "loss_shrink": shrink_loss}
         threshold, binary = maps[:, 1], maps[:, 2]
-        threshold_loss = self.beta * self._masked_l1(threshold, batch["threshold_map"], batch["threshold_mask"])
+        threshold_mask = batch["threshold_mask"].astype("float32")
+        threshold_loss = self.beta * self._masked_l1(threshold, batch["threshold_map"], threshold_mask)
         binary_loss = self._dice(binary, shrink_map, shrink_mask)
         parts = {"loss_shrink": shrink_loss, "loss_threshold": threshold_loss, "loss_binary": binary_loss}
         if "cbn_maps" in output:
