@@ -15,7 +15,7 @@ from ppedge.cli.main import COMMANDS
 from ppedge.recipe.road import Recipe
 
 PROJECT = Path(__file__).resolve().parents[1]
-PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/*.md")]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/**/*.md")]
 COMMENT = re.compile(r"\s#\s.*")
 
 

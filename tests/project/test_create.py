@@ -18,7 +18,7 @@ from ppedge.models.published import PUBLISHED
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.project.create import create
 from ppedge.project.recipes import Wanted, write_recipe
-from ppedge.project.weights import Classes, Start
+from ppedge.project.weights import Classes, Start, choose_classes
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.networks import Model
 from ppedge.train.loop import fit
@@ -204,6 +204,31 @@ def test_what_is_to_be_seen_to_is_said(labels, here, rec_weights):
     recipe = load_recipe(here / "long/rec.yml")
     assert (recipe.data.charset, recipe.train.epochs, recipe.train.learning_rate) == ("ascii", 20, 1e-3)
     assert "synthetic streets and plates" in create(Path("drawn"), "plates").missing[0]
+
+
+@pytest.mark.parametrize(
+    ("classes", "dictionary", "asked", "chosen"),
+    [
+        (97, ("en_dict", True), None, ("en_dict", True, True)),
+        (97, ("en_dict", True), "en_dict", ("en_dict", True, True)),
+        (97, ("en_dict", True), "ascii", ("ascii", False, False)),  # with a space it would have as many
+        (97, ("en_dict", True), "en_number", "--charset en_number: has as many classes as"),
+        (96, None, "ascii", ("ascii", False, True)),
+        (97, None, "ascii", ("ascii", True, True)),
+        (98, None, "ascii", ("ascii", False, False)),
+        (98, None, None, "a recogniser of 98 classes, and nothing says"),
+    ],
+)
+def test_a_recognisers_characters_are_those_of_its_weights_or_of_a_new_head(classes, dictionary, asked, chosen):
+    start = Start(Path("w"), "rec", "x", "ppocrv3_rec", False, classes, dictionary)
+    if isinstance(chosen, str):
+        with pytest.raises(PpedgeError, match=chosen):
+            choose_classes(start, asked, "")
+    else:
+        assert choose_classes(start, asked, "") == Classes(*chosen)
+    assert choose_classes(None, None, "") is None
+    if asked is None and dictionary:  # plates need more than it has
+        assert choose_classes(start, None, "京") is None
 
 
 def test_labels_in_capitals_are_told_from_what_is_printed(labels, here, rec_weights):

@@ -95,7 +95,7 @@ def create(
             made.told.append(f"{folder / file.name}: {_network(wanted, recipe)}")
             made.missing += _missing(wanted, recipe)
         made.missing[:0] = [] if taken else [_synthetic(about)]
-    made.next = _next(made, about, taken)
+    made.next = _next(made, about, taken, starts)
     return made
 
 
@@ -197,13 +197,18 @@ def _synthetic(about: About) -> str:
     return f"no --data: synthetic {drawn} are drawn, which shows the road and makes no model for real pictures"
 
 
-def _next(made: Project, about: About, taken: Taken | None) -> list[str]:
+def _next(made: Project, about: About, taken: Taken | None, starts: dict[str, Start]) -> list[str]:
     """Return the command lines that lead from the folder to an app, in order."""
     name = made.folder.absolute().name
     runs = {task: f"runs/{name}_{task}" for task in made.recipes}
     lines = [f"cd {_quoted(made.folder)}"]
     if taken is not None:  # synthetic pictures are not there yet
         lines += [f"ppedge data show {file} --out {task}.html" for task, file in made.recipes.items()]
+        lines += [
+            f"ppedge eval {file} --weights {_quoted(starts[task].path)}"
+            for task, file in made.recipes.items()
+            if task in starts
+        ]
     lines += [f"ppedge run {file}" for file in made.recipes.values()]
     lines += [f"ppedge report {run}" for run in runs.values()]
     drawn, _ = SYNTH[about, next(iter(runs))]

@@ -117,14 +117,15 @@ def choose_classes(start: Start | None, asked: str | None, needed: str) -> Class
 def _asked(start: Start | None, asked: str) -> Classes:
     charset = str(Path(asked).absolute()) if Path(asked).is_file() else asked
     own = Charset.from_name_or_file(asked, as_is=True)
-    if start is None or start.classes not in (own.size, own.size + 1):
-        Charset.from_name_or_file(asked)  # of a new head each line is one character, once
-        return Classes(charset, False, False)
-    if start.dictionary is None:
+    dictionary = start.dictionary if start else None
+    if dictionary is not None and own.characters == Charset.from_name_or_file(dictionary[0]).characters:
+        return Classes(charset, dictionary[1], True)
+    if start is not None and dictionary is None and start.classes in (own.size, own.size + 1):
         return Classes(charset, start.classes == own.size + 1, True)
-    if own.characters != Charset.from_name_or_file(start.dictionary[0]).characters:
+    if start is not None and dictionary is not None and start.classes == own.size:
         raise PpedgeError(
-            f"--charset {asked}: has as many classes as {start.path}, which was trained with {start.dictionary[0]}.",
+            f"--charset {asked}: has as many classes as {start.path}, which was trained with {dictionary[0]}.",
             "Leave --charset out, or name one of another size: then a new head is made.",
         )
-    return Classes(charset, start.dictionary[1], True)
+    Charset.from_name_or_file(asked)  # of a new head each line is one character, once
+    return Classes(charset, False, False)
