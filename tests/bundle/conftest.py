@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 from sample import write_sample
-from tiny_runs import draw, make_run
 
 from ppedge.bundle import build
 from ppedge.bundle.build import build_bundle
+from tiny_runs import draw, make_run
 
 
 @pytest.fixture(autouse=True)

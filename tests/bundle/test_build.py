@@ -4,7 +4,6 @@ import os
 
 import numpy as np
 import pytest
-from tiny_runs import draw, make_run
 
 from ppedge.bundle import build
 from ppedge.bundle.build import build_bundle
@@ -17,6 +16,7 @@ from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.storage import read_json, sha256
 from small import recipe_dict
+from tiny_runs import draw, make_run
 
 QUAD = np.float32([[2, 2], [30, 2], [30, 10], [2, 10]])
 

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 from sample import DET, REC
-from tiny_runs import make_run
 
 from ppedge.arm import lite
 from ppedge.bundle.build import build_bundle
@@ -20,6 +19,7 @@ from ppedge.ocr.geometry import crop_quad, reading_order
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.preprocess import prepare_rec
 from ppedge.storage import read_json
+from tiny_runs import make_run
 
 
 @pytest.fixture
