@@ -150,11 +150,12 @@ print(sum(int(batch["large"].numpy().sum()) for batch in load(Lines(), [[(0, 0)]
 
 
 def run_here(script, *before):
-    """Run a script in a Python of its own that finds this file."""
+    """Run a script in a Python that finds this file, and heeds Ctrl-C even if a shell has the tests ignore it."""
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
     command = [*before, sys.executable, "-c", script]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env={**os.environ, "PYTHONPATH": paths})  # fmt: skip
+                            env={**os.environ, "PYTHONPATH": paths},
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
 
 
 def test_batches_need_no_file():

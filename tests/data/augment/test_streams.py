@@ -191,7 +191,7 @@ def test_what_is_drawn_depends_on_nothing_but_seed_epoch_and_index(task, make, a
     batches = Batches(4, 2, 6, seed=0)
     for workers in (0, 2):
         loaded = load(
-            make(task), batches, lambda items: {str(i): item["image"] for i, item in enumerate(items)}, workers
+            make(task), batches, lambda items, new: {str(i): item["image"] for i, item in enumerate(items)}, workers
         )
         for keys, images in zip(batches, loaded, strict=True):
             assert [image.numpy().tobytes() for image in images.values()] == [first[key]["image"] for key in keys]
