@@ -18,7 +18,7 @@ PLATE_FONT = "NotoSansCJKsc-Bold.otf"
 """For printable ASCII; for Chinese plates, and every text that is not all ASCII (what it lacks stays blank)."""
 
 _RED, _BLUE = (40, 40, 220), (200, 90, 20)  # BGR for OpenCV
-_BLACK, _GREY = (0, 0, 0), (200, 200, 200)  # the same in RGB
+_BLACK, _GREY, _WHITE = (0, 0, 0), (200, 200, 200), (255, 255, 255)  # the same in RGB
 _FAINT = (120, 120, 120)
 _LINE, _LETTERS, _MARGIN = 48, 20, 110  # pixels: a crop's height, letters under it, room for the reader's name
 _QUALITY = 85  # of JPEG
@@ -55,13 +55,13 @@ def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline]) -> np.ndarray
 def draw_boxes(
     image: np.ndarray, plain: Sequence[np.ndarray], marked: Sequence[np.ndarray], others: Sequence[np.ndarray] = ()
 ) -> np.ndarray:
-    """Draw quads into a copy of a picture: ``plain`` ones thin and grey, ``marked`` ones thick and red, others blue.
+    """Draw quads into a copy of a picture, those that matter thick, with a white seam.
 
     Args:
         image: (H, W, 3), uint8, BGR.
-        plain: Quads (4, 2), or polygons, in pixels.
-        marked: Likewise.
-        others: Likewise.
+        plain: Quads (4, 2), or polygons, in pixels; thin and grey.
+        marked: Likewise; red.
+        others: Likewise; blue.
 
     Returns:
         (H, W, 3), uint8, BGR.
@@ -69,7 +69,10 @@ def draw_boxes(
     drawn = image.copy()
     thin = max(1, min(image.shape[:2]) // 400)
     for quads, color, width in ((plain, _GREY, thin), (marked, _RED, 2 * thin), (others, _BLUE, 2 * thin)):
-        cv2.polylines(drawn, [np.rint(quad).astype(np.int32) for quad in quads], True, color, width, cv2.LINE_AA)
+        outlines = [np.rint(quad).astype(np.int32) for quad in quads]
+        if width > thin:  # a white seam, so that red is seen on red
+            cv2.polylines(drawn, outlines, True, _WHITE, width + 2 * thin, cv2.LINE_AA)
+        cv2.polylines(drawn, outlines, True, color, width, cv2.LINE_AA)
     return drawn
 
 
