@@ -14,6 +14,7 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2
 SHOWN = 80
 """Characters of a value that a message shows."""
 _BITS = 256
+AGAIN = "Repeat the command."
 WITH_PADDLE = "Install ppedge with the extra `cpu` or `gpu`."
 """The hint where Paddle or one of its companions is missing."""
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppedge.errors import Interrupted
+from ppedge.errors import AGAIN, Interrupted
 from ppedge.recipe.io import load_recipe
 from ppedge.runs import RUNS, Run, open_run
 from ppedge.signals import import_paddle
@@ -28,8 +28,6 @@ from ppedge.signals import import_paddle
 if TYPE_CHECKING:
     from ppedge.progress import Reporter
     from ppedge.recipe.road import Recipe
-
-_AGAIN = "Repeat the command."
 
 
 def train(
@@ -157,7 +155,7 @@ def go_on(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool,
             perform(stage, recipe, run, device=device, resume=resume, force=again, skip_bad=skip_bad, reporter=reporter)
         except Interrupted as error:
             # Here is no --resume: what has no earlier result goes on by itself.
-            hint = _AGAIN if again else "Repeat the command: it goes on from there."
+            hint = AGAIN if again else "Repeat the command: it goes on from there."
             raise Interrupted(error.message, hint) from error
 
 

@@ -15,12 +15,12 @@ from typer.core import TyperGroup
 
 from ppedge import __version__
 from ppedge.cli.output import say
-from ppedge.errors import WITH_PADDLE, Interrupted, PpedgeError, require_utf8
+from ppedge.errors import AGAIN, WITH_PADDLE, Interrupted, PpedgeError, require_utf8
 from ppedge.process import MORE_MEMORY, memory_ran_out
 from ppedge.scratch import sweep_scratch
 from ppedge.signals import interrupt_on_signals, interrupted
 
-INTERRUPTED, AGAIN = "Interrupted; what was finished before is kept.", "Repeat the command."
+INTERRUPTED = "Interrupted; what was finished before is kept."
 
 # name -> (module with `app`, what `ppedge --help` says); a command's module is imported only when it is called.
 COMMANDS = {

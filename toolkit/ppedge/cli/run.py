@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ppedge.cli.main import AGAIN
 from ppedge.cli.options import Device, Force, Json, Out, RecipeFile, Set, SkipBad, run_of
 from ppedge.cli.output import Justify, emit, print_table, say
-from ppedge.errors import GateError, Interrupted, PpedgeError
+from ppedge.errors import AGAIN, GateError, Interrupted, PpedgeError
 from ppedge.process import tied_to_this_process
 
 if TYPE_CHECKING:
