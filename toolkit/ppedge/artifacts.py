@@ -17,6 +17,8 @@ FORMS: dict[str, Form] = {
 }
 """What each engine that runs a converted file takes."""
 
+SHIPPED = ("int8", "fp32")
+"""Precisions in which a network ships, in the order of preference."""
 _BASELINE, _PADDLE = "baseline", "paddle"
 _CONVERTED = re.compile(rf"({_BASELINE}/)?(\w+)\.(\w+)\.(nb|onnx)")
 

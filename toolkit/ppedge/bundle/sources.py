@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppedge.artifacts import nb
+from ppedge.artifacts import SHIPPED, nb
 from ppedge.data.source import shipped_spec
 from ppedge.errors import PpedgeError
 from ppedge.runs import MANIFEST, Run, open_run
 from ppedge.storage import sha256
-
-PRECISIONS = ("int8", "fp32")
-"""In the order of preference."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Source:
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions of its .nb files that a bundle can hold, the preferred one first."""
-        return tuple(p for p in PRECISIONS if nb(self.task, p) in self.files)
+        return tuple(p for p in SHIPPED if nb(self.task, p) in self.files)
 
     def copy(self, name: str, target: Path) -> None:
         """Copy a file of the convert stage, whose bytes must be those that its manifest names.
@@ -79,7 +76,7 @@ def choose_precision(sources: Sequence[Source], asked: str | None) -> str:
     Raises:
         PpedgeError: A run does not have it, or they have none in common.
     """
-    for precision in [asked] if asked else PRECISIONS:
+    for precision in [asked] if asked else SHIPPED:
         lacking = [source for source in sources if precision not in source.precisions]
         if not lacking:
             return precision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ppedge.artifacts import Converted
+from ppedge.artifacts import SHIPPED, Converted
 from ppedge.cost.report import cost_of
 from ppedge.errors import PpedgeError
 from ppedge.page.charts import Bar, bar_chart
@@ -66,7 +66,7 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
              f"{cost['per_ideal']:.1f}" if cost["per_ideal"] else "-"] for cost in costs]  # fmt: skip
     size = "x".join(map(str, costs[0]["input_shape"]))
     precisions = {cost["of"].precision for cost in costs if not cost["of"].baseline}
-    ships = "int8" if "int8" in precisions else "fp32"
+    ships = next((precision for precision in SHIPPED if precision in precisions), None)
     shipped = [cost for cost in costs if cost["of"].precision == ships and not cost["of"].baseline]
     groups = []
     for cost in shipped:

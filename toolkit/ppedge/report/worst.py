@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from ppedge.artifacts import onnx
+from ppedge.artifacts import SHIPPED, onnx
 from ppedge.data.formats import DetSample, RecSample
 from ppedge.data.source import few_samples, reporting_split, shipped_spec
 from ppedge.engines import open_engine
@@ -51,7 +51,7 @@ def worst(recipe: Recipe, run: Run) -> Html | None:
 
 def _parts(recipe: Recipe, run: Run) -> list[Html]:
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
-    name = next((name for p in ("int8", "fp32") if (name := onnx(recipe.task, p)) in there), None)
+    name = next((name for p in SHIPPED if (name := onnx(recipe.task, p)) in there), None)
     if name is None:
         raise PpedgeError("this run has no ONNX file to read them with.", "Repeat `ppedge convert` with --format onnx.")
     split = reporting_split(recipe)
