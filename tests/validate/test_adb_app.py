@@ -92,6 +92,7 @@ def test_no_app_on_the_phone(desk):
     ("change", "says"),
     [
         ({"status": "failed", "problem": {"kind": "no_bundle", "detail": "m"}}, "phone ABC failed: no_bundle: m"),
+        ({"status": "failed", "problem": {"kind": "left", "detail": ""}}, "screen was left.*Unlock the phone"),
         ({"schema": 2}, "none of schema 1"),
         ({"id": "another"}, "none of schema 1"),
         ({"ms": {"total": {"p50": 1}}}, "cannot be understood"),
@@ -121,10 +122,18 @@ def test_an_app_that_dies(desk):
         desk.measure()
 
 
-def test_an_app_that_does_not_start(desk):
-    desk.program("am", "echo 'Error: Activity class does not exist.'\n")
-    with pytest.raises(PpedgeError, match="did not start: Error: Activity class"):
+@pytest.mark.parametrize("says", ["Error: Activity class does not exist.", "SecurityException: Permission Denial"])
+def test_an_app_that_does_not_start(desk, says):
+    desk.program("am", f"echo '{says}'\n")
+    with pytest.raises(PpedgeError, match=f"did not start: {says}"):
         desk.measure()
+
+
+def test_an_abort_before_is_said(desk):
+    desk.app(app_report(desk, previous_abort="running det.nb on 1x3x640x480"))
+    said = []
+    adb.connect("adb", None).measure(desk.recipe, desk.run, said.append)
+    assert "the app ended in Paddle Lite the last time, running det.nb on 1x3x640x480" in said[-1]
 
 
 def test_a_phone_that_never_ends(desk, monkeypatch):

@@ -71,13 +71,15 @@ def measure(phone: Adb, recipe: Recipe, run: Run, say: Callable[[str], None]) ->
     say(f"running the app's benchmark on the phone {phone.serial}")
     extras = f"--es run {identity} --ei warmup {WARMUP} --ei runs {REPEATS} --ei threads 1 --es power_mode high"
     started = phone.shell(f"am start -W -n {PACKAGE}/.BenchmarkActivity {extras} 2>&1; true", "Starting the app")
-    if "Error" in started:
+    if "Error" in started or "Exception" in started:
         raise PpedgeError(f"The app on the phone {phone.serial} did not start: {' '.join(started.split())[:200]}.")
     try:
         report = _read(_wait(phone, identity), identity, phone.serial)
     finally:
         with suppress(PpedgeError):
             phone.shell(f"rm -f {_path(identity)}", "Removing the report")
+    if report.get("previous_abort"):
+        say(f"the app ended in Paddle Lite the last time, {report['previous_abort']}: the figures are of a new start")
     return _figures(report, recipe, run)
 
 
@@ -131,6 +133,11 @@ def _read(text: str, identity: str, serial: str) -> dict[str, Any]:
             raise PpedgeError(f"{where} is none of schema {SCHEMA}.", "Build the app and ppedge from the same sources.")
         if report["status"] != "ok":
             problem = report["problem"]
+            if problem["kind"] == "left":
+                raise PpedgeError(
+                    f"The app on the phone {serial} stopped: its screen was left, or the phone is locked.",
+                    "Unlock the phone, leave the app's screen open, and repeat the command.",
+                )
             raise PpedgeError(f"The app on the phone {serial} failed: {problem['kind']}: {problem['detail']}.")
         for times in report["ms"].values():
             if not all(isinstance(times[key], int | float) for key in _STATISTICS):

@@ -7,6 +7,7 @@ import dev.ppedge.demo.engine.Job;
 import dev.ppedge.demo.engine.Outcome;
 import dev.ppedge.demo.engine.PhoneInfo;
 import dev.ppedge.demo.logic.HeadlessRequest;
+import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Reports;
 import dev.ppedge.demo.logic.Settings;
@@ -27,6 +28,15 @@ public final class BenchmarkActivity extends RunPage {
     @Override
     void run(HeadlessRequest request, Settings settings, boolean headless) {
         job().start(engine(), new BenchmarkTask(request, settings, headless));
+    }
+
+    /** In the background Android gives an app the small cores, or stops it for a while: such times are no phone's. */
+    @Override
+    protected void onStop() {
+        super.onStop();
+        if (!isChangingConfigurations()) {
+            job().stop(Problem.LEFT);
+        }
     }
 
     @Override

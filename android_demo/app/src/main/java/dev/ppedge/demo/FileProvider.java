@@ -3,6 +3,7 @@ package dev.ppedge.demo;
 import android.content.ContentProvider;
 import android.content.ContentValues;
 import android.content.Context;
+import android.content.Intent;
 import android.database.Cursor;
 import android.database.MatrixCursor;
 import android.net.Uri;
@@ -29,6 +30,17 @@ public final class FileProvider extends ContentProvider {
     /** Returns its address. */
     static Uri cameraUri() {
         return Uri.parse("content://" + AUTHORITY + "/picture/" + CAMERA);
+    }
+
+    /** Deletes what the camera app wrote. */
+    static void forgetPhoto(Context context) {
+        cameraFile(context).delete();
+    }
+
+    /** Ends the camera app's right to write the picture. */
+    static void endGrants(Context context) {
+        context.revokeUriPermission(
+                cameraUri(), Intent.FLAG_GRANT_WRITE_URI_PERMISSION | Intent.FLAG_GRANT_READ_URI_PERMISSION);
     }
 
     /** Returns the address of a report. */

@@ -48,7 +48,7 @@ final class LineAdapter extends BaseAdapter {
         TextView score = (TextView) row.findViewById(R.id.score);
         boolean empty = line.text.isEmpty();
         text.setText(empty ? row.getContext().getString(R.string.nothing_readable) : line.text);
-        text.setAlpha(empty ? 0.6f : 1);
+        text.setTextColor(row.getContext().getColor(empty ? R.color.text_secondary : R.color.text_primary));
         String share = percent.format(line.score);
         score.setText(share);
         score.setContentDescription(row.getContext().getString(R.string.score_of_line, share));

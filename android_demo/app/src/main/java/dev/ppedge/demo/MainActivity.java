@@ -30,11 +30,13 @@ public final class MainActivity extends Screen
     private static final int TAKE = 2;
     private static final String HAS_PICTURE = "has_picture";
     private static final String SELECTED = "selected";
+    private static final String DOCUMENT = "document";
 
     private PictureView picture;
     private ListView list;
     private LineAdapter adapter;
     private int selected = -1;
+    private Uri document; // the last one chosen; null for none
     private PictureReading shown;
     private double shownMinScore;
     private List<Line> lines = Collections.emptyList();
@@ -56,10 +58,15 @@ public final class MainActivity extends Screen
         if (!getPackageManager().hasSystemFeature(PackageManager.FEATURE_CAMERA_ANY)) {
             findViewById(R.id.take).setVisibility(View.GONE);
         }
-        selected = saved == null ? -1 : saved.getInt(SELECTED, -1);
+        if (saved == null) {
+            FileProvider.forgetPhoto(this); // left over if the app was ended while the camera was open
+        } else {
+            selected = saved.getInt(SELECTED, -1);
+            document = saved.getParcelable(DOCUMENT);
+        }
         boolean lost = engine().reading.state() == Job.State.IDLE;
         if (saved != null && saved.getBoolean(HAS_PICTURE) && lost && pictureFile().isFile()) {
-            read(null); // the system ended the process in between
+            readAgain(); // the system ended the process in between
         }
     }
 
@@ -68,16 +75,12 @@ public final class MainActivity extends Screen
         super.onSaveInstanceState(out);
         out.putBoolean(HAS_PICTURE, engine().reading.state() != Job.State.IDLE);
         out.putInt(SELECTED, selected);
+        out.putParcelable(DOCUMENT, document);
     }
 
     @Override
     protected void onStart() {
         super.onStart();
-        PictureReading before = engine().reading.result();
-        boolean finished = engine().reading.state() == Job.State.DONE;
-        if (finished && !before.settings.readsLike(SettingsStore.load(this))) {
-            read(null); // the thresholds were changed meanwhile
-        }
         engine().reading.listen(this);
     }
 
@@ -129,7 +132,7 @@ public final class MainActivity extends Screen
 
     private void take() {
         Uri target = FileProvider.cameraUri();
-        FileProvider.cameraFile(this).delete(); // an old picture is never taken for a new one
+        FileProvider.forgetPhoto(this); // an old picture is never taken for a new one
         Intent capture = new Intent(MediaStore.ACTION_IMAGE_CAPTURE).putExtra(MediaStore.EXTRA_OUTPUT, target);
         capture.setClipData(ClipData.newRawUri("", target));
         capture.addFlags(Intent.FLAG_GRANT_WRITE_URI_PERMISSION | Intent.FLAG_GRANT_READ_URI_PERMISSION);
@@ -139,7 +142,7 @@ public final class MainActivity extends Screen
     private void start(Intent intent, int request, int otherwise) {
         try {
             startActivityForResult(intent, request);
-        } catch (ActivityNotFoundException error) {
+        } catch (ActivityNotFoundException | SecurityException error) {
             say(otherwise);
         }
     }
@@ -147,10 +150,12 @@ public final class MainActivity extends Screen
     @Override
     protected void onActivityResult(int request, int result, Intent data) {
         super.onActivityResult(request, result, data);
-        if (result != RESULT_OK) {
-            return;
-        }
         if (request == TAKE) {
+            FileProvider.endGrants(this);
+        }
+        if (result != RESULT_OK) {
+            FileProvider.forgetPhoto(this);
+        } else if (request == TAKE) {
             read(FileProvider.cameraUri());
         } else if (request == CHOOSE && data != null && data.getData() != null) {
             read(data.getData());
@@ -161,9 +166,24 @@ public final class MainActivity extends Screen
         return new File(getCacheDir(), "picture");
     }
 
-    private void read(Uri document) {
+    private void read(Uri newDocument) {
+        document = newDocument;
+        File photo = FileProvider.cameraUri().equals(newDocument) ? FileProvider.cameraFile(this) : null;
+        start(new ReadTask(newDocument, photo, pictureFile(), SettingsStore.load(this)));
+    }
+
+    /** Reads the picture once more that the app has taken in, or takes it in if that has failed. */
+    private void readAgain() {
+        if (pictureFile().isFile() || document == null) {
+            start(new ReadTask(null, null, pictureFile(), SettingsStore.load(this)));
+        } else {
+            read(document);
+        }
+    }
+
+    private void start(ReadTask task) {
         selected = -1;
-        engine().reading.start(engine(), new ReadTask(document, pictureFile(), SettingsStore.load(this)));
+        engine().reading.start(engine(), task);
     }
 
     private void remedy() {
@@ -177,7 +197,7 @@ public final class MainActivity extends Screen
             default:
                 break;
         }
-        read(null);
+        readAgain();
     }
 
     @Override
@@ -186,6 +206,10 @@ public final class MainActivity extends Screen
         boolean running = job.state() == Job.State.RUNNING;
         boolean failed = job.state() == Job.State.FAILED;
         PictureReading result = job.result();
+        if (job.state() == Job.State.DONE && !result.settings.readsLike(SettingsStore.load(this))) {
+            readAgain(); // the thresholds were changed meanwhile
+            return;
+        }
         boolean content = result != null && !failed;
         findViewById(R.id.progress).setVisibility(running ? View.VISIBLE : View.GONE);
         findViewById(R.id.content).setVisibility(content ? View.VISIBLE : View.GONE);
@@ -194,6 +218,8 @@ public final class MainActivity extends Screen
             showReading(result);
         } else {
             shown = null;
+            lines = Collections.emptyList();
+            picture.setPicture(null, lines); // so that the next picture has its memory
             Notice.show(this, job.problem(), running);
         }
     }

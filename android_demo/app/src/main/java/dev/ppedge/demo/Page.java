@@ -8,6 +8,7 @@ import android.widget.Button;
 import android.widget.ProgressBar;
 import android.widget.TextView;
 import dev.ppedge.demo.engine.Job;
+import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 
 /**
@@ -49,6 +50,11 @@ abstract class Page<T> extends Screen implements Job.Listener, View.OnClickListe
     /** Shares the result. */
     abstract void share(T result);
 
+    /** Whether there is something to share. */
+    boolean canShare(T result) {
+        return true;
+    }
+
     /** What the button says that starts the job. */
     abstract int runLabel();
 
@@ -66,7 +72,7 @@ abstract class Page<T> extends Screen implements Job.Listener, View.OnClickListe
         } else if (view.getId() == R.id.share) {
             share(job().result());
         } else if (running) {
-            job().stop();
+            job().stop(Problem.STOPPED);
         } else {
             if (job().state() == Job.State.FAILED) {
                 overcome(job().problem());
@@ -97,7 +103,7 @@ abstract class Page<T> extends Screen implements Job.Listener, View.OnClickListe
         run.setText(running ? R.string.stop : runText(state));
         Button share = (Button) findViewById(R.id.share);
         share.setText(state == Job.State.FAILED ? R.string.copy_report : R.string.share_results);
-        share.setEnabled(state == Job.State.DONE || state == Job.State.FAILED);
+        share.setEnabled(state == Job.State.FAILED || state == Job.State.DONE && canShare(job().result()));
         if (running && shown == state) {
             return; // only the progress is another one
         }
@@ -140,7 +146,13 @@ abstract class Page<T> extends Screen implements Job.Listener, View.OnClickListe
     }
 
     final void note(String text) {
-        ((TextView) add(R.layout.row_note)).setText(text);
+        note(text, R.color.text_primary);
+    }
+
+    final void note(String text, int colour) {
+        TextView view = (TextView) add(R.layout.row_note);
+        view.setText(text);
+        view.setTextColor(getColor(colour));
     }
 
     final void fact(int name, String value) {

@@ -53,6 +53,8 @@ final class ProblemText {
                 return R.string.no_golden_title;
             case STOPPED:
                 return R.string.stopped_title;
+            case LEFT:
+                return R.string.left_title;
             default:
                 return R.string.unexpected_title;
         }
@@ -88,6 +90,8 @@ final class ProblemText {
                 return R.string.no_golden_text;
             case STOPPED:
                 return R.string.stopped_text;
+            case LEFT:
+                return R.string.left_text;
             default:
                 return R.string.unexpected_text;
         }

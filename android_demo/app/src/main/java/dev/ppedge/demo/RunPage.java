@@ -3,12 +3,11 @@ package dev.ppedge.demo;
 import android.content.ClipData;
 import android.content.Intent;
 import android.net.Uri;
-import android.os.BadParcelableException;
 import android.os.Bundle;
 import dev.ppedge.core.Stage;
 import dev.ppedge.demo.engine.Outcome;
+import dev.ppedge.demo.logic.Extras;
 import dev.ppedge.demo.logic.HeadlessRequest;
-import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Settings;
 import java.util.HashMap;
@@ -38,7 +37,7 @@ abstract class RunPage extends Page<Outcome> {
     private void obey(Intent intent) {
         Map<String, Object> extras = new HashMap<String, Object>();
         try {
-            unpack(intent, extras);
+            Extras.read(new Sent(intent), HeadlessRequest.NAMES, extras);
             HeadlessRequest request = HeadlessRequest.parse(extras);
             if (request != null) {
                 run(request, SettingsStore.load(this), true);
@@ -49,16 +48,21 @@ abstract class RunPage extends Page<Outcome> {
         }
     }
 
-    private static void unpack(Intent intent, Map<String, Object> extras) throws ProblemException {
-        try {
-            Bundle given = intent.getExtras();
-            if (given != null) {
-                for (String name : given.keySet()) {
-                    extras.put(name, given.get(name));
-                }
-            }
-        } catch (BadParcelableException error) { // any app may start this screen, with things that only it can read
-            throw new ProblemException(Problem.BAD_REQUEST, String.valueOf(error.getMessage()), error);
+    private static final class Sent implements Extras.Source {
+        private final Intent intent;
+
+        Sent(Intent intent) {
+            this.intent = intent;
+        }
+
+        @Override
+        public boolean has(String name) {
+            return intent.hasExtra(name);
+        }
+
+        @Override
+        public Object get(String name) {
+            return intent.getExtras().get(name);
         }
     }
 
@@ -76,7 +80,7 @@ abstract class RunPage extends Page<Outcome> {
 
     @Override
     final void share(Outcome outcome) {
-        Uri report = FileProvider.resultUri(outcome.file);
+        Uri report = FileProvider.resultUri(outcome.file());
         Intent send = new Intent(Intent.ACTION_SEND).setType("application/json").putExtra(Intent.EXTRA_STREAM, report);
         send.setClipData(ClipData.newRawUri("", report));
         send.addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION);
@@ -89,9 +93,18 @@ abstract class RunPage extends Page<Outcome> {
         fact(R.string.power_mode, getResources().getStringArray(R.array.power_modes)[settings.powerMode.ordinal()]);
     }
 
+    @Override
+    final boolean canShare(Outcome outcome) {
+        return outcome.file() != null;
+    }
+
     final void showFile(Outcome outcome) {
         section(getString(R.string.report));
-        fact(R.string.saved_at, outcome.file.getPath());
+        if (outcome.file() == null) {
+            note(getString(R.string.not_saved, outcome.whyNotSaved()), R.color.failure);
+        } else {
+            fact(R.string.saved_at, outcome.file().getPath());
+        }
     }
 
     final String stageName(Stage stage) {

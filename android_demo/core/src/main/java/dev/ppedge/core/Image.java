@@ -65,13 +65,26 @@ public final class Image {
      */
     public static void putOnWhite(int[] argb, int count, byte[] bgr, int at) {
         for (int i = 0, o = at; i < count; i++, o += 3) {
-            int colour = argb[i];
-            int alpha = colour >>> 24;
-            int white = 255 * (255 - alpha) + 127; // and half of the divisor
-            bgr[o] = (byte) (((colour & 255) * alpha + white) / 255);
-            bgr[o + 1] = (byte) (((colour >> 8 & 255) * alpha + white) / 255);
-            bgr[o + 2] = (byte) (((colour >> 16 & 255) * alpha + white) / 255);
+            int colour = onWhite(argb[i]);
+            bgr[o] = (byte) colour;
+            bgr[o + 1] = (byte) (colour >> 8);
+            bgr[o + 2] = (byte) (colour >> 16);
         }
+    }
+
+    /**
+     * Lays one colour on white, as {@link #putOnWhite} does.
+     *
+     * @param argb 0xAARRGGBB, not premultiplied
+     * @return 0xFFRRGGBB
+     */
+    public static int onWhite(int argb) {
+        int alpha = argb >>> 24;
+        int white = 255 * (255 - alpha) + 127; // and half of the divisor
+        int blue = ((argb & 255) * alpha + white) / 255;
+        int green = ((argb >> 8 & 255) * alpha + white) / 255;
+        int red = ((argb >> 16 & 255) * alpha + white) / 255;
+        return 0xFF000000 | red << 16 | green << 8 | blue;
     }
 
     /** Returns width x height opaque colours, 0xFFRRGGBB, row by row, for an Android bitmap. */

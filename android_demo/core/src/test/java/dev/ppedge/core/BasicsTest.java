@@ -191,6 +191,14 @@ public final class BasicsTest {
     }
 
     @Test
+    public void coloursAreLaidOnWhite() {
+        assertEquals(0xFF0A141E, Image.onWhite(0xFF0A141E));
+        assertEquals(0xFFFFFFFF, Image.onWhite(0x000A141E)); // nothing is seen of it
+        assertEquals(0xFF7F7FFF, Image.onWhite(0x800000FF));
+        assertEquals(0xFFFEFEFE, Image.onWhite(0x01000000));
+    }
+
+    @Test
     public void aNetworkThatFailsIsNamed() throws Exception {
         Manifest manifest = Manifest.read(manifest());
         CharacterSet characters =

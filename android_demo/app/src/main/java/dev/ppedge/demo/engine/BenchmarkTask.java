@@ -9,7 +9,6 @@ import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Reports;
 import dev.ppedge.demo.logic.Settings;
-import java.io.File;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -28,8 +27,7 @@ public final class BenchmarkTask extends RunTask {
 
     @Override
     Outcome work(
-            Engine engine, Models models, Map<String, Object> report, File file, Job.Ticket<Outcome> ticket)
-            throws Exception {
+            Engine engine, Models models, Map<String, Object> report, Job.Ticket<Outcome> ticket) throws Exception {
         GoldenEntry golden = golden(models);
         Image picture = models.golden(golden).picture;
         report.put("golden", golden.name);
@@ -39,9 +37,7 @@ public final class BenchmarkTask extends RunTask {
         int all = request.warmup + request.runs;
         List<Reading> readings = new ArrayList<Reading>(request.runs);
         for (int i = 0; i < all; i++) {
-            if (ticket.isStopped()) {
-                throw new ProblemException(Problem.STOPPED, "");
-            }
+            ticket.requireGoing();
             Reading reading = models.pipeline.read(picture);
             if (i >= request.warmup) {
                 readings.add(reading);
@@ -50,7 +46,7 @@ public final class BenchmarkTask extends RunTask {
         }
         report.put("thermal_after", PhoneInfo.thermal(engine.context()));
         Map<String, Statistics> times = Reports.addTimes(report, readings);
-        return new Outcome(file, models.settings, times, null);
+        return new Outcome(models.settings, times, null);
     }
 
     private GoldenEntry golden(Models models) throws ProblemException {

@@ -88,15 +88,16 @@ final class BundleStore {
                     Streams.write(in, target, MAX_FILE);
                 }
             }
-            if (!half.renameTo(folder)) {
-                throw new IOException(half + " cannot be renamed");
-            }
+            Streams.rename(half, folder);
+        } catch (Streams.WriteException error) {
+            Streams.delete(half);
+            throw new ProblemException(Problem.NO_STORAGE, String.valueOf(error.getMessage()), error);
         } catch (FileNotFoundException error) {
             Streams.delete(half);
             throw new ProblemException(Problem.BAD_BUNDLE, name + " is not in the app", error);
         } catch (IOException error) {
             Streams.delete(half);
-            throw new ProblemException(Problem.NO_STORAGE, name + ": " + error.getMessage(), error);
+            throw new ProblemException(Problem.BAD_BUNDLE, name + ": " + error.getMessage(), error);
         }
     }
 

@@ -76,9 +76,7 @@ public final class Engine implements ThreadFactory {
             @Override
             public void run() {
                 try {
-                    if (ticket.isStopped()) {
-                        throw new ProblemException(Problem.STOPPED, "");
-                    }
+                    ticket.requireGoing();
                     ticket.done(task.run(Engine.this, ticket));
                 } catch (Exception | OutOfMemoryError | LinkageError error) {
                     ticket.failed(problem(error));
@@ -98,10 +96,19 @@ public final class Engine implements ThreadFactory {
             throw new ProblemException(Problem.NATIVE_ABORT, abort);
         }
         if (models == null || !models.settings.loadsLike(settings)) {
-            models = null; // so that never two sets are in memory
+            if (models != null) {
+                models = null; // so that never two sets are in memory
+                free();
+            }
             models = Models.load(context, settings, marker, oldRuntimeAllowed);
         }
         return models;
+    }
+
+    /** Paddle Lite frees a network in its finalizer alone, and the collector does not see how large one is. */
+    private static void free() {
+        System.gc();
+        System.runFinalization();
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.ppedge.demo.engine;
 
 import android.os.Handler;
 import android.os.Looper;
+import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 
 /**
@@ -36,15 +37,21 @@ public final class Job<T> {
      */
     public static final class Ticket<T> {
         private final Job<T> job;
-        private volatile boolean stopped;
+        private volatile Problem stopped; // why; null while somebody waits for the result
 
         private Ticket(Job<T> job) {
             this.job = job;
         }
 
-        /** Whether nobody waits for the result any more. */
-        public boolean isStopped() {
-            return stopped;
+        /**
+         * Ends work for whose result nobody waits any more; for its safe points.
+         *
+         * @throws ProblemException why it was stopped
+         */
+        public void requireGoing() throws ProblemException {
+            if (stopped != null) {
+                throw new ProblemException(stopped, "");
+            }
         }
 
         /** Shows an unfinished result. */
@@ -85,9 +92,7 @@ public final class Job<T> {
 
     /** Stops the work, which ends at its next safe point, and forgets its result. */
     public void reset() {
-        if (current != null) {
-            current.stopped = true;
-        }
+        stop(Problem.STOPPED);
         current = null;
         state = State.IDLE;
         result = null;
@@ -103,10 +108,10 @@ public final class Job<T> {
         tell();
     }
 
-    /** Stops the work, which then ends with a problem of its own. */
-    public void stop() {
-        if (current != null) {
-            current.stopped = true;
+    /** Stops the work, which then ends with this problem; the first to stop it says why. */
+    public void stop(Problem why) {
+        if (current != null && current.stopped == null) {
+            current.stopped = why;
         }
     }
 

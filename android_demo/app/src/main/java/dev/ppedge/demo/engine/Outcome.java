@@ -9,9 +9,6 @@ import java.util.Map;
 
 /** What a self-test or a benchmark gave. */
 public final class Outcome {
-    /** Where the report was saved. */
-    public final File file;
-
     /** With which it ran. */
     public final Settings settings;
 
@@ -21,10 +18,28 @@ public final class Outcome {
     /** Checks by golden picture; null for a benchmark. */
     public final Map<String, List<Check>> checks;
 
-    Outcome(File file, Settings settings, Map<String, Statistics> times, Map<String, List<Check>> checks) {
-        this.file = file;
+    private File file;
+    private String whyNotSaved;
+
+    Outcome(Settings settings, Map<String, Statistics> times, Map<String, List<Check>> checks) {
         this.settings = settings;
         this.times = times;
         this.checks = checks;
+    }
+
+    /** Takes note of what became of the report, before anybody sees the outcome. */
+    void reported(File where, String whyNot) {
+        file = whyNot == null ? where : null;
+        whyNotSaved = whyNot;
+    }
+
+    /** Where the report was saved; null if it could not be: then it stands in the log alone. */
+    public File file() {
+        return file;
+    }
+
+    /** Why the report could not be saved; null if it was. */
+    public String whyNotSaved() {
+        return whyNotSaved;
     }
 }

@@ -20,7 +20,8 @@ public final class Pictures implements PictureReader {
     private static final int ROWS = 64; // of a strip: no second copy of a whole picture is ever in memory
 
     /**
-     * Decodes a picture of the user's, smaller if it is very large, turned as its EXIF data say.
+     * Decodes a picture of the user's, smaller if it is very large, on white where it is transparent, turned as its EXIF
+     * data say.
      *
      * @throws ProblemException BAD_PICTURE
      */
@@ -31,13 +32,15 @@ public final class Pictures implements PictureReader {
         if (options.outWidth < 1 || options.outHeight < 1) {
             throw new ProblemException(Problem.BAD_PICTURE, "");
         }
-        options.inJustDecodeBounds = false;
-        options.inScaled = false;
+        options = exact();
+        options.inMutable = true; // putOnWhite writes into it
         options.inSampleSize = Sampling.factor(options.outWidth, options.outHeight);
-        options.inPreferredConfig = Bitmap.Config.ARGB_8888;
         Bitmap decoded = BitmapFactory.decodeFile(file.getPath(), options);
         if (decoded == null) {
-            throw new ProblemException(Problem.BAD_PICTURE, options.outMimeType);
+            throw new ProblemException(Problem.BAD_PICTURE, String.valueOf(options.outMimeType));
+        }
+        if (decoded.hasAlpha()) {
+            putOnWhite(decoded);
         }
         ExifTurn turn = ExifTurn.of(orientation(file));
         if (turn.isNone()) {
@@ -53,11 +56,36 @@ public final class Pictures implements PictureReader {
         return upright;
     }
 
+    /** Colours as the file has them: not scaled to the screen, not multiplied by how opaque they are. */
+    private static BitmapFactory.Options exact() {
+        BitmapFactory.Options options = new BitmapFactory.Options();
+        options.inScaled = false;
+        options.inPremultiplied = false;
+        options.inPreferredConfig = Bitmap.Config.ARGB_8888;
+        return options;
+    }
+
+    /** What is shown is what is read: a transparent picture would be seen on the screen's own colour. */
+    private static void putOnWhite(Bitmap bitmap) {
+        int width = bitmap.getWidth();
+        int height = bitmap.getHeight();
+        int[] strip = new int[width * Math.min(ROWS, height)];
+        for (int y = 0; y < height; y += ROWS) {
+            int rows = Math.min(ROWS, height - y);
+            bitmap.getPixels(strip, 0, width, 0, y, width, rows);
+            for (int i = 0; i < width * rows; i++) {
+                strip[i] = Image.onWhite(strip[i]);
+            }
+            bitmap.setPixels(strip, 0, width, 0, y, width, rows);
+        }
+        bitmap.setHasAlpha(false); // or a canvas would refuse it: it takes premultiplied colours alone
+    }
+
     private static int orientation(File file) {
         try {
             return new ExifInterface(file.getPath()).getAttributeInt(ExifInterface.TAG_ORIENTATION, 1);
-        } catch (IOException error) {
-            return 1; // a format without EXIF data
+        } catch (IOException | RuntimeException error) {
+            return 1; // a format without EXIF data, or data that Android's reader stumbles over
         }
     }
 
@@ -82,9 +110,7 @@ public final class Pictures implements PictureReader {
     /** A golden picture: pixel by pixel as Python had it. */
     @Override
     public Image read(File file) throws IOException, BundleException {
-        BitmapFactory.Options options = new BitmapFactory.Options();
-        options.inScaled = false;
-        Bitmap bitmap = BitmapFactory.decodeFile(file.getPath(), options);
+        Bitmap bitmap = BitmapFactory.decodeFile(file.getPath(), exact());
         if (bitmap == null) {
             throw new BundleException(
                     Fault.CONTENT, file.getName(),

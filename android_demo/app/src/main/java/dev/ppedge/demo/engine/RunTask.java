@@ -39,6 +39,7 @@ abstract class RunTask implements Engine.Task<Outcome> {
     public final Outcome run(Engine engine, Job.Ticket<Outcome> ticket) throws Exception {
         Map<String, Object> report = Reports.begin(kind, request, PhoneInfo.of(engine.context()));
         File file = file(engine, kind, request.id);
+        file.delete(); // an earlier run's is never taken for this one's, whatever becomes of this one
         try {
             if (headless) {
                 report.put("previous_abort", engine.pendingAbort());
@@ -46,8 +47,8 @@ abstract class RunTask implements Engine.Task<Outcome> {
             }
             Models models = engine.models(settings);
             Reports.addBundle(report, models.manifest, models.runtime);
-            Outcome outcome = work(engine, models, report, file, ticket);
-            save(request.id, file, report);
+            Outcome outcome = work(engine, models, report, ticket);
+            outcome.reported(file, save(request.id, file, report));
             return outcome;
         } catch (Exception | OutOfMemoryError | LinkageError error) {
             ProblemException problem = engine.problem(error);
@@ -59,8 +60,7 @@ abstract class RunTask implements Engine.Task<Outcome> {
 
     /** Does the work and completes the report. */
     abstract Outcome work(
-            Engine engine, Models models, Map<String, Object> report, File file, Job.Ticket<Outcome> ticket)
-            throws Exception;
+            Engine engine, Models models, Map<String, Object> report, Job.Ticket<Outcome> ticket) throws Exception;
 
     /** Saves the report of a request that cannot be done. */
     static void refuse(Engine engine, String kind, String id, ProblemException problem) {
@@ -76,15 +76,18 @@ abstract class RunTask implements Engine.Task<Outcome> {
         return new File(folder == null ? engine.context().getFilesDir() : folder, kind + "-" + id + ".json");
     }
 
-    private static void save(String id, File file, Map<String, Object> report) {
+    /** Logs the report and saves it; returns why it could not be saved, null if it was. */
+    private static String save(String id, File file, Map<String, Object> report) {
         String json = JsonWriter.write(report);
         for (String line : LogChunks.of(id, json)) {
             Log.i(TAG, line);
         }
         try {
             Streams.writeWhole(file, (json + "\n").getBytes(StandardCharsets.US_ASCII));
+            return null;
         } catch (IOException error) {
             Log.w(TAG, "the report is in this log only: " + error.getMessage());
+            return String.valueOf(error.getMessage());
         }
     }
 }

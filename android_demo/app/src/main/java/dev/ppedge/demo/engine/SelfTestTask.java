@@ -9,7 +9,6 @@ import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Reports;
 import dev.ppedge.demo.logic.Settings;
-import java.io.File;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,17 +27,14 @@ public final class SelfTestTask extends RunTask {
 
     @Override
     Outcome work(
-            Engine engine, Models models, Map<String, Object> report, File file, Job.Ticket<Outcome> ticket)
-            throws Exception {
+            Engine engine, Models models, Map<String, Object> report, Job.Ticket<Outcome> ticket) throws Exception {
         List<GoldenEntry> all = models.manifest.golden;
         if (all.isEmpty()) {
             throw new ProblemException(Problem.NO_GOLDEN, models.manifest.name);
         }
         Map<String, List<Check>> checks = new LinkedHashMap<String, List<Check>>();
         for (GoldenEntry entry : all) {
-            if (ticket.isStopped()) {
-                throw new ProblemException(Problem.STOPPED, "");
-            }
+            ticket.requireGoing();
             GoldenCase golden = models.golden(entry);
             checks.put(
                     entry.name,
@@ -46,6 +42,6 @@ public final class SelfTestTask extends RunTask {
             ticket.progress(100 * checks.size() / all.size());
         }
         Reports.addChecks(report, checks);
-        return new Outcome(file, models.settings, null, checks);
+        return new Outcome(models.settings, null, checks);
     }
 }

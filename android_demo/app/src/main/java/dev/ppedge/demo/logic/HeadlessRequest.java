@@ -1,10 +1,14 @@
 package dev.ppedge.demo.logic;
 
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 
 /**
- * A run that an intent asks for, without a hand on the screen.
+ * A run that an intent asks for, without a hand on the screen. Only adb may send one: the manifest wants a permission of
+ * the sender that Android gives to its own shell and to no app.
  *
  * <pre>
  * adb shell am start -n dev.ppedge.demo/.BenchmarkActivity --es run ID
@@ -17,6 +21,10 @@ import java.util.regex.Pattern;
 public final class HeadlessRequest {
     /** The extra that makes an intent a request; its value names the result. */
     public static final String RUN = "run";
+
+    /** The extras that are read; the one that names the result is the first. */
+    public static final List<String> NAMES = Collections.unmodifiableList(
+            Arrays.asList(RUN, "warmup", "runs", "threads", "power_mode", "golden"));
 
     /** Names the result of a request whose own name is none. */
     public static final String REFUSED = "refused";

@@ -32,6 +32,8 @@ public enum Problem {
     NO_GOLDEN,
     /** The user stopped it. */
     STOPPED,
+    /** Its screen was left while it measured times, which are others in the background. */
+    LEFT,
     /** Something nobody thought of. */
     UNEXPECTED;
 
