@@ -1,8 +1,8 @@
 import json
-import struct
 import zipfile
 
 import pytest
+from lite_release import elf, make_release
 
 from ppedge.bundle import android
 from ppedge.bundle.elf import read_elf
@@ -11,52 +11,10 @@ from ppedge.errors import PpedgeError
 from ppedge.storage import sha256
 
 
-def elf(bits=64, machine=183, alignments=(16384, 16384), kind=3, needed=(), strings_at=0x1000):
-    """Headers of a shared library with segments to load of these alignments, and one that is not loaded."""
-    segments = [(1, alignment) for alignment in alignments] + [(0x6474E551, 8)]
-    if needed:
-        return elf_that_needs(needed, machine, strings_at)
-    if bits == 64:
-        head = struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, 0, 64, 0, 0, 64, 56, len(segments), 64, 0, 0)
-        table = b"".join(struct.pack("<IIQQQQQQ", t, 5, 0, 0, 0, 0, 0, a) for t, a in segments)
-    else:
-        head = struct.pack("<HHIIIIIHHHHHH", kind, machine, 1, 0, 52, 0, 0, 52, 32, len(segments), 40, 0, 0)
-        table = b"".join(struct.pack("<IIIIIIII", t, 0, 0, 0, 0, 0, 5, a) for t, a in segments)
-    return b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(9) + head + table
-
-
-def elf_that_needs(needed, machine, strings_at):
-    """A library of two segments: the dynamic section, and what is loaded at 0x1000, which is its table of strings."""
-    strings = b"\0" + b"".join(name.encode() + b"\0" for name in needed)
-    places = [strings.index(name.encode()) for name in needed]
-    entries = [
-        (14, 0),
-        *((1, place) for place in places),
-        (5, strings_at),
-        (0, 0),
-        (1, 1),
-    ]  # the last is beyond the end
-    dynamic = b"".join(struct.pack("<QQ", *entry) for entry in entries)
-    at = 64 + 2 * 56
-    head = struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
-    table = struct.pack("<IIQQQQQQ", 2, 4, at, 0, 0, len(dynamic), len(dynamic), 8)
-    table += struct.pack("<IIQQQQQQ", 1, 4, at + len(dynamic), 0x1000, 0, len(strings), len(strings), 16384)
-    return b"\x7fELF" + bytes([2, 1, 1]) + bytes(9) + head + table + dynamic + strings
-
-
 @pytest.fixture
 def app(tmp_path):
     (tmp_path / "android_demo" / "app").mkdir(parents=True)
     return tmp_path / "android_demo"
-
-
-def make_release(folder, library=None, place="java/so"):
-    (folder / "java/jar").mkdir(parents=True)
-    with zipfile.ZipFile(folder / "java/jar/PaddlePredictor.jar", "w") as jar:
-        jar.writestr("com/baidu/paddle/lite/PaddlePredictor.class", b"x")
-    (folder / place).mkdir(parents=True)
-    (folder / place / "libpaddle_lite_jni.so").write_bytes(elf() if library is None else library)
-    return folder
 
 
 def ppedge(*arguments):
@@ -90,10 +48,10 @@ def test_paddle_lite_goes_into_the_app(tmp_path, app, place, capsys, monkeypatch
         (elf(kind=2), "not a shared library"),
         (elf(alignments=(65536, 4096)), "aligned to 4096 bytes: phones with 16 KB pages"),
         (elf(alignments=()), "aligned to 0 bytes"),
-        (elf()[:-1], "damaged: the segments lie beyond the end"),
+        (elf(alignments=())[:-1], "damaged: the segments lie beyond the end"),
         (elf()[:40], "damaged"),
         (elf(needed=["libc++_shared.so"]), r"needs libc\+\+_shared\.so, which is neither beside it nor on every phone"),
-        (elf(needed=["libc.so"], strings_at=0x9000), "damaged: the names of libraries lie beyond the end"),
+        (elf(needed=["libc.so"], strings_at=0x9000), "damaged: a table lies beyond the end"),
         (b"#!/bin/sh", "not a library"),
         (b"", "not a library"),
     ],
@@ -156,7 +114,7 @@ def test_folders_that_are_no_release(tmp_path):
     release = make_release(tmp_path / "r")
     for content in (b"x", b""):
         (release / "java/jar/PaddlePredictor.jar").write_bytes(content)
-        with pytest.raises(PpedgeError, match="not Paddle Lite's Java API"):
+        with pytest.raises(PpedgeError, match="not a jar that can be read"):
             android.find_release(release)
     zipfile.ZipFile(release / "java/jar/PaddlePredictor.jar", "w").close()
     with pytest.raises(PpedgeError, match="not Paddle Lite's Java API"):

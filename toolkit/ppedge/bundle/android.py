@@ -7,13 +7,13 @@ of one's own also come as ``java/libs/ABI/libpaddle_lite_jni.so``.
 from __future__ import annotations
 
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ppedge.bundle.elf import Elf, read_elf
 from ppedge.bundle.folder import whole_folder
+from ppedge.bundle.jni import read_jar, require_members, require_natives
 from ppedge.bundle.manifest import is_bundle
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
@@ -47,7 +47,7 @@ _SYSTEM = {
         ),
     )
 }
-_PREDICTOR = "com/baidu/paddle/lite/PaddlePredictor.class"
+_PREDICTOR = "com/baidu/paddle/lite/PaddlePredictor"
 _RELEASE = "Unpack inference_lite_lib.android.armv8... of Paddle Lite, a build with Java, and name its folder."
 
 
@@ -102,15 +102,16 @@ def find_release(release: Path, allow_4k_pages: bool = False) -> LiteFiles:
         allow_4k_pages: Take a library that phones with 16 KB pages cannot load.
 
     Raises:
-        PpedgeError: Files are missing, a library is not for arm64, or its segments are aligned to less than 16 KB.
+        PpedgeError: Files are missing, a library is not for arm64, its segments are aligned to less than 16 KB, or the
+            app, the Java API and the library do not belong together.
     """
     base, jar, library = _find(release)
-    try:
-        with zipfile.ZipFile(jar) as packed:
-            packed.getinfo(_PREDICTOR)
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
-        raise PpedgeError(f"{jar}: not Paddle Lite's Java API (no {_PREDICTOR} in it).", _RELEASE) from error
+    classes = read_jar(jar)
+    if _PREDICTOR not in classes:
+        raise PpedgeError(f"{jar}: not Paddle Lite's Java API (no {_PREDICTOR} in it).", _RELEASE)
     found, libraries = _checked(library, allow_4k_pages), [library]
+    require_members(jar, classes)
+    require_natives(jar, classes, library, found.natives)
     alignment = min(found.alignments)
     for name in found.needed:
         if name not in _SYSTEM:
