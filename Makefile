@@ -34,6 +34,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd android_demo && ../$(BIN)/python -m tools.lint
 
 apk: setup  ## The Android app, with what `ppedge bundle --into android_demo` has put into it.
 	$(BIN)/python android_demo/build_apk.py

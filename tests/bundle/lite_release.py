@@ -103,7 +103,7 @@ def class_file(name, parent="java/lang/Object", fields=(), methods=()):
 
 
 def classes(without=()):
-    """The classes by their paths: what the app uses, and native methods; settings stand in the parent of MobileConfig."""
+    """The classes by their paths: what the app uses, native methods; settings stand in the parent of MobileConfig."""
     natives = {(f"{LITE}/PaddlePredictor", *method) for method in PREDICTOR_NATIVES}
     natives |= {(f"{LITE}/Tensor", *method) for method in TENSOR_NATIVES}
     members = {f"{LITE}/{owner}": [] for owner in ("ConfigBase", "MobileConfig")}

@@ -43,6 +43,7 @@ public final class PictureView extends View {
     private final RectF label = new RectF();
     private final int boxColour;
     private final int selectedColour;
+    private final int seamColour;
     private final float pad;
     private final GestureDetector gestures;
     private final ScaleGestureDetector scales;
@@ -57,11 +58,11 @@ public final class PictureView extends View {
         super(context, attributes);
         boxColour = context.getColor(R.color.box);
         selectedColour = context.getColor(R.color.box_selected);
+        seamColour = context.getColor(R.color.label_background);
         pad = TypedValue.applyDimension(TypedValue.COMPLEX_UNIT_DIP, 4, getResources().getDisplayMetrics());
         boxPaint.setStyle(Paint.Style.STROKE);
-        boxPaint.setStrokeWidth(pad / 2);
         boxPaint.setStrokeJoin(Paint.Join.ROUND);
-        labelPaint.setColor(context.getColor(R.color.label_background));
+        labelPaint.setColor(seamColour);
         textPaint.setColor(context.getColor(R.color.label_text));
         textPaint.setTextSize(getResources().getDimension(R.dimen.text_small));
         gestures = new GestureDetector(context, new Gestures());
@@ -163,6 +164,10 @@ public final class PictureView extends View {
             path.lineTo(viewX(q[i]), viewY(q[i + 1]));
         }
         path.close();
+        boxPaint.setStrokeWidth(pad); // a dark seam: a box is seen on a picture of its own colour too
+        boxPaint.setColor(seamColour);
+        canvas.drawPath(path, boxPaint);
+        boxPaint.setStrokeWidth(pad / 2);
         boxPaint.setColor(isSelected ? selectedColour : boxColour);
         canvas.drawPath(path, boxPaint);
         float room = Math.max(viewX(q[2]) - viewX(q[0]), viewY(q[7]) - viewY(q[1]));
