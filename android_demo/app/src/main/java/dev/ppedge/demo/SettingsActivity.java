@@ -124,7 +124,9 @@ public final class SettingsActivity extends Screen
 
     @Override
     public void onItemSelected(AdapterView<?> parent, View view, int position, long id) {
-        keep();
+        if (PowerMode.values()[position] != SettingsStore.load(this).powerMode) { // else it is the list's first showing
+            keep();
+        }
     }
 
     @Override
