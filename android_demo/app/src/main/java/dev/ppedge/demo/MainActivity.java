@@ -175,7 +175,7 @@ public final class MainActivity extends Screen
     /** Reads the picture once more that the app has taken in, or takes it in if that has failed. */
     private void readAgain() {
         if (pictureFile().isFile() || document == null) {
-            start(new ReadTask(null, null, pictureFile(), SettingsStore.load(this)));
+            start(new ReadTask(null, pictureFile(), SettingsStore.load(this)));
         } else {
             read(document);
         }

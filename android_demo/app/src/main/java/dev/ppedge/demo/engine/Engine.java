@@ -96,19 +96,19 @@ public final class Engine implements ThreadFactory {
             throw new ProblemException(Problem.NATIVE_ABORT, abort);
         }
         if (models == null || !models.settings.loadsLike(settings)) {
-            if (models != null) {
-                models = null; // so that never two sets are in memory
-                free();
-            }
+            drop(); // so that never two sets are in memory
             models = Models.load(context, settings, marker, oldRuntimeAllowed);
         }
         return models;
     }
 
     /** Paddle Lite frees a network in its finalizer alone, and the collector does not see how large one is. */
-    private static void free() {
-        System.gc();
-        System.runFinalization();
+    private void drop() {
+        if (models != null) {
+            models = null;
+            System.gc();
+            System.runFinalization();
+        }
     }
 
     /**
@@ -147,12 +147,12 @@ public final class Engine implements ThreadFactory {
                 return (ProblemException) e;
             }
             if (e instanceof OutOfMemoryError) {
-                models = null;
+                drop();
                 return new ProblemException(Problem.NO_MEMORY, String.valueOf(e.getMessage()), error);
             }
         }
         if (error instanceof BundleException) {
-            models = null; // so that the next try looks at the files again
+            drop(); // so that the next try looks at the files again
             return new ProblemException((BundleException) error);
         }
         return new ProblemException(Problem.UNEXPECTED, error.toString(), error);

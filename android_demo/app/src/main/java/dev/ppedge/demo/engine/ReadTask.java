@@ -22,9 +22,15 @@ public final class ReadTask implements Engine.Task<PictureReading> {
 
     /**
      * @param document a document to copy to {@code picture} first; null to read {@code picture} as it is
-     * @param temporary what to delete once it is copied, whether that went well or not; null for nothing
      * @param picture where the app keeps the current picture, for the time after a turn or a restart
      * @param settings with which to read
+     */
+    public ReadTask(Uri document, File picture, Settings settings) {
+        this(document, null, picture, settings);
+    }
+
+    /**
+     * @param temporary the document's file if it is to go once it is copied, whether that went well or not; null for none
      */
     public ReadTask(Uri document, File temporary, File picture, Settings settings) {
         this.document = document;
