@@ -2,8 +2,8 @@ import json
 import zipfile
 
 import pytest
-from lite_release import elf, make_release
 
+from lite_release import elf, make_release
 from ppedge.bundle import android
 from ppedge.bundle.elf import read_elf
 from ppedge.cli.main import main
@@ -52,6 +52,7 @@ def test_paddle_lite_goes_into_the_app(tmp_path, app, place, capsys, monkeypatch
         (elf()[:40], "damaged"),
         (elf(needed=["libc++_shared.so"]), r"needs libc\+\+_shared\.so, which is neither beside it nor on every phone"),
         (elf(needed=["libc.so"], strings_at=0x9000), "damaged: a table lies beyond the end"),
+        (elf()[:128] + bytes([255] * 8) + elf()[136:], "damaged: "),  # where the dynamic section is said to be
         (b"#!/bin/sh", "not a library"),
         (b"", "not a library"),
     ],

@@ -5,9 +5,9 @@ import struct
 import subprocess
 
 import pytest
-from lite_release import LITE, NATIVES, class_file, classes, elf, make_release
 from test_android import app, ppedge  # noqa: F401
 
+from lite_release import LITE, NATIVES, class_file, classes, elf, make_release
 from ppedge.bundle import android, jni
 from ppedge.bundle.classfile import NATIVE, PUBLIC, STATIC, Member, read_class
 from ppedge.bundle.elf import read_elf
@@ -139,6 +139,16 @@ def test_jars_that_cannot_be_read(tmp_path):
     files = classes() | {f"{LITE}/Large.class": bytes(2 << 20)}
     with pytest.raises(PpedgeError, match=r"Large\.class has 2,097,152 bytes"):
         android.find_release(make_release(tmp_path / "s", files=files))
+    release = make_release(tmp_path / "u", files=classes() | {"x" * 60000: b""})
+    jar = release / "java/jar/PaddlePredictor.jar"
+    jar.write_bytes(
+        jar.read_bytes().replace(b"x" * 10, b"y" * 10, 1)
+    )  # its name there is not its name in the directory
+    android.find_release(release)  # nobody looks at what is no class
+    jar.write_bytes(jar.read_bytes().replace(b"Tensor.class", b"Xensor.class", 1))
+    with pytest.raises(PpedgeError, match="not a jar that can be read: File name in directory") as error:
+        android.find_release(release)
+    assert len(str(error.value)) < 500
     release = make_release(tmp_path / "t")
     jar = release / "java/jar/PaddlePredictor.jar"
     whole = jar.read_bytes()

@@ -17,6 +17,7 @@ MODULES = (
     "weights",
     "runs",
     "bundles",
+    "releases",
 )
 
 

@@ -76,7 +76,7 @@ def read_elf(path: Path) -> Elf:
         dynamic = _dynamic(data, segments, _ENTRY[data[4]])
         needed = tuple(_name(data, _strings(dynamic, segments) + at).decode() for at in dynamic.get(_NEEDED, ()))
         natives = frozenset(_natives(data, dynamic, segments, data[4]))
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, OverflowError) as error:
         raise PpedgeError(f"{path}: damaged: {error}.", "Unpack the release again.") from error
     return Elf(
         bits=32 * data[4],

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ppedge.bundle.classfile import NATIVE, PUBLIC, ClassFile, Member, read_class
-from ppedge.errors import PpedgeError
+from ppedge.errors import SHOWN, PpedgeError, cut
 
 PACKAGE = "com/baidu/paddle/lite/"
 _MAX_CLASS = 1 << 20  # bytes: Paddle Lite's largest has some thousand
@@ -62,12 +62,13 @@ def read_jar(jar: Path) -> dict[str, ClassFile]:
             for entry in packed.infolist():
                 if not entry.filename.endswith(".class"):
                     continue
+                where = f"{jar}: {cut(entry.filename)}"
                 if entry.file_size > _MAX_CLASS:
-                    raise PpedgeError(f"{jar}: {entry.filename} has {entry.file_size:,} bytes.", _ONE_RELEASE)
-                found = read_class(packed.read(entry), f"{jar}: {entry.filename}")
+                    raise PpedgeError(f"{where} has {entry.file_size:,} bytes.", _ONE_RELEASE)
+                found = read_class(packed.read(entry), where)
                 classes[found.name] = found
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError, ValueError) as error:
-        raise PpedgeError(f"{jar}: not a jar that can be read: {error}.", _ONE_RELEASE) from error
+        raise PpedgeError(f"{jar}: not a jar that can be read: {cut(str(error))}.", _ONE_RELEASE) from error
     return classes
 
 
@@ -116,7 +117,8 @@ def require_natives(jar: Path, classes: dict[str, ClassFile], library: Path, exp
     for found in classes.values():
         for method, names in native_names(found):
             if not exported & {*names, _MISNAMED.get(names[-1], "")}:
-                missing.append((f"{found.name.rpartition('/')[2]}.{method.name} {method.descriptor}", names[0]))
+                what = f"{found.name.rpartition('/')[2]}.{method.name} {method.descriptor}"
+                missing.append((cut(what), cut(names[0], 2 * SHOWN)))
     if missing:
         what, symbol = missing[0]
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
