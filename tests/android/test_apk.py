@@ -20,7 +20,7 @@ sys.path.insert(0, str(DEMO))
 MADE = ("build", "assets", "libs", "jniLibs", "__pycache__", ".gradle")
 SCREEN = "app/src/main/java/dev/ppedge/demo/Screen.java"
 STAND_IN = b"a compile stub of Paddle Lite was called"  # a text in the classes that stand for Paddle Lite's
-SMALL = 250_000  # bytes of an app without models; it has near 140,000
+SMALL = 250_000  # bytes of an app without models; it has near 141,000
 LIBRARY = "lib/arm64-v8a/libpaddle_lite_jni.so"
 
 pytestmark = pytest.mark.slow
@@ -109,6 +109,15 @@ def test_what_the_app_says_of_itself(plain):
     assert "uses-permission" not in plain.said
     assert "native-code" not in plain.said
     assert "locales: '--_--' 'zh'" in plain.said
+
+
+def test_adb_alone_may_start_runs(plain, tools):
+    words = ["dump", "xmltree", "--file", "AndroidManifest.xml", plain.apk]
+    told = run_child([tools.aapt2, *words], "reading the manifest")
+    activities = re.split("E: activity", told)[1:]
+    exported = [text for text in activities if "exported(0x01010010)=true" in text and "LAUNCHER" not in text]
+    guarded = [text for text in activities if 'permission(0x01010006)="android.permission.DUMP"' in text]
+    assert exported == guarded and len(guarded) == 2
 
 
 def test_it_is_signed_aligned_and_small(plain):

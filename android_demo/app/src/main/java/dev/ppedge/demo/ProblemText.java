@@ -43,6 +43,8 @@ final class ProblemText {
                 return R.string.native_abort_title;
             case BAD_PICTURE:
                 return R.string.bad_picture_title;
+            case CUT_OFF_PICTURE:
+                return R.string.cut_off_picture_title;
             case NO_MEMORY:
                 return R.string.no_memory_title;
             case NO_STORAGE:
@@ -80,6 +82,8 @@ final class ProblemText {
                 return R.string.native_abort_text;
             case BAD_PICTURE:
                 return R.string.bad_picture_text;
+            case CUT_OFF_PICTURE:
+                return R.string.cut_off_picture_text;
             case NO_MEMORY:
                 return R.string.no_memory_text;
             case NO_STORAGE:
@@ -133,6 +137,7 @@ final class ProblemText {
             case NO_LIBRARY:
             case NO_GOLDEN:
             case BAD_PICTURE:
+            case CUT_OFF_PICTURE:
                 return Remedy.NONE;
             case NATIVE_ABORT:
                 return Remedy.RETRY_AFTER_ABORT;

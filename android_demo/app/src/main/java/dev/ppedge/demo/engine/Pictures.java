@@ -8,6 +8,7 @@ import dev.ppedge.core.BundleException;
 import dev.ppedge.core.Fault;
 import dev.ppedge.core.Image;
 import dev.ppedge.core.PictureReader;
+import dev.ppedge.demo.logic.CutOff;
 import dev.ppedge.demo.logic.ExifTurn;
 import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
@@ -23,14 +24,18 @@ public final class Pictures implements PictureReader {
      * Decodes a picture of the user's, smaller if it is very large, on white where it is transparent, turned as its EXIF
      * data say.
      *
-     * @throws ProblemException BAD_PICTURE
+     * @throws ProblemException BAD_PICTURE or CUT_OFF_PICTURE
+     * @throws IOException if the file is not there any more
      */
-    static Bitmap decode(File file) throws ProblemException {
+    static Bitmap decode(File file) throws ProblemException, IOException {
         BitmapFactory.Options options = new BitmapFactory.Options();
         options.inJustDecodeBounds = true;
         BitmapFactory.decodeFile(file.getPath(), options);
         if (options.outWidth < 1 || options.outHeight < 1) {
             throw new ProblemException(Problem.BAD_PICTURE, "");
+        }
+        if (CutOff.is(file)) {
+            throw new ProblemException(Problem.CUT_OFF_PICTURE, "");
         }
         options = exact();
         options.inMutable = true; // putOnWhite writes into it

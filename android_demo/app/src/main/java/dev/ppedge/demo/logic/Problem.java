@@ -22,6 +22,8 @@ public enum Problem {
     NATIVE_ABORT,
     /** A picture cannot be read. */
     BAD_PICTURE,
+    /** A picture's file ends too early. */
+    CUT_OFF_PICTURE,
     /** The phone's memory is full. */
     NO_MEMORY,
     /** The phone's storage is full, or cannot be written. */
