@@ -60,6 +60,9 @@ public final class MainActivity extends Screen
         }
         if (saved == null) {
             FileProvider.forgetPhoto(this); // left over if the app was ended while the camera was open
+            if (engine().reading.state() == Job.State.IDLE) {
+                ReadTask.forgetHalves(pictureFile());
+            }
         } else {
             selected = saved.getInt(SELECTED, -1);
             document = saved.getParcelable(DOCUMENT);

@@ -28,6 +28,16 @@ public final class Engine implements ThreadFactory {
         T run(Engine engine, Job.Ticket<T> ticket) throws Exception;
     }
 
+    /** A task that takes something from another app first: on a thread of its own, for that may last as long as it likes. */
+    interface Fetching {
+        /**
+         * Takes it, before {@link Task#run}.
+         *
+         * @throws ProblemException why it cannot be had, or why nobody waits for it any more
+         */
+        void fetch(Context context, Job.Ticket<?> ticket) throws ProblemException;
+    }
+
     private static Engine instance;
 
     /** The picture on the main screen. */
@@ -72,7 +82,7 @@ public final class Engine implements ThreadFactory {
     }
 
     <T> void submit(final Task<T> task, final Job.Ticket<T> ticket) {
-        worker.execute(new Runnable() {
+        final Runnable work = new Runnable() {
             @Override
             public void run() {
                 try {
@@ -82,7 +92,26 @@ public final class Engine implements ThreadFactory {
                     ticket.failed(problem(error));
                 }
             }
-        });
+        };
+        if (task instanceof Fetching) {
+            new Thread(fetching((Fetching) task, ticket, work), "ppedge-fetch").start();
+        } else {
+            worker.execute(work);
+        }
+    }
+
+    private Runnable fetching(final Fetching task, final Job.Ticket<?> ticket, final Runnable work) {
+        return new Runnable() {
+            @Override
+            public void run() {
+                try {
+                    task.fetch(context, ticket);
+                    worker.execute(work);
+                } catch (ProblemException problem) {
+                    ticket.failed(problem);
+                }
+            }
+        };
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.ppedge.demo.engine;
 
+import android.content.Context;
 import android.graphics.Bitmap;
 import android.net.Uri;
 import dev.ppedge.core.Reading;
@@ -12,13 +13,15 @@ import java.io.IOException;
 import java.io.InputStream;
 
 /** Takes a picture into the app, decodes it, shows it, reads it. */
-public final class ReadTask implements Engine.Task<PictureReading> {
+public final class ReadTask implements Engine.Task<PictureReading>, Engine.Fetching {
     private static final long MAX_BYTES = 128 << 20;
+    private static final String HALF = ".half";
 
     private final Uri document;
     private final File temporary;
     private final File picture;
     private final Settings settings;
+    private File fetched; // what is to be the picture; null if that is there already
 
     /**
      * @param document a document to copy to {@code picture} first; null to read {@code picture} as it is
@@ -39,10 +42,50 @@ public final class ReadTask implements Engine.Task<PictureReading> {
         this.settings = settings;
     }
 
+    /** Deletes what copies left that were under way when the app was ended. */
+    public static void forgetHalves(File picture) {
+        File[] files = picture.getParentFile().listFiles();
+        for (File file : files == null ? new File[0] : files) {
+            if (file.getName().startsWith(picture.getName()) && file.getName().endsWith(HALF)) {
+                Streams.delete(file);
+            }
+        }
+    }
+
+    @Override
+    public void fetch(Context context, Job.Ticket<?> ticket) throws ProblemException {
+        if (document == null) {
+            return;
+        }
+        ticket.requireGoing();
+        Streams.delete(picture); // if this one cannot be had, the last one must not be read in its place
+        // An earlier copy may still be under way, and wait for its app.
+        File half = new File(picture.getPath() + System.nanoTime() + HALF);
+        try (InputStream in = context.getContentResolver().openInputStream(document)) {
+            if (in == null) {
+                throw new ProblemException(Problem.BAD_PICTURE, "");
+            }
+            Streams.write(in, half, MAX_BYTES);
+            ticket.requireGoing();
+            fetched = half;
+        } catch (Streams.WriteException error) {
+            throw new ProblemException(Problem.NO_STORAGE, String.valueOf(error.getMessage()), error);
+        } catch (IOException | RuntimeException error) { // another app's document: it may throw what it likes
+            throw new ProblemException(Problem.BAD_PICTURE, String.valueOf(error.getMessage()), error);
+        } finally {
+            if (fetched == null) {
+                Streams.delete(half);
+            }
+            if (temporary != null) {
+                Streams.delete(temporary);
+            }
+        }
+    }
+
     @Override
     public PictureReading run(Engine engine, Job.Ticket<PictureReading> ticket) throws Exception {
-        if (document != null) {
-            copy(engine);
+        if (fetched != null) {
+            keep();
         }
         Bitmap bitmap = Pictures.decode(picture);
         ticket.publish(new PictureReading(bitmap, null, settings));
@@ -52,24 +95,12 @@ public final class ReadTask implements Engine.Task<PictureReading> {
         return new PictureReading(bitmap, reading, settings);
     }
 
-    private void copy(Engine engine) throws ProblemException {
-        Streams.delete(picture); // if this one cannot be had, the last one must not be read in its place
-        File half = new File(picture.getPath() + ".half");
-        try (InputStream in = engine.context().getContentResolver().openInputStream(document)) {
-            if (in == null) {
-                throw new ProblemException(Problem.BAD_PICTURE, "");
-            }
-            Streams.write(in, half, MAX_BYTES);
-            Streams.rename(half, picture);
+    private void keep() throws ProblemException {
+        try {
+            Streams.rename(fetched, picture);
         } catch (Streams.WriteException error) {
+            Streams.delete(fetched);
             throw new ProblemException(Problem.NO_STORAGE, String.valueOf(error.getMessage()), error);
-        } catch (IOException | RuntimeException error) { // another app's document: it may throw what it likes
-            throw new ProblemException(Problem.BAD_PICTURE, String.valueOf(error.getMessage()), error);
-        } finally {
-            Streams.delete(half);
-            if (temporary != null) {
-                Streams.delete(temporary);
-            }
         }
     }
 }
