@@ -35,6 +35,7 @@ TOUCHED = {
 }
 WORDLESS = {"ImageButton", "ImageView", "ProgressBar"}
 LABELLED = {"SeekBar", "Spinner", "EditText"}
+LETTERED = {"TextView", "Button", "EditText", "Spinner", "Toolbar", "CheckBox", "Switch"}
 SIDES = re.compile(r"(padding|layout_margin|drawable|layout_alignParent|layout_to)(Left|Right)(Of)?")
 PLACEHOLDER = re.compile(r"%(\d\$)?[^%\s]*?[sdf]")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -189,12 +190,25 @@ def touch_sizes(app: App) -> Iterator[str]:
                 yield f"{file.path}: {_about(element)}: {width:.0f} dp wide, less than {TOUCH:.0f}"
 
 
+def large_text(app: App) -> Iterator[str]:
+    """What holds words grows with them: a user may set them to twice their size."""
+    for file in app.resources.of_kind("layout"):
+        for element in file.root.iter():
+            given = app.resources.attributes(element)
+            if element.tag in LETTERED and app.resources.size(given.get("layout_height", "")):
+                yield f"{file.path}: {_about(element)}: its height is fixed, and would cut large text off"
+            if element.tag in LETTERED and {"maxLines", "singleLine", "lines"} & given.keys():
+                yield f"{file.path}: {_about(element)}: its lines are counted, and large text would be cut off"
+
+
 def edge_to_edge(app: App) -> Iterator[str]:
     """Since Android 15 windows lie below the system's bars: every screen keeps clear of them, and paints them."""
     for name in sorted(app.screens()):
         for file in app.resources.of_kind("layout", name):
             if file.root.get(f"{ANDROID}fitsSystemWindows") != "true":
                 yield f"{file.path}: a screen that does not keep clear of the system's bars (fitsSystemWindows)"
+            if any(key.startswith(f"{ANDROID}padding") for key in file.root.attrib):
+                yield f"{file.path}: a screen with padding of its own, which fitsSystemWindows replaces"
             if not file.root.get(f"{ANDROID}background"):
                 yield f"{file.path}: a screen without a background, which the system's bars show"
             for element in file.root:
@@ -245,7 +259,7 @@ def contrast(app: App) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[App], Iterator[str]], ...] = (
-    languages, used, layouts, descriptions, touch_sizes, edge_to_edge, components, back, contrast,
+    languages, used, layouts, descriptions, touch_sizes, large_text, edge_to_edge, components, back, contrast,
 )  # fmt: skip
 
 
