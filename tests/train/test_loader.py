@@ -206,7 +206,7 @@ def test_a_picture_that_spoils_during_training_is_named(rec_data, tmp_path, monk
     shutil.copytree(rec_data, root)
     recipe = tmp_path / "tiny.yml"
     recipe.write_text(yaml.safe_dump(recipe_dict("rec", root, train={"workers": count})))
-    monkeypatch.setattr("ppedge.data.source.usable", lambda labels, skip_bad: (labels.samples, 0))
+    monkeypatch.setattr("ppedge.data.check.unreadable", lambda path: None)
     spoilt = root / (root / "train.txt").read_text(encoding="utf-8").split("\t")[0]
     spoilt.write_bytes(spoilt.read_bytes()[:-1])
     code, _, err = ppedge_here("train", recipe, "--out", tmp_path / "run", "--device", "cpu")

@@ -35,6 +35,18 @@ def cache_root() -> Path:
     return cache_base() / "ppedge"
 
 
+def own_folder(folder: Path) -> Path:
+    """Make a folder of the cache if it is not there, and return it.
+
+    Raises:
+        UntrustedError: Another user may write to it.
+        OSError: It cannot be made.
+    """
+    make_own(folder)
+    require_own(folder, cache_base())
+    return folder
+
+
 def compiled(source: Path, folder: Path, options: Sequence[str], purpose: str, *, depends: str = "") -> Path:
     """Return a shared library made from a C source, compiling it unless the folder has it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -161,7 +161,7 @@ def _measure_network(
     say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
 
 
-def _unlike(run: Run, recipe: Recipe, samples: list[Any]) -> dict[str, Any] | None:
+def _unlike(run: Run, recipe: Recipe, samples: Sequence[Any]) -> dict[str, Any] | None:
     """Compare other pictures than the run's with those that it was slimmed for ARM with; say so if they differ.
 
     Returns:

@@ -68,14 +68,14 @@ def check(files: Sequence[Path], root: Path, kind: Kind, charset: Charset | None
     """
     for file in files:
         find_label_file(file, root)  # before hours go by with the pictures of others
-    report, decoded = Report(), _Decoded()
+    report, decoded = Report(), Decoded()
     lines: list[Problem] = []
     pictures: list[Problem] = []
     seen: set[int] = set()
     for file in files:
         tally = _Tally(kind, charset)
         problems: list[Problem] = []
-        found = list(tally.take(_held(good_lines(file, root, kind, problems), decoded)))
+        found = list(tally.take(held(good_lines(file, root, kind, problems), decoded)))
         if wrong := of_other_kind(problems, tally.report.samples + len(found), kind):
             lines.append(wrong)
             continue
@@ -83,7 +83,7 @@ def check(files: Sequence[Path], root: Path, kind: Kind, charset: Charset | None
         pictures += found
         seen = seen | tally.pictures if seen else tally.pictures
         tally.add_to(report)
-    report.pictures, report.problems = len(seen), _in_order([*lines, *pictures])
+    report.pictures, report.problems = len(seen), in_order([*lines, *pictures])
     report.outside_charset = dict(sorted(report.outside_charset.items()))
     return report
 
@@ -102,7 +102,7 @@ class _Tally:
         self._kind = kind
         self._charset = charset
 
-    def take(self, lines: Iterable[_Held | Problem]) -> Iterator[Problem]:
+    def take(self, lines: Iterable[Held | Problem]) -> Iterator[Problem]:
         """Count the good lines, and yield the problems of the others."""
         for line in lines:
             if isinstance(line, Problem):
@@ -110,7 +110,7 @@ class _Tally:
             else:
                 self._count(line)
 
-    def _count(self, line: _Held) -> None:
+    def _count(self, line: Held) -> None:
         report, sample = self.report, line.sample
         self.pictures.add(_key(sample.image))
         report.samples += 1
@@ -154,21 +154,38 @@ def usable(labels: Labels[Sample], skip_bad: bool) -> tuple[list[Sample], int]:
         PpedgeError: There is a problem and no ``skip_bad``, or nothing is left.
     """
     good = readable(labels)
-    count = len(good.problems)
+    require_usable(len(good.samples), good.problems, skip_bad)
+    return good.samples, len(good.problems)
+
+
+def require_usable(good: int, problems: Sequence[Problem], skip_bad: bool) -> None:
+    """Refuse label files that a training cannot use.
+
+    Args:
+        good: How many good lines they have.
+        problems: Of the others.
+        skip_bad: Bad lines are left out; without it, one is an error.
+
+    Raises:
+        PpedgeError: There is a problem and no ``skip_bad``, or no good line.
+    """
+    count = len(problems)
     if count and not skip_bad:
         more = f", and {count - 1} more" if count > 1 else ""
         raise PpedgeError(
-            f"{good.problems[0]}{more}.",
-            "List all of them with `ppedge data check`, or leave them out with --skip-bad.",
+            f"{problems[0]}{more}.", "List all of them with `ppedge data check`, or leave them out with --skip-bad."
         )
-    if not good.samples:
-        first = f" The first problem: {good.problems[0]}." if count else ""
+    if not good:
+        first = f" The first problem: {problems[0]}." if count else ""
         raise PpedgeError(f"The label files have no usable line.{first}", "List the problems with `ppedge data check`.")
-    return good.samples, count
 
 
-def readable(labels: Labels[Sample]) -> Labels[Sample]:
+def readable(labels: Labels[Sample], decoded: Decoded | None = None) -> Labels[Sample]:
     """Decode every picture once, in threads, and hold the regions of detection labels against it.
+
+    Args:
+        labels: What `read_labels` returned.
+        decoded: Pictures that need not be decoded again; gets those that are.
 
     Returns:
         The samples of good pictures, their regions as `ppedge.data.regions.fit` gives them, and the problems.
@@ -176,23 +193,23 @@ def readable(labels: Labels[Sample]) -> Labels[Sample]:
     samples: list[Any] = []
     problems = list(labels.problems)
     turned = clipped = 0
-    for line in _held(labels.samples, _Decoded()):
+    for line in held(labels.samples, Decoded() if decoded is None else decoded):
         if isinstance(line, Problem):
             problems.append(line)
         else:
             samples.append(line.sample)
             turned += line.reversed
             clipped += line.clipped
-    return Labels(samples, _in_order(problems), turned, clipped)
+    return Labels(samples, in_order(problems), turned, clipped)
 
 
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
     """Sort problems by their files, as these come first among them, and lines."""
     order = {file: number for number, file in enumerate(dict.fromkeys(p.file for p in problems))}
     return sorted(problems, key=lambda problem: (order[problem.file], problem.line))
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """A good sample, and how many of its regions were turned round and cut off."""
 
     sample: Any
@@ -200,7 +217,7 @@ class _Held(NamedTuple):
     clipped: int = 0
 
 
-class _Decoded:
+class Decoded:
     """Pictures that have been decoded: a million of them take less than 100 MB."""
 
     def __init__(self) -> None:
@@ -218,6 +235,10 @@ class _Decoded:
                 self._bad[key] = reason
         return [self._bad.get(key) for key in keys]
 
+    def trust(self, picture: Path) -> None:
+        """Take a picture as one that has been decoded and is good."""
+        self._good.add(_key(picture))
+
     def _knows(self, key: int) -> bool:
         return key in self._good or key in self._bad
 
@@ -227,7 +248,7 @@ def _key(picture: Path) -> int:
     return hash(str(picture))
 
 
-def _held(samples: Iterable[Any], decoded: _Decoded) -> Iterator[_Held | Problem]:
+def held(samples: Iterable[Any], decoded: Decoded) -> Iterator[Held | Problem]:
     """Hold samples against their pictures, so many at a time that memory does not depend on how many there are."""
     rest = iter(samples)
     while some := list(islice(rest, _AT_ONCE)):
@@ -235,14 +256,14 @@ def _held(samples: Iterable[Any], decoded: _Decoded) -> Iterator[_Held | Problem
             if reason is not None:
                 yield _problem(sample, reason)
             elif not isinstance(sample, DetSample):
-                yield _Held(sample)
+                yield Held(sample)
             else:
                 try:
                     fitted, regions = _fitted(sample)
                 except RegionError as error:
                     yield _problem(sample, str(error))
                 else:
-                    yield _Held(fitted, sum(r.reversed for r in regions), sum(r.clipped for r in regions))
+                    yield Held(fitted, sum(r.reversed for r in regions), sum(r.clipped for r in regions))
 
 
 def _fitted(sample: DetSample) -> tuple[DetSample, list[Region]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy.typing as npt
 from ppedge.data.augment import table
 from ppedge.data.augment.base import Line, Scene, augmented, stream
 from ppedge.data.formats import DetSample, RecSample
-from ppedge.data.pictures import Pictures, line_size
+from ppedge.data.pictures import Pictures
+from ppedge.data.samples import chosen, sizes_of, texts_of
 from ppedge.data.targets import det_targets, library
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
@@ -27,6 +29,7 @@ Place = tuple[int, int] | tuple[int, int, int]
 """Which sample is asked for: epoch, index and, where a recogniser is trained at several, the height of the lines."""
 
 _CACHE_BYTES = 128 << 20  # decoded pictures that a data set keeps, in each worker
+_AT_ONCE = 1024  # texts that are looked at together
 _MAPS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 
 
@@ -43,7 +46,7 @@ class DetDataset:
     def __init__(
         self, samples: Sequence[DetSample], preprocess: DetPreprocess, augment: DetAugment | None, seed: int = 0
     ) -> None:
-        self.samples = list(samples)
+        self.samples = samples
         self.preprocess = preprocess
         self.augment = augment
         self.seed = seed
@@ -117,7 +120,7 @@ class RecDataset:
         self.augment = augment
         self.charset = charset
         self.max_text_length = max_text_length
-        self.samples = [sample for sample in samples if self._learnable(sample)]
+        self.samples = chosen(samples, self._learnable_ones(texts_of(samples)))
         self.left_out = len(samples) - len(self.samples)
         self.seed = seed
         self._pictures = Pictures(_CACHE_BYTES)
@@ -149,7 +152,7 @@ class RecDataset:
         That is without augmentation: the order of an epoch is not to depend on what is drawn for its lines, nor to
         cost the decoding of their pictures.
         """
-        sizes = np.array([line_size(sample) for sample in self.samples], np.float64).reshape(-1, 2)
+        sizes = sizes_of(self.samples)
         limits = self.preprocess.min_width, self.preprocess.max_width
         return np.clip(sizes[:, 0] / np.maximum(sizes[:, 1], 1) * self.preprocess.height, *limits)
 
@@ -162,9 +165,20 @@ class RecDataset:
         sample = self.samples[index]
         return Line(self.crop(sample), sample.text)
 
-    def _learnable(self, line: Line | RecSample) -> bool:
+    def _learnable(self, line: Line) -> bool:
         """Return whether a text can be a label."""
-        return len(line.text) <= self.max_text_length and not self.charset.missing(line.text)
+        return self._fits(line.text)
+
+    def _learnable_ones(self, texts: Iterator[Any]) -> Iterator[bool]:
+        """Yield for each text whether it can be a label; most can, so that many are looked at together."""
+        while some := list(islice(texts, _AT_ONCE)):
+            if max(map(len, some)) <= self.max_text_length and self.charset.covers("".join(some)):
+                yield from repeat(True, len(some))
+            else:
+                yield from map(self._fits, some)
+
+    def _fits(self, text: str) -> bool:
+        return len(text) <= self.max_text_length and self.charset.covers(text)
 
 
 class ClsDataset:
@@ -180,7 +194,7 @@ class ClsDataset:
     def __init__(
         self, samples: Sequence[RecSample], preprocess: ClsPreprocess, augment: RecAugment | None, seed: int = 0
     ) -> None:
-        self.samples = list(samples)
+        self.samples = samples
         self.preprocess = preprocess
         self.augment = augment
         self.seed = seed

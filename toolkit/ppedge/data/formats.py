@@ -170,8 +170,6 @@ def good_lines(file: Path, root: Path, kind: Kind, problems: list[Problem]) -> I
     Raises:
         PpedgeError: See `read_labels`.
     """
-    parse = _detection if kind == "detection" else _recognition
-    pictures = Lookup(root)
     with opened_label_file(file, root) as (opened, path):
         begin = opened.peek(_BEGIN)[:_BEGIN]
         if begin.startswith(_UTF_16):
@@ -181,13 +179,30 @@ def good_lines(file: Path, root: Path, kind: Kind, problems: list[Problem]) -> I
             reason = "a picture, not a label file: name the file that names the pictures"
             problems.append(Problem(path, 1, reason))
             return
-        for number, line in numbered_lines(opened):
-            try:
-                sample = parse(line, pictures, f"{path}:{number}")
-            except _BadLineError as error:
-                problems.append(Problem(path, number, str(error), isinstance(error, _OtherKindError)))
-            else:
-                yield sample
+        yield from parsed(numbered_lines(opened), path, root, kind, problems)
+
+
+def parsed(
+    lines: Iterable[tuple[int, bytes]], path: Path, root: Path, kind: Kind, problems: list[Problem]
+) -> Iterator[Any]:
+    """Yield the samples of lines, and append the problems of the others to a list.
+
+    Args:
+        lines: Numbers and lines, as `ppedge.data.lookup.numbered_lines` gives them.
+        path: Where their label file lies.
+        root: See `read_labels`, and there for ``kind``.
+        kind: Likewise.
+        problems: To append to.
+    """
+    parse = _detection if kind == "detection" else _recognition
+    pictures = Lookup(root)
+    for number, line in lines:
+        try:
+            sample = parse(line, pictures, f"{path}:{number}")
+        except _BadLineError as error:
+            problems.append(Problem(path, number, str(error), isinstance(error, _OtherKindError)))
+        else:
+            yield sample
 
 
 def of_other_kind(problems: Sequence[Problem], samples: int, kind: Kind) -> Problem | None:

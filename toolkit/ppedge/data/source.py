@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ppedge.data.check import usable
-from ppedge.data.formats import ClsSample, DetSample, Labels, RecSample, read_all
-from ppedge.data.lines import count_ignored, count_unusable, rec_samples_from_detection
+from ppedge.data.check import Decoded, in_order, require_usable, usable
+from ppedge.data.checked import Checked, Regions, Wanted, Watch, check_file, unwatched
+from ppedge.data.formats import ClsSample, Labels, RecSample, read_all
+from ppedge.data.index import indexed
+from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.lookup import label_path
+from ppedge.data.samples import Samples, joined
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -108,18 +112,26 @@ def label_files(recipe: Recipe, split: Split) -> list[Path]:
 
 
 def read_samples(
-    recipe: Recipe, split: Split, *, skip_bad: bool = False, say: Callable[[str], None] = lambda text: None
-) -> tuple[list[Any], int]:
+    recipe: Recipe,
+    split: Split,
+    *,
+    skip_bad: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    watch: Watch = unwatched,
+) -> tuple[Sequence[Any], int]:
     """Read and check a split of a recipe's data, making it first if the recipe says how.
 
     Args:
         recipe: The recipe.
         split: Which part of its data.
         skip_bad: Leave bad labels and pictures out instead of refusing.
-        say: Told how many regions of detection labels a detector ignores, or give the others no line, and why.
+        say: Told how many regions of detection labels a detector ignores, or give the others no line, and why; and what
+            became of the index of a large label file.
+        watch: Shows how the making of such an index goes.
 
     Returns:
-        The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out.
+        The samples, those of ``eval`` and ``test`` as `measurable` gives them, and how many bad ones were left out. The
+        samples of large label files stay on disk: see `ppedge.data.index`.
 
     Raises:
         PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left; a detector ignores all
@@ -129,17 +141,27 @@ def read_samples(
     files: list[Path | LabelFile] = getattr(recipe.data, split)
     if not files:
         raise PpedgeError(f"{recipe.name}: data.{split} names no label files.", f"Set data.{split} in the recipe.")
-    labels = read_all(files, recipe.data.root, recipe.labels)
-    samples, skipped = usable(labels, skip_bad)
-    if recipe.task == "det":
-        _say_ignored(recipe, split, samples, say)
-    elif recipe.labels == "detection":
-        if reasons := count_unusable(samples):
-            say(f"data.{split}: regions that give no line: {_listed(reasons)}")
-        samples = rec_samples_from_detection(samples)
+    parts = _checked(recipe, files, say, watch)
+    problems = in_order([*(p for part in parts for p in part.lines), *(p for part in parts for p in part.pictures)])
+    require_usable(sum(part.good for part in parts), problems, skip_bad)
+    _say_regions(recipe, split, [part.regions for part in parts], say)
+    samples = joined([part.samples for part in parts])
     if not samples:
         raise PpedgeError(f"{recipe.name}: data.{split} holds no usable samples.", "See `ppedge data check`.")
-    return samples if split == "train" else measurable(recipe, samples), skipped
+    return samples if split == "train" else measurable(recipe, samples), len(problems)
+
+
+def _checked(
+    recipe: Recipe, files: Sequence[Path | LabelFile], say: Callable[[str], None], watch: Watch
+) -> list[Checked]:
+    """Return what each label file holds, its samples with its ratio."""
+    wanted = Wanted(recipe.data.root, recipe.labels, recipe.task != "det" and recipe.labels == "detection")
+    decoded, parts = Decoded(), []
+    for file in files:
+        path, ratio = (file.file, file.ratio) if isinstance(file, LabelFile) else (file, 1.0)
+        part = indexed(path, wanted, ratio, decoded, say, watch)
+        parts.append(check_file(path, wanted, ratio, decoded) if part is None else part)
+    return parts
 
 
 def few_samples(recipe: Recipe, split: Split, count: int) -> list[Any]:
@@ -158,21 +180,30 @@ def few_samples(recipe: Recipe, split: Split, count: int) -> list[Any]:
     return spread(measurable(recipe, samples), count)
 
 
-def _say_ignored(recipe: Recipe, split: Split, samples: Sequence[DetSample], say: Callable[[str], None]) -> None:
-    """Say how many regions a detector ignores.
+def _say_regions(recipe: Recipe, split: Split, found: Sequence[Regions], say: Callable[[str], None]) -> None:
+    """Say how many regions of detection labels a detector ignores, or give the others no line.
 
     Raises:
-        PpedgeError: It would ignore all.
+        PpedgeError: A detector would ignore all.
     """
-    reasons = count_ignored(samples)
-    if not reasons:
+    if unusable := _sum(regions.unusable for regions in found):
+        say(f"data.{split}: regions that give no line: {_listed(unusable)}")
+    ignored = _sum(regions.ignored for regions in found)
+    if not ignored:
         return
-    if all(all(sample.ignore) for sample in samples):
+    if not any(regions.counted for regions in found):
         raise PpedgeError(
-            f"{recipe.name}: data.{split}: all regions are ignored ({_listed(reasons)}): nothing is left to find.",
+            f"{recipe.name}: data.{split}: all regions are ignored ({_listed(ignored)}): nothing is left to find.",
             "A detector needs no text: give the regions that count any transcription.",
         )
-    say(f"data.{split}: regions that are ignored: {_listed(reasons)}")
+    say(f"data.{split}: regions that are ignored: {_listed(ignored)}")
+
+
+def _sum(counts: Iterable[Counter[str]]) -> Counter[str]:
+    total = Counter[str]()
+    for one in counts:
+        total.update(one)
+    return total
 
 
 def _listed(reasons: Mapping[str, int]) -> str:
@@ -185,13 +216,13 @@ def spread(samples: Sequence[T], count: int) -> list[T]:
     return [samples[i * len(samples) // count] for i in range(count)]
 
 
-def measurable(recipe: Recipe, samples: Sequence[Any]) -> list[Any]:
+def measurable(recipe: Recipe, samples: Sequence[Any]) -> Sequence[Any]:
     """Return samples as a network is measured on them: for a direction classifier each line both ways, else as is.
 
     All lines come as they are first, then all turned, so that any evenly spread part of them holds both.
     """
     if recipe.task != "cls":
-        return list(samples)
+        return samples if isinstance(samples, Samples) else list(samples)
     return [*(_directed(line, False) for line in samples), *(_directed(line, True) for line in samples)]
 
 

@@ -118,6 +118,10 @@ class Charset:
                 "Choose another character set, or add them to it.",
             ) from error
 
+    def covers(self, text: str) -> bool:
+        """Whether no character of a text is `missing`."""
+        return self._classes.keys() >= set(text) or not self.missing(text)
+
     def missing(self, text: str) -> str:
         """Return the characters of a text that are not in the set, each once, in order of appearance."""
         return "".join(dict.fromkeys(self.unknown(text)))

@@ -10,6 +10,7 @@ from typing import Any
 
 import paddle
 
+from ppedge.data.samples import joined
 from ppedge.data.source import spread
 from ppedge.metrics.scores import Metric
 from ppedge.models.network import Network
@@ -143,7 +144,7 @@ def train_course(
     """
     as_it_came = stage.tested(trainee.net)
     course = Course(
-        title, trainee, stage.task, schedule, [*stage.train, *more], stage.eval, stage.folder / f".{title}",
+        title, trainee, stage.task, schedule, joined([stage.train, more]), stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
         evaluate_first=True, reporter=stage.reporter, resume=stage.resume,
     )  # fmt: skip

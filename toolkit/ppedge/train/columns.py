@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ppedge.data.dataset import RecDataset
+from ppedge.data.samples import texts_of
 from ppedge.errors import PpedgeError
 from ppedge.train.losses.ctc import CTCLoss
 from ppedge.train.task import NetEngine, Task
 from ppedge.train.trainees.base import Trainee
+
+_AT_ONCE = 1 << 14  # lines whose labels are counted together
 
 
 def require_columns(task: Task, trainee: Trainee, dataset: RecDataset, say: Callable[[str], None]) -> None:
@@ -34,7 +37,7 @@ def require_columns(task: Task, trainee: Trainee, dataset: RecDataset, say: Call
     losses = [layer for layer in trainee.sublayers() if isinstance(layer, CTCLoss)]
     if not losses or not len(dataset):
         return
-    needed = losses[0].columns_needed(*_labels(dataset)).numpy()
+    needed = _most_needed(dataset)
     widths = np.ceil(dataset.widths()).astype(np.int64)
     engine, height = NetEngine(trainee.net), task.recipe.rec_preprocess.height
 
@@ -42,7 +45,14 @@ def require_columns(task: Task, trainee: Trainee, dataset: RecDataset, say: Call
     def columns(width: int) -> int:
         return int(engine.run([np.zeros((1, 3, height, width), np.float32)])[0].shape[1])
 
-    narrow = widths < _least_widths(needed, int(widths.min()), int(widths.max()), columns)
+    low, high = int(widths.min()), int(widths.max())
+    # Few lines come near their columns: the others' classes need not be looked at.
+    near = np.flatnonzero(widths < _least_widths(needed, low, high, columns))
+    for begin in range(0, len(near), _AT_ONCE):
+        some = near[begin : begin + _AT_ONCE]
+        needed[some] = losses[0].columns_needed(*_labels(dataset, some)).numpy()
+    narrow = np.zeros(len(widths), bool)
+    narrow[near] = widths[near] < _least_widths(needed[near], low, high, columns)
     if not narrow.any():
         return
     first = int(np.argmax(narrow))
@@ -59,11 +69,17 @@ def require_columns(task: Task, trainee: Trainee, dataset: RecDataset, say: Call
     say(f"{told}: they teach nothing")
 
 
-def _labels(dataset: RecDataset) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Return the lines' classes (N, L), padded with 0, and how many of them count (N,)."""
-    classes = [dataset.charset.encode(sample.text) for sample in dataset.samples]
+def _most_needed(dataset: RecDataset) -> npt.NDArray[np.int64]:
+    """Return how many columns each line needs at most: one a character, and one more between each two."""
+    lengths = np.fromiter(map(len, texts_of(dataset.samples)), np.int64, len(dataset))
+    return np.maximum(2 * lengths - 1, 0)
+
+
+def _labels(dataset: RecDataset, places: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return some lines' classes (N, L), padded with 0, and how many of them count (N,)."""
+    classes = [dataset.charset.encode(dataset.samples[place].text) for place in places.tolist()]
     lengths = np.array([len(line) for line in classes], np.int64)
-    labels = np.zeros((len(classes), max(lengths.max(), 1)), np.int32)
+    labels = np.zeros((len(classes), max(lengths.max(initial=0), 1)), np.int32)
     for row, line in zip(labels, classes, strict=True):
         row[: len(line)] = line
     return labels, lengths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -13,7 +12,7 @@ import numpy as np
 import paddle
 from paddle.utils import unique_name
 
-from ppedge.data.formats import RecSample
+from ppedge.data.samples import ratios_of
 from ppedge.errors import Interrupted, PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.freezing import freeze_batch_norm
@@ -24,6 +23,7 @@ from ppedge.train.average import Average
 from ppedge.train.batches import Batches, drawn, steps_per_epoch
 from ppedge.train.checkpoint import Position
 from ppedge.train.course import BEST, LAST, METRICS, Course, Result
+from ppedge.train.fingerprint import fingerprint
 from ppedge.train.loader import load
 from ppedge.train.log import ANEW, evaluations
 from ppedge.train.loss_scaling import LossScaling
@@ -51,7 +51,7 @@ class _Fit:
         self.rank, self.world = paddle.distributed.get_rank(), paddle.distributed.get_world_size()
         longest = course.trainee.longest_text
         self.dataset = course.task.dataset(course.train, seed=course.seed, longest=longest)
-        self.ratios = np.array([sample.ratio for sample in self.dataset.samples])
+        self.ratios = ratios_of(self.dataset.samples)
         count = drawn(self.ratios)
         if count < self.world:
             left = f"only {count} are left for {self.world} processes" if count else "none is left"
@@ -72,7 +72,7 @@ class _Fit:
         self.optimizer = build_optimizer(self.trainee, schedule)
         self.scaling = LossScaling(course.amp)
         self.average = None if schedule.ema is None else Average(self.trainee.net, schedule.ema)
-        self.position = Position(fingerprint=self._fingerprint())
+        self.position = Position(fingerprint=fingerprint(course, self.dataset.samples, self.world))
         if schedule.freeze_bn:
             freeze_batch_norm(self.trainee)
         accelerate(self.trainee)
@@ -275,17 +275,3 @@ class _Fit:
         if metrics.is_file() and not self.rank:
             os.truncate(metrics, position.metrics_bytes)
         self.course.reporter.say(f"{self.course.title}: going on after step {position.step} of {self.total}")
-
-    def _fingerprint(self) -> str:
-        course = self.course
-        recipe = course.task.recipe
-        elsewhere = {"slim", "convert", "validate_", "train"}  # this course's own part is its schedule
-        everything = [
-            course.title,
-            course.schedule.model_dump(mode="json", exclude={"checkpoint_every", "workers", "weights_check"}),
-            recipe.model_dump(mode="json", exclude=elsewhere),
-            course.task.spec.to_dict(),
-            [(s.where, s.text if isinstance(s, RecSample) else s.texts) for s in self.dataset.samples],
-            self.world,
-        ]
-        return hashlib.sha256(json.dumps(everything).encode()).hexdigest()

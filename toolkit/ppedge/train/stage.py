@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
@@ -61,8 +61,8 @@ def run_train(
     _check_attempt(recipe, run, resume=resume, force=force)
     check_files(recipe)
     task = Task(recipe)
-    train, skipped = task.samples("train", skip_bad=skip_bad, say=reporter.say)
-    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad, say=reporter.say)
+    train, skipped = task.samples("train", skip_bad=skip_bad, reporter=reporter)
+    evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad, reporter=reporter)
     aside = read_test(task, reporter, skip_bad=skip_bad)
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
@@ -124,7 +124,7 @@ def _check_attempt(recipe: Recipe, run: Run, *, resume: bool, force: bool) -> No
         require_same(recipe, then, str(checkpoint), "was written", "start anew with --force", NOT_THE_COURSE)
 
 
-def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | None:
+def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> Sequence[Any] | None:
     """Return the samples that only report; None if the recipe keeps none aside.
 
     Raises:
@@ -132,7 +132,7 @@ def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> list[Any] | 
     """
     if reporting_split(task.recipe) != "test":
         return None
-    samples, skipped = task.samples("test", skip_bad=skip_bad, say=reporter.say)
+    samples, skipped = task.samples("test", skip_bad=skip_bad, reporter=reporter)
     if skipped:
         reporter.say(f"left out {skipped} bad test samples")
     return samples

@@ -20,6 +20,7 @@ from ppedge.models.folding import fold
 from ppedge.models.imported.network import ImportedNetwork
 from ppedge.models.network import Network
 from ppedge.ocr.direction import DIRECTIONS
+from ppedge.progress import Reporter
 from ppedge.recipe.losses import NET
 from ppedge.recipe.networks import Imported, Model
 from ppedge.recipe.road import Recipe
@@ -95,9 +96,14 @@ class Task:
         return self.charset.size if self.charset else len(DIRECTIONS)
 
     def samples(
-        self, split: Split, *, skip_bad: bool = False, say: Callable[[str], None] = lambda text: None
-    ) -> tuple[list[Any], int]:
+        self, split: Split, *, skip_bad: bool = False, reporter: Reporter | None = None
+    ) -> tuple[Sequence[Any], int]:
         """Read the labels of a split of the recipe's data; see `ppedge.data.source.read_samples`.
+
+        Args:
+            split: Which.
+            skip_bad: Leave bad labels and pictures out instead of refusing.
+            reporter: Told what is left out of them, and how long checking takes.
 
         Returns:
             The samples, and how many bad ones were left out.
@@ -105,9 +111,11 @@ class Task:
         Raises:
             PpedgeError: A label or picture is bad and ``skip_bad`` is not set, or nothing is left.
         """
-        return read_samples(self.recipe, split, skip_bad=skip_bad, say=say)
+        if reporter is None:
+            return read_samples(self.recipe, split, skip_bad=skip_bad)
+        return read_samples(self.recipe, split, skip_bad=skip_bad, say=reporter.say, watch=reporter.task)
 
-    def measurable(self, samples: Sequence[Any]) -> list[Any]:
+    def measurable(self, samples: Sequence[Any]) -> Sequence[Any]:
         """Return training samples as evaluation samples are: a classifier's lines both ways."""
         return measurable(self.recipe, samples)
 
