@@ -39,6 +39,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     skip_bad: bool = False,
+    tensorboard: bool = False,
 ) -> Run:
     """Train a network by a recipe, in this process, and return its run.
 
@@ -50,15 +51,19 @@ def train(
         resume: Go on where an interrupted training stopped.
         force: Replace an earlier result.
         skip_bad: Leave bad labels and pictures out instead of refusing.
+        tensorboard: Write event files for TensorBoard, too.
 
     Raises:
         PpedgeError: The recipe or its data are wrong, or there is a result and no ``force``.
-        MissingError: Paddle is not installed.
+        MissingError: Paddle is not installed, or what writes event files.
         Interrupted: By Ctrl-C; a checkpoint is kept.
     """
     loaded = load_recipe(Path(recipe), changes)
     run = Run(Path(out) if out is not None else RUNS / loaded.name)
-    perform("train", loaded, run, device=device, resume=resume, force=force, skip_bad=skip_bad, reporter=_reporter())
+    perform(
+        "train", loaded, run, device=device, resume=resume, force=force, skip_bad=skip_bad, tensorboard=tensorboard,
+        reporter=_reporter(),
+    )  # fmt: skip
     return run
 
 
@@ -166,9 +171,18 @@ def _same_settings(stage: str, recipe: Recipe, run: Run) -> bool:
 
 
 def perform(
-    stage: str, recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool, skip_bad: bool, reporter: Reporter
+    stage: str,
+    recipe: Recipe,
+    run: Run,
+    *,
+    device: str,
+    resume: bool,
+    force: bool,
+    skip_bad: bool,
+    tensorboard: bool = False,
+    reporter: Reporter,
 ) -> None:
-    """Run one stage of a run by a recipe, whatever else is done.
+    """Run one stage of a run by a recipe, whatever else is done; ``tensorboard`` is `train`'s.
 
     Raises:
         PpedgeError: As the stage's function.
@@ -186,7 +200,10 @@ def perform(
         if stage == "train" and recipe.brought_in:
             run_bring_in(recipe, run, device=used, force=force, skip_bad=skip_bad, reporter=reporter)
         elif stage == "train":
-            run_train(recipe, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter)
+            run_train(
+                recipe, run, device=used, resume=resume, force=force, skip_bad=skip_bad, tensorboard=tensorboard,
+                reporter=reporter,
+            )  # fmt: skip
         else:
             run_slim(
                 recipe, run, device=used, count=arm_counter(recipe), price=arm_pricer(recipe), resume=resume,

@@ -24,6 +24,9 @@ def train(
     out: Out = None,
     force: Force = False,
     skip_bad: SkipBad = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files for TensorBoard into RUN/tensorboard, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe.
@@ -53,7 +56,10 @@ def train(
         die_with_parent()  # Paddle's launcher does not see to that
         paddle.distributed.init_parallel_env()
     reporter = Reporter(quiet=paddle.distributed.get_rank() > 0)
-    metrics = run_train(loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, reporter=reporter)
+    metrics = run_train(
+        loaded, run, device=used, resume=resume, force=force, skip_bad=skip_bad, tensorboard=tensorboard,
+        reporter=reporter,
+    )  # fmt: skip
     if paddle.distributed.get_rank() > 0:
         return
     about = run.manifest("train")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Course:
         resume: Go on from ``folder``'s last.ckpt if there is one.
         evaluate_first: Measure the network as it came; if every later evaluation is worse, it stays as it came.
         reporter: Progress.
+        log: Is given each entry of metrics.jsonl too.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Course:
     resume: bool = False
     evaluate_first: bool = False
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
+    log: Callable[[Mapping[str, Any]], None] = lambda entry: None
 
     @property
     def seed(self) -> int:

@@ -243,6 +243,7 @@ class _Fit:
     def _log(self, entry: dict[str, Any]) -> None:
         with (self.course.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+        self.course.log(entry)
 
     def _save(self) -> None:
         if self.rank:

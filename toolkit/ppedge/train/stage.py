@@ -21,6 +21,7 @@ from ppedge.runs import RECIPE, Run
 from ppedge.train.centers import start_centers
 from ppedge.train.columns import require_columns
 from ppedge.train.course import BEST, LAST, METRICS, Course
+from ppedge.train.events import FOLDER, events, require_writer
 from ppedge.train.loop import fit
 from ppedge.train.start import start_weights
 from ppedge.train.task import Task
@@ -38,6 +39,7 @@ def run_train(
     resume: bool = False,
     force: bool = False,
     skip_bad: bool = False,
+    tensorboard: bool = False,
     reporter: Reporter,
 ) -> dict[str, Any]:
     """Train and return the stage's metrics, measured on ``data.test`` where there is one.
@@ -51,15 +53,19 @@ def run_train(
         resume: Go on from the checkpoint of an interrupted attempt.
         force: Replace an earlier result or attempt.
         skip_bad: Leave bad labels and pictures out instead of refusing.
+        tensorboard: Write event files too; see `ppedge.train.events`.
         reporter: Progress.
 
     Raises:
+        MissingError: There is nothing to write event files with.
         PpedgeError: Bad data or weights, an earlier result without ``force``, a checkpoint of other settings, or an
             interruption.
     """
     began = time.monotonic()
     _check_attempt(recipe, run, resume=resume, force=force)
     check_files(recipe)
+    if tensorboard:
+        require_writer()
     task = Task(recipe)
     train, skipped = task.samples("train", skip_bad=skip_bad, reporter=reporter)
     evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad, reporter=reporter)
@@ -71,7 +77,8 @@ def run_train(
     first = paddle.distributed.get_rank() == 0
     # Of several processes, the first alone puts results in place.
     place = run.writing("train", force=force, resume=resume) if first else nullcontext(run.partial("train"))
-    with place as folder:
+    logging = events(run.path / FOLDER) if tensorboard and first else nullcontext(lambda entry: None)
+    with place as folder, logging as log:
         if resume and not (folder / LAST).is_file():
             reporter.say(f"{run.path}: no checkpoint of an interrupted training to go on from: it starts anew")
         if first:
@@ -83,7 +90,7 @@ def run_train(
         course = Course(
             "train", trainee, task, recipe.train, train, evaluation, folder,
             workers=recipe.train.workers, heights=recipe.train.heights, amp=recipe.train.amp and device != "cpu",
-            resume=resume, evaluate_first=recipe.train.weights is not None, reporter=reporter,
+            resume=resume, evaluate_first=recipe.train.weights is not None, reporter=reporter, log=log,
         )  # fmt: skip
         result = fit(course)
         if not first:
