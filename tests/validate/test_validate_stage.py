@@ -161,6 +161,17 @@ def test_differences_are_drawn_and_in_the_manifest(opened, fakes):
         assert run.artifact("validate", one["drawing"]).read_bytes()[:3] == b"\xff\xd8\xff"
 
 
+def test_what_is_to_blame_is_found_with_the_engines_that_are_open(opened, fakes, monkeypatch):
+    run, validate = opened
+    fakes["arm-onnxruntime"] = lambda path: (lambda x: 0 * bright(x)) if "int8" in path.name else bright
+    names, open_fake = [], stage.open_engine
+    monkeypatch.setattr(stage, "open_engine", lambda name, *a, **o: names.append(name) or open_fake(name, *a, **o))
+    models = {model["file"]: model for model in validate(cpu=["cortex-a53"], limit=2, workers=2)["models"]}
+    assert models["det.int8.onnx"]["blame"] is not None
+    # Each of three files is counted on one guest; two of them are compared on two guests with one reference.
+    assert (names.count("arm-onnxruntime"), names.count("onnxruntime")) == (3 + 2 * 2, 2)
+
+
 def test_half_precision_runs_where_core_and_runtime_can(opened, fakes, monkeypatch):
     run, validate = opened
     with run.writing("convert", force=True) as folder:

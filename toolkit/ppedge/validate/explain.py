@@ -36,8 +36,8 @@ def explain_model(
     shipped: ModelSpec,
     samples: Sequence[Any],
     different: Sequence[Any],
-    open_reference: Callable[[], Engine],
-    open_candidate: Callable[[], Engine],
+    reference: Engine,
+    candidate: Engine,
     reporter: Reporter,
 ) -> dict[str, Any] | None:
     """Say which stage is to blame for what a model does differently on ARM.
@@ -49,8 +49,8 @@ def explain_model(
         shipped: The specification that the convert stage left beside the models.
         samples: Labelled samples; their labels have no part in it.
         different: Those of them on which parity found other boxes or another text.
-        open_reference: Opens the engine that is right by definition.
-        open_candidate: Opens the engine under test.
+        reference: The engine that is right by definition.
+        candidate: The engine under test.
         reporter: Progress.
 
     Returns:
@@ -66,11 +66,7 @@ def explain_model(
     if not chosen:
         return None
     pictures = pictures_of(recipe, chosen[: BLAME_SAMPLES[recipe.task]])
-    with (
-        open_reference() as reference,
-        open_candidate() as candidate,
-        reporter.task("swapping stages to find what is to blame", len(pictures)) as bar,
-    ):
+    with reporter.task("swapping stages to find what is to blame", len(pictures)) as bar:
         return blame(
             Road(declared, reference), Road(shipped, candidate), pictures, lambda steps: bar.advance(steps=steps)
         ).to_dict()

@@ -158,7 +158,7 @@ class _Stage:
             cost, baseline = costs.get((model, cpu)), totals.get(cpu)
             entry = self._entry(model, cpu, cost, baseline)
             if not model.baseline:
-                parity = self._parity(model, cpu)
+                parity, blame = self._compared(model, cpu)
                 entry |= parity.to_dict()
                 entry["different"] = report_differences(
                     parity.agreement.different,
@@ -168,7 +168,7 @@ class _Stage:
                     f"{Path(model.file).name}.{cpu}",
                     max(1, MOST_DRAWN // compared),
                 )
-                entry["blame"] = self._blame(model, cpu, parity)
+                entry["blame"] = blame
                 rows += gates.check_parity(self.settings.gates, model.file, model.precision, cpu, parity)
             if model == shipped and cost is not None:
                 before = None if baseline is None else baseline["total"]
@@ -258,31 +258,32 @@ class _Stage:
             "ratios": None if baseline is None else ratios(cost.instructions, baseline),
         }
 
-    def _parity(self, model: Model, cpu: str) -> Parity:
+    def _compared(self, model: Model, cpu: str) -> tuple[Parity, dict[str, Any] | None]:
+        """Compare a model with the reference, and find what is to blame for differences with the same engines.
+
+        To open a guest takes longer than to run it a few times.
+        """
         count = min(self.workers, len(self.samples))
-        title = f"{model.file} on {cpu}"
         with (
             self._reference(model) as reference,
             Workers[Any](lambda: cast(Candidate, self._open(model, cpu)), count) as workers,
-            self.reporter.task(title, len(self.samples)) as bar,
         ):
-            return compare(
-                reference,
-                workers,
-                self.spec,
-                self.samples,
-                self.recipe.metric,
-                ignore=self.recipe.metric_ignore,
-                seed=self.recipe.seed,
-                advance=lambda steps: bar.advance(steps=steps),
+            with self.reporter.task(f"{model.file} on {cpu}", len(self.samples)) as bar:
+                parity = compare(
+                    reference,
+                    workers,
+                    self.spec,
+                    self.samples,
+                    self.recipe.metric,
+                    ignore=self.recipe.metric_ignore,
+                    seed=self.recipe.seed,
+                    advance=lambda steps: bar.advance(steps=steps),
+                )
+            different = [self.samples[one.sample] for one in parity.agreement.different]
+            blame = explain_model(
+                self.recipe, self.spec, self.samples, different, reference, workers.first, self.reporter
             )
-
-    def _blame(self, model: Model, cpu: str, parity: Parity) -> dict[str, Any] | None:
-        different = [self.samples[one.sample] for one in parity.agreement.different]
-        return explain_model(
-            self.recipe, self.spec, self.samples, different,
-            lambda: self._reference(model), lambda: self._open(model, cpu), self.reporter,
-        )  # fmt: skip
+        return parity, blame
 
     def _reference(self, model: Model) -> Engine:
         path = self.run.artifact("convert", model.file)

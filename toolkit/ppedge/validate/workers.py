@@ -82,6 +82,11 @@ class Workers(Generic[Tag]):
         for tag, inputs, outputs in pending:
             yield tag, inputs, outputs.result()
 
+    @property
+    def first(self) -> Engine:
+        """One of the engines, for work that is not shared, while `run` is not under way."""
+        return self._engines[0]
+
     def _run_one(self, inputs: Series) -> Series:
         engine = self._free.get()
         try:
