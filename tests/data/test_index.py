@@ -175,6 +175,16 @@ def test_only_pictures_that_are_new_or_changed_are_decoded_again(root, decoded):
     assert decoded == []
 
 
+@pytest.mark.parametrize("first", ["detection", "lines"])
+def test_a_recogniser_of_the_same_labels_knows_the_detectors_pictures(root, decoded, first):
+    write(root, "detection", bad=False)
+    second = {"detection": "lines", "lines": "detection"}[first]
+    read(recipe_of(root, first))
+    assert len(decoded) == 4
+    read(recipe_of(root, second))
+    assert len(decoded) == 4
+
+
 def test_a_picture_that_is_new_enough_to_change_unseen_is_decoded_each_time(root, decoded):
     write(root, "recognition", bad=False)
     recipe = recipe_of(root, "recognition")

@@ -71,6 +71,8 @@ def indexed(
         if index is not None and (found := work.still(index)) is not None:
             return found
         old = old or index
+    for place in work.siblings:
+        old = old or work.opened(place)
     return work.make(None if old is None else Known(old, wanted.root), decoded, say, watch)
 
 
@@ -84,15 +86,24 @@ class _Picture(NamedTuple):
 
 
 class _Work:
-    """One label file, and what is to be had from it."""
+    """One label file, and what is to be had from it.
+
+    Attributes:
+        places: Where its index may lie, best first.
+        siblings: Where that may lie which has the same labels for another task, and knows the same pictures.
+    """
 
     def __init__(self, path: Path, file: Path, wanted: Wanted, ratio: float, state: State) -> None:
         self.path, self.file, self.wanted, self.ratio, self.state = path, file, wanted, ratio, state
-        what = "lines" if wanted.as_lines else wanted.kind
         whose = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
         self._size = lru_cache(_RECENT)(size_of)
         self._cache = cache_root() / "labels"
-        self.places = (path.with_name(f".{path.name}.{what}.index"), self._cache / f"{whose}.{what}.index")
+        what = "lines" if wanted.as_lines else wanted.kind
+        other = {"lines": "detection", "detection": "lines"}.get(what)
+        self.places, self.siblings = (
+            [path.with_name(f".{path.name}.{one}.index"), self._cache / f"{whose}.{one}.index"] if one else []
+            for one in (what, other)
+        )
 
     def opened(self, place: Path) -> Index | None:
         """Return the index at a place if it was made by these rules; it need not hold any more."""
