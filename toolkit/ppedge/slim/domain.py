@@ -134,9 +134,13 @@ def measure(net: Network, task: Task, train: Sequence[Any], evaluation: Sequence
 
 def pick(samples: Sequence[Any], seed: int) -> list[Any]:
     """Return up to `PICTURES` samples at random, one of each picture: lines of one picture do not differ by chance."""
-    order = np.random.default_rng(seed).permutation(len(samples))
-    by_picture = {samples[index].image: samples[index] for index in order}
-    return list(by_picture.values())[:PICTURES]
+    picked: dict[Any, Any] = {}
+    for index in np.random.default_rng(seed).permutation(len(samples)):
+        sample = samples[int(index)]
+        picked.setdefault(sample.image, sample)
+        if len(picked) == PICTURES:
+            break
+    return list(picked.values())
 
 
 def features(net: Network, task: Task, samples: Sequence[Any]) -> Rows:
