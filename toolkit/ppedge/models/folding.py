@@ -14,8 +14,8 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.utils import unique_name
 
-from ppedge.models.layers import Activation, ConvBNLayer, SEModule, Stride, set_bias
-from ppedge.models.rep import Affine, Kernel, RepLayer
+from ppedge.models.layers import Activation, ConvBNLayer, SEModule, Stride, same_padding, set_bias
+from ppedge.models.rep import Affine, Kernel, RepLayer, wide
 
 Net = TypeVar("Net", bound=nn.Layer)
 
@@ -104,6 +104,29 @@ class AffineConv(nn.Layer):
         return self.affine(F.hardswish(self.conv(x)))
 
 
+class FusedConv(Foldable, nn.Conv2D):
+    """A convolution with bias into which BatchNorm has been folded, as PaddleOCR re-parameterises PP-OCRv6.
+
+    Args:
+        in_channels: Of the input.
+        out_channels: Of the output.
+        kernel: Side of the kernel; the size is kept at stride 1.
+        stride: Of height and width.
+        groups: Of the convolution.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: Stride = 1, groups: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, same_padding(kernel), groups=groups)
+
+    def kernel(self) -> Kernel:
+        """Return its weight and bias."""
+        return Kernel(wide(self.weight), wide(self.bias))
+
+    def folded(self) -> nn.Layer:
+        """Return the layer as it ships."""
+        return shipped_conv(self.kernel(), tuple(self._stride), self._groups)
+
+
 class FoldedBlock(nn.Layer):
     """A depthwise and a pointwise convolution, each followed by what of its `RepLayer` is left.
 
@@ -125,7 +148,7 @@ class FoldedBlock(nn.Layer):
         if depthwise.activated and se is not None:
             self.dw_conv = AffineConv(filters, stride, channels, depthwise.act.lab.affine)
         else:
-            self.dw_conv = _conv_bn(filters, stride, channels, "hardswish" if depthwise.activated else None)
+            self.dw_conv = shipped_conv(filters, stride, channels, "hardswish" if depthwise.activated else None)
             if depthwise.activated:
                 mix = mix.after(depthwise.act.lab.affine)
         self.se = se
@@ -139,7 +162,7 @@ class FoldedBlock(nn.Layer):
         return self.pw_conv(x)
 
 
-def _conv_bn(kernel: Kernel, stride: Stride, groups: int, activation: Activation | None) -> ConvBNLayer:
+def shipped_conv(kernel: Kernel, stride: Stride, groups: int, activation: Activation | None = None) -> ConvBNLayer:
     """Return a kernel as a layer whose bias BatchNorm carries: the converter folds it, and the activation after it.
 
     BatchNorm keeps its statistics in training too, since they are no pictures' own.

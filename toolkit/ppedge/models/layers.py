@@ -22,13 +22,20 @@ def make_divisible(value: float, divisor: int = 8) -> int:
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
+def same_padding(kernel: int) -> int | str:
+    """Return the padding by which a convolution of stride 1 keeps the size, as `Conv2D` takes it."""
+    return kernel // 2 if kernel % 2 else "SAME"
+
+
 class ConvBNLayer(nn.Layer):
     """Convolution without bias, BatchNorm, and an activation (None: linear); the size is kept at stride 1.
+
+    An even kernel reads one row and one column more below and to the right than above and to the left.
 
     Args:
         in_channels: Of the input.
         out_channels: Of the output.
-        kernel: Side of the kernel, odd.
+        kernel: Side of the kernel; an even one is for stride 1.
         stride: Of height and width.
         groups: Of the convolution.
         activation: After BatchNorm.
@@ -49,7 +56,7 @@ class ConvBNLayer(nn.Layer):
     ) -> None:
         super().__init__()
         self.activation = activation
-        self.conv = nn.Conv2D(in_channels, out_channels, kernel, stride, padding=(kernel - 1) // 2, groups=groups,
+        self.conv = nn.Conv2D(in_channels, out_channels, kernel, stride, padding=same_padding(kernel), groups=groups,
                               weight_attr=conv_attr, bias_attr=False)  # fmt: skip
         self.bn = nn.BatchNorm2D(out_channels, weight_attr=norm_attr, bias_attr=norm_attr)
 

@@ -140,16 +140,16 @@ class RepLayer(nn.Layer):
     def kernel(self) -> Kernel:
         """Return the one convolution that the branches are, with BatchNorm's running statistics."""
         if self.reparam_conv is not None:
-            return Kernel(_wide(self.reparam_conv.weight), _wide(self.reparam_conv.bias))
-        kernels = [_kernel_of(branch) for branch in self.conv_kxk]
+            return Kernel(wide(self.reparam_conv.weight), wide(self.reparam_conv.bias))
+        kernels = [kernel_of(branch) for branch in self.conv_kxk]
         weight = np.sum([kernel.weight for kernel in kernels], axis=0)
         centre = weight.shape[2] // 2
         if self.conv_1x1 is not None:
-            kernels.append(_kernel_of(self.conv_1x1))
+            kernels.append(kernel_of(self.conv_1x1))
             weight[:, :, centre, centre] += kernels[-1].weight[:, :, 0, 0]
         bias = np.sum([kernel.bias for kernel in kernels], axis=0)
         if self.identity is not None:
-            factor, offset = _norm_affine(self.identity)
+            factor, offset = norm_affine(self.identity)
             own = np.arange(len(weight)) % weight.shape[1]  # the input of each output, within its group
             weight[np.arange(len(weight)), own, centre, centre] += factor
             bias += offset
@@ -163,16 +163,18 @@ def conv_bn(in_channels: int, out_channels: int, kernel: int, stride: Stride = 1
     )
 
 
-def _kernel_of(branch: ConvBNLayer) -> Kernel:
-    factor, offset = _norm_affine(branch.bn)
-    return Kernel(_wide(branch.conv.weight) * factor[:, None, None, None], offset)
+def kernel_of(branch: ConvBNLayer) -> Kernel:
+    """Return the one convolution that a convolution and its BatchNorm are, with running statistics."""
+    factor, offset = norm_affine(branch.bn)
+    return Kernel(wide(branch.conv.weight) * factor[:, None, None, None], offset)
 
 
-def _norm_affine(norm: nn.BatchNorm2D) -> tuple[np.ndarray, np.ndarray]:
-    """Return factor and offset of each channel, (C,) both."""
-    factor = _wide(norm.weight) / np.sqrt(_wide(norm._variance) + norm._epsilon)
-    return factor, _wide(norm.bias) - _wide(norm._mean) * factor
+def norm_affine(norm: nn.BatchNorm2D) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factor and offset of each channel, (C,) both, that BatchNorm is with its running statistics."""
+    factor = wide(norm.weight) / np.sqrt(wide(norm._variance) + norm._epsilon)
+    return factor, wide(norm.bias) - wide(norm._mean) * factor
 
 
-def _wide(tensor: paddle.Tensor) -> np.ndarray:
+def wide(tensor: paddle.Tensor) -> np.ndarray:
+    """Return a tensor's values in float64."""
     return np.asarray(tensor.numpy(), np.float64)

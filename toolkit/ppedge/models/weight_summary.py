@@ -10,7 +10,7 @@ import numpy as np
 from ppedge.models import known, published
 from ppedge.models.lstm_names import short_name
 from ppedge.models.weight_parts import GUIDES, PLACES, THRESHOLD, parts
-from ppedge.models.weights import BRANCHES, REPARAMETERISED
+from ppedge.models.weights import FORMS
 
 
 def summary(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -80,9 +80,9 @@ def _by_part(state: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]
 
 def _form(state: Mapping[str, np.ndarray]) -> str | None:
     """Return the form of layers that have one for training and one that ships; None where there are none."""
-    if any(BRANCHES in name for name in state):
+    if any(branches in name for branches, _, _ in FORMS for name in state):
         return "training"
-    return "re-parameterised" if any(REPARAMETERISED in name for name in state) else None
+    return "re-parameterised" if any(one in name for _, one, _ in FORMS for name in state) else None
 
 
 def _classes(state: Mapping[str, np.ndarray]) -> int | None:

@@ -31,8 +31,14 @@ PROTOCOL = 4
 # The first convolution of ResNet as it was published, which no network here has; ResNet-D has three of 3x3 instead.
 OTHER_RESNET = (64, 3, 7, 7)
 LISTED = 5
-# Layers with branches have either these parts or those, in all weights; see `ppedge.models.rep`.
-BRANCHES, REPARAMETERISED = ".conv_kxk.", ".reparam_conv."
+# Layers with branches have either these parts or those, in all weights; and the key of the recipe that says which. See
+# `ppedge.models.rep` and the backbones and necks that have branches.
+BACKBONE_FOLDED, NECK_FOLDED = "model.backbone.folded", "model.neck.folded"
+FORMS = (
+    (".conv_kxk.", ".reparam_conv.", BACKBONE_FOLDED),
+    (".rep_dw.conv1.", ".reparam_conv.", BACKBONE_FOLDED),
+    (".dil_conv_", ".lk_origin.bias", NECK_FOLDED),
+)
 
 
 def read_pdparams(path: Path) -> State:
@@ -193,12 +199,13 @@ def _refuse_other_resnet(state: Mapping[str, np.ndarray], where: str | Path) -> 
 
 def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path) -> None:
     """Fail if one of a network and its weights has branches that the other has folded into single convolutions."""
-    for ours, theirs, words, key in (
-        (BRANCHES, REPARAMETERISED, "re-parameterised, and the network has branches", "true"),
-        (REPARAMETERISED, BRANCHES, "those of branches, and the network is re-parameterised", "false"),
-    ):
-        if any(ours in name for name in target) and any(theirs in name for name in state):
-            raise PpedgeError(f"{where}: the weights are {words}.", f"Set model.backbone.folded to {key}.")
+    for branches, one, key in FORMS:
+        for ours, theirs, words, value in (
+            (branches, one, "re-parameterised, and the network has branches", "true"),
+            (one, branches, "those of branches, and the network is re-parameterised", "false"),
+        ):
+            if any(ours in name for name in target) and any(theirs in name for name in state):
+                raise PpedgeError(f"{where}: the weights are {words}.", f"Set {key} to {value}.")
 
 
 def _set(

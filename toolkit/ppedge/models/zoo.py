@@ -13,6 +13,7 @@ from ppedge.errors import PpedgeError
 from ppedge.models.backbones.mobilenet_v1_enhance import MobileNetV1Enhance
 from ppedge.models.backbones.mobilenet_v3 import MobileNetV3Det, MobileNetV3Rec
 from ppedge.models.backbones.pp_lcnet_v3 import PPLCNetV3Det, PPLCNetV3Rec
+from ppedge.models.backbones.pp_lcnet_v4 import PPLCNetV4Det, PPLCNetV4Rec
 from ppedge.models.backbones.pphgnet import PPHGNetSmall
 from ppedge.models.backbones.resnet_vd import ResNetVd
 from ppedge.models.backbones.svtr_net import SVTRNet
@@ -25,7 +26,9 @@ from ppedge.models.heads.db import DBHead
 from ppedge.models.heads.multi import MultiHead
 from ppedge.models.heads.pf_local import PFHeadLocal
 from ppedge.models.necks.db_fpn import DBFPN
+from ppedge.models.necks.light_svtr import Columns, LightSVTRNeck
 from ppedge.models.necks.lk_pan import LKPAN
+from ppedge.models.necks.rep_lk_fpn import RepLKFPN
 from ppedge.models.necks.rse_fpn import RSEFPN
 from ppedge.models.necks.sequence_encoder import SequenceEncoder
 from ppedge.models.necks.svtr import SVTRNeck
@@ -62,9 +65,17 @@ def _mobilenet_v1_enhance(part: backbones.MobileNetV1Enhance, place: Place) -> n
 
 
 def _multi_head(part: heads.MultiHead, place: Place) -> nn.Layer:
-    neck = part.neck
-    encoder = SVTRNeck(place.channels, neck.dims, neck.depth, neck.hidden_dims, neck.kernel_size)
-    return MultiHead(encoder, place.classes)
+    return MultiHead(_sequence_model(part.neck, place.channels), place.classes, part.mid_channels, part.use_guide)
+
+
+def _sequence_model(
+    neck: heads.SVTR | heads.LightSVTR | heads.Reshape, channels: int
+) -> SVTRNeck | LightSVTRNeck | Columns:
+    if isinstance(neck, heads.SVTR):
+        return SVTRNeck(channels, neck.dims, neck.depth, neck.hidden_dims, neck.kernel_size)
+    if isinstance(neck, heads.LightSVTR):
+        return LightSVTRNeck(channels, neck.dims, neck.depth, neck.mlp_ratio, neck.local_kernel)
+    return Columns(channels)
 
 
 def _nrtr_head(part: guides.NRTRHead, place: Place) -> nn.Layer:
@@ -80,6 +91,15 @@ def _pp_lcnet_v3(part: backbones.PPLCNetV3, place: Place) -> nn.Layer:
     return made(part.scale, part.conv_kxk_num, part.folded)
 
 
+def _pp_lcnet_v4(part: backbones.PPLCNetV4, place: Place) -> nn.Layer:
+    made = PPLCNetV4Det if place.task == "det" else PPLCNetV4Rec
+    return made(part.model_size, part.folded)
+
+
+def _rep_lk_fpn(part: necks.RepLKFPN, place: Place) -> nn.Layer:
+    return RepLKFPN(place.channels, part.out_channels, part.dilated_kernel_size, part.shortcut, part.folded)
+
+
 def _svtr_net(part: backbones.SVTRNet, place: Place) -> nn.Layer:
     return SVTRNet(
         part.img_size, part.embed_dim, part.depth, part.num_heads, part.mixer, part.local_mixer, part.out_channels,
@@ -93,9 +113,11 @@ BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     backbones.PPHGNet_small: lambda part, place: PPHGNetSmall(),
     backbones.MobileNetV1Enhance: _mobilenet_v1_enhance,
     backbones.PPLCNetV3: _pp_lcnet_v3,
+    backbones.PPLCNetV4: _pp_lcnet_v4,
     backbones.SVTRNet: _svtr_net,
     necks.DBFPN: lambda part, place: DBFPN(place.channels, part.out_channels),
     necks.RSEFPN: lambda part, place: RSEFPN(place.channels, part.out_channels, part.shortcut),
+    necks.RepLKFPN: _rep_lk_fpn,
     necks.LKPAN: lambda part, place: LKPAN(place.channels, part.out_channels, part.mode, part.intracl),
     necks.SequenceEncoder: lambda part, place: SequenceEncoder(place.channels, part.hidden_size),
     heads.DBHead: lambda part, place: DBHead(place.channels, part.k, part.kernel_list, part.fix_nan),

@@ -92,6 +92,18 @@ class PPLCNetV3(Part):
     it. It trains and slims, though a training from fresh weights gains by the branches."""
 
 
+class PPLCNetV4(Part):
+    """PP-LCNetV4, the backbone of PP-OCRv6, with branches that are folded into one convolution after training."""
+
+    takes: ClassVar[Form] = "picture"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "pyramid", "rec": "row"}
+    name: Literal["PPLCNetV4"]
+    model_size: Literal["tiny", "small"] = "small"
+    """Which of the published layouts."""
+    folded: bool = False
+    """Start from the re-parameterised form, without branches: weights that come out of published ONNX files have it."""
+
+
 class SVTRNet(Part):
     """SVTR, as a teacher of PP-OCRv4's recogniser; it takes lines of one size."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -68,8 +68,35 @@ class SVTR(Section):
         return sides
 
 
+class LightSVTR(Section):
+    """The sequence model of PP-OCRv6's small recogniser, in a ``MultiHead``: attention over columns, and past it."""
+
+    name: Literal["LightSVTR"]
+    dims: int = Field(120, ge=8, multiple_of=8)
+    """Channels within and of what it gives, for 8 heads of attention."""
+    depth: int = Field(2, ge=1)
+    """How many blocks of attention."""
+    mlp_ratio: float = Field(2.0, gt=0)
+    """Hidden channels of a block's linear layers, as a multiple of ``dims``."""
+    local_kernel: int = Field(7, ge=1)
+    """Columns that the convolution sees, odd."""
+
+    @field_validator("local_kernel")
+    @classmethod
+    def _odd(cls, side: int) -> int:
+        if side % 2 == 0:
+            raise ValueError("must be odd")
+        return side
+
+
+class Reshape(Section):
+    """No sequence model in a ``MultiHead``: the columns of the backbone's features, as PP-OCRv6's tiny has them."""
+
+    name: Literal["Reshape"]
+
+
 class MultiHead(Part):
-    """What ships of PP-OCRv3's and v4's MultiHead: a sequence model and CTC's linear layer; ``model.neck`` is left out.
+    """What ships of MultiHead, of PP-OCRv3 to v6: a sequence model and CTC's linear layers, without ``model.neck``.
 
     Its guides stand under ``train.guides``.
     """
@@ -77,8 +104,12 @@ class MultiHead(Part):
     takes: ClassVar[Form] = "row"
     gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
     name: Literal["MultiHead"]
-    neck: SVTR = SVTR(name="SVTR")
+    neck: Annotated[SVTR | LightSVTR | Reshape, Field(discriminator="name")] = SVTR(name="SVTR")
     """The sequence model."""
+    mid_channels: int | None = Field(None, ge=1)
+    """What the first of CTC's two linear layers gives; without it there is one layer. PP-OCRv6's tiny has 80."""
+    use_guide: bool = False
+    """Two convolutions along the columns before CTC's linear layers, as PP-OCRv6's tiny has them under that name."""
 
 
 class ClsHead(Part):

@@ -42,6 +42,26 @@ class RSEFPN(Part):
     """Add what is weighed to what it was before."""
 
 
+class RepLKFPN(Part):
+    """The feature pyramid of PP-OCRv6's detector: large depthwise kernels, with branches folded after training.
+
+    PaddleOCR has also called it ``UniRepLKFPN``.
+    """
+
+    takes: ClassVar[Form] = "pyramid"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "map"}
+    within: ClassVar[Mapping[str, Form]] = {"top_down": "pyramid"}
+    name: Literal["RepLKFPN"]
+    out_channels: int = Field(96, ge=16, multiple_of=16)
+    """Channels of the concatenated output; a quarter of them comes from each level."""
+    dilated_kernel_size: Literal[5, 7, 9] = 7
+    """Of the depthwise kernels; PP-OCRv6's tiny detector has 5."""
+    shortcut: bool = True
+    """Add what is weighed to what it was before."""
+    folded: bool = False
+    """Start from the re-parameterised form, without branches: weights that come out of published ONNX files have it."""
+
+
 class LKPAN(Part):
     """The path aggregation with large kernels of PP-OCRv3's and v4's teachers."""
 

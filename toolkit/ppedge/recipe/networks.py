@@ -8,16 +8,24 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from ppedge.recipe.backbones import MobileNetV1Enhance, MobileNetV3, PPHGNet_small, PPLCNetV3, ResNet_vd, SVTRNet
+from ppedge.recipe.backbones import (
+    MobileNetV1Enhance,
+    MobileNetV3,
+    PPHGNet_small,
+    PPLCNetV3,
+    PPLCNetV4,
+    ResNet_vd,
+    SVTRNet,
+)
 from ppedge.recipe.base import Section
 from ppedge.recipe.guides import LinearGuide, NRTRHead, SARHead
 from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead, PFHeadLocal
-from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, SequenceEncoder
+from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, RepLKFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
-Backbone = MobileNetV3 | ResNet_vd | PPHGNet_small | MobileNetV1Enhance | PPLCNetV3 | SVTRNet
+Backbone = MobileNetV3 | ResNet_vd | PPHGNet_small | MobileNetV1Enhance | PPLCNetV3 | PPLCNetV4 | SVTRNet
 Guide = LinearGuide | SARHead | NRTRHead
-Neck = DBFPN | RSEFPN | LKPAN | SequenceEncoder
+Neck = DBFPN | RSEFPN | RepLKFPN | LKPAN | SequenceEncoder
 Head = DBHead | PFHeadLocal | CTCHead | ClsHead | MultiHead
 
 

@@ -26,8 +26,10 @@ class Part(Section):
     Attributes:
         takes: The form of what it is given.
         gives: The form of what it gives, by each task that it can serve.
+        within: The forms of what passes inside it that guides may read, by the name of the layer that gives it.
     """
 
     takes: ClassVar[Form]
     gives: ClassVar[Mapping[str, Form]]
+    within: ClassVar[Mapping[str, Form]] = {}
     name: str

@@ -54,7 +54,7 @@ def build_optimizer(net: paddle.nn.Layer, schedule: Schedule) -> paddle.optimize
     """Return Adam over the trainable parameters.
 
     A parameter's own regularizer stands in the place of ``schedule.l2``, and its own factor multiplies the learning
-    rate; where the schedule has a ``head_l2``, the parameters of every CTCHead get a regularizer of their own.
+    rate; where the schedule has a ``head_l2``, the linear layers of every CTCHead get a regularizer of their own.
 
     Raises:
         ValueError: Two parameters have one name: Adam keeps moments by name, so that they would share theirs.
@@ -65,7 +65,7 @@ def build_optimizer(net: paddle.nn.Layer, schedule: Schedule) -> paddle.optimize
         raise ValueError(f"{len(twice)} names of parameters are there twice, first {twice[0]}; see zoo.build's prefix")
     if schedule.head_l2 is not None:
         for head in (layer for layer in net.sublayers() if isinstance(layer, CTCHead)):
-            for parameter in head.parameters():
+            for parameter in (own for layer in head.linear_layers() for own in layer.parameters()):
                 parameter.regularizer = L2Decay(schedule.head_l2)
     return paddle.optimizer.Adam(
         learning_rate=schedule.learning_rate,

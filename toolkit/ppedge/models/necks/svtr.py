@@ -31,6 +31,24 @@ class ConvNormSwish(nn.Layer):
         return swish(self.norm(self.conv(x)))
 
 
+def require_row(x: paddle.Tensor) -> None:
+    """Fail if features are no row.
+
+    Raises:
+        PpedgeError: They are higher than 1.
+    """
+    if x.shape[2] != 1:
+        raise PpedgeError(
+            f"model: the recogniser's features are {x.shape[2]} pixels high, and the sequence model needs 1.",
+            "Set rec_preprocess.height and train.heights to 48, or the backbone's strides and pooling to fit them.",
+        )
+
+
+def columns(row: paddle.Tensor) -> paddle.Tensor:
+    """Return the columns (N, T, C) of a row (N, C, 1, T)."""
+    return row.squeeze(2).transpose([0, 2, 1])
+
+
 class SVTRNeck(nn.Layer):
     """Blocks of global mixing over the columns of a feature row, and a shortcut around them.
 
@@ -61,12 +79,8 @@ class SVTRNeck(nn.Layer):
         Raises:
             PpedgeError: The features are higher than 1.
         """
-        if x.shape[2] != 1:
-            raise PpedgeError(
-                f"model: the recogniser's features are {x.shape[2]} pixels high, and the sequence model needs 1.",
-                "Set rec_preprocess.height and train.heights to 48, or the backbone's strides and pooling to fit them.",
-            )
-        return self.encoder(x).squeeze(2).transpose([0, 2, 1])
+        require_row(x)
+        return columns(self.encoder(x))
 
 
 class EncoderWithSVTR(nn.Layer):
