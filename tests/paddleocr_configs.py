@@ -125,6 +125,10 @@ def published():
     v4_student["Train"] = deepcopy(v2_rec["Train"])
     v4_student["Train"]["dataset"]["transforms"][-1] = {"RecResizeImg": {"image_shape": [3, 48, 320]}}
     v4_student["Metric"]["ignore_space"] = False
+    v5_rec = deepcopy(v4_rec)
+    v5_rec["Global"] |= {"epoch_num": 75, "character_dict_path": "./ppocr/utils/dict/ppocrv5_dict.txt"}
+    v5_rec["Optimizer"]["lr"] = {**COSINE, "learning_rate": 0.0005}
+    v5_rec["Train"]["sampler"]["first_bs"] = v5_rec["Train"]["loader"]["batch_size_per_card"] = 128
     frozen = {"freeze_params": True}
     both = [("Teacher", {}, {"freeze_params": False}), ("Student", {}, {"freeze_params": False})]
     cml = [("Student", {}, {}), ("Student2", {}, {})]
@@ -166,6 +170,13 @@ def published():
              {"DistillationSARLoss": {"weight": 1.0, "model_name_list": ["Student", "Teacher"], "multi_head": True}}],
         ),
         "v4_rec": v4_rec,
+        "v5_det_mobile": v4_det,
+        "v5_rec_mobile": v5_rec,
+        "v6_det_tiny": v6_det("tiny", 64, 5, l2="1.0e-06", ema=0.9998, low=0.3, box=0.4, jitter=True),
+        "v6_det_small": v6_det("small", 96, 7, l2="1.0e-05", ema=0.9997, low=0.1, box=0.45, jitter=False),
+        "v6_rec_tiny": v6_rec(v5_rec, "tiny", 0.001, "ppocrv6_tiny_dict", {"name": "reshape"},
+                              {"mid_channels": 80, "use_guide": True}),
+        "v6_rec_small": v6_rec(v5_rec, "small", 0.0005, "ppocrv6_dict", LIGHT, {}),
         "v4_rec_distill": distillation(
             v4_student,
             [("Teacher", {**network(v4_rec), "Backbone": SVTR}, frozen), *filled([("Student", {}, {})], v4_rec)],
@@ -173,6 +184,46 @@ def published():
         ),
         "v1_cls": classifier(),
     }  # fmt: skip
+
+
+def v6_det(size, channels, kernel, l2, ema, low, box, jitter):
+    """One of PP-OCRv6's detectors."""
+    backbone = {"name": "PPLCNetV4", "det": True, "model_size": size}
+    neck = {"name": "RepLKFPN", "out_channels": channels, "dilated_kernel_size": kernel, "shortcut": True}
+    config = det(backbone, neck, {**HEAD, "fix_nan": True, "aux_in_channels": channels}, l2=l2, copy_paste=True)
+    config["Global"] |= {"use_ema": True, "ema_decay": ema, "ema_decay_type": "threshold"}
+    config["Loss"] = {
+        "name": "DBLoss", "main_loss_type": "DiceFocalLoss", "alpha": 5, "beta": 10, "focal_alpha": 0.25,
+        "focal_gamma": 2.5, "aux_weight_p4": 0.2, "aux_weight_p3": 0.3, "aux_weight_p2": 0.4,
+    }  # fmt: skip
+    config["PostProcess"] |= {"thresh": 0.2, "box_thresh": box, "max_candidates": 3000, "unclip_ratio": 1.4}
+    turned = {"p": 0.5, "rotate": [-45, 45], "fit_output": True}
+    augmenters = [
+        {"type": "Fliplr", "args": {"p": 0.5}},
+        {"type": "Affine", "args": turned},
+        {"type": "Resize", "args": {"size": [low, 2]}},
+    ]
+    transforms = config["Train"]["dataset"]["transforms"]
+    transforms[3] = {"IaaAugment": {"augmenter_args": augmenters}}
+    transforms[4] = {"RandomCrop": {"size": [640, 640], "max_tries": 50, "keep_ratio": True}}
+    if jitter:
+        colours = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.7, "hue": 0.1}
+        transforms.insert(3, {"ColorJitter": colours})
+    return config
+
+
+def v6_rec(base, size, rate, dictionary, neck, head):
+    """One of PP-OCRv6's recognisers."""
+    config = deepcopy(base)
+    config["Global"] |= {"epoch_num": 100, "character_dict_path": f"ppocr/utils/dict/{dictionary}.txt"}
+    config["Optimizer"]["lr"] = {**COSINE, "learning_rate": rate}
+    ctc = {"CTCHead": {"Neck": neck, "Head": {**head, "fc_decay": 0.00001}}}
+    config["Architecture"] |= {
+        "algorithm": "SVTR_LCNet",
+        "Backbone": {"name": "PPLCNetV4", "model_size": size},
+        "Head": {"name": "MultiHead", "head_list": [ctc, NRTR]},
+    }
+    return config
 
 
 def classifier():
@@ -242,6 +293,7 @@ CTC = {"name": "CTCHead", "mid_channels": 96, "fc_decay": 0.00002}
 V3_NECK = {"dims": 64, "depth": 2, "hidden_dims": 120}
 V4_NECK = {"dims": 120, "depth": 2, "hidden_dims": 120, "kernel_size": [1, 3]}
 SAR = {"SARHead": {"enc_dim": 512, "max_text_length": 25}}
+LIGHT = {"name": "lightsvtr", "dims": 120, "depth": 2, "mlp_ratio": 2.0, "local_kernel": 7}
 NRTR = {"NRTRHead": {"nrtr_dim": 384, "max_text_length": 25}}
 COSINE = {"name": "Cosine", "learning_rate": 0.001, "warmup_epoch": 5}
 PIECEWISE = {"name": "Piecewise", "decay_epochs": [700, 800], "values": [0.001, 0.0001], "warmup_epoch": 5}

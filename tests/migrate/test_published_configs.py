@@ -17,6 +17,14 @@ CML = [
     {"name": "DB"},
 ]
 DB = [{"name": "DB", "main": "dice", "alpha": 5, "beta": 10, "ohem_ratio": 3}]
+FOCAL = {"name": "DB", "main": "dice_focal", "alpha": 5, "beta": 10, "focal_alpha": 0.25, "focal_gamma": 2.5}
+V6_DET = [
+    FOCAL,
+    *(
+        {**FOCAL, "of": ["net.AuxDBHead"], "at": at, "weight": weight}
+        for at, weight in (("maps_p4", 0.2), ("maps_p3", 0.3), ("maps_p2", 0.4))
+    ),
+]
 BETWEEN = ["net", "twin"]
 SARS = ["net.SARHead", "twin.SARHead"]
 LOSSES = {
@@ -43,6 +51,11 @@ LOSSES = {
     "v3_rec": [{"name": "CTC"}, {"name": "SAR", "of": ["net.SARHead"]}],
     "v3_rec_en": [{"name": "CTC"}, {"name": "SAR", "of": ["net.SARHead"]}],
     "v4_rec": [{"name": "CTC"}, {"name": "NRTR", "of": ["net.NRTRHead"]}],
+    "v5_rec_mobile": [{"name": "CTC"}, {"name": "NRTR", "of": ["net.NRTRHead"]}],
+    "v6_rec_tiny": [{"name": "CTC"}, {"name": "NRTR", "of": ["net.NRTRHead"]}],
+    "v6_rec_small": [{"name": "CTC"}, {"name": "NRTR", "of": ["net.NRTRHead"]}],
+    "v6_det_tiny": V6_DET,
+    "v6_det_small": V6_DET,
     "v4_rec_distill": [
         {
             "name": "DKD",
@@ -81,6 +94,12 @@ SHIPPED = {
     "ppocrv4_det_teacher": "v4_det_teacher",
     "ppocrv4_rec": "v4_rec",
     "ppocrv4_rec_distill": "v4_rec_distill",
+    "ppocrv5_det_mobile": "v5_det_mobile",
+    "ppocrv5_rec_mobile": "v5_rec_mobile",
+    "ppocrv6_det_small": "v6_det_small",
+    "ppocrv6_det_tiny": "v6_det_tiny",
+    "ppocrv6_rec_small": "v6_rec_small",
+    "ppocrv6_rec_tiny": "v6_rec_tiny",
 }
 """Recipes of the project, and the configuration that each says the same as."""
 OWN = (

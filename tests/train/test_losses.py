@@ -51,14 +51,36 @@ def test_db_loss_of_perfect_maps_is_zero(case):
     assert float(losses["loss"]) == pytest.approx(0, abs=1e-4)
 
 
+def test_dice_and_focal_loss_are_those_that_pp_ocrv6_is_trained_by(case):
+    """Of the probability and the binary map, of any maps of an output; the focal loss is Paddle's own, of logits."""
+    maps, shrink, mask, threshold, threshold_mask = case
+    maps[0, 0, 0, :2] = 0, 1  # what is clipped
+    given = {"maps_p3": paddle.to_tensor(maps), "maps": paddle.zeros([2, 1, 8, 10])}
+    loss = DBLoss("dice_focal", focal_alpha=0.25, focal_gamma=2.5, at="maps_p3")
+    losses = loss(given, batch_of(shrink, mask, threshold, threshold_mask))
+    wanted = []
+    for p in (maps[:, 0], maps[:, 2]):
+        dice = 1 - 2 * (p * shrink * mask).sum() / ((p * mask).sum() + (shrink * mask).sum() + EPS)
+        clipped = np.clip(p, EPS, 1 - EPS)
+        logits, label = paddle.to_tensor(np.log(clipped / (1 - clipped))), paddle.to_tensor(shrink)
+        focal = paddle.nn.functional.sigmoid_focal_loss(logits, label, alpha=0.25, gamma=2.5, reduction="none").numpy()
+        wanted.append(dice + (focal * mask).sum() / (mask.sum() + EPS))
+    assert float(losses["loss_shrink"]) == pytest.approx(5 * wanted[0], rel=1e-5)
+    assert float(losses["loss_binary"]) == pytest.approx(wanted[1], rel=1e-5)
+    assert float(losses["loss"]) == pytest.approx(
+        sum(float(losses[name]) for name in losses if name != "loss"), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("main", ["bce", "dice_focal"])
 @pytest.mark.parametrize("target", [0.0, 1.0], ids=["no text", "all text"])
 @pytest.mark.parametrize("mask", [0.0, 1.0], ids=["all ignored", "none ignored"])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_db_loss_and_gradient_stay_finite(target, mask, value):
+def test_db_loss_and_gradient_stay_finite(target, mask, value, main):
     plane = np.ones((1, 8, 8))
     maps = paddle.full([1, 3, 8, 8], value)
     maps.stop_gradient = False
-    loss = DBLoss()({"maps": maps}, batch_of(plane * target, plane * mask, plane * 0.5, plane * mask))["loss"]
+    loss = DBLoss(main)({"maps": maps}, batch_of(plane * target, plane * mask, plane * 0.5, plane * mask))["loss"]
     loss.backward()
     assert np.isfinite(float(loss))
     assert np.isfinite(maps.grad.numpy()).all()

@@ -114,3 +114,18 @@ def test_shrinking_averages_pixels():
     stripes[:, ::2] = 255
     view = v.warp(stripes, np.diag([0.25, 0.25, 1.0]), 50)
     assert abs(view.mean() - 127.5) < 5 and view.std() < 20
+
+
+def test_a_picture_is_turned_as_often_as_is_said():
+    """And what is always turned draws the numbers that it drew before there was a probability."""
+    turned = DetAugment(flip=0.5, rotate=45, scale=(1.0, 1.0))
+    half = turned.model_copy(update={"rotate_probability": 0.5})
+
+    def angles(settings):
+        matrices = (v.random_view((40, 60), settings, 1.0, np.random.default_rng(seed)) for seed in range(200))
+        return np.array([np.degrees(np.arcsin(matrix[0, 1])) for matrix in matrices])
+
+    always, sometimes = angles(turned), angles(half)
+    assert (np.abs(always) > 0).all() and 70 < np.count_nonzero(sometimes) < 130
+    kept = sometimes != 0
+    np.testing.assert_array_equal(sometimes[kept], always[kept])

@@ -45,8 +45,8 @@ class Networks:
         return [NET, *(name for name, peer in self.peers.items() if not peer.get("frozen"))]
 
     def guide(self, kind: str) -> str | None:
-        """Return the name of the guide of a kind, ``sar`` or ``gtc``; None if there is none."""
-        wanted = {"sar": "SARHead", "gtc": "NRTRHead"}.get(kind)
+        """Return the name of the guide of a kind, ``sar``, ``gtc`` or ``aux``; None if there is none."""
+        wanted = {"sar": "SARHead", "gtc": "NRTRHead", "aux": "AuxDBHead"}.get(kind)
         return next((guide["name"] for guide in self.net.guides if guide["name"] == wanted), None)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ppedge.errors import shown
-from ppedge.migrate.parts import BACKBONES, GUIDES, HEADS, NECKS, SVTR, known_part, section_of
+from ppedge.migrate.parts import BACKBONES, GUIDES, HEADS, NECKS, SEQUENCE_MODELS, SVTR, known_part, section_of
 from ppedge.migrate.source import Source, written
 
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {
@@ -128,12 +128,28 @@ def _head(source: Source, network: Network, task: str, place: str) -> dict[str, 
         return _multi_head(source, network, place)
     part = known_part(source, HEADS[task], f"head of the task {task}")
     section = section_of(source, part, place)
-    if task == "rec":
+    if task == "det":
+        _auxiliary(source, section, network)
+    elif task == "rec":
         network.head_l2 = _ctc(source)
     elif task == "cls":
         _classes(source)
     source.close({"in_channels": "the part before implies it"})
     return section
+
+
+def _auxiliary(source: Source, head: dict[str, Any], network: Network) -> None:
+    """Put the heads that a DBHead has on the neck's levels among the network's guides."""
+    if not source.value("aux_in_channels", 0):
+        source.not_needed("aux_in_channels", "it has no auxiliary heads")
+    elif network.model.get("neck", {}).get("name") == "RepLKFPN":
+        own = {key: head[key] for key in ("k", "fix_nan") if key in head}
+        network.guides.append({"name": "AuxDBHead", **own})
+        source.taken("aux_in_channels", "train.guides: AuxDBHead, on the levels of the neck, which imply the channels")
+    else:
+        source.left_out(
+            "aux_in_channels", "this neck has no levels that auxiliary heads could read: they are not trained"
+        )
 
 
 def _classes(source: Source) -> None:
@@ -143,6 +159,14 @@ def _classes(source: Source) -> None:
         source.taken("class_dim", "model.head: ClsHead tells two directions apart")
     else:
         source.changed("class_dim", f"ClsHead tells two directions apart, 0 and 180 degrees, not {shown(classes)}")
+
+
+def _before_classes(source: Source, section: dict[str, Any], place: str) -> None:
+    """Take what a MultiHead's CTCHead has before its last layer."""
+    for key in ("mid_channels", "use_guide"):
+        if key in source:
+            section[key] = source.value(key)
+            source.taken(key, f"{place}.{key}: {written(section[key])}")
 
 
 def _ctc(source: Source) -> float | None:
@@ -166,13 +190,21 @@ def _multi_head(source: Source, network: Network, place: str) -> dict[str, Any]:
         if name == "CTCHead":
             neck = inner.section("Neck") if "Neck" in inner else inner
             kind = neck.text("name", neck.text("encoder_type"))
-            if kind != "svtr":
-                raise neck.error("", f"{shown(kind)} is no sequence model of a MultiHead here", "ppedge has svtr.")
-            neck.taken("name" if "name" in neck else "encoder_type", f"{place}.neck.name: SVTR")
-            section["neck"] = section_of(neck, SVTR, f"{place}.neck", named=False)
-            alone = bool(neck.value("use_guide", False))
-            neck.taken("use_guide", f"train.guides: backbone_alone: {str(alone).lower()}")
-            network.head_l2 = _ctc(inner.section("Head") if "Head" in inner else inner)
+            part = SEQUENCE_MODELS.get(kind)
+            if part is None:
+                raise neck.error(
+                    "",
+                    f"{shown(kind)} is no sequence model of a MultiHead here",
+                    f"ppedge has {', '.join(SEQUENCE_MODELS)}.",
+                )
+            neck.taken("name" if "name" in neck else "encoder_type", f"{place}.neck.name: {part.name}")
+            section["neck"] = section_of(neck, part, f"{place}.neck", named=False)
+            head = inner.section("Head") if "Head" in inner else inner
+            if neck is not head:
+                alone = bool(neck.value("use_guide", False))
+                neck.taken("use_guide", f"train.guides: backbone_alone: {str(alone).lower()}")
+            _before_classes(head, section, place)
+            network.head_l2 = _ctc(head)
             neck.close()
             inner.close()
         elif name in GUIDES:

@@ -59,6 +59,7 @@ _MOBILE_NET_V1 = Part(
     without_effect=_OF_BACKBONE,
 )
 _PP_LC_NET_V3 = Part("PPLCNetV3", _same("scale", "conv_kxk_num"), {"scale": 1.0}, _OF_BACKBONE)
+_PP_LC_NET_V4 = Part("PPLCNetV4", _same("model_size"), without_effect=_OF_BACKBONE)
 _SVTR_NET = Part(
     "SVTRNet",
     _same("img_size", "embed_dim", "depth", "num_heads", "mixer", "local_mixer", "out_channels", "out_char_num"),
@@ -74,11 +75,13 @@ BACKBONES: Mapping[str, Mapping[str, Part]] = {
         "PPHGNet_small": _PP_HG_NET,
         "PPHGNet": _PP_HG_NET,
         "PPLCNetV3": _PP_LC_NET_V3,
+        "PPLCNetV4": _PP_LC_NET_V4,
     },
     "rec": {
         "MobileNetV3": Part("MobileNetV3", _MOBILE_NET_V3, {"model_name": "small"}, _OF_BACKBONE),
         "MobileNetV1Enhance": _MOBILE_NET_V1,
         "PPLCNetV3": _PP_LC_NET_V3,
+        "PPLCNetV4": _PP_LC_NET_V4,
         "SVTRNet": _SVTR_NET,
     },
     "cls": {
@@ -87,9 +90,12 @@ BACKBONES: Mapping[str, Mapping[str, Part]] = {
     },
 }
 """By task, then by PaddleOCR's name."""
+_REP_LK_FPN = Part("RepLKFPN", _same("out_channels", "shortcut", "dilated_kernel_size"), fixed={"intracl": False})
 NECKS: Mapping[str, Part] = {
     "DBFPN": Part("DBFPN", _same("out_channels")),
     "RSEFPN": Part("RSEFPN", _same("out_channels", "shortcut")),
+    "RepLKFPN": _REP_LK_FPN,
+    "UniRepLKFPN": _REP_LK_FPN,
     "LKPAN": Part("LKPAN", _same("out_channels", "mode", "intracl")),
 }
 """Of detectors."""
@@ -105,7 +111,16 @@ HEADS: Mapping[str, Mapping[str, Part]] = {
 }
 """By task, then by PaddleOCR's name."""
 SVTR = Part("SVTR", _same("dims", "depth", "hidden_dims", "kernel_size"))
-"""The sequence model of MultiHead."""
+SEQUENCE_MODELS: Mapping[str, Part] = {
+    "svtr": SVTR,
+    "lightsvtr": Part(
+        "LightSVTR",
+        _same("dims", "depth", "mlp_ratio", "local_kernel"),
+        {"dims": 64, "depth": 1, "mlp_ratio": 4.0},
+    ),
+    "reshape": Part("Reshape"),
+}
+"""Those of MultiHead."""
 _OF_GUIDE = {"backbone": "the guide reads the backbone here as well"}
 GUIDES: Mapping[str, Part] = {
     "SARHead": Part("SARHead", _same("enc_dim", "max_text_length"), without_effect=_OF_GUIDE),

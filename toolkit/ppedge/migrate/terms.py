@@ -13,7 +13,8 @@ from ppedge.recipe.losses import NET, RESULTS
 Terms = list[dict[str, Any]]
 
 _PAIR = 2
-_MAIN = {"DiceLoss": "dice", "BCELoss": "bce"}
+_MAIN = {"DiceLoss": "dice", "BCELoss": "bce", "DiceFocalLoss": "dice_focal"}
+_AUX = {"aux_weight_p4": "maps_p4", "aux_weight_p3": "maps_p3", "aux_weight_p2": "maps_p2"}
 _DB_DEFAULTS = {"balance_loss": True, "main_loss_type": "DiceLoss", "alpha": 5, "beta": 10, "ohem_ratio": 3}
 
 
@@ -27,12 +28,31 @@ def _db(source: Source, networks: Networks) -> Terms:
         source.left_out("main_loss_type", f"the probability map is held against labels by dice, not by {shown(main)}")
     if not source.value("balance_loss", True):
         source.left_out("balance_loss", "background pixels are always balanced against those of text")
-    for key in ("alpha", "beta", "ohem_ratio"):
+    for key in ("alpha", "beta", "ohem_ratio", "focal_alpha", "focal_gamma"):
         if key in source:
             term[key] = source.value(key)
             source.taken(key, f"{key}: {written(term[key])}")
+    for key in ("dice_weight", "focal_weight"):
+        if source.number(key, 1.0) != 1:
+            source.left_out(key, "dice and focal loss count alike")
+        source.taken(key, "both count alike")
+    terms = [term, *_auxiliary(source, networks, term)]
     source.close({"balance_loss": "it is what ppedge does"})
-    return [term]
+    return terms
+
+
+def _auxiliary(source: Source, networks: Networks, term: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the terms of the heads on a neck's levels: each as that of the network, with a weight of its own."""
+    guide = networks.guide("aux")
+    for key, at in _AUX.items():
+        weight = source.number(key, 0.0)
+        if not weight:
+            source.not_needed(key, "it is 0: this level has no term")
+        elif guide is None:
+            source.left_out(key, "no network has the heads that it is of")
+        else:
+            source.taken(key, f"of: [{NET}.{guide}], at: {at}, weight: {weight:g}")
+            yield {**term, "of": [_at(NET, guide)], "at": at, "weight": weight}
 
 
 def _distillation_db(source: Source, networks: Networks) -> Terms:

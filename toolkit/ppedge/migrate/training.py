@@ -65,11 +65,28 @@ def training_of(source: Source, optimizer: Source, networks: Networks, summed: i
             source.changed("amp_level", "mixed precision is O1: weights stay in float32")
     source.not_needed("use_amp", "it is off")
     source.not_needed("amp_level", "mixed precision is O1, where it is on")
+    _average(source, train)
     train |= _optimizer(optimizer, summed)
     if networks.net.head_l2 is not None:
         train["head_l2"] = networks.net.head_l2
     source.close(_WITHOUT_EFFECT)
     return train
+
+
+def _average(source: Source, train: dict[str, Any]) -> None:
+    """Take the average of weights that is kept, which PaddleOCR calls EMA."""
+    if not source.value("use_ema", False):
+        for key in ("use_ema", "ema_decay", "ema_decay_type"):
+            source.not_needed(key, "no average of the weights is kept")
+        return
+    train["ema"] = source.number("ema_decay", 0.9998)
+    source.taken("use_ema", f"train.ema: {train['ema']:g}")
+    source.taken("ema_decay", f"train.ema: {train['ema']:g}")
+    kind = source.text("ema_decay_type", "threshold")
+    if kind == "threshold":
+        source.taken("ema_decay_type", "as train.ema has it: less stays in the first steps")
+    else:
+        source.changed("ema_decay_type", f"less stays in the first steps, as by threshold, not as by {shown(kind)}")
 
 
 def _weights(source: Source, networks: Networks, train: dict[str, Any]) -> None:

@@ -192,6 +192,13 @@ def _iaa(source: Source, augment: dict[str, Any]) -> None:
             augment["rotate"] = max(map(abs, turns), default=0.0)
             entry.taken("type", f"train.det_augment.rotate: {augment['rotate']:g}, either way")
             args.taken("rotate", "rotate")
+            if "p" in args:
+                augment["rotate_probability"] = args.number("p", 1.0)
+                args.taken("p", f"train.det_augment.rotate_probability: {augment['rotate_probability']:g}")
+            if args.value("fit_output", True):
+                args.taken("fit_output", "what is turned out of the frame is seen")
+            else:
+                args.changed("fit_output", "what is turned out of the frame is seen")
         elif kind in ("Resize", "RandomScale"):
             key = "size" if kind == "Resize" else "scale_limit"
             augment["scale"] = args.numbers(key)
@@ -218,6 +225,17 @@ def _crop(source: Source, augment: dict[str, Any]) -> None:
     else:
         source.changed("size", f"train.det_augment.crop: {sides[0]}, a square")
     source.close(_NO_EFFECT)
+
+
+def _color_jitter(source: Source, augment: dict[str, Any]) -> None:
+    keys = ("brightness", "contrast", "saturation", "hue")
+    augment["color"] = min(1.0, max(source.number("brightness", 0.0), source.number("contrast", 0.0)))
+    source.changed(
+        "",
+        f"train.det_augment.color: {augment['color']:g}: brightness, contrast and saturation by as much, and the "
+        "balance of colours by half of it in place of the hue",
+    )
+    source.close(dict.fromkeys(keys, "train.det_augment.color is one strength for all"))
 
 
 def _copy_paste(source: Source, augment: dict[str, Any]) -> None:
@@ -271,6 +289,8 @@ def _concat(source: Source, augment: dict[str, Any]) -> None:
 _AUGMENTATIONS: Mapping[str, Callable[[Source, dict[str, Any]], None]] = {
     "IaaAugment": _iaa,
     "EastRandomCropData": _crop,
+    "RandomCrop": _crop,
+    "ColorJitter": _color_jitter,
     "CopyPaste": _copy_paste,
     "RecAug": _rec_aug,
     "BaseDataAugmentation": _base_augmentation,

@@ -24,6 +24,7 @@ GUIDES = {
     "head.sar_head.": ("SARHead", ""),
     "head.before_gtc.": ("NRTRHead", "before_gtc."),
     "head.gtc_head.": ("NRTRHead", "gtc_head."),
+    "head.aux_": ("AuxDBHead", "aux_"),
 }
 """What names of guides begin with in PaddleOCR's checkpoints: the guide, and what the names of its own begin with."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 from paddle import nn
@@ -17,6 +18,7 @@ from ppedge.models.backbones.pp_lcnet_v4 import PPLCNetV4Det, PPLCNetV4Rec
 from ppedge.models.backbones.pphgnet import PPHGNetSmall
 from ppedge.models.backbones.resnet_vd import ResNetVd
 from ppedge.models.backbones.svtr_net import SVTRNet
+from ppedge.models.guides.aux_db import AuxDBHead
 from ppedge.models.guides.linear import LinearGuide
 from ppedge.models.guides.nrtr import NRTRHead
 from ppedge.models.guides.sar import SARHead
@@ -126,6 +128,7 @@ BUILDERS: Mapping[type[parts.Part], Callable[[Any, Place], nn.Layer]] = {
     heads.MultiHead: _multi_head,
     heads.ClsHead: lambda part, place: ClsHead(place.channels, place.classes),
     guides.LinearGuide: lambda part, place: LinearGuide(place.channels, place.classes),
+    guides.AuxDBHead: lambda part, place: AuxDBHead(place.channels, part.k, part.fix_nan),
     guides.NRTRHead: _nrtr_head,
     guides.SARHead: _sar_head,
 }
@@ -173,7 +176,7 @@ def build_guide(guide: networks.Guide, net: Network, task: Task, classes: int, p
         prefix: What the names of parameters start with: the network's own count from 0 too.
     """
     with unique_name.guard(prefix):
-        return _build(guide, Place(task, getattr(net, guide.at).out_channels, classes))
+        return _build(guide, Place(task, reduce(getattr, guide.at.split("."), net).out_channels, classes))
 
 
 def _build(part: parts.Part, place: Place) -> Any:

@@ -15,10 +15,12 @@ class GuidePart(Part):
 
     Attributes:
         learns_from: The loss that holds it against the labels.
+        results: What it gives, by which losses read it.
     """
 
     learns_from: ClassVar[str]
-    at: Literal["backbone"] = "backbone"
+    results: ClassVar[tuple[str, ...]] = ("logits",)
+    at: str
     """What it reads."""
     backbone_alone: bool = False
     """The backbone learns from the guide alone: no gradient comes back to it from the network's own neck and head."""
@@ -31,6 +33,24 @@ class LinearGuide(GuidePart):
     gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
     learns_from: ClassVar[str] = "CTC"
     name: Literal["LinearGuide"]
+    at: Literal["backbone"] = "backbone"
+    """What it reads."""
+
+
+class AuxDBHead(GuidePart):
+    """A guide of a detector: map heads on the finer levels of its neck, as PP-OCRv6 is trained with them."""
+
+    takes: ClassVar[Form] = "pyramid"
+    gives: ClassVar[Mapping[str, Form]] = {"det": "result"}
+    learns_from: ClassVar[str] = "DB"
+    results: ClassVar[tuple[str, ...]] = ("maps_p4", "maps_p3", "maps_p2")
+    name: Literal["AuxDBHead"]
+    at: Literal["neck.top_down"] = "neck.top_down"
+    """What it reads: the levels of RepLKFPN, each added to the finer ones."""
+    k: int = Field(50, ge=1)
+    """Steepness of the differentiable step."""
+    fix_nan: bool = False
+    """Put 0 where the features of a map are no number."""
 
 
 class Writer(GuidePart):
@@ -38,9 +58,11 @@ class Writer(GuidePart):
 
     takes: ClassVar[Form] = "row"
     gives: ClassVar[Mapping[str, Form]] = {"rec": "result"}
+    at: Literal["backbone"] = "backbone"
+    """What it reads."""
     backbone_alone: bool = True
     """The backbone learns from the guide alone: no gradient comes back to it from the network's own neck and head. So
-    PP-OCRv3 and v4 are trained."""
+    PP-OCRv3, v4 and v5 are trained; v6 is not."""
     max_text_length: int = Field(25, ge=3)
     """Characters that it writes, begin and end of the text included: longer training texts are left out."""
 

@@ -105,17 +105,21 @@ class DB(LabelLoss):
 
     tasks: ClassVar[tuple[str, ...]] = ("det",)
     name: Literal["DB"]
-    at: Literal["maps"] = "maps"
-    """What it reads."""
-    main: Literal["dice", "bce"] = "dice"
-    """The loss of the probability map: ``dice``, as PP-OCR's published weights were trained, or ``bce`` with hard
-    negatives, as in DB's paper."""
+    at: Literal["maps", "maps_p4", "maps_p3", "maps_p2"] = "maps"
+    """What it reads: a network's ``maps``, or those that a guide ``AuxDBHead`` makes of one level."""
+    main: Literal["dice", "bce", "dice_focal"] = "dice"
+    """The loss of the probability map: ``dice``, as PP-OCR's published weights were trained up to v5, ``bce`` with hard
+    negatives, as in DB's paper, or ``dice_focal``, dice and focal loss, of the binary map too, as v6's were."""
     alpha: float = Field(5.0, ge=0)
     """Weight of the probability map's part."""
     beta: float = Field(10.0, ge=0)
     """Weight of the threshold map's part."""
     ohem_ratio: float = Field(3.0, gt=0)
     """For ``bce``: background pixels for each text pixel."""
+    focal_alpha: float = Field(0.25, gt=0, lt=1)
+    """For ``dice_focal``: weight of text pixels; those of the background have the rest of 1."""
+    focal_gamma: float = Field(2.0, ge=0)
+    """For ``dice_focal``: how much less a pixel counts the better it is told; PP-OCRv6 has 2.5."""
 
 
 class CTC(LabelLoss):

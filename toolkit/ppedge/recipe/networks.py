@@ -18,13 +18,13 @@ from ppedge.recipe.backbones import (
     SVTRNet,
 )
 from ppedge.recipe.base import Section
-from ppedge.recipe.guides import LinearGuide, NRTRHead, SARHead
+from ppedge.recipe.guides import AuxDBHead, LinearGuide, NRTRHead, SARHead
 from ppedge.recipe.heads import ClsHead, CTCHead, DBHead, MultiHead, PFHeadLocal
 from ppedge.recipe.necks import DBFPN, LKPAN, RSEFPN, RepLKFPN, SequenceEncoder
 from ppedge.recipe.parts import Form, Part
 
 Backbone = MobileNetV3 | ResNet_vd | PPHGNet_small | MobileNetV1Enhance | PPLCNetV3 | PPLCNetV4 | SVTRNet
-Guide = LinearGuide | SARHead | NRTRHead
+Guide = LinearGuide | SARHead | NRTRHead | AuxDBHead
 Neck = DBFPN | RSEFPN | RepLKFPN | LKPAN | SequenceEncoder
 Head = DBHead | PFHeadLocal | CTCHead | ClsHead | MultiHead
 
@@ -70,9 +70,9 @@ def misfit(model: Model, task: str) -> str | None:
 
 def guide_misfit(guide: Guide, model: Model, task: str) -> str | None:
     """Say why a guide does not fit a network; None if it does."""
-    form = model.backbone.gives.get(task)
-    if guide.at != "backbone" and model.neck is not None:
-        form = model.neck.gives.get(task)
+    place, _, inner = guide.at.partition(".")
+    part: Part | None = getattr(model, place)
+    form = None if part is None else part.within.get(inner) if inner else part.gives.get(task)
     if task in guide.gives and guide.takes == form:
         return None
     return f"{guide.name} reads a {guide.takes} at the {guide.at} of a {' or '.join(guide.gives)} network"

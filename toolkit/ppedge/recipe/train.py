@@ -92,6 +92,8 @@ class DetAugment(Section):
     """Probability of a left-right flip."""
     rotate: float = Field(10.0, ge=0, le=180)
     """Largest turn, in degrees, either way."""
+    rotate_probability: float = Field(1.0, ge=0, le=1)
+    """Probability that a picture is turned at all."""
     scale: tuple[float, float] = (0.5, 3.0)
     """Range of the zoom."""
     crop: int = Field(640, ge=32, multiple_of=32)
@@ -240,6 +242,10 @@ def _of_another(term: LabelLoss, guides: Mapping[str, GuidePart], where: str) ->
             yield f"{where} is of guides, and {name} is none"
         if guide is not None and term.name != guide.learns_from:
             yield f"{where} is of {name}, which learns from {guide.learns_from}"
+        elif guide is not None and term.at not in guide.results:
+            yield f"{where} reads {term.at} of {name}, which gives {', '.join(guide.results)}"
+        elif guide is None and term.at.startswith(f"{RESULTS['det']}_"):
+            yield f"{where} reads {term.at}, which is of a guide, and {name} is none"
 
 
 def _useless(train: Train, trained: Sequence[str]) -> Iterator[str]:

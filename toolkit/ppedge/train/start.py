@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ppedge.data.source import read_charset
+from ppedge.models.guides.aux_db import AuxDBHead
 from ppedge.models.guides.nrtr import NRTRHead
 from ppedge.models.guides.sar import SARHead
 from ppedge.models.network import Network
@@ -88,7 +89,7 @@ def read_part(path: Path, key: str, say: Callable[[str], None], part: str | None
 
 
 def start_guide(
-    head: SARHead | NRTRHead,
+    head: SARHead | NRTRHead | AuxDBHead,
     name: str,
     state: Mapping[str, np.ndarray],
     path: Path,

@@ -54,13 +54,16 @@ def random_view(size: tuple[int, int], settings: DetAugment, ratio: float, rng: 
 
     Args:
         size: Height and width of the picture.
-        settings: Probability of the flip, range of the zoom, largest turn in degrees.
+        settings: Probability of the flip, range of the zoom, largest turn in degrees and its probability.
         ratio: Multiplies the zoom.
         rng: Source of the choices.
     """
     height, width = size
     zoom = ratio * math.exp(rng.uniform(*np.log(settings.scale)))
     angle = rng.uniform(-settings.rotate, settings.rotate)
+    # What is always turned draws no number for it: older recipes see the pictures that they saw.
+    if settings.rotate_probability < 1 and rng.random() >= settings.rotate_probability:
+        angle = 0.0
     matrix = np.eye(3)
     matrix[:2] = cv2.getRotationMatrix2D((width / 2, height / 2), angle, zoom)
     if rng.random() < settings.flip:

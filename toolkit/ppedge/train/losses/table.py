@@ -24,8 +24,15 @@ def _ctc(term: losses.CTC, charset: Charset | None) -> CTCLoss:
     return CTCLoss(charset.canonical(ignore_case=term.ignore_case) if charset else None)
 
 
+def _db(term: losses.DB, charset: Charset | None) -> DBLoss:
+    return DBLoss(
+        term.main, term.alpha, term.beta, term.ohem_ratio,
+        focal_alpha=term.focal_alpha, focal_gamma=term.focal_gamma, at=term.at,
+    )  # fmt: skip
+
+
 BUILDERS: Mapping[type[losses.LossTerm], Callable[[Any, Charset | None], nn.Layer]] = {
-    losses.DB: lambda term, charset: DBLoss(term.main, term.alpha, term.beta, term.ohem_ratio),
+    losses.DB: _db,
     losses.CTC: _ctc,
     losses.SAR: lambda term, charset: SARLoss(),
     losses.NRTR: lambda term, charset: NRTRLoss(term.smoothing, term.padding),

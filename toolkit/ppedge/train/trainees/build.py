@@ -8,6 +8,7 @@ import paddle
 
 from ppedge.models import zoo
 from ppedge.models.freezing import freeze
+from ppedge.models.guides.aux_db import AuxDBHead
 from ppedge.models.guides.nrtr import NRTRHead
 from ppedge.models.guides.sar import SARHead
 from ppedge.models.heads.db import DBHead
@@ -81,7 +82,7 @@ def _guide(task: Task, section: networks.Guide, name: str, network: Network, say
     head = zoo.build_guide(section, network, task.recipe.task, task.classes, f"{name}_{section.name}_")
     peer = train.peers.get(name)
     path, part = (train.weights, None) if peer is None else (peer.weights, peer.part)
-    if path is not None and isinstance(head, SARHead | NRTRHead):
+    if path is not None and isinstance(head, SARHead | NRTRHead | AuxDBHead):
         key = "train.weights" if peer is None else f"train.peers.{name}.weights"
         start_guide(head, section.name, read_part(path, key, lambda text: None, part), path, key, say)
     return Guide(name, section.at, head, section.backbone_alone)
