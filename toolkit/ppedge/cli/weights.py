@@ -14,6 +14,7 @@ from ppedge.cli.output import emit, print_table, say
 from ppedge.errors import PpedgeError, cut
 
 if TYPE_CHECKING:
+    from ppedge.models.from_onnx.read import FromOnnx
     from ppedge.models.weights import State
 
 app = typer.Typer(
@@ -133,6 +134,57 @@ def from_inference(
         say(f"left out, as no part of the network's state: {len(left_out)} constants ({names})")
 
 
+@app.command("from-onnx")
+def from_onnx(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The ONNX file of a network of PP-OCR's.", show_default=False)
+    ],
+    out: Out,
+    force: Force = False,
+) -> None:
+    """Make weights of an ONNX file, held against what onnxruntime computes of it."""
+    from ppedge.models.from_onnx.read import BOUND, weights_from_onnx
+    from ppedge.models.weight_summary import summary
+
+    _require_free(out, force=force)
+    found = weights_from_onnx(file)
+    _write(out, found.state, str(file), force=force)
+    [network] = summary(found.state)["networks"]
+    for line in _told(network):
+        say(f"  {line}")
+    if not network["official"] and (charset := _charset_of(found)):
+        say(f"  characters: {charset}")
+    say(f"largest difference from onnxruntime: {found.difference:.1e}, of probabilities (bound {BOUND:g})")
+    if found.lost_norms:
+        say(
+            f"BatchNorm of {found.lost_norms} layers had been folded into their weights, and its statistics are lost: "
+            "fine-tune with train.freeze_bn=true"
+        )
+
+
+def _charset_of(found: FromOnnx) -> str | None:
+    """Say by which keys of a recipe the characters of a file are had, if they are a dictionary's of PaddleOCR's."""
+    from ppedge.ocr.charset import Charset, dictionaries
+
+    if found.characters is None:
+        return None
+    spaces = found.classes - 1 - len(found.characters)
+    for name in dictionaries():
+        if spaces in (0, 1) and list(Charset.from_name_or_file(name).characters) == found.characters:
+            return f"data.charset={name}" + (", data.use_space_char=true" if spaces else "")
+    return f"{len(found.characters)} of the file's own, of no dictionary that is built in"
+
+
+def _require_free(out: Path, *, force: bool) -> None:
+    """Fail if a file is there already and is not to be replaced.
+
+    Raises:
+        PpedgeError: It is.
+    """
+    if out.exists() and not force:
+        raise PpedgeError(f"{out}: there already.", "Name another file with --out, or replace it with --force.")
+
+
 def _write(out: Path, state: State, source: str, *, force: bool) -> None:
     """Write weights and say so.
 
@@ -141,8 +193,7 @@ def _write(out: Path, state: State, source: str, *, force: bool) -> None:
     """
     from ppedge.models.weights import write_pdparams
 
-    if out.exists() and not force:
-        raise PpedgeError(f"{out}: there already.", "Name another file with --out, or replace it with --force.")
+    _require_free(out, force=force)
     write_pdparams(out, state)
     values = sum(array.size for array in state.values())
     say(f"{out}: {len(state)} arrays, {values} values, from {source}")

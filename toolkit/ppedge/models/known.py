@@ -31,6 +31,8 @@ class Known:
         settings: Keys of a recipe and the values that they were trained with, as YAML holds them.
         charset: Of a recogniser, the built-in character set whose classes it has.
         use_space_char: It has one for a space after them too, as the recipe's key of that name adds.
+        recipe: The recipe to start from, by the name under which it comes with ppedge, where it is not the one of the
+            published network whose names and shapes they have.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Known:
     charset: str | None = None
     use_space_char: bool = False
     beside: str | None = None
+    recipe: str | None = None
 
 
 _DET_FORM = "850234be7f69db61fc4d0173803f2cf53c70f6d19d5469d06a127467cb5899c9"
@@ -136,6 +139,57 @@ KNOWN = (
         "ecdfa37eca1210f4f83b72140c3c6b1cff0f1f21381b8bb75b26015e46b3de2d",
         {"rec_preprocess.height": 48, **_REC_INPUT},
         "ppocr_keys_v1",
+        use_space_char=True,
+    ),
+    # As they come out of published ONNX files.
+    Known(
+        "PP-OCRv5_mobile_det",
+        "conv1.conv.weight",
+        "95931975df4fe3547c734b6864013af8f4ee79a074b0a614366b4fbf6805de4e",
+        "2c800fe44a30f0e5d9ce304970e6473e42f9cadb4fa6767f4275a35474f730af",
+        _DET_SETTINGS,
+        recipe="ppocrv5_det_mobile",
+    ),
+    Known(
+        "PP-OCRv5_mobile_rec",
+        "conv1.conv.weight",
+        "dc2a8105fedf0f4c528c2edd68102f0a3712ec3f61747174b1a4e20a9c303c47",
+        "ecdfa37eca1210f4f83b72140c3c6b1cff0f1f21381b8bb75b26015e46b3de2d",
+        {"rec_preprocess.height": 48, **_REC_INPUT},
+        "ppocrv5_dict",
+        use_space_char=True,
+        recipe="ppocrv5_rec_mobile",
+    ),
+    Known(
+        "PP-OCRv6_tiny_det",
+        "stem.stem1.conv.weight",
+        "7710cf3045bc34c0a91b8246a52ed37f0ac02efe51608c491d9218b88a825f25",
+        "53e7b9ee2ae3040a65e38876c44e6669ff83f337f13bdafb9c06654c8b185386",
+        _DET_SETTINGS,
+    ),
+    Known(
+        "PP-OCRv6_small_det",
+        "stem.stem1.conv.weight",
+        "c9397a699383d63d31bd1be1959116ff25e318096b67101bcbfd103606a21f74",
+        "a4da82886caa05372202ea7585f7b8f6222bc56d33c5a0134d23a0d36b55d4b4",
+        _DET_SETTINGS,
+    ),
+    Known(
+        "PP-OCRv6_tiny_rec",
+        "conv1.0.conv.weight",
+        "6265e490acca5411384d057c7256fbbf47d4ee83584515dac1197d9e94b8b703",
+        "0b141d553a6ddbcc009ba84338af5ac473be8e722581bd396e0e816bd61df5d8",
+        {"rec_preprocess.height": 48, **_REC_INPUT},
+        "ppocrv6_tiny_dict",
+        use_space_char=True,
+    ),
+    Known(
+        "PP-OCRv6_small_rec",
+        "conv1.stem1.conv.weight",
+        "3b90b58d25ed03b3c87009e20618714870eff94cef8b8bae8c45c4006e814ff6",
+        "a41f06b178712afb29770d546754140175c475fa02aa8133e5befd543149d744",
+        {"rec_preprocess.height": 48, **_REC_INPUT},
+        "ppocrv6_dict",
         use_space_char=True,
     ),
 )

@@ -59,6 +59,20 @@ def _v4_rec(*, folded: bool) -> Mapping[str, Any]:
     return {"backbone": {"name": "PPLCNetV3", "scale": 0.95, "folded": folded}, "head": _SVTR_V4}
 
 
+def _v6_det(size: str, channels: int, kernel: int, *, folded: bool) -> Mapping[str, Any]:
+    neck = {"name": "RepLKFPN", "out_channels": channels, "dilated_kernel_size": kernel, "folded": folded}
+    return {"backbone": {"name": "PPLCNetV4", "model_size": size, "folded": folded}, "neck": neck, "head": _DB}
+
+
+def _v6_rec(size: str, head: Mapping[str, Any], *, folded: bool) -> Mapping[str, Any]:
+    backbone = {"name": "PPLCNetV4", "model_size": size, "folded": folded}
+    return {"backbone": backbone, "head": {"name": "MultiHead", **head}}
+
+
+_TINY_HEAD = {"neck": {"name": "Reshape"}, "mid_channels": 80, "use_guide": True}
+_SMALL_HEAD = {"neck": {"name": "LightSVTR"}}
+
+
 PUBLISHED = (
     Published(
         "PP-OCR's detector, v1 and v2",
@@ -104,14 +118,14 @@ PUBLISHED = (
         "ppocrv4_det_teacher",
     ),
     Published(
-        "PP-OCRv4's detector",
+        "PP-OCRv4's detector (v5's mobile one alike)",
         "det",
         _v4_det(folded=False),
         "a2a4e3ee9c228eb9",
         "ppocrv4_det_student",
     ),
     Published(
-        "PP-OCRv4's detector, re-parameterised",
+        "PP-OCRv4's detector, re-parameterised (v5's mobile one alike)",
         "det",
         _v4_det(folded=True),
         "8b3631118ce4f2e3",
@@ -156,18 +170,74 @@ PUBLISHED = (
         "ppocrv3_rec",
     ),
     Published(
-        "PP-OCRv4's recogniser",
+        "PP-OCRv4's recogniser (v5's mobile one alike)",
         "rec",
         _v4_rec(folded=False),
         "7ac0aff7c1787871",
         "ppocrv4_rec",
     ),
     Published(
-        "PP-OCRv4's recogniser, re-parameterised",
+        "PP-OCRv4's recogniser, re-parameterised (v5's mobile one alike)",
         "rec",
         _v4_rec(folded=True),
         "a4af0b7cef368165",
         "ppocrv4_rec",
+    ),
+    Published(
+        "PP-OCRv6's tiny detector",
+        "det",
+        _v6_det("tiny", 64, 5, folded=False),
+        "f4f23aa3b7a8ccc8",
+        "ppocrv6_det_tiny",
+    ),
+    Published(
+        "PP-OCRv6's tiny detector, re-parameterised",
+        "det",
+        _v6_det("tiny", 64, 5, folded=True),
+        "b1b15c9ccafbfe1d",
+        "ppocrv6_det_tiny",
+    ),
+    Published(
+        "PP-OCRv6's small detector",
+        "det",
+        _v6_det("small", 96, 7, folded=False),
+        "09caa78b48885560",
+        "ppocrv6_det_small",
+    ),
+    Published(
+        "PP-OCRv6's small detector, re-parameterised",
+        "det",
+        _v6_det("small", 96, 7, folded=True),
+        "e58ada9f1567c62b",
+        "ppocrv6_det_small",
+    ),
+    Published(
+        "PP-OCRv6's tiny recogniser",
+        "rec",
+        _v6_rec("tiny", _TINY_HEAD, folded=False),
+        "98c29ce4a025beca",
+        "ppocrv6_rec_tiny",
+    ),
+    Published(
+        "PP-OCRv6's tiny recogniser, re-parameterised",
+        "rec",
+        _v6_rec("tiny", _TINY_HEAD, folded=True),
+        "c3d610e357d34b5c",
+        "ppocrv6_rec_tiny",
+    ),
+    Published(
+        "PP-OCRv6's small recogniser",
+        "rec",
+        _v6_rec("small", _SMALL_HEAD, folded=False),
+        "d39a83892ff6256c",
+        "ppocrv6_rec_small",
+    ),
+    Published(
+        "PP-OCRv6's small recogniser, re-parameterised",
+        "rec",
+        _v6_rec("small", _SMALL_HEAD, folded=True),
+        "b256e188a34ebf64",
+        "ppocrv6_rec_small",
     ),
     Published(
         "PP-OCR's direction classifier",

@@ -33,13 +33,14 @@ def summary(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def _network(name: str | None, state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     fits = published.fitting(state)
     official, similar = known.by_values(state), known.by_form(state)
+    own_recipe = None if official is None else official.recipe
     return {
         "name": name,
         **_amount(state),
         "parts": {part: _amount(own) for part, own in _by_part(state).items()},
         "form": _form(state),
         "classes": _classes(state),
-        "fits": None if fits is None else _fits(fits),
+        "fits": None if fits is None else _fits(fits) | ({"recipe": own_recipe} if own_recipe else {}),
         "official": None if official is None else {"name": official.name, "settings": _settings(official)},
         "layers_of": None if similar is None else similar.name,
         "guides": sorted({guide for start, (guide, _) in GUIDES.items() if _has(state, start)}),

@@ -1,0 +1,1 @@
+"""The weights of a published network out of an ONNX file."""
