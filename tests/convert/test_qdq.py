@@ -178,6 +178,20 @@ def test_integers_through_relu_and_moving_operators(tmp_path):
     assert optimised(path, tmp_path)["QLinearConv"] == 3  # all but the last, whose output is float
 
 
+def test_a_value_is_quantized_by_one_step_for_a_layer_and_by_another_for_what_moves_it(tmp_path):
+    """As in PP-OCRv6's stem: a convolution reads it, and a maximum beside it, which a later convolution reads."""
+    net = Builder()
+    net.conv("x", "a", 8, 3, 2.0)
+    net.both("Relu", ["a"], ["b"])
+    net.conv("b", "c", 8, 8, 2.0)
+    net.both("MaxPool", ["b"], ["d"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    net.conv("d", "e", 8, 8, 2.5)
+    net.both("Sum", ["c", "e"], ["y"])
+    net.save(tmp_path, "y", 8)
+    found, size = difference(tmp_path, pictures())
+    assert found.mean() < 2e-3 * size
+
+
 def test_consumers_share_a_quantizer_of_the_same_scale(tmp_path):
     net = Builder()
     net.conv("x", "a", 4, 3, 2.0)

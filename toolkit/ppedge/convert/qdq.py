@@ -267,7 +267,8 @@ class _Graph:
         prefix = f"{name}.{sum(other == name for other, _ in self._pairs)}"
         parameters = self._parameters(prefix, np.array(step), np.dtype(np.int8))
         producer = next((node for node in self.nodes if name in node.output), NodeProto())
-        alone = self.only_consumer(name) is not None
+        # What was quantized by another step before reads the value too, behind it.
+        alone = self.only_consumer(name) is not None and not self._behind[name]
         source = name
         least: int | None = -LEVELS
         if alone and producer.op_type == "Relu":

@@ -135,5 +135,5 @@ class RepLKFPN(nn.Layer):
         maps = level_by_level(self.inp_conv_pw, level_by_level(self.inp_conv_dw, maps))
         weighed = level_by_level(self.inp_conv_se, maps)
         if self.shortcut:
-            weighed = [narrow + own for narrow, own in zip(maps, weighed, strict=True)]
+            weighed = [maps[0] + weighed[0], maps[1] + weighed[1], maps[2] + weighed[2], maps[3] + weighed[3]]
         return joined(weighed)
