@@ -174,7 +174,7 @@ def _model(start: Start | None, block: str) -> str:
     if start is None or not start.folded:
         return block
     bare = re.sub(r"^ *#.*\n", "", block, flags=re.MULTILINE)  # what is said of branches
-    return re.sub(r"(backbone: \{[^}]*)\}", r"\1, folded: true}", bare, count=1)
+    return re.sub(r"((?:backbone: \{|neck: \{name: RepLKFPN)[^}]*)\}", r"\1, folded: true}", bare)
 
 
 def _read_lines(wanted: Wanted, blocks: dict[str, str], network: Mapping[str, str]) -> None:
