@@ -229,7 +229,7 @@ def _build_opencv(work: Path, tell: Progress) -> None:
     tell("Fetching OpenCV for Java.")
     architecture, unpacked = apt.machine_architecture(), work / "unpacked"
     versions = apt.unpack(OPENCV_PACKAGES, architecture, unpacked, work / "apt", user=USER)
-    _relink(unpacked)
+    apt.relink(unpacked)
     # Programs run with these libraries, and the machine's own loader takes no C library but the machine's own.
     for name in run_child(["dpkg-query", "--listfiles", f"libc6:{architecture}"], "listing libc6").splitlines():
         if re.fullmatch(r"/lib\S*\.so[.\d]*", name):
@@ -255,17 +255,8 @@ def _unpack(packages: tuple[str, ...], work: Path, suite: str = "") -> dict[str,
     for pattern in _NEEDLESS:
         for path in work.glob(pattern):
             shutil.rmtree(path)
-    _relink(work)
+    apt.relink(work)
     return versions
-
-
-def _relink(work: Path) -> None:
-    """Point links that start at the machine's root (Debian's JDK keeps its settings in /etc) into the folder."""
-    for link in list(work.rglob("*")):
-        if link.is_symlink() and link.readlink().is_absolute():
-            inside = work / link.readlink().relative_to("/")
-            link.unlink()
-            link.symlink_to(os.path.relpath(inside, link.parent))
 
 
 def _try(command: list[str | Path], said: str) -> None:

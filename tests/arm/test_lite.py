@@ -85,7 +85,7 @@ template <> std::shared_ptr<PaddlePredictor> CreatePaddlePredictor<MobileConfig>
 def compiler(tmp_path_factory):
     """A folder for PATH with the cross compiler that `lite` would fetch."""
     folder = tmp_path_factory.mktemp("compiler")
-    command, env = lite._cross_compiler(folder)
+    command, env = lite.cross_compiler(folder)
     script = folder / lite.CROSS_COMPILER
     script.write_text(f"#!/bin/sh\n{' '.join(f'{k}={v}' for k, v in env.items())} exec {' '.join(command)} \"$@\"\n")
     script.chmod(0o755)

@@ -6,6 +6,7 @@ for any architecture that the machine's package sources carry.
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from collections.abc import Sequence
@@ -144,3 +145,22 @@ def _download(packages: Sequence[str], architecture: str, configuration: Path, d
 
 def _env(configuration: Path) -> dict[str, str]:
     return {"APT_CONFIG": str(configuration), "LC_ALL": "C.UTF-8"}
+
+
+def relink(folder: Path) -> None:
+    """Point links that start at the machine's root (Debian's JDK keeps its settings in /etc) into the folder."""
+    for link in list(folder.rglob("*")):
+        if link.is_symlink() and link.readlink().is_absolute():
+            inside = folder / link.readlink().relative_to("/")
+            link.unlink()
+            link.symlink_to(os.path.relpath(inside, link.parent))
+
+
+def strip(folder: Path, patterns: Sequence[str]) -> None:
+    """Remove what matches one of some patterns below a folder."""
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

@@ -103,6 +103,18 @@ class Guest:
         answer = self._ask(protocol.MODEL, data, protocol.INFO, f"{path}: opening the model")
         return dict(json.loads(answer))
 
+    def ask(self, question: Mapping[str, Any], what: str) -> dict[str, Any]:
+        """Return a guest's answer to a question of its own kind, both of JSON's values.
+
+        Args:
+            question: What the guest understands.
+            what: What is being done, for errors.
+
+        Raises:
+            PpedgeError: The guest knows no questions, takes too long or dies.
+        """
+        return dict(json.loads(self._ask(protocol.QUESTION, json.dumps(question).encode(), protocol.INFO, what)))
+
     def memory(self, what: str) -> int:
         """Return the bytes of memory that the guest has written to and holds while it waits for a message.
 

@@ -33,6 +33,7 @@ from ppedge.trust import SUMS, damage, require_own, seal
 RUNNER_SOURCE = Path(__file__).with_name("lite_runner.cc")
 SELFTEST = Path(__file__).with_name("selftest.nb")
 RUNNER = "lite_runner"
+INCLUDE = "include"
 CROSS_COMPILER = "aarch64-linux-gnu-g++"  # the program and, on Debian, the package
 # The compiler that is fetched for the time of the set-up where the machine has none.
 _CROSS_PACKAGES = ("g++-aarch64-linux-gnu", "libc6-dev-arm64-cross")
@@ -72,6 +73,11 @@ class LiteRuntime:
     def runner(self) -> Path:
         """The compiled runner."""
         return self.folder / RUNNER
+
+    @property
+    def include(self) -> Path:
+        """The release's headers; a runtime that an older ppedge registered has none."""
+        return self.folder / INCLUDE
 
 
 def release_of(version: str) -> tuple[int, int] | None:
@@ -183,6 +189,9 @@ def _keep(include: Path, library: Path, sandbox: Sandbox, work: Path, folder: Pa
     made = work / "runtime"
     made.mkdir(mode=0o755)
     shutil.copyfile(library, made / library.name)
+    (made / INCLUDE).mkdir()
+    for header in sorted(include.glob("*.h")):
+        shutil.copyfile(header, made / INCLUDE / header.name)
     tell("Compiling the runner against the release's headers.")
     _compile(include, made, library.name, work)
     tell("Trying it on a model whose answer is known.")
@@ -246,7 +255,7 @@ def _find(place: Path, release: Path) -> tuple[Path, Path]:
 
 
 def _compile(include: Path, work: Path, library: str, scratch: Path) -> None:
-    compiler, env = _cross_compiler(scratch)
+    compiler, env = cross_compiler(scratch)
     # By name and $ORIGIN, not by path: the runner finds the library beside itself, wherever both are moved to.
     link = [f"-L{work}", f"-l:{library}", "-Wl,-rpath,$ORIGIN", "-Wl,--allow-shlib-undefined"]
     source = ["-std=c++11", "-O2", f"-I{include.resolve()}", str(RUNNER_SOURCE)]
@@ -258,7 +267,7 @@ def _compile(include: Path, work: Path, library: str, scratch: Path) -> None:
     )
 
 
-def _cross_compiler(scratch: Path) -> tuple[list[str], dict[str, str]]:
+def cross_compiler(scratch: Path) -> tuple[list[str], dict[str, str]]:
     """Return the command of a compiler for arm64, and its environment: the machine's, or one unpacked into ``scratch``.
 
     Clang with its own libc++ (``zig c++``) does not do: the library's interface is made of libstdc++'s strings and

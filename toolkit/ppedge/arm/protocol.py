@@ -5,13 +5,14 @@ message once:
 
     host  'M'  a model file's bytes                     guest  'I'  JSON: {"runtime": "onnxruntime 1.19.2", "inputs": 1}
     host  'R'  tensors, one an input: run the network   guest  'T'  tensors, one an output
+    host  'Q'  JSON: what a guest of another kind does  guest  'I'  JSON: what became of it
     (end of the host's messages: the guest ends)        guest  'E'  instead of either: UTF-8 text, what went wrong
 
 Tensors are ``u32 count``, then each: ``u8 dtype, u8 rank, rank x i64, the values in C order``. A guest brackets each
 run of the network by ``prctl(0x4e4e4e4e, 1)`` and ``prctl(0x4e4e4e4e, 2)``, which the counting plugin sees.
 
 The guests' halves: this file, which a guest's Python imports by itself (so it needs NumPy alone), and
-``lite_runner.cc``.
+``lite_runner.cc``; of questions ('Q'), the Android app's ``Desk.java``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MODEL, RUN, INFO, TENSORS, ERROR = b"M", b"R", b"I", b"T", b"E"
+MODEL, RUN, QUESTION, INFO, TENSORS, ERROR = b"M", b"R", b"Q", b"I", b"T", b"E"
 HEADER = struct.Struct("<cQ")
 MARK, MARK_BEGIN, MARK_END = 0x4E4E4E4E, 1, 2
 # The codes are part of the protocol: lite_runner.cc has the same.

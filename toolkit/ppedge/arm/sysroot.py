@@ -17,7 +17,6 @@ import functools
 import hashlib
 import json
 import platform
-import shutil
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -160,29 +159,20 @@ def _build(work: Path, tell: Progress) -> None:
     packages = apt.unpack(QEMU_PACKAGES, architecture, work / "host", work / "apt")
     qemu = work / "host/usr/bin/qemu-aarch64"
     qemu.rename(work / "qemu-aarch64")  # its siblings for other processors go
-    _strip(work / "host", _NEEDLESS_HOST)
+    apt.strip(work / "host", _NEEDLESS_HOST)
     (work / "qemu-aarch64").rename(qemu)
     tell("Fetching the arm64 userland.")
     packages |= apt.unpack(GUEST_PACKAGES, "arm64", work / "guest", work / "apt")
-    _strip(work / "guest", _NEEDLESS_GUEST)
+    apt.strip(work / "guest", _NEEDLESS_GUEST)
     _make_cores(work)
     # Debian's python3 is a link to the interpreter of its version.
     python = (work / "guest/usr/bin/python3").readlink().name.removeprefix("python")
     tell("Fetching NumPy and onnxruntime for aarch64.")
     install_wheels(LOCK, work / "site", python, WHEEL_PLATFORMS, "The ARM emulator")
-    _strip(work / "site", _NEEDLESS_SITE)
+    apt.strip(work / "site", _NEEDLESS_SITE)
     tell("Trying it.")
     wheels = _try(work)
     write_json(work / "sandbox.json", {"python": python, "wheels": wheels, "packages": packages})
-
-
-def _strip(folder: Path, patterns: tuple[str, ...]) -> None:
-    for pattern in patterns:
-        for path in folder.glob(pattern):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
 
 def _make_cores(work: Path) -> None:

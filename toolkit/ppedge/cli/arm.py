@@ -24,6 +24,9 @@ def setup(
             "--lite", metavar="DIR_OR_TARBALL", help="A release of Paddle Lite (armlinux armv8) to register, once."
         ),
     ] = None,
+    java: Annotated[
+        bool, typer.Option("--java", help="Put a JVM into it, too, for `ppedge bundle verify --on-arm`.")
+    ] = False,
     arch: Annotated[Literal["armv8", "armv7"], typer.Option(help="armv7 is refused, with what is missing.")] = "armv8",
 ) -> None:
     """Build the emulator in the cache folder (no root), or register Paddle Lite's own ARM runtime.
@@ -43,6 +46,10 @@ def setup(
 
     sandbox = sysroot.ensure(_tell, anew=True)
     say(f"The ARM emulator is ready: {sandbox.folder}")
+    if java:
+        from ppedge.arm import java as jvm
+
+        say(f"The ARM emulator's JVM is ready: {jvm.ensure(_tell, anew=True).folder}")
     if lite is not None:
         runtime = lite_runtime.register(lite, _tell)
         say(f"Paddle Lite's ARM runtime is registered: {runtime.version}, sha256 {runtime.sha256}")

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from ppedge.cli.options import Force, Json
 from ppedge.cli.output import emit, say
-from ppedge.errors import GateError, PpedgeError
+from ppedge.errors import GateError, MissingError, PpedgeError
 
 if TYPE_CHECKING:
     from ppedge.bundle.android import LiteFiles
@@ -98,22 +98,96 @@ def build(
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A bundle.", show_default=False)],
+    on_arm: Annotated[
+        Path | None,
+        typer.Option(
+            "--on-arm",
+            metavar="APP",
+            help="Also run the app's Java, of the folder android_demo, on the ARM emulator: its self-test.",
+            show_default=False,
+        ),
+    ] = None,
+    pictures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="With --on-arm: have the app read this picture, or all of a folder, too; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Of the pictures, read so many.", show_default=False)] = None,
+    cpu: Annotated[str, typer.Option(metavar="CPU", help="With --on-arm: the emulated core.")] = "cortex-a53",
     as_json: Json = False,
 ) -> None:
-    """Check every byte of a bundle, the models' headers and the golden cases; exit code 1 if something is wrong."""
+    """Check every byte of a bundle, the models' headers and the golden cases; exit code 1 if something is wrong.
+
+    --on-arm needs a registered runtime of Paddle Lite (`ppedge arm setup --lite DIR --java`) and a JDK.
+    """
     from ppedge.bundle.manifest import read_unsealed
     from ppedge.bundle.verify import listed, verify_bundle
 
+    if on_arm is None and (pictures or limit):
+        raise PpedgeError("--pictures, --limit: nothing reads them.", "Name the app's folder: --on-arm android_demo.")
     problems = verify_bundle(folder)
+    told: dict[str, Any] = {"bundle": str(folder), "passed": not problems, "problems": problems}
+    if not as_json:
+        for line in problems or [
+            f"{folder}: {len(list(listed(read_unsealed(folder))))} files and the manifest are as built"
+        ]:
+            say(line)
+    lacking: MissingError | None = None
+    if on_arm is not None and not problems:
+        try:
+            told["on_arm"] = _on_arm(folder, on_arm, cpu, pictures or [], limit)
+            told["passed"] = told["on_arm"]["passed"]
+            shown = on_arm_lines(told["on_arm"])
+        except MissingError as error:
+            lacking = error
+            told["on_arm"] = {"not_run": error.message}
+            shown = [f"not run on ARM: {error.message}"]
+        if not as_json:
+            for line in shown:
+                say(line)
     if as_json:
-        emit({"bundle": str(folder), "passed": not problems, "problems": problems})
-    elif not problems:
-        say(f"{folder}: {len(list(listed(read_unsealed(folder))))} files and the manifest are as built")
-    else:
-        for problem in problems:
-            say(problem)
+        emit(told)
+    if lacking is not None:
+        raise lacking
     if problems:
         raise GateError(f"{folder}: {len(problems)} problems.", "Build the bundle again.")
+    if not told["passed"]:
+        raise GateError(f"{folder}: the app's self-test failed on {cpu}.", "The first stage that failed is to blame.")
+
+
+def _on_arm(folder: Path, app_folder: Path, cpu: str, pictures: list[Path], limit: int | None) -> dict[str, Any]:
+    """Run the app on the emulated core; what it is doing is told."""
+    from ppedge.bundle.on_arm import run_on_arm
+    from ppedge.cli.ocr import pictures_in
+    from ppedge.progress import Reporter
+
+    files = [file for path in pictures for file in pictures_in(path)][:limit]
+    return run_on_arm(folder, app_folder, cpu, files, Reporter().say)
+
+
+def on_arm_lines(found: dict[str, Any]) -> list[str]:
+    """Return what a run of the app on the emulated core gave, for a person."""
+    from ppedge.bundle.on_arm import worst_checks
+
+    lines = [f"the app {found['app']} on {found['cpu']}, Paddle Lite {found['runtime']}:"]
+    for stage, check in worst_checks(found["checks"]).items():
+        size = "no number" if check["difference"] is None else f"{check['difference']:.2g}"
+        words = f"  {stage}: at most {size} {check['unit']} apart, {check['tolerance']:g} are allowed"
+        lines.append(words if check["passed"] else f"{words}: FAILED ({check['detail']})")
+    lines.append(f"  memory: {found['memory'] / 1e6:.0f} MB with the JVM's own")
+    read = found["pictures"]
+    if read is not None:
+        share = "none" if read["share"] is None else f"{read['share']:.2%}"
+        lines.append(
+            f"  {read['pictures']} pictures: {read['same']} of {read['lines']} lines read as by {read['engine']} "
+            f"({share}), corners at most {read['corner']:.2g} pixels apart, scores {read['score']:.2g}"
+        )
+        for one in read["different"]:
+            lines.append(f"    {one['picture']}: {one['pc']!r} here, {one['app']!r} in the app")
+    return lines
 
 
 def _install(into: Path, out: Path, release: LiteFiles | None, *, bundle_needed: bool) -> dict[str, Any]:

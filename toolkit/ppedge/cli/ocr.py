@@ -93,7 +93,7 @@ def ocr(
         found: list[Path] = []
         for named in images:
             try:
-                found += _pictures(named)
+                found += pictures_in(named)
             except PpedgeError as error:
                 say(f"ppedge: {error}", err=True)
                 failed = True
@@ -135,7 +135,7 @@ def _check_asked(runs: dict[Task, Path | None], draw: Path | None) -> None:
         raise PpedgeError("--draw: without --det there are no boxes to draw.", "Name a --det run, or leave it out.")
 
 
-def _pictures(path: Path) -> list[Path]:
+def pictures_in(path: Path) -> list[Path]:
     """Return the pictures that a folder holds, by name; a file is itself.
 
     Raises:

@@ -1,0 +1,4 @@
+package android.os;
+
+/** Of an Android that does not say how hot the phone is. */
+public class PowerManager {}
