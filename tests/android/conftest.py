@@ -33,3 +33,14 @@ def opencv(java, tmp_path_factory):
     against = os.pathsep.join(map(str, (java.core, java.tests, java.jvm.junit_classpath, library.jar)))
     own = compile_java(java.jvm, OPENCV_TESTS, against, folder)
     return SimpleNamespace(library=library, tests=os.pathsep.join(map(str, (own, java.tests))))
+
+
+@pytest.fixture(scope="session")
+def jdk():
+    """The toolchain's JDK is the one that `ppedge` compiles the app's Java with, whatever this machine has."""
+    before = os.environ.get("JAVA_HOME")
+    os.environ["JAVA_HOME"] = str(toolchain().jvm().javac.parents[1])
+    yield
+    os.environ.pop("JAVA_HOME")
+    if before is not None:
+        os.environ["JAVA_HOME"] = before

@@ -63,6 +63,7 @@ public final class Desk {
      */
     public static void main(String[] args) throws Exception {
         new Desk(new File(args[0]), new File(args[1])).serve();
+        System.exit(0); // the engine's thread would wait for work
     }
 
     private void serve() throws Exception {
