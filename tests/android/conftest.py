@@ -14,15 +14,22 @@ SAMPLE = Path(__file__).parents[1] / "bundle" / "sample.py"
 
 
 @pytest.fixture(scope="session")
-def java(tmp_path_factory):
+def java(whole_sample, tmp_path_factory):
     """The compiled core and its tests, a bundle, and what Python computes for random input."""
     folder = tmp_path_factory.mktemp("core")
     jvm = toolchain().jvm()
     core = compile_java(jvm, MAIN, "", folder / "main")
     tests = compile_java(jvm, TESTS, f"{core}:{jvm.junit_classpath}", folder / "tests")
-    subprocess.run([sys.executable, SAMPLE, folder / "bundle"], check=True, capture_output=True)
     oracle.write(folder / "oracle")
-    return SimpleNamespace(jvm=jvm, core=core, tests=tests, bundle=folder / "bundle", oracle=folder / "oracle")
+    return SimpleNamespace(jvm=jvm, core=core, tests=tests, bundle=whole_sample, oracle=folder / "oracle")
+
+
+@pytest.fixture(scope="session")
+def whole_sample(tmp_path_factory):
+    """The sample bundle."""
+    folder = tmp_path_factory.mktemp("sample") / "bundle"
+    subprocess.run([sys.executable, SAMPLE, folder], check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,17 @@ def compile_app(app: Path, classes: Path) -> None:
         )
     files = [path for folder in _SOURCES for path in sorted((app / folder).rglob("*.java"))]
     files += [app / f"stubs/com/baidu/paddle/lite/{name}.java" for name in _STUBS]
-    flags: list[str | Path] = ["--release", "8", "-Xlint:-options", "-encoding", "UTF-8", "-sourcepath", "", "-d", classes]
+    flags: list[str | Path] = [
+        "--release",
+        "8",
+        "-Xlint:-options",
+        "-encoding",
+        "UTF-8",
+        "-sourcepath",
+        "",
+        "-d",
+        classes,
+    ]
     run_child([jdk() / "bin/javac", *flags, *files], f"compiling the Java of {app}")
 
 
