@@ -8,7 +8,10 @@ from junit import ANDROID
 
 from ppedge.arm import protocol
 from ppedge.bundle.app_guest import MAIN, compile_app
+from ppedge.bundle.manifest import sealed
+from ppedge.bundle.verify import listed
 from ppedge.process import run_child
+from ppedge.storage import sha256
 
 RECORDED = Path(__file__).with_name("recorded")
 
@@ -21,6 +24,14 @@ def compile_desk(jvm, folder):
     sources = sorted(RECORDED.rglob("*.java"))
     run_child([jvm.javac, *flags, "-cp", classes, "-d", recorded, *sources], "compiling the recorded networks")
     return str(classes), f"{recorded}:{classes}"
+
+
+def reseal(bundle, value):
+    """Make a changed bundle one that is as its manifest says; ``value`` is the manifest's."""
+    for entry in listed(value):
+        path = bundle / entry["file"]
+        entry["bytes"], entry["sha256"] = path.stat().st_size, sha256(path)
+    (bundle / "manifest.json").write_bytes(sealed({key: item for key, item in value.items() if key != "sha256"}))
 
 
 class Desk:

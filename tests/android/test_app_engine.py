@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import pytest
-from desk import Desk, compile_desk
+from desk import Desk, compile_desk, reseal
 
 from ppedge.bundle.manifest import read_manifest
 from ppedge.recipe.io import make_recipe
@@ -58,6 +59,42 @@ def test_the_self_test_through_the_apps_own_engine(phone):
     golden = read_manifest(phone.bundle)["golden"]
     assert [(c["golden"], c["stage"]) for c in report["checks"]] == [(g["name"], s) for g in golden for s in STAGES]
     assert about["runtime"] == "v2.13-rc" and about["bundle"] == "sample"
+
+
+FAULTS = {
+    "channels": {"det_preprocess", "crop"},
+    "mean and std": {"det_preprocess"},
+    "charset": {"rec_postprocess"},
+    "unclip": {"det_postprocess"},
+}
+
+
+def plant(fault, bundle):
+    """Make a bundle one that was built with a fault, and seal it."""
+    value = read_manifest(bundle)
+    det = value["models"]["det"]
+    if fault == "channels":
+        for case in value["golden"]:
+            picture = bundle / "golden" / case["name"] / "picture.png"
+            cv2.imwrite(str(picture), cv2.imread(str(picture))[:, :, ::-1])
+    elif fault == "mean and std":
+        det["preprocess"]["mean"], det["preprocess"]["std"] = det["preprocess"]["std"], det["preprocess"]["mean"]
+    elif fault == "charset":
+        first, *rest = (bundle / "charset.txt").read_bytes().splitlines(keepends=True)
+        (bundle / "charset.txt").write_bytes(b"".join([*rest, first]))
+    else:
+        det["postprocess"]["unclip_ratio"] = 1.6
+    reseal(bundle, value)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_blamed_on_its_stage(phone, fault):
+    plant(fault, phone.assets / "bundle")
+    with phone.start() as app:
+        assert app.run("self_test", run="x")["state"] == "DONE"
+        report = app.report("self_test-x")
+    assert not report["passed"]
+    assert {check["stage"] for check in report["checks"] if not check["passed"]} == FAULTS[fault]
 
 
 def test_a_document_is_taken_in_and_read(phone, tmp_path):

@@ -1,4 +1,4 @@
-"""The app's own Java on an emulated ARM core, over the registered runtime of Paddle Lite; skipped where there is none."""
+"""The app's own Java on an emulated ARM core, over the registered Paddle Lite; skipped where there is none."""
 
 import json
 import shutil
@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from desk import reseal
 from junit import ANDROID
 
 from ppedge.arm import lite
 from ppedge.bundle.app_guest import AppGuest, compile_app
-from ppedge.bundle.manifest import read_unsealed, sealed
+from ppedge.bundle.manifest import read_unsealed
 from ppedge.bundle.on_arm import Agreement, pairs
 from ppedge.cli import bundle as command
 from ppedge.errors import MissingError, PpedgeError
@@ -43,17 +44,8 @@ def tiny(jdk, tmp_path_factory):
     data = (folder / "fatal/det.nb").read_bytes()
     assert data.count(b"\x07\x00\x00\x00sigmoid\x00") == 1
     (folder / "fatal/det.nb").write_bytes(data.replace(b"\x07\x00\x00\x00sigmoid\x00", b"\x07\x00\x00\x00nothing\x00"))
-    reseal(folder / "fatal")
+    reseal(folder / "fatal", read_unsealed(folder / "fatal"))
     return SimpleNamespace(bundle=folder / "bundle", fatal=folder / "fatal", classes=folder / "classes")
-
-
-def reseal(bundle):
-    """Make a changed bundle one that is as its manifest says."""
-    value = read_unsealed(bundle)
-    for entry in (*value["models"].values(), value["charset"]):
-        path = bundle / entry["file"]
-        entry["bytes"], entry["sha256"] = path.stat().st_size, sha256(path)
-    (bundle / "manifest.json").write_bytes(sealed({key: item for key, item in value.items() if key != "sha256"}))
 
 
 @pytest.mark.slow

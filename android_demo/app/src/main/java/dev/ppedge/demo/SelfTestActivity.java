@@ -48,8 +48,8 @@ public final class SelfTestActivity extends RunPage {
         }
         if (first == null) {
             section(getString(R.string.self_test_passed));
-            note(getResources().getQuantityString(
-                    R.plurals.self_test_pictures, outcome.checks.size(), outcome.checks.size()));
+            int pictures = outcome.checks.size() - 1; // the last are those of all together
+            note(getResources().getQuantityString(R.plurals.self_test_pictures, pictures, pictures));
         } else {
             section(getString(R.string.self_test_failed, stageName(first.stage)), R.color.failure);
             note(getString(R.string.self_test_failed_text) + "\n\n" + first.detail);

@@ -12,7 +12,8 @@ public final class Check {
     public final double tolerance;
 
     /**
-     * {@code value} (of a tensor), {@code share} (of an int8 network's decisions, 0 to 1), {@code pixel}, {@code level} (of
+     * {@code value} (of a tensor), {@code share} (of an int8 network's decisions, 0 to 1), {@code odds} (see {@link Odds}, of
+     * all pictures together), {@code pixel}, {@code level} (of
      * 255), {@code line} (number of lines that differ).
      */
     public final String unit;

@@ -12,6 +12,8 @@ final class Decisions {
 
     private long others;
     private long all;
+    private double moved;
+    private long moves;
 
     /** Counts pixels: of those that either map takes for text, or of a hundredth of all where that is less. */
     void text(Tensor got, Tensor wanted, double thresh) {
@@ -19,7 +21,11 @@ final class Decisions {
         for (int i = 0; i < wanted.data.length; i++) {
             boolean one = got.data[i] > (float) thresh;
             boolean other = wanted.data[i] > (float) thresh;
-            either += one || other ? 1 : 0;
+            if (one || other) {
+                either++;
+                moves++;
+                moved += Odds.change(got.data[i], wanted.data[i]);
+            }
             others += one == other ? 0 : 1;
         }
         all += Math.max(either, (wanted.data.length + LITTLE_TEXT - 1) / LITTLE_TEXT);
@@ -29,8 +35,11 @@ final class Decisions {
     void steps(Tensor got, Tensor wanted) {
         int classes = wanted.size(2);
         for (int begin = 0; begin < wanted.data.length; begin += classes) {
-            others += likeliest(got.data, begin, classes) == likeliest(wanted.data, begin, classes) ? 0 : 1;
+            int likeliest = likeliest(wanted.data, begin, classes);
+            others += likeliest(got.data, begin, classes) == likeliest ? 0 : 1;
             all++;
+            moves++;
+            moved += Odds.change(got.data[likeliest], wanted.data[likeliest]);
         }
     }
 
@@ -40,6 +49,11 @@ final class Decisions {
             best = values[i] > values[best] ? i : best;
         }
         return best;
+    }
+
+    /** The mean change of the log-odds, 0 to 1, of what the share is of; not a number where nothing was counted. */
+    double change() {
+        return moves == 0 ? Double.NaN : moved / moves;
     }
 
     /** 0, all alike, to 1; 0 where nothing was counted. */

@@ -65,7 +65,7 @@ public final class GoldenTest {
     public void everyStageGivesWhatPythonGave() throws Exception {
         for (GoldenCase golden : cases()) {
             Set<Stage> seen = EnumSet.noneOf(Stage.class);
-            for (Check check : SelfTest.run(golden, manifest, characters, null, null, null)) {
+            for (Check check : SelfTest.run(golden, manifest, characters, null, null, null, new Odds())) {
                 System.out.println(golden.name + " " + check.stage + " " + check.difference + " " + check.unit);
                 assertTrue(check.stage + ": " + check.detail + ", " + check.difference, check.passed());
                 seen.add(check.stage);
@@ -120,7 +120,7 @@ public final class GoldenTest {
         line.recOutput.data[0] += 5; // the blank, where the first character was
         line.crop.bgr[0] += 9;
         StringBuilder failed = new StringBuilder();
-        for (Check check : SelfTest.run(golden, manifest, characters, null, null, null)) {
+        for (Check check : SelfTest.run(golden, manifest, characters, null, null, null, new Odds())) {
             failed.append(check.passed() ? "" : check.stage + " ");
             assertEquals(check.passed(), check.detail.isEmpty());
         }
@@ -169,16 +169,56 @@ public final class GoldenTest {
         Tensor text = one.lines.get(0).recOutput;
         Network det = changed(one.detOutput, 200);
         Network rec = changed(text, 50 * text.size(2)); // one step in 50
-        List<Check> int8 = SelfTest.run(one, ofPrecision("int8"), characters, det, rec, null);
+        List<Check> int8 = SelfTest.run(one, ofPrecision("int8"), characters, det, rec, null, new Odds());
         assertTrue(of(Stage.DET_NETWORK, int8).passed() && of(Stage.REC_NETWORK, int8).passed());
         assertTrue(of(Stage.DET_NETWORK, int8).difference > 0 && of(Stage.REC_NETWORK, int8).difference > 0);
         assertEquals("share", of(Stage.REC_NETWORK, int8).unit);
-        List<Check> fp32 = SelfTest.run(one, ofPrecision("fp32"), characters, det, rec, null);
+        List<Check> fp32 = SelfTest.run(one, ofPrecision("fp32"), characters, det, rec, null, new Odds());
         assertFalse(of(Stage.DET_NETWORK, fp32).passed() || of(Stage.REC_NETWORK, fp32).passed());
         List<Check> wrong = SelfTest.run(
-                one, ofPrecision("int8"), characters, changed(one.detOutput, 2), changed(text, text.size(2)), null);
+                one, ofPrecision("int8"), characters, changed(one.detOutput, 2), changed(text, text.size(2)), null,
+                new Odds());
         assertFalse(of(Stage.DET_NETWORK, wrong).passed() || of(Stage.REC_NETWORK, wrong).passed());
         assertFalse(of(Stage.REC_NETWORK, wrong).detail.isEmpty());
+    }
+
+    /** A network whose probabilities have log-odds that many times as large. */
+    private static Network scaled(final Tensor output, final double factor) {
+        return new Network() {
+            @Override
+            public Tensor run(Tensor input) throws BundleException {
+                float[] values = output.data.clone();
+                for (int i = 0; i < values.length; i++) {
+                    double p = Math.max(1e-6, Math.min(1 - 1e-6, values[i]));
+                    values[i] = (float) (1 / (1 + Math.exp(-factor * Math.log(p / (1 - p)))));
+                }
+                return new Tensor(new int[] {1, 1, output.size(2), output.size(3)}, values);
+            }
+        };
+    }
+
+    private List<Check> together(double... factors) throws Exception {
+        Odds odds = new Odds();
+        List<GoldenCase> cases = cases();
+        for (int i = 0; i < factors.length; i++) {
+            GoldenCase golden = cases.get(i);
+            List<Check> checks = SelfTest.run(
+                    golden, ofPrecision("int8"), characters, scaled(golden.detOutput, factors[i]), null, null, odds);
+            assertTrue(factors[i] > 1.2 || of(Stage.DET_NETWORK, checks).passed()); // the share alone does not see it
+        }
+        return odds.checks();
+    }
+
+    /** A scale that is wrong moves every picture a little; a rounding that falls otherwise moves one, and much. */
+    @Test
+    public void aWrongScaleShowsInEveryPicture() throws Exception {
+        Check wrong = of(Stage.DET_NETWORK, together(1.1, 1.1, 1.1));
+        assertFalse(wrong.passed());
+        assertEquals("odds", wrong.unit);
+        assertFalse(wrong.detail.isEmpty());
+        Check rounded = of(Stage.DET_NETWORK, together(1, 1.3, 1.1));
+        assertTrue(rounded.passed() && rounded.detail.isEmpty());
+        assertTrue("too few to tell", together(1.1, 1.1).isEmpty());
     }
 
     @Test
@@ -194,7 +234,8 @@ public final class GoldenTest {
             }
         };
         for (String precision : Arrays.asList("fp32", "int8")) {
-            Check check = of(Stage.DET_NETWORK, SelfTest.run(golden, ofPrecision(precision), characters, det, null, null));
+            Check check = of(Stage.DET_NETWORK,
+                    SelfTest.run(golden, ofPrecision(precision), characters, det, null, null, new Odds()));
             assertFalse(check.passed());
             assertEquals("01: not a number", check.detail);
         }

@@ -3,6 +3,7 @@ package dev.ppedge.demo.engine;
 import dev.ppedge.core.Check;
 import dev.ppedge.core.GoldenCase;
 import dev.ppedge.core.GoldenEntry;
+import dev.ppedge.core.Odds;
 import dev.ppedge.core.SelfTest;
 import dev.ppedge.demo.logic.HeadlessRequest;
 import dev.ppedge.demo.logic.Problem;
@@ -33,14 +34,16 @@ public final class SelfTestTask extends RunTask {
             throw new ProblemException(Problem.NO_GOLDEN, models.manifest.name);
         }
         Map<String, List<Check>> checks = new LinkedHashMap<String, List<Check>>();
+        Odds odds = new Odds();
         for (GoldenEntry entry : all) {
             ticket.requireGoing();
             GoldenCase golden = models.golden(entry);
             checks.put(
                     entry.name,
-                    SelfTest.run(golden, models.manifest, models.characters, models.det, models.rec, models.cls));
+                    SelfTest.run(golden, models.manifest, models.characters, models.det, models.rec, models.cls, odds));
             ticket.progress(100 * checks.size() / all.size());
         }
+        checks.put(Reports.TOGETHER, odds.checks());
         Reports.addChecks(report, checks);
         return new Outcome(models.settings, null, checks);
     }

@@ -25,6 +25,9 @@ public final class Reports {
     /** The key of the times of all stages together. */
     public static final String TOTAL = "total";
 
+    /** In the place of a golden picture's name, of checks over all of them together. */
+    public static final String TOGETHER = "all";
+
     /** Reports of this kind hold times. */
     public static final String BENCHMARK = "benchmark";
 
