@@ -9,7 +9,7 @@ from ppedge.bundle import build
 from ppedge.bundle.build import build_bundle
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.manifest import is_bundle
-from ppedge.bundle.pictures import MAX_SIDE, bounded, cut_off, golden_pictures, most_lines
+from ppedge.bundle.pictures import MAX_SIDE, bounded, coloured, cut_off, golden_pictures, most_lines
 from ppedge.bundle.verify import verify_bundle
 from ppedge.errors import PpedgeError
 from ppedge.recipe.road import Recipe
@@ -198,6 +198,14 @@ def test_without_data_pictures_are_drawn(tmp_path):
     assert "are drawn" in said[0]
     again = list(golden_pictures(recipe, [], lambda image: [QUAD], 5, said.append))
     np.testing.assert_array_equal(found[0].image, again[0].image)
+
+
+def test_grey_pictures_get_colours():
+    """In scanned receipts no exchange of channels would show."""
+    grey = np.full((2, 3, 3), 200, np.uint8)
+    assert coloured(grey)[1, 2].tolist() == [180, 190, 200]
+    grey[0, 0, 1] = 199
+    assert coloured(grey) is grey
 
 
 def test_large_pictures_are_bounded():

@@ -23,6 +23,7 @@ MAX_SIDE = 1280
 
 MAX_LINES = 16
 _MAX_LINES_X_CLASSES = 20_000  # of one picture: the recogniser's outputs then stay below some 10 MB
+_WARM = (0.9, 0.95, 1.0)  # of blue, green and red
 _TRIES = 4  # pictures looked at for one that has a line of text
 
 
@@ -47,7 +48,7 @@ class Picture(NamedTuple):
 def golden_pictures(
     recipe: Recipe, given: Sequence[Path], find: Find, most: int, say: Callable[[str], None]
 ) -> Iterator[Picture]:
-    """Yield the pictures, each no larger than `MAX_SIDE`.
+    """Yield the pictures, each no larger than `MAX_SIDE` and in colours.
 
     A picture with many lines is cut off below the first of them, unless it is given.
 
@@ -63,7 +64,7 @@ def golden_pictures(
         PpedgeError: A given file cannot be read.
     """
     if given:
-        yield from (Picture(bounded(read_image(path)), "given", str(path)) for path in given)
+        yield from (Picture(_ready(path), "given", str(path)) for path in given)
         return
     files = _evaluation_files(recipe)
     if not files:
@@ -105,6 +106,17 @@ def bounded(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
+def coloured(image: np.ndarray) -> np.ndarray:
+    """Return a picture (H, W, 3), BGR, as under warm light if it is all grey: an app that exchanges channels shows then."""
+    if (image != image[..., :1]).any():
+        return image
+    return np.rint(image * _WARM).astype(np.uint8)
+
+
+def _ready(path: Path) -> np.ndarray:
+    return coloured(bounded(read_image(path)))
+
+
 def _evaluation_files(recipe: Recipe) -> list[Path]:
     """Return the evaluation pictures that are there; none if the labels are not, or are damaged."""
     if not recipe.data.eval or not all((recipe.data.root / file).is_file() for file in recipe.data.eval):
@@ -121,7 +133,7 @@ def _spread(files: list[Path]) -> list[Path]:
 
 def _read(path: Path) -> Picture | None:
     try:
-        return Picture(bounded(read_image(path)), "evaluation", str(path))
+        return Picture(_ready(path), "evaluation", str(path))
     except PpedgeError:
         return None  # others will do
 
