@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppedge.arm import lite
+from ppedge.arm import cross, lite
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
@@ -85,8 +85,8 @@ template <> std::shared_ptr<PaddlePredictor> CreatePaddlePredictor<MobileConfig>
 def compiler(tmp_path_factory):
     """A folder for PATH with the cross compiler that `lite` would fetch."""
     folder = tmp_path_factory.mktemp("compiler")
-    command, env = lite.cross_compiler(folder)
-    script = folder / lite.CROSS_COMPILER
+    command, env = cross.cross_compiler(folder)
+    script = folder / cross.CROSS_COMPILER
     script.write_text(f"#!/bin/sh\n{' '.join(f'{k}={v}' for k, v in env.items())} exec {' '.join(command)} \"$@\"\n")
     script.chmod(0o755)
     return folder
@@ -102,7 +102,7 @@ def release(tmp_path, compiler, sandbox, monkeypatch):
     (tmp_path / "library.cc").write_text(LIBRARY)
     library = folder / "cxx/lib/libpaddle_light_api_shared.so"
     arguments = ["-shared", "-fPIC", "-I", folder / "cxx/include", tmp_path / "library.cc", "-o", library]
-    run_child([compiler / lite.CROSS_COMPILER, *arguments], "compiling the stand-in")
+    run_child([compiler / cross.CROSS_COMPILER, *arguments], "compiling the stand-in")
     monkeypatch.setenv("PATH", str(compiler), prepend=":")
     cache = tmp_path / "cache"
     (cache / "ppedge").mkdir(parents=True)
@@ -207,7 +207,7 @@ def test_the_real_runtime_counts_the_same_twice(sandbox):
 
 MAKE_SELFTEST = """
 import sys
-from ppedge.arm import lite
+from ppedge.arm import cross, lite
 import paddle
 net = paddle.nn.Sequential(paddle.nn.Conv2D(2, 3, 3, padding=1), paddle.nn.ReLU())
 net.eval()

@@ -16,15 +16,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ppedge.arm import apt, sysroot
 from ppedge.arm.qemu import GUEST_ENVIRONMENT, command
 from ppedge.arm.sandbox import Sandbox
-from ppedge.cache import Progress, built_once, say
+from ppedge.cache import Progress, built_once, cache_base, cache_root, say
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import run_child
-from ppedge.storage import write_json
-from ppedge.trust import damage
+from ppedge.storage import read_json, write_json
+from ppedge.trust import damage, require_own
 
 LAYOUT = 1
 PACKAGES = ("openjdk-17-jre-headless",)
@@ -101,6 +102,19 @@ def ensure(progress: Progress | None = None, *, anew: bool = False) -> Java:
         told = f"The ARM emulator's JVM in {folder} is damaged: {found}."
         raise MissingError(told, "Run `ppedge arm setup --java`, which builds it anew.")
     return Java(folder, sandbox)
+
+
+def status() -> dict[str, Any] | None:
+    """Return what `java.json` says of the JVM, building nothing; None if it is not there or damaged.
+
+    Raises:
+        UntrustedError: Another user may have written it, or may write to the cache folder.
+    """
+    folder = cache_root() / f"java-arm64-{key()}"
+    require_own(folder, cache_base())
+    if not folder.is_dir() or damage(folder) is not None:
+        return None
+    return {"folder": str(folder), **dict(read_json(folder / "java.json"))}
 
 
 def _build(work: Path, sandbox: Sandbox, tell: Progress) -> None:

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import Self
 
-from ppedge.arm import apt, sysroot
+from ppedge.arm import sysroot
+from ppedge.arm.cross import cross_compiler
 from ppedge.arm.guest import Guest
 from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import Progress, cache_base, cache_root, locked
@@ -34,9 +35,6 @@ RUNNER_SOURCE = Path(__file__).with_name("lite_runner.cc")
 SELFTEST = Path(__file__).with_name("selftest.nb")
 RUNNER = "lite_runner"
 INCLUDE = "include"
-CROSS_COMPILER = "aarch64-linux-gnu-g++"  # the program and, on Debian, the package
-# The compiler that is fetched for the time of the set-up where the machine has none.
-_CROSS_PACKAGES = ("g++-aarch64-linux-gnu", "libc6-dev-arm64-cross")
 _TOLERANCE = 1e-4
 _MAX_RELEASE, _MAX_MEMBERS = 4 << 30, 100_000  # bytes and files; the largest releases have some 500 MB
 _HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
@@ -265,22 +263,6 @@ def _compile(include: Path, work: Path, library: str, scratch: Path) -> None:
         cause="The headers and the library must be of one official release, for armv8 on Linux.",
         env=env,
     )
-
-
-def cross_compiler(scratch: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the command of a compiler for arm64, and its environment: the machine's, or one unpacked into ``scratch``.
-
-    Clang with its own libc++ (``zig c++``) does not do: the library's interface is made of libstdc++'s strings and
-    vectors.
-    """
-    found = shutil.which(CROSS_COMPILER)
-    if found is not None:
-        return [found], {}
-    tree = scratch / "compiler"
-    apt.unpack(_CROSS_PACKAGES, apt.machine_architecture(), tree, scratch / "apt")
-    # GCC's own libraries, but not a second libc: that one lies in lib/.
-    libraries = ":".join(str(path) for path in tree.glob("usr/lib/*-linux-gnu"))
-    return [str(tree / "usr/bin" / CROSS_COMPILER), f"--sysroot={tree}"], {"LD_LIBRARY_PATH": libraries}
 
 
 def _self_test(sandbox: Sandbox, runner: Path) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from ppedge.arm import lite
+from ppedge.arm.cross import cross_compiler
 from ppedge.cache import Progress, built_once
 from ppedge.errors import MissingError
 from ppedge.process import run_child
@@ -55,7 +56,7 @@ def library(source: Path, jdk: Path, runtime: lite.LiteRuntime, progress: Progre
 
 
 def _compile(source: Path, headers: Path, runtime: lite.LiteRuntime, work: Path, folder: Path) -> None:
-    compiler, env = lite.cross_compiler(folder)
+    compiler, env = cross_compiler(folder)
     include = [f"-I{path.resolve()}" for path in (headers, headers / "linux", runtime.include)]
     link = [f"-L{runtime.folder}", f"-l:{runtime.library}"]
     run_child(

@@ -107,7 +107,7 @@ def bounded(image: np.ndarray) -> np.ndarray:
 
 
 def coloured(image: np.ndarray) -> np.ndarray:
-    """Return a picture (H, W, 3), BGR, as under warm light if it is all grey: an app that exchanges channels shows then."""
+    """Return a picture (H, W, 3), BGR, as under warm light if it is all grey, so that exchanged channels show in it."""
     if (image != image[..., :1]).any():
         return image
     return np.rint(image * _WARM).astype(np.uint8)

@@ -24,7 +24,7 @@ def setup(
             "--lite", metavar="DIR_OR_TARBALL", help="A release of Paddle Lite (armlinux armv8) to register, once."
         ),
     ] = None,
-    java: Annotated[
+    with_java: Annotated[
         bool, typer.Option("--java", help="Put a JVM into it, too, for `ppedge bundle verify --on-arm`.")
     ] = False,
     arch: Annotated[Literal["armv8", "armv7"], typer.Option(help="armv7 is refused, with what is missing.")] = "armv8",
@@ -46,10 +46,10 @@ def setup(
 
     sandbox = sysroot.ensure(_tell, anew=True)
     say(f"The ARM emulator is ready: {sandbox.folder}")
-    if java:
-        from ppedge.arm import java as jvm
+    if with_java:
+        from ppedge.arm import java
 
-        say(f"The ARM emulator's JVM is ready: {jvm.ensure(_tell, anew=True).folder}")
+        say(f"The ARM emulator's JVM is ready: {java.ensure(_tell, anew=True).folder}")
     if lite is not None:
         runtime = lite_runtime.register(lite, _tell)
         say(f"Paddle Lite's ARM runtime is registered: {runtime.version}, sha256 {runtime.sha256}")
@@ -60,10 +60,11 @@ def setup(
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what of the emulator is there."""
-    from ppedge.arm import lite, sysroot
+    from ppedge.arm import java, lite, sysroot
     from ppedge.errors import MissingError
 
     found = sysroot.status()
+    found["java"] = java.status()
     try:
         runtime = lite.registered()
         found["paddlelite"] = {
@@ -88,6 +89,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         say(f"The ARM emulator in {found['folder']} is damaged: {found['damaged']}. Run `ppedge arm setup`.")
     else:
         say(f"The ARM emulator is not built yet ({found['folder']}). Run `ppedge arm setup`.")
+    jvm = found["java"]
+    say(f"JVM: {jvm['version']}" if jvm else "JVM: none. `ppedge arm setup --java` puts one there.")
     say(f"Paddle Lite's ARM runtime: {found['paddlelite']['version']}" if found["paddlelite"] else missing)
     if remark:
         say(f"  {remark}")
