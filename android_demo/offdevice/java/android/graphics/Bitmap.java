@@ -27,6 +27,16 @@ public class Bitmap {
         picture.getRGB(x, y, width, height, pixels, offset, stride);
     }
 
+    public void setPixels(int[] pixels, int offset, int stride, int x, int y, int width, int height) {
+        picture.setRGB(x, y, width, height, pixels, offset, stride);
+    }
+
+    public boolean hasAlpha() {
+        return picture.getColorModel().hasAlpha();
+    }
+
+    public void setHasAlpha(boolean alpha) {}
+
     public void recycle() {}
 
     public static Bitmap createBitmap(

@@ -5,12 +5,14 @@ import java.io.File;
 import java.io.IOException;
 import javax.imageio.ImageIO;
 
-/** Decodes pictures by the JDK's means. */
+/** Decodes pictures by the JDK's means: PNG files in colours as they are, without a smaller size. */
 public class BitmapFactory {
     /** How to decode, and what was found. */
     public static class Options {
         public boolean inJustDecodeBounds;
         public boolean inScaled;
+        public boolean inMutable;
+        public boolean inPremultiplied;
         public int inSampleSize;
         public Bitmap.Config inPreferredConfig;
         public int outWidth;
