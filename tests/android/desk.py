@@ -42,7 +42,18 @@ class Desk:
         options = ["-Djava.awt.headless=true", f"-Dppedge.recorded={assets / 'bundle'}", "-Dppedge.app=0.1.0"]
         self.words = (storage.parent / f"{storage.name}.log").open("wb+")
         self.process = subprocess.Popen(
-            [jvm.java, "-Xmx512m", *options, "-cp", classpath, MAIN, storage, assets],
+            [
+                jvm.java,
+                "-Xmx512m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                *options,
+                "-cp",
+                classpath,
+                MAIN,
+                storage,
+                assets,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.words,

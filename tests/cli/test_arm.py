@@ -10,9 +10,9 @@ def test_status_of_an_empty_cache(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["status"])
     assert done.exit_code == 0
     assert "not built yet" in done.stdout and "Run `ppedge arm setup`" in done.stdout
-    assert "ppedge arm setup --lite DIR" in done.stdout
+    assert "ppedge arm setup --lite DIR" in done.stdout and "JVM: none. `ppedge arm setup --java`" in done.stdout
     found = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
-    assert found["ready"] is False and found["paddlelite"] is None
+    assert found["ready"] is False and found["paddlelite"] is None and found["java"] is None
     assert list(tmp_path.iterdir()) == []
 
 
