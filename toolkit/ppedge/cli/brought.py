@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppedge.cli.options import run_of
+from ppedge.errors import PpedgeError
 from ppedge.signals import import_paddle
 
 if TYPE_CHECKING:
     from ppedge.recipe.road import Recipe
     from ppedge.runs import Run
+
+TRIED = 8
+"""Pictures on which an ONNX model and what becomes of it are held against each other."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,59 @@ def bring_in(recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool
                      ("slim", "convert", "validate"))  # fmt: skip
         return
     run_bring_in(recipe, run, device=device, force=force, skip_bad=skip_bad, reporter=Reporter())
+
+
+def from_onnx(
+    path: Path, pictures: Path | None, keys: list[str], changes: list[str], out: Path | None, *, force: bool
+) -> tuple[Path, list[str]]:
+    """Make an inference model of an ONNX file in the run's folder.
+
+    Args:
+        path: The ONNX file.
+        pictures: A folder or label file; both models are tried on some of them too.
+        keys: Changes of the recipe, by options of their own.
+        changes: By ``--set``.
+        out: The run's folder, where it is named.
+        force: Replace what was made of another file.
+
+    Returns:
+        The inference model's folder, and ``keys`` behind what the file itself tells.
+
+    Raises:
+        PpedgeError: As `ppedge.convert.onnx_model.import_onnx`.
+    """
+    from ppedge.convert.onnx_model import import_onnx
+    from ppedge.progress import Reporter
+    from ppedge.runs import RUNS, Run
+
+    named = [json.loads(key.removeprefix("name=")) for key in keys if key.startswith("name=")]
+    name = named[0] if named else path.stem
+    run = Run(out or RUNS / name)
+    made = import_onnx(path, run.path, _some(pictures), force=force, say=Reporter().say)
+    told = [f"name={json.dumps(name)}"]
+    if made.characters is not None and not any(key.startswith("data.charset=") for key in (*keys, *changes)):
+        told += [f"data.charset={json.dumps(str(made.characters))}",
+                 f"data.use_space_char={json.dumps(made.use_space_char)}"]  # fmt: skip
+    return made.folder, [*told, *keys]
+
+
+def _some(source: Path | None) -> list[Path]:
+    """Return up to `TRIED` pictures of a folder or label file, from all over it."""
+    from ppedge.data.annotation import pictures_below
+    from ppedge.data.formats import Kind, read_labels
+    from ppedge.data.source import spread
+
+    if source is None:
+        return []
+    if source.is_dir():
+        found = pictures_below(source)
+    else:  # of either kind: what stands behind a picture's name is not looked at
+        kinds: tuple[Kind, ...] = ("detection", "recognition")
+        read = (read_labels(source.resolve(), source.parent, kind).samples for kind in kinds)
+        found = [sample.image for samples in read for sample in samples]
+    if not found:
+        raise PpedgeError(f"{source}: holds 0 pictures.", "Name a folder of pictures, or a label file, with --data.")
+    return spread(found, TRIED)
 
 
 def _slimming(task: str, changes: list[str]) -> dict[str, Any]:

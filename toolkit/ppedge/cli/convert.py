@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ppedge.cli.brought import from_onnx as bring_in_onnx
 from ppedge.cli.brought import keys_of, recipe_of
 from ppedge.cli.options import (
     Force,
     FromInference,
+    FromOnnx,
     ImportedCharset,
     ImportedName,
     ImportedTask,
@@ -58,6 +60,11 @@ def convert(
         ),
     ] = None,
     from_inference: FromInference = None,
+    from_onnx: FromOnnx = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURES", help="With --from-onnx: pictures or a label file, to check it on as well."),
+    ] = None,
     task: ImportedTask = None,
     name: ImportedName = None,
     charset: ImportedCharset = None,
@@ -77,7 +84,7 @@ def convert(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write Paddle Lite .nb and ONNX files of a run's networks, or of an inference model that is brought in.
+    """Write Paddle Lite .nb and ONNX files of a run's networks, or of a model that is brought in.
 
     The same network gives the same .nb bytes; int8 that is not really int8 in its convolutions is an error; the ONNX
     file is compared with Paddle on the spot.
@@ -87,12 +94,21 @@ def convert(
     overrides += [f"convert.rewrite={rewrite}"] if rewrite else []
     keys = keys_of(task, name, charset)
     keep: Recipe | None = None
+    if from_onnx is not None:
+        if what is not None or from_inference is not None:
+            raise PpedgeError(
+                f"{what or from_inference}: with --from-onnx the network comes from {from_onnx}.",
+                "Name the run's folder with --out.",
+            )
+        from_inference, keys = bring_in_onnx(from_onnx, data, keys, list(set_), out, force=force)
+    elif data is not None:
+        raise PpedgeError("--data: pictures to check an ONNX model on.", "It goes with --from-onnx FILE.")
     if from_inference is not None or (what is not None and what.is_file()):
         keep, recipe, opened = _bring_in(what, from_inference, keys, list(set_), overrides, out)
     elif keys or set_ or out is not None:
         raise PpedgeError(
             "--task, --name, --charset, --set and --out: a run that is there has its recipe already.",
-            "They go with a recipe or with --from-inference DIR.",
+            "They go with a recipe, with --from-inference DIR or with --from-onnx FILE.",
         )
     else:
         opened, recipe = run_and_recipe(what, overrides)

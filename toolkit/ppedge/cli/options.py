@@ -27,16 +27,20 @@ FromInference = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False),
 ]
+FromOnnx = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Bring in an ONNX model, checked against onnxruntime.", show_default=False),
+]
 ImportedTask = Annotated[
     Literal["det", "rec", "cls"] | None,
-    typer.Option("--task", help="With --from-inference; by default as the model's output says."),
+    typer.Option("--task", help="With --from-inference or --from-onnx; by default as the model's output says."),
 ]
 ImportedName = Annotated[
     str | None, typer.Option("--name", help="With --from-inference: the run's name; by default the folder's.")
 ]
 ImportedCharset = Annotated[
     str | None,
-    typer.Option("--charset", metavar="FILE|NAME", help="With --from-inference: a recogniser's character set."),
+    typer.Option("--charset", metavar="FILE|NAME", help="With these: a recogniser's characters, if its file has none."),
 ]
 
 

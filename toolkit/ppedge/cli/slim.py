@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ppedge.cli.brought import Brought, bring_in, keys_of
+from ppedge.cli.brought import from_onnx as bring_in_onnx
 from ppedge.cli.options import (
     Device,
     Force,
     FromInference,
+    FromOnnx,
     ImportedCharset,
     ImportedName,
     ImportedTask,
@@ -82,14 +84,16 @@ def slim(
         bool, typer.Option("--frontier", help="For arm: print five budgets that can be met, by prediction, and end.")
     ] = False,
     from_inference: FromInference = None,
+    from_onnx: FromOnnx = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="PICTURES", help="With --from-inference: what it learns from, a folder of pictures or a label file."
+            metavar="PICTURES",
+            help="For a network brought in: what it learns from, a folder of pictures or a label file.",
         ),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --from-inference: labels to report its metric on.")
+        Path | None, typer.Option(metavar="FILE", help="Likewise: labels to report its metric on.")
     ] = None,
     task: ImportedTask = None,
     name: ImportedName = None,
@@ -114,12 +118,19 @@ def slim(
     """
     keys = keys_of(task, name, charset)
     brought = None
+    if from_onnx is not None:
+        if from_inference is not None:
+            raise PpedgeError("--from-inference and --from-onnx: two networks.", "Name one of them.")
+        _require_new(run, data, "--from-onnx")
+        from_inference, keys = bring_in_onnx(from_onnx, data, keys, list(set_), out, force=force)
     if from_inference is not None:
-        brought = _brought(run, from_inference, data, labels, [*keys, *set_], out)
+        _require_new(run, data, "--from-inference")
+        assert data is not None
+        brought = Brought(from_inference, data, labels, [*keys, *set_], out)
     elif keys or data or labels or out:
         raise PpedgeError(
             "--data, --labels, --task, --name, --charset and --out: a run that is there has its recipe already.",
-            "They go with --from-inference DIR.",
+            "They go with --from-inference DIR or --from-onnx FILE.",
         )
 
     def opened_with(changes: list[str]) -> tuple[Run, Recipe]:
@@ -171,19 +182,16 @@ def slim(
     require_kept(opened)
 
 
-def _brought(
-    run: Path | None, folder: Path, data: Path | None, labels: Path | None, keys: list[str], out: Path | None
-) -> Brought:
+def _require_new(run: Path | None, data: Path | None, option: str) -> None:
+    """Check that a network which is brought in has no run yet, and something to learn from."""
     if run is not None:
         raise PpedgeError(
-            f"{run}: a run's folder and --from-inference are two networks.", "Name the new run's folder with --out."
+            f"{run}: a run's folder and {option} are two networks.", "Name the new run's folder with --out."
         )
     if data is None:
         raise PpedgeError(
-            "--from-inference: there is nothing to learn from.", "Name a folder of pictures with --data; no labels "
-            "are needed."
-        )  # fmt: skip
-    return Brought(folder, data, labels, keys, out)
+            f"{option}: there is nothing to learn from.", "Name a folder of pictures with --data; no labels are needed."
+        )
 
 
 def _check_fitting(method: str, target_flops: float | None, max_drop: float | None, *, for_arm: bool) -> None:

@@ -51,7 +51,8 @@ def find(folder: Path) -> InferenceModel:
         if newer and list(folder.glob("*.pdiparams")):
             raise PpedgeError(
                 f"{newer[0]}: Paddle 3's form of an inference model, which Paddle Lite's opt cannot read.",
-                "Export the network as .pdmodel (in Paddle 3, with FLAGS_enable_pir_api=0).",
+                "Bring in the network's ONNX file by --from-onnx, or export it as .pdmodel (in Paddle 3, with "
+                "FLAGS_enable_pir_api=0).",
             )
         raise PpedgeError(f"{folder}: holds no .pdmodel file.", "Name the folder of inference.pdmodel.")
     if len(models) > 1:

@@ -162,7 +162,7 @@ def _set_slot(slots: Any, wanted: str, names: Sequence[str]) -> None:
 
 def _type_of(value: Value) -> int:
     several = isinstance(value, list | tuple)
-    first: Any = value[0] if several else value  # type: ignore[index]
+    first: Any = next(iter(value), 0) if several else value  # type: ignore[arg-type]  # empty: of whole numbers
     for kind, types in ((bool, _BOOL), (int, _INT), (float, _FLOAT), (str, _STRING)):
         if isinstance(first, kind):
             return types[several]

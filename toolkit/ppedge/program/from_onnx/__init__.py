@@ -1,0 +1,1 @@
+"""ONNX models as inference programs of Paddle: the operators that networks for text have."""
