@@ -1,6 +1,5 @@
 """Passes that say the same by other operators: each on a small network, at odd sizes, and where each does nothing."""
 
-import numpy as np
 import pytest
 
 paddle = pytest.importorskip("paddle", reason="programs need Paddle's description of them")
@@ -8,7 +7,6 @@ paddle = pytest.importorskip("paddle", reason="programs need Paddle's descriptio
 from paddle import nn  # noqa: E402
 from paddle.nn import functional as F  # noqa: E402
 
-from ppedge.convert.lite import to_nb  # noqa: E402
 from ppedge.program.border import border_rows  # noqa: E402
 from ppedge.program.folding import fold_before  # noqa: E402
 from ppedge.program.pools import few_rows  # noqa: E402
@@ -16,31 +14,10 @@ from ppedge.program.slices import slices  # noqa: E402
 from ppedge.program.strides import column_strides, row_strides  # noqa: E402
 from ppedge.program.transposed import sub_pixel  # noqa: E402
 from ppedge.program.upsampling import nearest  # noqa: E402
-from program.tiny import outputs_of, program_of, types  # noqa: E402
+from ppedge.program.windows import large_windows, shifted_max  # noqa: E402
+from program.tiny import program_of  # noqa: E402
 
 ALL = (row_strides, column_strides, few_rows, sub_pixel, nearest, border_rows, slices)
-
-
-@pytest.fixture
-def check(tmp_path):
-    """Apply passes to a network, and hold the outputs for some inputs against those before.
-
-    Returns the types of operators, the changes and the program.
-    The program must convert as well: opt dies of attributes that it misses.
-    """
-
-    def run(make, forward, passes, spec, *shapes):
-        program = program_of(tmp_path / "net", make, forward, spec)
-        before = [outputs_of(program, tmp_path / "before", shape)[0] for shape in shapes]
-        changes = [change for one in passes for change in one(program)]
-        for shape, theirs in zip(shapes, before, strict=True):
-            mine = outputs_of(program, tmp_path / "after", shape)[0]
-            assert mine.shape == theirs.shape and np.abs(mine - theirs).max(initial=0) < 1e-5
-        if changes:
-            to_nb(tmp_path / "after" / "out", tmp_path / "out.nb", "fp32")
-        return types(program), changes, program
-
-    return run
 
 
 def depthwise(channels, kernel, stride, **options):
@@ -308,3 +285,4 @@ def test_a_quantized_program_is_given_no_float_convolutions(tmp_path):
     )
     program.operators[1].description.type = "fake_quantize_dequantize_moving_average_abs_max"
     assert program.quantized and sub_pixel(program) == nearest(program) == []
+    assert shifted_max(program) == large_windows(program) == []

@@ -78,8 +78,8 @@ def convert(
         list[Format] | None, typer.Option("--format", help="May be repeated; by default as in the recipe.")
     ] = None,
     rewrite: Annotated[
-        Literal["exact", "none"] | None,
-        typer.Option(help="Rewrite networks exactly before they are converted; by default as in the recipe."),
+        Literal["exact", "approximate", "none"] | None,
+        typer.Option(help="Rewrite networks before they are converted; by default as in the recipe."),
     ] = None,
     force: Force = False,
     as_json: Json = False,

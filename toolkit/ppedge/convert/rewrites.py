@@ -1,4 +1,4 @@
-"""Having networks rewritten exactly before they are converted: what the child process is asked, and what it tells."""
+"""Having networks rewritten before they are converted: what the child process is asked, and what it tells."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from ppedge.recipe.sizes import count_size, line_height
 from ppedge.storage import read_json, write_json
 
 Form = Literal["nb", "onnx"]
+Rewrites = Literal["exact", "approximate", "none"]
+"""As the recipe's ``convert.rewrite``."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Job:
         precision: Of the ``.nb`` file, for its price.
         float_weights: Names of weights that may stay float in an int8 file.
         size: Height and width of the input that is priced, in pixels.
+        rewrite: What is allowed.
     """
 
     prefix: str
@@ -45,6 +48,7 @@ class Job:
     precision: Precision
     float_weights: Sequence[str]
     size: Sequence[int]
+    rewrite: Rewrites
 
 
 class Rewriting:
@@ -85,7 +89,10 @@ class Rewriting:
         out.parent.mkdir(parents=True, exist_ok=True)
         task, height = self._recipe.task, line_height(self._recipe)
         size = count_size(self._recipe)
-        job = Job(str(prefix), str(out), str(self._pictures), task, height, form, precision, float_weights, size)
+        job = Job(
+            str(prefix), str(out), str(self._pictures), task, height, form, precision, float_weights, size,
+            self._recipe.convert.rewrite,
+        )  # fmt: skip
         self._jobs.append((job, layers or {}))
 
     def run(self, say: Callable[[str], None]) -> dict[str, Any]:

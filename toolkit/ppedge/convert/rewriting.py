@@ -1,4 +1,4 @@
-"""Exact rewrites of inference programs before they are converted: applied, checked on inputs, and priced.
+"""Rewrites of inference programs before they are converted: applied, checked on inputs, and priced.
 
 Run it in a process of its own (``python -m ppedge.convert.rewriting JOBS.json``), since it loads Paddle.
 """
@@ -17,25 +17,34 @@ import numpy as np
 
 from ppedge.convert.export import case_inputs
 from ppedge.convert.lite import Precision, to_nb
-from ppedge.convert.rewrites import Job
+from ppedge.convert.rewrites import Form, Job, Rewrites
 from ppedge.cost.operators import CORES, operations
 from ppedge.cost.predicted import predict
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.program.passes import FOR_ONNX, PASSES, Prices, Step, rewrite, rewrite_checked
+from ppedge.program.passes import APPROXIMATE, FOR_ONNX, PASSES, Prices, Step, rewrite, rewrite_checked
 from ppedge.program.program import Program
 from ppedge.scratch import scratch
 from ppedge.storage import read_json, write_json
 
 
-def rewrite_in_place(prefix: Path) -> dict[str, str]:
+def rewrite_in_place(prefix: Path, how: Rewrites) -> dict[str, str]:
     """Rewrite an inference model that is priced and thrown away, unchecked; return the origins of new weights."""
     files = InferenceModel.at(prefix)
     program = Program.read(files)
-    rewrite(program)
+    rewrite(program, _passes(how, "nb"))
     program.write(files)
     return program.origins
+
+
+def _passes(how: Rewrites, form: Form) -> tuple[str, ...]:
+    """Return the names of the passes that are applied, in their order."""
+    if how == "none":
+        return ()
+    if form == "onnx":  # its runtimes are not slow at what Paddle Lite is
+        return FOR_ONNX
+    return (*PASSES, *APPROXIMATE) if how == "approximate" else tuple(PASSES)
 
 
 Computed = dict[bytes, list[np.ndarray]]
@@ -56,14 +65,13 @@ def rewrite_job(job: Job, computed: Computed | None = None) -> dict[str, Any]:
     files, out = InferenceModel.at(Path(job.prefix)), InferenceModel.at(Path(job.out))
     try:
         program = Program.read(files)
-        names = FOR_ONNX if job.form == "onnx" else tuple(PASSES)
         run = runner(_inputs(job, files), job.precision, computed)
-        program, before, steps = rewrite_checked(program, names, run, _pricer(job))
+        program, before, steps = rewrite_checked(program, _passes(job.rewrite, job.form), run, _pricer(job))
     except PpedgeError as error:
         return {"note": f"not rewritten: {error.message}", "before": {}, "passes": [], "origins": {}}
     program.write(out)
     done = any(not step.refused for step in steps)
-    note = "" if done else "no exact rewrite applies to it"
+    note = "" if done else "no rewrite applies to it"
     return {"note": note, "before": dict(before), "passes": [_told(step) for step in steps], "origins": program.origins}
 
 

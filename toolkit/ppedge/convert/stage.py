@@ -81,7 +81,7 @@ def run_convert(
             imported.bring_in(model, folder / sources[0].prefix(recipe.task), recipe.task, line_height(recipe))
         else:
             _export(recipe, run, sources, folder, aside, say)
-        rewritten = _rewrite(recipe, spec, sources, folder, aside, say) if recipe.convert.rewrite == "exact" else {}
+        rewritten = _rewrite(recipe, spec, sources, folder, aside, say) if recipe.convert.rewrite != "none" else {}
         _write_onnx(recipe, sources, folder, aside, say)
         for source in sources:
             files |= _convert(recipe, spec, source, folder, aside, say)

@@ -140,7 +140,7 @@ def converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Itera
         else:
             in_float = []
             export_float(net, prefix, recipe.task, line_height(recipe))
-        origins = rewrite_in_place(prefix) if recipe.convert.rewrite == "exact" else {}
+        origins = rewrite_in_place(prefix, recipe.convert.rewrite)
         to_nb(prefix, path, "int8" if int8 else "fp32", in_float)
         yield path, origins
 

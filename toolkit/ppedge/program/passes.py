@@ -1,4 +1,4 @@
-"""The passes of exact rewrites in their order, and applying them: with each one checked, or all at once."""
+"""The passes of rewrites in their order, and applying them: with each one checked, or all at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ppedge.program.border import border_rows
 from ppedge.program.changes import Change, Pass
 from ppedge.program.folding import fold_before, fold_behind, one_scale, plain_bias
 from ppedge.program.gates import join_gates
+from ppedge.program.gelu import approximate_gelu
 from ppedge.program.identities import drop_dead_operators, drop_identities
 from ppedge.program.pools import few_rows
 from ppedge.program.program import Program
@@ -19,6 +20,7 @@ from ppedge.program.slices import slices
 from ppedge.program.strides import column_strides, row_strides
 from ppedge.program.transposed import sub_pixel
 from ppedge.program.upsampling import nearest
+from ppedge.program.windows import large_windows, shifted_max, whole_windows
 
 PASSES: dict[str, Pass] = {
     "dead": drop_dead_operators,
@@ -31,16 +33,23 @@ PASSES: dict[str, Pass] = {
     "row-strides": row_strides,
     "column-strides": column_strides,
     "few-rows": few_rows,
+    "shifted-max": shifted_max,
+    "whole-windows": whole_windows,
+    "large-windows": large_windows,
     "sub-pixel": sub_pixel,
     "nearest": nearest,
     "border-rows": border_rows,
     "slices": slices,
 }
-"""All, in the order in which they are applied; the kind of a pass's changes is its name here."""
+"""All that are exact, in the order in which they are applied; the kind of a pass's changes is its name here."""
+APPROXIMATE: dict[str, Pass] = {"approximate-gelu": approximate_gelu}
+"""Those whose numbers are others, within a bound of their own; they come last, and are applied where they are asked
+for."""
 FOR_ONNX = ("dead", "identities", "fold-before", "fold-behind")
 """Those after which an ONNX runtime has less to do too."""
-LIMIT = 1e-4
-"""Largest difference of an output that a pass may make, as a share of the largest output if that is above 1."""
+LIMIT, APPROXIMATE_LIMIT = 1e-4, 5e-3
+"""Largest difference of an output that an exact pass, and one of `APPROXIMATE`, may make, as a share of the largest
+output if that is above 1."""
 Outputs = Callable[[Program], list[np.ndarray]]
 Prices = Mapping[str, float]
 Price = Callable[[Program], Prices]
@@ -67,7 +76,11 @@ class Step:
 
 def rewrite(program: Program, names: Iterable[str] = PASSES) -> list[Change]:
     """Apply passes, unchecked: for programs that are priced and thrown away."""
-    return [change for name in names for change in PASSES[name](program)]
+    return [change for name in names for change in _pass(name)(program)]
+
+
+def _pass(name: str) -> Pass:
+    return PASSES[name] if name in PASSES else APPROXIMATE[name]
 
 
 def rewrite_checked(
@@ -76,7 +89,7 @@ def rewrite_checked(
     """Apply passes one by one, and take back what does not prove right.
 
     A pass is refused whose program cannot be run or converted, whose outputs differ by more than `LIMIT` from those of
-    the program before all passes, or that costs more on every core.
+    the program before all passes (one of `APPROXIMATE`: `APPROXIMATE_LIMIT`), or that costs more on every core.
 
     Args:
         program: It stays as it is.
@@ -109,7 +122,7 @@ def _step(
 ) -> Step | None:
     """Rewrite a program by one pass and judge it; None if the pass found nothing."""
     try:
-        changes = PASSES[name](tried)
+        changes = _pass(name)(tried)
     except (LookupError, ValueError, TypeError) as error:  # an operator of a form that the pass does not know
         return Step(
             name, [], 0.0, cost, f"it does not know a form that the program has ({type(error).__name__}: {error})"
@@ -121,7 +134,8 @@ def _step(
         prices = price(tried)
     except PpedgeError as error:
         return Step(name, changes, float("nan"), cost, f"the program would not work any more: {error.message}")
-    if not difference <= LIMIT * max(1.0, size):  # also true of NaN
+    limit = APPROXIMATE_LIMIT if name in APPROXIMATE else LIMIT
+    if not difference <= limit * max(1.0, size):  # also true of NaN
         return Step(name, changes, difference, cost, f"an output would differ by {difference:.2g}")
     if prices and cost and all(prices[core] > cost[core] for core in cost):
         return Step(name, changes, difference, cost, "it would cost more on every core")

@@ -79,20 +79,40 @@ class Steps:
         }
         return self._one("pool2d", {"X": [source]}, "Out", attributes, shape, out)
 
-    def sum(self, first: str, second: str) -> str:
+    def sum(self, first: str, second: str, out: str | None = None) -> str:
         """Add two variables of the same shape."""
+        return self._pair("elementwise_add", first, second, out)
+
+    def maximum(self, first: str, second: str, out: str | None = None) -> str:
+        """Take the larger of each two values of two variables of the same shape."""
+        return self._pair("elementwise_max", first, second, out)
+
+    def product(self, first: str, second: str, out: str | None = None) -> str:
+        """Multiply two variables of the same shape."""
+        return self._pair("elementwise_mul", first, second, out)
+
+    def _pair(self, kind: str, first: str, second: str, out: str | None) -> str:
         inputs = {"X": [first], "Y": [second]}
-        return self._one("elementwise_add", inputs, "Out", {"axis": -1}, self.program.shape(first), None)
+        return self._one(kind, inputs, "Out", {"axis": -1}, self.program.shape(first), out)
 
     def bias(self, source: str, values: str, out: str | None = None) -> str:
         """Add a weight of one value a channel to a map."""
         inputs = {"X": [source], "Y": [values]}
         return self._one("elementwise_add", inputs, "Out", {"axis": 1}, self.program.shape(source), out)
 
-    def scale(self, source: str, factor: float, out: str | None = None) -> str:
-        """Multiply a variable by a number."""
-        attributes: dict[str, Value] = {"scale": factor, "bias": 0.0, "bias_after_scale": True}
+    def scale(self, source: str, factor: float, out: str | None = None, *, shift: float = 0.0) -> str:
+        """Multiply a variable by a number, and then add one."""
+        attributes: dict[str, Value] = {"scale": factor, "bias": shift, "bias_after_scale": True}
         return self._one("scale", {"X": [source]}, "Out", attributes, self.program.shape(source), out)
+
+    def sigmoid(self, source: str) -> str:
+        """Compute the sigmoid of each value of a variable."""
+        return self._one("sigmoid", {"X": [source]}, "Out", {}, self.program.shape(source), None)
+
+    def limited(self, source: str, most: float) -> str:
+        """Bring each value of a variable between 0 and a number."""
+        attributes: dict[str, Value] = {"min": 0.0, "max": most}
+        return self._one("clip", {"X": [source]}, "Out", attributes, self.program.shape(source), None)
 
     def again(self, operator: Operator, source: str) -> str:
         """Apply another operator of the program, one from ``X`` to ``Out``, to a variable whose sides it leaves."""
@@ -108,6 +128,21 @@ class Steps:
         shape = (batch, self.program.shape(filters)[0], *sides)
         attributes = _convolution(1, groups)
         return self._one("conv2d", {"Input": [source], "Filter": [filters]}, "Output", attributes, shape, None)
+
+    def depthwise(self, source: str, filters: str, padding: Sequence[int]) -> str:
+        """Convolve each channel with its own of a weight (channels, 1, side, side), padded to the size of the map.
+
+        Args:
+            source: The map.
+            filters: The weight.
+            padding: Rows above and below, columns left and right.
+        """
+        shape = self.program.shape(source)
+        top, bottom, left, right = padding
+        even = (top, left) == (bottom, right)
+        attributes = {**_convolution(1, shape[1]), "paddings": [top, left] if even else list(padding)}
+        inputs = {"Input": [source], "Filter": [filters]}
+        return self._one("depthwise_conv2d", inputs, "Output", attributes, shape, None)
 
     def doubled(self, source: str, filters: str, out: str | None = None) -> str:
         """Convolve each channel, transposed, with its own 2x2 of a weight (channels, 1, 2, 2), two pixels apart."""

@@ -29,9 +29,10 @@ class Convert(Section):
     precisions: list[Literal["fp32", "fp16", "int8"]] = Field(["fp32", "fp16", "int8"])
     """Precisions of the .nb files; int8 needs a quantized run and is left out without one. Of ONNX
     there is always fp32, and int8 if it is named here."""
-    rewrite: Literal["exact", "none"] = "exact"
+    rewrite: Literal["exact", "approximate", "none"] = "exact"
     """``exact``: before it is converted, a network is rewritten so that it computes the same with fewer instructions;
-    each rewrite is checked on inputs. ``none``: it is converted as it is."""
+    each rewrite is checked on inputs. ``approximate``: and so that a .nb file computes GELU by cheaper operators, each
+    value by up to 2.6e-5 otherwise. ``none``: it is converted as it is."""
 
 
 class Gates(Section):
