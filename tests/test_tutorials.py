@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import paddle
@@ -35,10 +36,12 @@ BESIDE = {
     "ppedge run rec.yml": RUN,
     "ppedge slim --from-inference": SLIM,
     "ppedge convert --from-inference": FAST,
+    "ppedge convert --from-onnx": FAST,
     "ppedge validate": {"validate.cpu": "pc"},
 }
 """What is set beside what the page says, by how the command begins."""
 
+ONNX = "ch_PP-OCRv4_rec_infer.onnx"
 WEIGHTS = ("ch_PP-OCRv3_det_student", "ch_PP-OCRv3_rec_student", "en_PP-OCRv3_rec")
 INFERENCE = {"ch_PP-OCRv3_det_infer": ("ch_PP-OCRv3_det_student", 0), "en_PP-OCRv3_rec_infer": ("en_PP-OCRv3_rec", 97)}
 
@@ -80,6 +83,7 @@ def have(shared_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("have")
     for name in WEIGHTS:
         shutil.copy(shared_data / "weights" / f"{name}.pdparams", folder)
+    shutil.copy(Path(find_spec("rapidocr_onnxruntime").origin).parent / "models" / ONNX, folder)
     (folder / "photos").mkdir()
     lines = []
     for line in (shared_data / "data/receipts/train.txt").read_text(encoding="utf-8").splitlines()[:5]:

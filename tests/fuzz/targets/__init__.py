@@ -12,6 +12,7 @@ MODULES = (
     "pictures",
     "models",
     "inference",
+    "onnx_models",
     "charsets",
     "archives",
     "weights",
