@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from cost_branch import Branch, channels_of
+from cost_newest import newest
 from cost_rewritten import lines, rewritten
 
-PARTS = ("small", "large", "more", "rare", "newer", "rewritten")
+PARTS = ("small", "large", "more", "rare", "newer", "rewritten", "newest")
 ACTIVATIONS = ("", "relu", "hard_swish")
 # Height and width of maps: those of detectors, of recognisers (low and wide), of classifiers.
 MAPS = ((10, 10), (20, 20), (40, 40), (7, 7), (14, 14), (28, 28), (2, 80), (4, 80), (8, 80), (1, 1), (5, 9), (80, 80))
@@ -27,6 +28,8 @@ def branches(precision: str, part: str = "small") -> list[Branch]:
         return [*_wide_windows(np.random.default_rng(17)), *(_poolings() if precision == "fp32" else ())]
     if part == "rewritten":
         return [*lines(np.random.default_rng(19)), *(rewritten() if precision == "fp32" else ())]
+    if part == "newest":
+        return list(newest(np.random.default_rng(23))) if precision == "fp32" else []
     random = np.random.default_rng(7)
     found = [*_pointwise(random, 36), *_dense(random, 22), *_depthwise(random, 44), *_transposed(random, 10)]
     found += [Branch((1, width), (("fc", classes),)) for width, classes in ((96, 68), (200, 10), (400, 90))]

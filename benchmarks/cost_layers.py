@@ -18,6 +18,7 @@ ACTIVATIONS = {
     "gelu": F.gelu,
     "tanh": paddle.tanh,
     "leaky_relu": F.leaky_relu,
+    "clip": lambda x: paddle.clip(x, 0.0, 20.0),
     "softmax": lambda x: F.softmax(x, axis=-1),
     "scale": lambda x: paddle.scale(x, 1.5, 0.25),
 }
@@ -29,7 +30,7 @@ class Convolution(nn.Layer):
     def __init__(self, inputs: int, outputs: int, size: Any, stride: Any, act: str, groups: int = 1) -> None:
         super().__init__()
         sides = (size, size) if isinstance(size, int) else size
-        padding = [side // 2 for side in sides]
+        padding = [rows for side in sides for rows in ((side - 1) // 2, side // 2)]
         self.conv = nn.Conv2D(inputs, outputs, size, stride, padding, groups=groups, bias_attr=False)
         self.norm = nn.BatchNorm2D(outputs)
         self.act = ACTIVATIONS.get(act, lambda x: x)
@@ -62,6 +63,9 @@ FUNCTIONS = {
     # A second operand of the same shape.
     "add": lambda x: x + F.relu(x),
     "mul": lambda x: x * F.relu(x),
+    "larger": lambda x: paddle.maximum(x, F.relu(x)),
+    "neighbours": lambda x: F.max_pool2d(x, 2, 1, [0, 1, 0, 1]),
+    "line": lambda x: F.relu(x.squeeze(2)).unsqueeze(2),
     "add_relu": lambda x: F.relu(x + F.relu(x)),
     "concat": lambda x: paddle.concat([x, F.relu(x), x], axis=1),
 }

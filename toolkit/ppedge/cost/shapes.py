@@ -60,6 +60,8 @@ def _convolution(op: Operator, shapes: Shapes) -> Shape:
     batch, _, *sides = shapes.of(op, "Input")
     filters = shapes.of(op, "Filter")
     dilations = op.attributes.get("dilations", (1, 1))
+    if op.attributes.get("padding_algorithm") == "SAME":
+        return batch, filters[0], *_kept(op, sides)
     moved = [
         (side + sum(padding) - dilation * (window - 1) - 1) // stride + 1
         for side, padding, dilation, window, stride in zip(
@@ -67,6 +69,11 @@ def _convolution(op: Operator, shapes: Shapes) -> Shape:
         )
     ]
     return batch, filters[0], *moved
+
+
+def _kept(op: Operator, sides: Sequence[int]) -> list[int]:
+    """Return what is left of sides by strides alone, the padding being what it must be."""
+    return [-(-side // int(stride)) for side, stride in zip(sides, op.attributes["strides"], strict=True)]
 
 
 def _transposed(op: Operator, shapes: Shapes) -> Shape:
@@ -86,6 +93,8 @@ def _pool(op: Operator, shapes: Shapes) -> Shape:
         return batch, channels, 1, 1
     if attributes.get("adaptive"):
         return batch, channels, *(int(side) for side in attributes["ksize"])
+    if attributes.get("padding_algorithm") == "SAME":
+        return batch, channels, *_kept(op, sides)
     up = [stride - 1 if attributes.get("ceil_mode") else 0 for stride in attributes["strides"]]
     moved = [
         (side + sum(padding) - window + more) // stride + 1
@@ -147,6 +156,13 @@ def _squeezed(op: Operator, shapes: Shapes) -> Shape:
     return tuple(side for k, side in enumerate(before) if k not in axes or side != 1)
 
 
+def _unsqueezed(op: Operator, shapes: Shapes) -> Shape:
+    after = list(shapes.of(op, "X"))
+    for axis in sorted(int(one) % (len(after) + len(op.attributes["axes"])) for one in op.attributes["axes"]):
+        after.insert(axis, 1)
+    return tuple(after)
+
+
 def _flattened(op: Operator, shapes: Shapes) -> Shape:
     before = shapes.of(op, "X")
     start, stop = (int(op.attributes[key]) % len(before) for key in ("start_axis", "stop_axis"))
@@ -178,12 +194,14 @@ def _recurrent(op: Operator, shapes: Shapes) -> Shape:
 
 
 _ELEMENTWISE = ("relu", "relu6", "hard_swish", "hard_sigmoid", "sigmoid", "swish", "scale", "softmax", "calib",
-                "batch_norm", "dropout", "tanh", "leaky_relu", "gelu", "layer_norm", "assign", "fetch")  # fmt: skip
+                "batch_norm", "dropout", "tanh", "leaky_relu", "gelu", "clip", "erf", "pow", "sqrt", "exp",
+                "layer_norm", "assign", "fetch")  # fmt: skip
 RULES: Mapping[str, _Rule] = {
     "feed": lambda op, shapes: shapes.inputs[int(op.attributes["col"])],
     "fill_constant": lambda op, shapes: tuple(int(side) for side in op.attributes["shape"]),
     **dict.fromkeys(_ELEMENTWISE, _same),
     **dict.fromkeys(("elementwise_add", "elementwise_mul", "elementwise_sub", "elementwise_div",
+                     "elementwise_max", "elementwise_min",
                      "fusion_elementwise_add_activation", "fusion_elementwise_mul_activation"), _broadcast),
     "conv2d": _convolution,
     "depthwise_conv2d": _convolution,
@@ -199,6 +217,7 @@ RULES: Mapping[str, _Rule] = {
     "slice": _sliced,
     "strided_slice": _sliced,
     "squeeze2": _squeezed,
+    "unsqueeze2": _unsqueezed,
     "flatten_contiguous_range": _flattened,
     "transpose2": _transposed_axes,
     "fc": _multiplied,
