@@ -170,6 +170,15 @@ def test_a_picture_that_is_bad_is_named(tmp_path):
     assert "bad.jpg" in read_json(tmp_path / "about.json")["error"]
 
 
+def test_a_package_that_is_missing_is_named(monkeypatch, ppedge):
+    from ppedge.convert import onnx_model
+
+    save_trained_det("small.onnx")
+    monkeypatch.setattr(onnx_model, "find_spec", lambda name: None if name == "onnx" else name)
+    code, _, err = ppedge("convert", "--from-onnx", "small.onnx")
+    assert code == 3 and "onnx is not installed, which bringing in ONNX needs" in err
+
+
 def test_weights_in_another_file_are_refused(at_once, ppedge):
     save_trained_det("small.onnx")
     model = onnx.load("small.onnx")

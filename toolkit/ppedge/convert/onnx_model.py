@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ppedge import __version__
 from ppedge.convert import imported
 from ppedge.convert.onnx_file import CHARACTERS as CHARACTERS_KEY
-from ppedge.errors import PpedgeError
+from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.ocr.charset import Charset
 from ppedge.process import run_module
@@ -57,6 +58,7 @@ def import_onnx(
         say: Told what was decided and found.
 
     Raises:
+        MissingError: A package that reads or runs the file is not installed.
         PpedgeError: The file is damaged, has an operator that is not known, or Paddle computes something else; or the
             run's folder holds what was made of another file, and there is no ``force``.
     """
@@ -96,6 +98,9 @@ def _about(folder: Path) -> dict[str, Any]:
 
 
 def _make(path: Path, folder: Path, pictures: Sequence[Path], source: dict[str, str]) -> dict[str, Any]:
+    missing = [name for name in ("paddle", "onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise MissingError(f"{missing[0]} is not installed, which bringing in ONNX needs.", WITH_PADDLE)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with temporary(folder.parent, f".{FOLDER}-") as aside:
         working = aside / FOLDER
