@@ -10,7 +10,7 @@ from paddle.nn import functional as F  # noqa: E402
 from ppedge.program.folding import fold_before, fold_behind, one_scale, plain_bias  # noqa: E402
 from ppedge.program.gates import join_gates  # noqa: E402
 from ppedge.program.identities import drop_dead_operators, drop_identities  # noqa: E402
-from program.tiny import outputs_of, program_of, types  # noqa: E402
+from program.tiny import outputs_of, program_of, round_to_8_bits, types  # noqa: E402
 
 ALL = (drop_dead_operators, drop_identities, fold_before, fold_behind, one_scale, join_gates)
 
@@ -84,6 +84,27 @@ def test_a_bias_of_a_computed_filter_is_added_along_one_axis(check, outputs):
     assert [one.where for one in changes] == ["conv2d_0.b_0"]
     added = next(one for one in program.operators if one.type == "elementwise_add")
     assert (added.input("Y"), added.get("axis")) == ("conv2d_0.b_0", 1)
+
+
+def test_the_bias_of_a_transposed_convolution_in_8_bits_stays_apart(check):
+    """Opt would join it, and the BatchNorm behind it, and computes both wrongly; of a plain convolution it does not."""
+
+    def make():
+        return {
+            "conv": conv(3, 4),
+            "up": paddle.nn.Conv2DTranspose(4, 8, 2, stride=2),
+            "norm": paddle.nn.BatchNorm2D(8),
+        }
+
+    def edit(program):
+        round_to_8_bits(program, ("conv2d", "conv2d_transpose"))
+
+    def forward(net, x):
+        return F.relu(net.norm(net.up(net.conv(x))))
+
+    program, changes = check(make, forward, plain_bias, *ALL, edit=edit)
+    assert [one.where for one in changes if one.kind == "plain-bias"] == ["conv2d_0.b_0"]
+    assert types(program)[-4:] == ["reshape2", "elementwise_add", "batch_norm", "relu"]
 
 
 def test_scaling_without_a_shift_leaves_no_bias(check):

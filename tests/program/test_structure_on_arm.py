@@ -14,7 +14,7 @@ from ppedge.engines import open_engine  # noqa: E402
 from ppedge.errors import PpedgeError  # noqa: E402
 from ppedge.files.inference_model import InferenceModel  # noqa: E402
 from ppedge.program.passes import APPROXIMATE, PASSES, rewrite  # noqa: E402
-from program.tiny import program_of  # noqa: E402
+from program.tiny import outputs_of, program_of, round_to_8_bits  # noqa: E402
 
 
 def depthwise(kernel, stride):
@@ -86,6 +86,13 @@ def by_itself(net, x):
     return net.second(paddle.scale(F.hardswish(net.first(x)), 1.5, 0.75))
 
 
+def require_runtime():
+    try:
+        lite.registered()
+    except PpedgeError as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.parametrize(
     ("make", "forward", "spec", "shapes", "kinds"),
     [
@@ -100,10 +107,7 @@ def by_itself(net, x):
     ids=["recogniser", "detector", "newest", "affine", "scaled"],
 )  # fmt: skip
 def test_on_arm(tmp_path, make, forward, spec, shapes, kinds):
-    try:
-        lite.registered()
-    except PpedgeError as error:
-        pytest.skip(str(error))
+    require_runtime()
     program = program_of(tmp_path / "net", make, forward, spec)
     inputs = [np.random.default_rng(1).standard_normal(shape, dtype=np.float32) for shape in shapes]
     with open_engine("paddle", tmp_path / "net" / "net.pdmodel") as engine:
@@ -114,3 +118,29 @@ def test_on_arm(tmp_path, make, forward, spec, shapes, kinds):
     with open_engine("arm-paddlelite", tmp_path / "out.nb") as engine:
         for x, theirs in zip(inputs, expected, strict=True):
             np.testing.assert_allclose(engine.run([x])[0], theirs, atol=1e-4 if "approximate-gelu" in kinds else 2e-6)
+
+
+def in_8_bits(folder, **options):
+    """A detector's end, its transposed convolutions in 8 bits, rewritten for ARM."""
+    make = lambda: {**detector(), "first": nn.Conv2DTranspose(8, 6, 2, stride=2, **options)}  # noqa: E731
+    program = program_of(folder / "net", make, maps, (-1, 8, -1, -1))
+    round_to_8_bits(program, ("conv2d_transpose",))
+    rewrite(program, PASSES)
+    return program
+
+
+def test_transposed_convolutions_in_8_bits_on_arm(tmp_path):
+    require_runtime()
+    program, shape = in_8_bits(tmp_path), (1, 8, 6, 10)
+    [theirs] = outputs_of(program, tmp_path, shape)
+    to_nb(tmp_path / "out", tmp_path / "out.nb", "int8")
+    with open_engine("arm-paddlelite", tmp_path / "out.nb") as engine:
+        [mine] = engine.run([np.random.default_rng(5).standard_normal(shape, dtype=np.float32)])
+    assert np.abs(mine - theirs).max() < 1e-5 and theirs.std() > 0.005
+
+
+def test_what_opt_joins_with_a_transposed_convolution_in_8_bits_is_refused(tmp_path):
+    in_8_bits(tmp_path, bias_attr=False).write(InferenceModel.at(tmp_path / "out"))
+    with pytest.raises(PpedgeError, match=r"follows conv2d_transpose_\d.w_0 with it.*computes that wrongly in 8 bits"):
+        to_nb(tmp_path / "out", tmp_path / "out.nb", "int8")
+    assert not (tmp_path / "out.nb").exists()

@@ -7,6 +7,7 @@ from paddle.utils import unique_name
 
 from ppedge.engines import open_engine
 from ppedge.files.inference_model import InferenceModel
+from ppedge.program.operator import Operator
 from ppedge.program.program import Program
 
 
@@ -56,3 +57,37 @@ def outputs_of(program, folder, shape=(1, 3, 9, 14)):
 def types(program):
     """The types of a program's operators, but for its doors."""
     return [one.type for one in program.operators if one.type not in ("feed", "fetch")]
+
+
+def round_to_8_bits(program, layers):
+    """Compute convolutions in 8 bits, by the operators that the quantizers of training export.
+
+    ``layers``: their types. What they are given reaches from -3 to 3.
+    """
+    for op in [one for one in program.operators if one.type in layers]:
+        source, weight = op.input("Input"), op.input("Filter")
+        bits = {"bit_length": 8}
+        scale = program.add_weight(f"{source}.scale", np.array([3.0], np.float32), origin=weight)
+        given, rounded = (program.add_variable(f"{name}.rounded", source) for name in (source, weight))
+        axis = 1 if op.type == "conv2d_transpose" else 0
+        largest = np.abs(program.weights[weight]).max(axis=tuple({0, 1, 2, 3} - {axis}))
+        scales = program.add_weight(f"{weight}.scales", largest, origin=weight)
+        program.insert(
+            [
+                Operator.make(
+                    "fake_quantize_dequantize_moving_average_abs_max",
+                    {"X": [source], "InScale": [scale]},
+                    {"Out": [given], "OutScale": [scale]},
+                    {**bits, "is_test": True, "moving_rate": 0.9},
+                ),
+                Operator.make(
+                    "fake_channel_wise_quantize_dequantize_abs_max",
+                    {"X": [weight]},
+                    {"Out": [rounded], "OutScale": [scales]},
+                    {**bits, "quant_axis": axis},
+                ),
+            ],
+            before=op,
+        )
+        op.set_input("Input", [given])
+        op.set_input("Filter", [rounded])

@@ -4,6 +4,10 @@ What opt 2.13-rc does: a network with fake_quantize_dequantize operators becomes
 float one never does; ``enable_fp16`` sets float kernels to fp16 (not ``rnn``) but leaves the weights in fp32, and sets
 none in a network with a layer in int8, whose float layers stay in fp32. The output depends on the input's bytes alone,
 but for the header's tail.
+
+What it must not be let do: join anything with a transposed convolution in int8. A BatchNorm is multiplied into the
+filter's scales once for each input channel (``ConvBNFuser::InsertNewNode``), and with a bias and ReLU the kernel of
+Paddle Lite 2.12 computes something else.
 """
 
 from __future__ import annotations
@@ -92,6 +96,7 @@ def to_nb(
         data = zero_header_tail(written.read_bytes())
     nb = parse_nb(data, out)
     _require(nb, precision, allowed_float)
+    _require_apart(nb, layers or {})
     _require_registered(nb, layers or {})
     with atomic_write(out) as file:
         file.write(data)
@@ -137,6 +142,19 @@ def _require(nb: NbFile, precision: Precision, allowed_float: Collection[str]) -
     if other:
         hint = "Convert the float network for it." if "int8" in other else "Leave it out of convert.precisions."
         raise PpedgeError(f"{nb.path}: not {precision}: it has convolutions in {', '.join(sorted(other))}.", hint)
+
+
+def _require_apart(nb: NbFile, layers: Mapping[str, str]) -> None:
+    """Refuse transposed convolutions in int8 with which opt has joined a bias, a BatchNorm or an activation."""
+    for op in nb.operators:
+        joined = bool(op.inputs.get("Bias")) or bool(op.attributes.get("with_act"))
+        if op.type.endswith("conv2d_transpose") and op.int8 and joined:
+            weight = ", ".join(op.inputs.get("Filter", ["?"]))
+            raise PpedgeError(
+                f"{nb.path}: opt has joined what follows {layers.get(weight, weight)} with it, a transposed "
+                "convolution, and Paddle Lite computes that wrongly in 8 bits.",
+                "Keep the layer in float: name it in slim.quant.exclude, and slim again.",
+            )
 
 
 def _require_registered(nb: NbFile, layers: Mapping[str, str]) -> None:

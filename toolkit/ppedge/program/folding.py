@@ -26,7 +26,8 @@ _SCALARS = ("elementwise_mul", "elementwise_add")
 def plain_bias(program: Program) -> list[Change]:
     """Add a bias that the program gives four axes first as it is, along axis 1: the form that opt joins.
 
-    Not a bit of the numbers changes, so that quantized convolutions, which `fold_before` leaves alone, may have it.
+    Not a bit of the numbers changes, so that quantized convolutions, which `fold_before` leaves alone, may have it; but
+    for transposed ones, which Paddle Lite computes wrongly with what opt joins: see `ppedge.convert.lite`.
     """
     changes = []
     for operator in program.operators:
@@ -38,12 +39,25 @@ def plain_bias(program: Program) -> list[Change]:
             continue
         name, shape = reshaped.input("X"), program.shape(affine.source)
         array = program.constant(name)
+        if _is_rounded_transposed(program, affine.source):
+            continue
         if array is not None and len(shape) == 4 and array.shape == shape[1:2]:
             operator.set_input("Y", [name])
             operator.set("axis", 1)
             changes.append(Change(_BIAS, name, "added along one axis, without a reshape"))
     program.drop_dead()
     return changes
+
+
+def _is_rounded_transposed(program: Program, name: str) -> bool:
+    """Whether a variable is what a transposed convolution makes whose filter is rounded to 8 bits."""
+    writer = program.writer(name)
+    return (
+        writer is not None
+        and writer.type == "conv2d_transpose"
+        and (rounding := program.writer(writer.input("Filter"))) is not None
+        and rounding.type.startswith("fake_")
+    )
 
 
 def fold_before(program: Program) -> list[Change]:
