@@ -104,6 +104,7 @@ def test_a_document_is_taken_in_and_read(phone, tmp_path):
         answer = app.ask("read", picture=str(phone.bundle / "golden/02/picture.png"))
         assert app.ask("read", picture=str(tmp_path / "no.png"))["problem"] == "bad_picture"
         assert app.ask("read", picture=str(tmp_path / "gone.png"))["problem"] == "bad_picture"
+        assert not (phone.files / "picture").exists()  # or another try would read the one before
     assert answer["state"] == "DONE" and len(case["lines"]) == len(answer["lines"]) > 3
     for line, wanted in zip(answer["lines"], case["lines"], strict=True):
         assert (line["text"], line["turned"]) == (wanted["text"], wanted["turned"])
@@ -163,6 +164,23 @@ def test_without_a_hand_on_the_screen_an_abort_is_reported_and_over(phone):
         assert app.run("self_test", run="next")["state"] == "DONE"
         assert app.report("self_test-next")["previous_abort"].startswith("running det.nb on ")
         assert not (phone.files.parent / "external/self_test-dies.json").exists()
+
+
+def test_a_run_whose_screen_is_left_stops_and_says_so(phone):
+    with phone.start() as app:
+        answer = app.ask("benchmark", extras={"run": "left", "runs": 1000}, leave=True)
+        assert (answer["state"], answer["problem"]) == ("FAILED", "left")
+        assert app.ask("about")["state"] == "DONE"
+
+
+def test_a_report_that_cannot_be_saved_is_in_the_log_alone(phone):
+    taken = phone.files.parent / "external/self_test-x.json"
+    (taken / "by a folder").mkdir(parents=True)
+    with phone.start() as app:
+        assert app.run("self_test", run="x")["state"] == "DONE"
+        parts = re.findall(r"^ppedge-result x \d+/\d+ (.*)$", app.log(), re.MULTILINE)
+    assert json.loads("".join(parts))["passed"]
+    assert taken.is_dir()
 
 
 def test_what_cannot_be_done_leaves_a_report_too(phone):

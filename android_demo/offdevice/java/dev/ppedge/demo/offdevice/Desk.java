@@ -17,6 +17,7 @@ import dev.ppedge.demo.engine.SelfTestTask;
 import dev.ppedge.demo.logic.HeadlessRequest;
 import dev.ppedge.demo.logic.JsonWriter;
 import dev.ppedge.demo.logic.PowerMode;
+import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Settings;
 import java.io.DataInputStream;
@@ -120,8 +121,13 @@ public final class Desk {
         Job<Outcome> job = benchmark ? engine.benchmark : engine.selfTest;
         try {
             HeadlessRequest request = HeadlessRequest.parse(extras);
-            done(job, benchmark
+            boolean left = Boolean.TRUE.equals(question.get("leave"));
+            job.start(engine, benchmark
                     ? new BenchmarkTask(request, settings, headless) : new SelfTestTask(request, settings, headless));
+            if (left) {
+                job.stop(Problem.LEFT);
+            }
+            ended(job);
         } catch (ProblemException problem) {
             job.refuse(problem);
             String id = HeadlessRequest.idOf(extras);
@@ -134,9 +140,14 @@ public final class Desk {
         return state(job);
     }
 
-    /** Starts a job and lets the main thread do what it is told until the job has ended. */
+    /** Starts a job and returns it when it has ended. */
     private <T> Job<T> done(Job<T> job, Engine.Task<T> task) throws InterruptedException {
         job.start(engine, task);
+        return ended(job);
+    }
+
+    /** Lets the main thread do what it is told until a job has ended. */
+    private static <T> Job<T> ended(Job<T> job) throws InterruptedException {
         while (job.state() == Job.State.RUNNING) {
             Looper.getMainLooper().next();
         }
