@@ -29,13 +29,14 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe, as ppedge has it"
     )
+    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="of the .nb file (fp32)")
     parser.add_argument("--cpu", default="cortex-a53")
     parser.add_argument("--limit", type=int, default=20)
     options = parser.parse_args()
     try:
         run, recipe = run_and_recipe(options.run, options.set)
         samples = few_samples(recipe, "eval", options.limit)
-        path = run.artifact("convert", artifacts.nb(recipe.task, "fp32"))
+        path = run.artifact("convert", artifacts.nb(recipe.task, options.precision))
 
         def opened() -> Any:
             return open_engine("arm-paddlelite", path, cpu=options.cpu)
