@@ -16,7 +16,7 @@ CHANGES = [
     "train.max_steps=1", "train.workers=0", "train.flat_start=0", "slim.prune.samples=2",
     "slim.max_metric_drop=null",
     "slim.prune.finetune.max_steps=1", "slim.quant.samples=2", "slim.quant.train.max_steps=1", "validate.limit=2",
-    "validate.gates.min_found=null", "convert.rewrite=none", "convert.formats=[nb]", "convert.precisions=[int8]",
+    "validate.gates.min_found=null", "convert.rewrite=none", "convert.precisions=[int8]",
 ]
 """
 

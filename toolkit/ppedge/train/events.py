@@ -51,7 +51,9 @@ def events(folder: Path) -> Iterator[Log]:
         nonlocal writer
         step = entry["step"]
         if writer is None:
-            writer = open_writer(str(folder), purge_step=step, flush_secs=10)
+            # Names differ by the second alone, and the writer replaces a file that has its name.
+            number = len(list(folder.glob("events.out.tfevents.*")))
+            writer = open_writer(str(folder), purge_step=step, flush_secs=10, filename_suffix=f".{number:04d}")
         kind = "eval" if "eval" in entry else "train"
         for name, value in entry.get("eval", entry).items():
             if name != "step" and isinstance(value, int | float):
