@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
+from ppedge.errors import PpedgeError
+from ppedge.files.onnx import CHARACTERS, require_readable
 from ppedge.process import run_module
 from ppedge.scratch import scratch
 from ppedge.storage import atomic_write, read_json, write_json
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from onnx import GraphProto, TensorProto
 
 LAYERS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-CHARACTERS = "character"
-"""The key of the metadata under which RapidOCR looks for a recogniser's characters."""
 
 
 def set_characters(path: Path, characters: Sequence[str]) -> bool:
@@ -64,12 +62,7 @@ def summary(path: Path) -> dict[str, Any]:
         MissingError: The package onnx is not installed.
         PpedgeError: The file is missing or damaged.
     """
-    if find_spec("onnx") is None:
-        raise MissingError("onnx is not installed, which reading ONNX needs.", WITH_PADDLE)
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).") from error
+    require_readable(path)
     with scratch("onnx") as folder:
         out = folder / "summary.json"
         run_module(__name__, [path, out], f"Reading {path}", cause="It is damaged or not an ONNX file.")

@@ -14,9 +14,9 @@ from typing import Any
 
 from ppedge import __version__
 from ppedge.convert import imported
-from ppedge.convert.onnx_file import CHARACTERS as CHARACTERS_KEY
 from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
+from ppedge.files.onnx import characters_of
 from ppedge.ocr.charset import Charset
 from ppedge.process import run_module
 from ppedge.scratch import temporary
@@ -122,11 +122,10 @@ def _write_characters(working: Path, known: dict[str, Any]) -> bool:
         Whether a space comes on top, which is not among them: RapidOCR's files leave it out.
     """
     files = InferenceModel.at(working / MODEL)
-    text = known.pop("metadata").get(CHARACTERS_KEY)
-    if text is None or imported.task_of(files) != "rec":
+    characters = characters_of(known.pop("metadata"))
+    if characters is None or imported.task_of(files) != "rec":
         return False
     classes = files.signature().outputs[0][2]
-    characters = [one.strip("\r") for one in text.removesuffix("\n").split("\n")]
     if len(characters) in (classes - 1, classes - 2) and _written(working / CHARACTERS, characters):
         return len(characters) == classes - 2
     known["notes"].append(

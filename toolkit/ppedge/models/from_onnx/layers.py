@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
+from ppedge.files.onnx import characters_of, require_readable
 from ppedge.process import run_module
 from ppedge.scratch import scratch
 from ppedge.storage import read_json, write_json
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
-CHARACTERS = "character"
-"""The key of the metadata under which a recogniser's file carries its characters."""
 _COUNTER = re.compile(r"_(\d+)\.w_\d+$")
 _SAME = ("Identity", "Dropout", "Squeeze", "Unsqueeze")
 """Operators that hand values on as they are."""
@@ -75,12 +72,7 @@ def read_layers(path: Path) -> FileLayers:
         MissingError: The package onnx is not installed.
         PpedgeError: The file is missing or damaged.
     """
-    if find_spec("onnx") is None:
-        raise MissingError("onnx is not installed, which reading ONNX needs.", WITH_PADDLE)
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Name an .onnx file.") from error
+    require_readable(path, "Name an .onnx file.")
     with scratch("onnx") as folder:
         table, arrays = folder / "layers.json", folder / "arrays.npz"
         run_module(__name__, [path, table, arrays], f"Reading {path}", cause="It is damaged or not an ONNX file.")
@@ -185,13 +177,6 @@ def running_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _characters(model: ModelProto) -> list[str] | None:
-    """Return the characters of a file's metadata, a line each."""
-    found: Mapping[str, str] = {entry.key: entry.value for entry in model.metadata_props}
-    text = found.get(CHARACTERS)
-    return text.removesuffix("\n").split("\n") if text else None
-
-
 def _main(path: Path, table: Path, arrays: Path) -> None:
     import onnx
 
@@ -200,9 +185,10 @@ def _main(path: Path, table: Path, arrays: Path) -> None:
     rows = [
         {"kind": one.kind, "number": one.number, "arrays": list(one.arrays), "epsilon": one.epsilon} for one in found
     ]
+    carried = {entry.key: entry.value for entry in model.metadata_props}
     kept = {f"{place}.{part}": array for place, one in enumerate(found) for part, array in one.arrays.items()}
     np.savez(arrays, **kept)
-    write_json(table, {"layers": rows, "characters": _characters(model)})
+    write_json(table, {"layers": rows, "characters": characters_of(carried)})
 
 
 if __name__ == "__main__":

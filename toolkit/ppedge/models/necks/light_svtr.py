@@ -6,10 +6,10 @@ import paddle
 from paddle import nn
 
 from ppedge.models.attention import MLP, GlobalMixing, MixingBlock, swish
-from ppedge.models.necks.svtr import DROPOUT, HEADS, ConvNormSwish, columns, require_row
+from ppedge.models.necks.svtr import DROPOUT, HEADS, ConvNormSwish, RowNeck, columns, require_row
 
 
-class LightSVTRNeck(nn.Layer):
+class LightSVTRNeck(RowNeck):
     """Blocks of global mixing over the columns of a feature row.
 
     Source: PaddleOCR's description of PP-OCRv6 (EncoderWithLightSVTR), 2026.
@@ -31,15 +31,6 @@ class LightSVTRNeck(nn.Layer):
         super().__init__()
         self.encoder = EncoderWithLightSVTR(in_channels, dims, depth, mlp_ratio, local_kernel)
         self.out_channels = dims
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map features (N, C, 1, T) to (N, T, dims).
-
-        Raises:
-            PpedgeError: The features are higher than 1.
-        """
-        require_row(x)
-        return columns(self.encoder(x))
 
 
 class EncoderWithLightSVTR(nn.Layer):

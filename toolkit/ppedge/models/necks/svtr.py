@@ -49,7 +49,22 @@ def columns(row: paddle.Tensor) -> paddle.Tensor:
     return row.squeeze(2).transpose([0, 2, 1])
 
 
-class SVTRNeck(nn.Layer):
+class RowNeck(nn.Layer):
+    """A neck whose ``encoder`` maps a feature row (N, C, 1, T) to another, (N, ``out_channels``, 1, T)."""
+
+    encoder: nn.Layer
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Map features (N, C, 1, T) to (N, T, out_channels).
+
+        Raises:
+            PpedgeError: The features are higher than 1.
+        """
+        require_row(x)
+        return columns(self.encoder(x))
+
+
+class SVTRNeck(RowNeck):
     """Blocks of global mixing over the columns of a feature row, and a shortcut around them.
 
     Source: Li et al., "PP-OCRv3", 2022 (SVTR-LCNet).
@@ -72,15 +87,6 @@ class SVTRNeck(nn.Layer):
         super().__init__()
         self.encoder = EncoderWithSVTR(in_channels, dims, depth, hidden_dims, kernel_size)
         self.out_channels = dims
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Map features (N, C, 1, T) to (N, T, dims).
-
-        Raises:
-            PpedgeError: The features are higher than 1.
-        """
-        require_row(x)
-        return columns(self.encoder(x))
 
 
 class EncoderWithSVTR(nn.Layer):
