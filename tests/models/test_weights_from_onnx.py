@@ -8,6 +8,8 @@ import paddle
 import pytest
 import rapidocr_onnxruntime
 
+from ppedge.cli.brought import from_onnx
+from ppedge.convert import onnx_model, translating
 from ppedge.convert.export import export_float
 from ppedge.convert.onnx import to_onnx
 from ppedge.errors import PpedgeError
@@ -19,6 +21,7 @@ from ppedge.models.from_onnx.read import BOUND, weights_from_onnx
 from ppedge.models.published import PUBLISHED
 from ppedge.models.weight_parts import THRESHOLD
 from ppedge.models.weights import load_weights, read_pdparams, state_of
+from ppedge.recipe.io import make_recipe
 from ppedge.recipe.networks import Model
 from reference import fill
 
@@ -140,3 +143,17 @@ def test_a_networks_own_export_comes_back(ppedge_here, tiny, tmp_path):
         np.testing.assert_allclose(array, wanted[name], rtol=1e-5, atol=1e-6, err_msg=name)
     code, _, err = ppedge_here("weights", "from-onnx", path, "--out", out)
     assert code == 2 and "there already" in err
+
+
+@pytest.mark.slow
+def test_a_detector_that_is_brought_in_has_the_boxes_of_its_recipe(tmp_path, monkeypatch, capsys):
+    name = "PP-OCRv6's tiny detector, re-parameterised"
+    monkeypatch.setattr(read, "PUBLISHED", (network(name),))
+    # What a child process does, in this one, where there is one network to try.
+    monkeypatch.setattr(onnx_model, "run_module", lambda module, given, what: translating.main([*map(str, given)]))
+    _, path = exported(name, tmp_path)
+    _, keys = from_onnx(path, None, ["det_postprocess.thresh=0.35"], [], tmp_path / "run", force=False)
+    value = {"name": "x", "task": "det", "data": {}, "model": {"inference": "x"}}
+    found = make_recipe(value, tmp_path, keys).det_postprocess
+    assert (found.thresh, found.box_thresh, found.max_candidates, found.unclip_ratio) == (0.35, 0.4, 3000, 1.4)
+    assert "its layers are ppocrv6_det_tiny's" in capsys.readouterr().err

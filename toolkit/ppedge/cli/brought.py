@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +105,28 @@ def from_onnx(
     named = [json.loads(key.removeprefix("name=")) for key in keys if key.startswith("name=")]
     name = named[0] if named else path.stem
     run = Run(out or RUNS / name)
-    made = import_onnx(path, run.path, _some(pictures), force=force, say=Reporter().say)
+    say = Reporter().say
+    made = import_onnx(path, run.path, _some(pictures), force=force, say=say)
     told = [f"name={json.dumps(name)}"]
     if made.characters is not None and not any(key.startswith("data.charset=") for key in (*keys, *changes)):
         told += [f"data.charset={json.dumps(str(made.characters))}",
                  f"data.use_space_char={json.dumps(made.use_space_char)}"]  # fmt: skip
+    if made.recipe is not None:
+        told += _postprocess_of(made.recipe, say)
     return made.folder, [*told, *keys]
+
+
+def _postprocess_of(name: str, say: Callable[[str], None]) -> list[str]:
+    """Return what the recipe of a published network has for a detector's boxes, if it is not the usual, and say so."""
+    from ppedge.ocr.spec import DbPostprocess
+    from ppedge.recipe import shipped
+    from ppedge.recipe.io import load_recipe
+
+    recipe, usual = load_recipe(shipped.find(name).path), asdict(DbPostprocess())
+    found = {key: value for key, value in asdict(recipe.det_postprocess).items() if value != usual[key]}
+    if found:
+        say(f"its layers are {name}'s, so are its boxes: {', '.join(f'{key} {value}' for key, value in found.items())}")
+    return [f"det_postprocess.{key}={json.dumps(value)}" for key, value in found.items()]
 
 
 def _some(source: Path | None) -> list[Path]:

@@ -33,11 +33,13 @@ class OnnxImport:
         folder: Of the inference model.
         characters: The file with those that the model carries; None if it carries none.
         use_space_char: Whether the last class is a space that the file does not name.
+        recipe: The recipe of the published network that has its layers, by name; None if it is no such network.
     """
 
     folder: Path
     characters: Path | None
     use_space_char: bool
+    recipe: str | None
 
 
 def import_onnx(
@@ -83,7 +85,8 @@ def import_onnx(
         f"{known['mean_difference']:.1e}, of {known['inputs']} inputs"
     )
     characters = folder / CHARACTERS
-    return OnnxImport(folder, characters if characters.is_file() else None, bool(known["use_space_char"]))
+    return OnnxImport(folder, characters if characters.is_file() else None, bool(known["use_space_char"]),
+                      known["recipe"])  # fmt: skip
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def _about(folder: Path) -> dict[str, Any]:
         InferenceModel.at(folder / MODEL).check()
     except PpedgeError:
         return {}
-    keys = {"source", "notes", "difference", "mean_difference", "inputs", "use_space_char"}
+    keys = {"source", "notes", "difference", "mean_difference", "inputs", "use_space_char", "recipe"}
     return known if isinstance(known, dict) and set(known) >= keys else {}
 
 

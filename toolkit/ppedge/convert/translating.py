@@ -21,6 +21,7 @@ from ppedge.convert.onnx_model import ABOUT, MODEL
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
+from ppedge.models.from_onnx.read import published_of
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
@@ -60,8 +61,9 @@ def _translate(path: Path, folder: Path, pictures: Sequence[Path]) -> dict[str, 
     files.check()
     inputs = _inputs(translated.program, task_of(files), pictures)
     largest, mean = _difference(path, files, inputs)
-    return {"notes": translated.notes, "metadata": translated.metadata, "difference": largest,
-            "mean_difference": mean, "inputs": len(inputs)}  # fmt: skip
+    network = published_of(path)
+    return {"recipe": network and network.recipe, "notes": translated.notes, "metadata": translated.metadata,
+            "difference": largest, "mean_difference": mean, "inputs": len(inputs)}  # fmt: skip
 
 
 def _difference(path: Path, files: InferenceModel, inputs: Sequence[np.ndarray]) -> tuple[float, float]:

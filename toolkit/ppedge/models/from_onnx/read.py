@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,7 +10,6 @@ from typing import cast
 import cv2
 import numpy as np
 import paddle
-from paddle import nn
 
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
@@ -66,10 +65,47 @@ def weights_from_onnx(path: Path) -> FromOnnx:
             what the file does.
     """
     found = read_layers(path)
+    # Teachers come last: they take seconds to build, and nobody looks for one in an ONNX file.
+    fitting = _fitting(found, sorted(PUBLISHED, key=_is_teacher))
+    if fitting is None:
+        raise PpedgeError(
+            f"{path}: its layers are those of no published network that ppedge knows.",
+            "Weights are taken out of files of PP-OCR's networks whose layers have kept their shapes.",
+        )
+    return _checked(path, found, fitting)
+
+
+def published_of(path: Path) -> Published | None:
+    """Return the published network that has an ONNX file's layers, by their shapes alone; None if none has.
+
+    Teachers are not tried.
+
+    Raises:
+        MissingError: onnx is not installed.
+        PpedgeError: The file is damaged.
+    """
+    fitting = _fitting(read_layers(path), [one for one in PUBLISHED if not _is_teacher(one)])
+    return None if fitting is None else fitting.network
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """A published network that is filled with a file's weights."""
+
+    network: Published
+    net: Network
+    classes: int
+    lost_norms: int
+
+
+def _is_teacher(network: Published) -> bool:
+    return network.model["backbone"]["name"] in _OF_TEACHERS
+
+
+def _fitting(found: FileLayers, networks: Iterable[Published]) -> _Fitting | None:
     outputs = [layer.arrays["weight"].shape[-1] for layer in found.layers if layer.kind == "MatMul"]
     classes = outputs[-1] if outputs else 0
-    # Teachers come last: they take seconds to build, and nobody looks for one in an ONNX file.
-    for network in sorted(PUBLISHED, key=lambda one: one.model["backbone"]["name"] in _OF_TEACHERS):
+    for network in networks:
         if (network.task == "det") != (classes == 0):
             continue
         net = zoo.build(Model.model_validate(network.model), cast(zoo.Task, network.task), classes)
@@ -78,19 +114,17 @@ def weights_from_onnx(path: Path) -> FromOnnx:
             lost = fill(net, found.layers, (1, 3, SIZES[network.task][0], SIZES[network.task][0]))
         except UnfitError:
             continue
-        return _checked(path, network, net, found, classes, lost)
-    raise PpedgeError(
-        f"{path}: its layers are those of no published network that ppedge knows.",
-        "Weights are taken out of files of PP-OCR's networks whose layers have kept their shapes.",
-    )
+        return _Fitting(network, net, classes, lost)
+    return None
 
 
-def _checked(path: Path, network: Published, net: nn.Layer, found: FileLayers, classes: int, lost: int) -> FromOnnx:
+def _checked(path: Path, found: FileLayers, fitting: _Fitting) -> FromOnnx:
     """Return the weights, if the network computes by them what the file does.
 
     Raises:
         PpedgeError: It does not.
     """
+    network, net = fitting.network, fitting.net
     difference = max(_differences(path, net, network.task))
     if not difference <= BOUND:
         raise PpedgeError(
@@ -99,7 +133,7 @@ def _checked(path: Path, network: Published, net: nn.Layer, found: FileLayers, c
             "The names of its weights have been lost or changed. Use the file as Paddle2ONNX has made it.",
         )
     state = {name: array for name, array in state_of(net).items() if not name.startswith(THRESHOLD)}
-    return FromOnnx(network, state, difference, classes, found.characters, lost)
+    return FromOnnx(network, state, difference, fitting.classes, found.characters, fitting.lost_norms)
 
 
 def _differences(path: Path, net: Network, task: str) -> Iterator[float]:
