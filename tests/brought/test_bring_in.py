@@ -171,6 +171,8 @@ def test_the_command_brings_in_and_slims_and_goes_on_after_a_death(ppedge_here, 
     _, default = Brought(folders["det"], folders["pictures_det"], None, [], None).recipe([])
     assert (default.slim.prune.method, default.slim.quant.method) == ("arm", "arm")
     assert default.slim.quant.rounding == "nearest" and default.slim.prune.arm.distill.epochs > 0
+    seen = default.train.det_augment
+    assert (seen.flip, seen.scale, seen.crop) == (0, (0.8, 1.25), 640)
     code, out, err = ppedge_here("eval", run.path, "--stage", "train", "--json")
     assert code == 0 and json.loads(out)["metrics"]["hmean"] == 1.0
 

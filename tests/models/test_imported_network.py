@@ -19,9 +19,13 @@ from ppedge.models.published import fitting
 from ppedge.models.weight_parts import without_guides
 from ppedge.models.weights import load_weights, read_pdparams, state_of
 from ppedge.recipe.networks import Model
+from ppedge.slim import resuming
+from ppedge.slim.arm.influence import Spot, influences
+from ppedge.slim.arm.reduce import reduce_sites
 from ppedge.slim.arm.sites import find_sites
 from ppedge.slim.channels.groups import trace
 from ppedge.slim.int8.pact import calibrate, quantize
+from ppedge.slim.int8.rounding import output_errors
 from small import MODEL, lively
 
 SVTR = {
@@ -97,6 +101,43 @@ def test_least_squares_find_the_same_sites_in_it(exported, name):
         sites = find_sites(net, trace(build(), (1, 3, height, 64)), paddle.to_tensor(picture(height))).found
         found.append([(site.channels, len(site.readings), len(site.squeezes)) for site in sites])
     assert len(found[0]) > 10 and found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_run_that_was_paused_goes_on_to_the_same_bits(exported, name):
+    files, task, height, _ = exported(name)
+    net = ImportedNetwork.read(files, task)
+    x, layers = paddle.to_tensor(picture(height)), [step.run for step in net._steps if isinstance(step.run, str)]
+    wanted, paused = run(net, picture(height)), net.pause(x, layers[3:])
+    for layer in layers[4:]:
+        paused = net.pause(paused, [layer])
+        with paddle.no_grad():
+            assert (net(paused).numpy() == wanted).all()
+    assert len(paused.found) < len(net._steps) / 2 and 0 < paused.bytes < 1e6
+    with pytest.raises(ValueError, match="paused before step"):
+        net.pause(paused, layers[:1])
+
+
+@pytest.mark.slow
+def test_slimming_goes_on_from_where_nothing_changes_any_more(exported, monkeypatch):
+    files, task, height, _ = exported("det")
+    pictures = [paddle.to_tensor(picture(height, seed=seed)) for seed in range(2)]
+    found = []
+    for most in (resuming.MOST, 0):
+        monkeypatch.setattr(resuming, "MOST", most)
+        teacher, student = (ImportedNetwork.read(files, task) for _ in range(2))
+        for net in (teacher, student):
+            net.eval()
+        sites = find_sites(teacher, trace(ImportedNetwork.read(files, task), (1, 3, height, 64)), pictures[0]).found
+        reports = reduce_sites(student, teacher, sites, pictures, 0.2)
+        clips = {site.readings[0].layer: 2.0 for site in sites}
+        found.append((
+            [(one.kept, one.error) for one in reports],
+            {key: value.tobytes() for key, value in state_of(student).items()},
+            influences(teacher, [Spot(one.readings[0].output) for one in sites], pictures),
+            output_errors(teacher, clips, pictures),
+        ))  # fmt: skip
+    assert any(report.cut for report in reports) and found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

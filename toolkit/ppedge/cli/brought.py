@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 TRIED = 8
 """Pictures on which an ONNX model and what becomes of it are held against each other."""
 
+AS_SEEN = {"flip": 0.0, "rotate": 2.0, "scale": [0.8, 1.25], "color": 0.1}
+"""Random changes of the windows that a detector which is brought in is fitted to: hardly any, since least squares hold
+for what they have seen (docs/slimming.md has the figures)."""
+
 
 @dataclass(frozen=True)
 class Brought:
@@ -51,6 +55,8 @@ class Brought:
         value = recipe_of(self.folder, changes)
         value["model"]["pictures"] = str(self.pictures)
         value["slim"] = _slimming(value["task"], changes)
+        if value["task"] == "det":
+            value["train"] = {"det_augment": AS_SEEN}
         if self.labels is not None:
             value["data"] = {"root": str(self.labels.parent), "test": [self.labels.name]}
         recipe = make_recipe(value, Path("--from-inference"), changes)

@@ -8,7 +8,7 @@ network that was built here. Its layers bear the names that the program has for 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +43,25 @@ class Step:
     run: Function | str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A network's run that has come to a step.
+
+    Attributes:
+        step: The step's place among all.
+        found: What was computed before, as far as steps from here on read it, by name.
+    """
+
+    step: int
+    found: dict[str, Any]
+
+    @property
+    def bytes(self) -> int:
+        """What it takes of memory."""
+        tensors = [one for one in self.found.values() if isinstance(one, paddle.Tensor)]
+        return sum(int(one.size) * one.element_size() for one in tensors)
 
 
 class ImportedNetwork(nn.Layer):
@@ -82,11 +101,11 @@ class ImportedNetwork(nn.Layer):
         """
         return cls(Program.read(files), task, str(files.model), prefix)
 
-    def forward(self, x: paddle.Tensor) -> Any:
+    def forward(self, x: paddle.Tensor | Paused) -> Any:
         """Run the network.
 
         Args:
-            x: Pictures (N, 3, H, W) such as the program takes.
+            x: Pictures (N, 3, H, W) such as the program takes, or a run of this network that was paused.
 
         Returns:
             In eval mode what the program gives. In training mode, as `ppedge.models.network.Network` does, a dict:
@@ -98,6 +117,28 @@ class ImportedNetwork(nn.Layer):
         if self._task == "det":
             return {"maps": found[self._output]}
         return {"logits": found[self._before_last]}
+
+    def place(self, layer: str) -> int:
+        """Return which step a layer, by its structured name, runs in."""
+        return next(number for number, step in enumerate(self._steps) if step.run == layer.split(".")[0])
+
+    def pause(self, x: paddle.Tensor | Paused, layers: Collection[str]) -> Paused:
+        """Run the network, without gradients, until just before the first of some layers runs.
+
+        Args:
+            x: As `forward` takes it.
+            layers: Structured names, at least one.
+
+        Raises:
+            ValueError: The run was paused behind one of them.
+        """
+        end = min(self.place(layer) for layer in layers)
+        if isinstance(x, Paused) and x.step > end:
+            raise ValueError(f"paused before step {x.step}, behind step {end}")
+        with paddle.no_grad():
+            found = _run(self, x, end=end)
+        needed = {self._output, *(name for step in self._steps[end:] for name in step.reads)}
+        return Paused(end, {name: value for name, value in found.items() if name in needed})
 
     def features(self, x: paddle.Tensor) -> list[paddle.Tensor]:
         """Return the last map (N, C, H, W) before the head; see `ppedge.models.network.Network.features`."""
@@ -149,10 +190,12 @@ class ImportedNetwork(nn.Layer):
         return None
 
 
-def _run(net: ImportedNetwork, x: paddle.Tensor, last: str) -> dict[str, Any]:
-    """Run the steps of a network until a variable is made, and return all variables."""
-    found: dict[str, Any] = {net._input: x}
-    for step in net._steps:
+def _run(
+    net: ImportedNetwork, x: paddle.Tensor | Paused, last: str | None = None, end: int | None = None
+) -> dict[str, Any]:
+    """Run the steps of a network until a variable is made or a step is reached, and return all variables."""
+    begin, found = (x.step, dict(x.found)) if isinstance(x, Paused) else (0, {net._input: x})
+    for step in net._steps[begin:end]:
         given = [found[name] if name in found else net._parameters[name] for name in step.reads]
         made = getattr(net, step.run)(*given) if isinstance(step.run, str) else step.run(*given)
         several = isinstance(made, list | tuple)  # an LSTM's states lie behind its output

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import paddle
 
 from ppedge.slim.int8.rounding import LEAST
+from ppedge.slim.resuming import Resumed, in_order
 from ppedge.slim.watch import watch
 
 DISTURBANCE = 0.05
@@ -42,17 +43,20 @@ def influences(net: paddle.nn.Layer, spots: Sequence[Spot], pictures: Sequence[p
         By spot, the squared error of the output relative to its variance, over that of the spot.
     """
     layers, errors, variance = dict(net.named_sublayers()), dict.fromkeys(spots, 0.0), 0.0
+    order = {layer: number for number, layer in enumerate(in_order(net, {spot.layer for spot in spots}))}
     with paddle.no_grad():
         for picture in pictures:
             wanted = net(picture)
             variance += float(((wanted - wanted.mean()) ** 2).mean())
             values = watch(net, {spot.total or spot.layer for spot in spots}, picture)
-            for spot in errors:
+            resumed = Resumed(net, [picture])
+            for spot in sorted(errors, key=lambda spot: order[spot.layer]):
+                [given] = resumed.before([spot.layer])
                 handle = layers[spot.layer].register_forward_post_hook(
                     _adding(_noise(values[spot.total or spot.layer]))
                 )
                 try:
-                    errors[spot] += float(((net(picture) - wanted) ** 2).mean())
+                    errors[spot] += float(((net(given) - wanted) ** 2).mean())
                 finally:
                     handle.remove()
     return {spot: error / max(variance, LEAST) / DISTURBANCE for spot, error in errors.items()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import paddle
@@ -21,7 +22,9 @@ from ppedge.slim.arm.readers import Reader
 from ppedge.slim.arm.sites import Reading, Site
 from ppedge.slim.channels.groups import Group
 from ppedge.slim.channels.sensitivity import silence
+from ppedge.slim.resuming import Resumed
 from ppedge.slim.watch import arrays
+from ppedge.train.recorder import INPUT
 
 POSITIONS = 2048
 """Of each picture's map at most, at random: neighbours say nearly the same."""
@@ -85,7 +88,8 @@ def reduce_sites(
     """
     reports: list[Reduction] = []
     work = _Work(student, teacher, pictures)
-    for site in sites:
+    for number, site in enumerate(sites):
+        work.resume(sites[number:])
         if not site.name.startswith(tuple(exclude)) and (counts is None or site.name in counts):
             lossy = any(report.cut for report in reports)
             count = None if counts is None else counts[site.name]
@@ -153,19 +157,27 @@ class _Work:
     """The two networks and the pictures."""
 
     def __init__(self, student: nn.Layer, teacher: nn.Layer, pictures: Sequence[paddle.Tensor]) -> None:
-        self._student, self._teacher, self._pictures = student, teacher, pictures
+        self._student, self._teacher = student, teacher
+        self._ours, self._theirs = Resumed(student, pictures), Resumed(teacher, pictures)
+        self._pictures: Sequence[tuple[Any, Any]] = [(one, one) for one in pictures]
         self._rng = np.random.default_rng(0)
         samples = sum(picture.shape[0] for picture in pictures)
         self._positions = max(min(POSITIONS, ROWS // samples), 1)
+
+    def resume(self, sites: Sequence[Site]) -> None:
+        """Let runs of both networks begin where the sites that are still to be cut do: before them nothing changes."""
+        read = {place.removesuffix(INPUT) for site in sites for one in site.readings for place in one.places}
+        touched = {layer for site in sites for layer in site.touched}
+        self._pictures = list(zip(self._ours.before(touched), self._theirs.before(read), strict=True))
 
     def gather(self, readings: Collection[Reading]) -> dict[Reading, _Gathered]:
         """Look at what readers of the student are given, and what those of the teacher give."""
         found = {reading: _Gathered(reading.reader(self._student), Moments(), Moments()) for reading in readings}
         ours = {place for reading in readings for place in reading.places}
         theirs = {reading.total or reading.output for reading in readings}
-        for picture in self._pictures:
-            given = arrays(self._student, ours, picture)
-            wanted = given if self._student is self._teacher else arrays(self._teacher, theirs, picture)
+        for own, other in self._pictures:
+            given = arrays(self._student, ours, own)
+            wanted = given if self._student is self._teacher else arrays(self._teacher, theirs, other)
             for reading, one in found.items():
                 x, output = given[reading.input], given[reading.output]
                 total = wanted[reading.total or reading.output]
@@ -214,7 +226,7 @@ class _Work:
             layer = layers[reading.layer]
             if layer.bias is None:
                 continue
-            told = np.concatenate([arrays(self._student, [reading.input], x)[reading.input] for x in self._pictures])
+            told = np.concatenate([arrays(self._student, [reading.input], x)[reading.input] for x, _ in self._pictures])
             told = told.reshape(len(told), -1).mean(0)
             weight = layer.weight.numpy()
             matrix = weight if isinstance(layer, nn.Linear) else weight[:, :, 0, 0].T

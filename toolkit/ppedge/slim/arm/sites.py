@@ -91,6 +91,12 @@ class Site:
         """How many there are."""
         return self.group.channels
 
+    @property
+    def touched(self) -> set[str]:
+        """Structured names of all layers that are changed or looked at when it is cut."""
+        looked_at = {place.removesuffix(INPUT) for reading in self.readings for place in reading.places}
+        return looked_at | set(self.layers) | {reading.layer for reading in self.squeezes}
+
 
 @dataclass(frozen=True)
 class Sites:

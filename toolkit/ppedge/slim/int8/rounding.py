@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import paddle
 
+from ppedge.slim.resuming import Resumed, in_order
+
 LEVELS = 127
 LEAST = 1e-12
 OUTPUT_AXIS = {paddle.nn.Conv2D: 0, paddle.nn.Conv2DTranspose: 1, paddle.nn.Linear: 1}
@@ -46,10 +48,15 @@ class Reference:
             self._wanted = [net(picture) for picture in pictures]
             self._variance = sum(float(((y - y.mean()) ** 2).mean()) for y in self._wanted)
 
-    def error(self, clips: Mapping[str, float]) -> float:
-        """Return the mean squared difference of the output, relative to its variance, with these layers in int8."""
+    def error(self, clips: Mapping[str, float], given: Sequence[Any] | None = None) -> float:
+        """Return the mean squared difference of the output, relative to its variance, with these layers in int8.
+
+        Args:
+            clips: By layer.
+            given: The pictures, or runs of them that were paused before these layers.
+        """
         with paddle.no_grad(), fake_quantized(self._net, clips):
-            pairs = zip(self._pictures, self._wanted, strict=True)
+            pairs = zip(given or self._pictures, self._wanted, strict=True)
             error = sum(float(((self._net(x) - y) ** 2).mean()) for x, y in pairs)
         return error / max(self._variance, LEAST)
 
@@ -71,11 +78,11 @@ def output_errors(
     Returns:
         Mean squared difference of the output, relative to its variance, by layer.
     """
-    reference, found = Reference(net, pictures), {}
-    for name, clip in clips.items():
-        found[name] = reference.error({name: clip})
+    reference, resumed, found = Reference(net, pictures), Resumed(net, pictures), {}
+    for name in in_order(net, clips):
+        found[name] = reference.error({name: clips[name]}, resumed.before([name]))
         advance()
-    return found
+    return {name: found[name] for name in clips}
 
 
 @contextmanager
