@@ -41,8 +41,8 @@ apk: setup  ## The Android app, with what `ppedge bundle --into android_demo` ha
 
 setup: $(STAMP) arm
 
-arm: $(STAMP)
-	@$(BIN)/ppedge arm setup
+arm: $(STAMP)  ## The emulator; with PPEDGE_LITE=DIR also the Paddle Lite runtime there, and a Java for the app.
+	@$(BIN)/ppedge arm setup $(if $(PPEDGE_LITE),--lite "$(PPEDGE_LITE)" --java)
 
 $(UV):
 	python3 -m venv .tools/uv
