@@ -28,10 +28,22 @@ SPECS = {
     "rec": ModelSpec("rec", rec_preprocess=RecPreprocess(), characters=("车", "b", " ")).to_dict(),
 }
 
+OTHER_REC = ModelSpec(
+    "rec", rec_preprocess=RecPreprocess(height=48, min_width=96, mean=0.4, std=0.6), characters=("x", "y")
+).to_dict()
+"""A second recogniser, of PP-OCRv3's height: every line reads "yx"."""
+
 SAVE = {"det": save_det, "rec": save_rec, "cls": lambda path: save_answer(path, np.float32([[0.04, 0.96]]))}
 
 
-def make_run(path, task, precisions=("fp32", "int8"), data="nowhere", inputs=()):
+def save_other_rec(path):
+    answer = np.zeros((1, 2, 3), np.float32)
+    answer[0, 0, 2], answer[0, 1, 1] = 0.5, 1.0
+    save_answer(path, answer)
+
+
+def make_run(path, task, precisions=("fp32", "int8"), data="nowhere", inputs=(), other=False):
+    spec, save = (OTHER_REC, save_other_rec) if other else (SPECS[task], SAVE[task])
     run = Run(path)
     path.mkdir(parents=True)
     run.recipe_path.write_text(yaml.safe_dump(recipe_dict("det" if task == "cls" else task, data)))
@@ -40,8 +52,8 @@ def make_run(path, task, precisions=("fp32", "int8"), data="nowhere", inputs=())
         for precision in precisions:
             names += [f"{task}.{precision}.nb", f"{task}.{precision}.onnx"]
             shutil.copyfile(NB, folder / names[-2])
-            SAVE[task](folder / names[-1])
-        run.write_manifest(folder, "convert", outputs=names, inputs=inputs, model=SPECS[task],
+            save(folder / names[-1])
+        run.write_manifest(folder, "convert", outputs=names, inputs=inputs, model=spec,
                            metrics={"files": {name: {"bytes": 1} for name in names}})  # fmt: skip
     return path
 

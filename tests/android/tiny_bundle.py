@@ -106,8 +106,10 @@ def write(folder):
     recognizer = Recognizer(engines["rec"], SPECS["rec"], batch_size=1)
     classifier = Classifier(engines["cls"], SPECS["cls"], batch_size=1)
     picture = draw((96, 160), [(10, 26, 10, 150), (40, 56, 20, 90), (70, 84, 60, 155)])
-    case = golden.write_golden(folder, "01", "drawn", picture, detector, recognizer, classifier)
-    manifest.write_manifest(folder, "tiny", models, [case], {"name": "paddle", "version": paddle.__version__})
+    case = golden.write_golden(folder, "01", "drawn", picture, detector, {"": recognizer}, classifier)
+    recognizers = {"": models.pop("rec")}
+    engine = {"name": "paddle", "version": paddle.__version__}
+    manifest.write_manifest(folder, "tiny", models, recognizers, [case], engine)
 
 
 if __name__ == "__main__":

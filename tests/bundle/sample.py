@@ -108,6 +108,7 @@ def write_sample(folder):
     models = {
         task: manifest.model_entry(folder, task, spec, precision="fp32", chain=CHAIN) for task, spec in specs.items()
     }
+    recognizers = {"": models.pop("rec")}
     rng = np.random.default_rng(11)
     calls = {"rec": 0, "cls": 0}
 
@@ -127,8 +128,9 @@ def write_sample(folder):
         image = draw_picture(height, width, quads, rng)
         size = (height, width)
         detector = Detector(Drawn(lambda x, q=quads, s=size: draw_map(x.shape[2:], s, q, rng)), DET)
-        cases.append(golden.write_golden(folder, f"{number:02d}", "drawn", image, detector, recognizer, classifier))
-    manifest.write_manifest(folder, "sample", models, cases, {"name": "drawn", "version": "1"})
+        name, readers = f"{number:02d}", {"": recognizer}
+        cases.append(golden.write_golden(folder, name, "drawn", image, detector, readers, classifier))
+    manifest.write_manifest(folder, "sample", models, recognizers, cases, {"name": "drawn", "version": "1"})
 
 
 if __name__ == "__main__":

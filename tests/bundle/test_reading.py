@@ -84,7 +84,7 @@ def test_without_twins_paddle_lite_reads_or_a_sentence_says_what_to_do(runs, pic
     assert "no ONNX twins" in err and "--onnx" in err and "ppedge arm setup --lite DIR" in err
     assert "has no det.onnx for onnxruntime" in ppedge("ocr", tmp_path / "b", picture, "--engine", "onnxruntime")[2]
     monkeypatch.setattr(lite, "registered", lambda: None)
-    assert choose_engine(tmp_path / "b", read_json(tmp_path / "b" / "manifest.json")) == "arm-paddlelite"
+    assert choose_engine(tmp_path / "b", read_json(tmp_path / "b" / "manifest.json")["models"]) == "arm-paddlelite"
 
 
 def tensor(place, about):

@@ -25,15 +25,24 @@ class Reader:
         engine: ``onnxruntime``, or ``arm-paddlelite`` for what a phone computes, under emulation; by default
             onnxruntime if the ONNX twins are in the bundle.
         threads: For one operator, of onnxruntime; by default as many as there are cores.
+        recognizer: The name of the recogniser that reads, of a bundle with several; by default the first.
 
     Raises:
-        PpedgeError: The folder is no bundle, a file of it has changed since it was made, or the engine cannot run it.
+        PpedgeError: The folder is no bundle, it has no such recogniser, a file of it has changed since it was made, or
+            the engine cannot run it.
         MissingError: Nothing on this machine can run what is in the bundle.
     """
 
-    def __init__(self, bundle: str | Path, *, engine: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: str | Path,
+        *,
+        engine: str | None = None,
+        threads: int | None = None,
+        recognizer: str | None = None,
+    ) -> None:
         with ExitStack() as stack:
-            self._pipeline = reading.open_bundle(stack, Path(bundle), engine, threads)
+            self._pipeline = reading.open_bundle(stack, Path(bundle), engine, threads, recognizer)
             self._opened = stack.pop_all()
 
     def read(self, picture: str | Path | np.ndarray) -> list[Line]:
@@ -66,9 +75,11 @@ class Reader:
         self.close()
 
 
-def open_bundle(bundle: str | Path, *, engine: str | None = None, threads: int | None = None) -> Reader:
+def open_bundle(
+    bundle: str | Path, *, engine: str | None = None, threads: int | None = None, recognizer: str | None = None
+) -> Reader:
     """Open a bundle to read pictures with; see `Reader`."""
-    return Reader(bundle, engine=engine, threads=threads)
+    return Reader(bundle, engine=engine, threads=threads, recognizer=recognizer)
 
 
 def _picture(given: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ from ppedge.bundle import manifest
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.golden import write_golden
 from ppedge.bundle.pictures import golden_pictures, most_lines
-from ppedge.bundle.sources import Source, chain, choose_precision, open_source, validated
+from ppedge.bundle.sources import Part, chain, open_parts, validated
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import PpedgeError
@@ -29,6 +29,8 @@ def build_bundle(
     runs: Sequence[Path],
     out: Path,
     *,
+    recognizer: str | None = None,
+    also: Sequence[tuple[str, Path]] = (),
     precision: str | None = None,
     onnx: bool = False,
     pictures: Sequence[Path] = (),
@@ -42,47 +44,52 @@ def build_bundle(
     Args:
         runs: The detector's, the recogniser's and, if there is one, the direction classifier's.
         out: The folder; it appears whole.
+        recognizer: With ``also``, the name of the recogniser in ``runs``; by default that of its run's folder.
+        also: Names and runs of further recognisers.
         precision: ``fp32`` or ``int8``; by default int8 if detector and recogniser have it. A classifier that lacks it
-            is taken in the precision that it has.
+            is taken in the precision that it has, and so is a further recogniser unless it is asked for.
         onnx: Put the ONNX twins in as well.
         pictures: Files to make the golden cases of; by default up to five evaluation pictures of the detector's run.
         force: Replace a bundle that is there.
         say: Told what is being done.
 
     Returns:
-        ``bundle``, ``precision``, ``models`` (by task: file, bytes, precision, opt_version), ``golden`` (pictures),
-        ``lines`` (in them), ``golden_engine``, ``bytes`` (of the whole folder).
+        ``bundle``, ``precision``, ``models`` (by task: file, bytes, precision, opt_version; of several recognisers the
+        first), ``recognizers`` (the same by name; only of several), ``golden`` (pictures), ``lines`` (in them),
+        ``golden_engine``, ``bytes`` (of the whole folder).
 
     Raises:
-        PpedgeError: A run is not what it must be, ``out`` may not be replaced, a picture cannot be read, no line is
-            found in it, or an engine failed; ``out`` is as before.
+        PpedgeError: A run is not what it must be, a name is none, ``out`` may not be replaced, a picture cannot be
+            read, no line is found in it, or an engine failed; ``out`` is as before.
     """
-    if len(runs) not in (2, 3):
-        raise PpedgeError(f"A bundle is made of two or three runs, not {len(runs)}.", "DET_RUN REC_RUN [CLS_RUN].")
-    sources = [open_source(path, task) for path, task in zip(runs, manifest.TASKS, strict=False)]
-    chosen = choose_precision(sources[:2], precision)
-    precisions = {s.task: chosen if chosen in s.precisions else choose_precision([s], None) for s in sources}
-    recipe = load_recipe(sources[0].run.recipe_path)
-    _tell_validation(sources, say)
+    parts = open_parts(runs, recognizer, also, precision)
+    det = parts[0]
+    recipe = load_recipe(det.source.run.recipe_path)
+    _tell_validation(parts, say)
     with whole_folder(out, replace=lambda folder: _replaceable(folder, force)) as folder:
-        models = {s.task: _add_model(folder, s, precisions[s.task], onnx) for s in sources}
-        manifest.write_charset(folder, tuple(sources[1].spec["characters"]))
+        models, recognizers = _add_models(folder, parts, onnx)
         engine = golden_engine()
-        say(f"computing golden outputs with {engine['name']} {engine['version']}, {chosen}")
-        golden = _add_golden(folder, sources, precisions, engine["name"], recipe, pictures, say)
-        name = " + ".join(source.name for source in sources)
-        manifest.write_manifest(folder, name, models, golden, engine)
+        say(f"computing golden outputs with {engine['name']} {engine['version']}, {det.precision}")
+        golden = _add_golden(folder, parts, engine["name"], recipe, pictures, say)
+        name = " + ".join(part.source.name for part in parts)
+        manifest.write_manifest(folder, name, models, recognizers, golden, engine)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    shown = ("file", "bytes", "precision", "opt_version")
+    several = {name: _shown(model) for name, model in recognizers.items()}
+    by_task = {"rec": next(iter(several.values()))} | {task: _shown(model) for task, model in models.items()}
     return {
         "bundle": str(out),
-        "precision": chosen,
-        "models": {task: {key: model[key] for key in shown} for task, model in models.items()},
+        "precision": det.precision,
+        "models": {task: by_task[task] for task in manifest.TASKS if task in by_task},
+        **({"recognizers": several} if also else {}),
         "golden": len(golden),
         "lines": sum(case["lines"] for case in golden),
         "golden_engine": engine,
         "bytes": size,
     }
+
+
+def _shown(model: dict[str, Any]) -> dict[str, Any]:
+    return {key: model[key] for key in ("file", "bytes", "precision", "opt_version")}
 
 
 def golden_engine() -> dict[str, str]:
@@ -99,42 +106,54 @@ def _replaceable(folder: Path, force: bool) -> bool:
     return manifest.is_bundle(folder)
 
 
-def _tell_validation(sources: Sequence[Source], say: Callable[[str], None]) -> None:
-    for source in sources:
-        passed = validated(source)
+def _tell_validation(parts: Sequence[Part], say: Callable[[str], None]) -> None:
+    for part in parts:
+        passed, path = validated(part.source), part.source.run.path
         if not passed:
             what = "has not been validated as it stands" if passed is None else "did not pass its gates"
-            say(f"note: {source.run.path} {what} (`ppedge validate {source.run.path}`)")
+            say(f"note: {path} {what} (`ppedge validate {path}`)")
 
 
-def _add_model(folder: Path, source: Source, precision: str, onnx: bool) -> dict[str, Any]:
-    """Copy a model's files into the bundle and return its entry of the manifest."""
-    task = source.task
-    shipped = artifacts.nb(task, precision)
-    source.copy(shipped, folder / manifest.model_file(task))
+def _add_models(folder: Path, parts: Sequence[Part], onnx: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Copy the models' files into the bundle; return the entries of the recognisers by name, of the others by task."""
+    models, recognizers = {}, {}
+    for part in parts:
+        entry = _add_model(folder, part, onnx)
+        if part.task == "rec":
+            recognizers[part.recognizer] = entry
+        else:
+            models[part.task] = entry
+    return models, recognizers
+
+
+def _add_model(folder: Path, part: Part, onnx: bool) -> dict[str, Any]:
+    source, task, name = part.source, part.task, part.recognizer
+    shipped = artifacts.nb(task, part.precision)
+    source.copy(shipped, folder / manifest.model_file(task, name))
     if onnx:
-        source.copy(artifacts.onnx(task, precision), folder / manifest.twin_file(task))
+        source.copy(artifacts.onnx(task, part.precision), folder / manifest.twin_file(task, name))
+    if task == "rec":
+        manifest.write_charset(folder, tuple(source.spec["characters"]), name)
     links = chain(source, shipped)
-    return manifest.model_entry(folder, task, source.spec, precision=precision, chain=links)
+    return manifest.model_entry(folder, task, source.spec, precision=part.precision, chain=links, recognizer=name)
 
 
 def _add_golden(
     folder: Path,
-    sources: Sequence[Source],
-    precisions: dict[str, str],
+    parts: Sequence[Part],
     engine: str,
     recipe: Recipe,
     pictures: Sequence[Path],
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Write the golden cases into the bundle and return their entries of the manifest."""
-    with _networks(sources, precisions, engine) as (detector, recognizer, classifier):
-        most = most_lines(recognizer.charset.size)
+    with _networks(parts, engine) as (detector, recognizers, classifier):
+        most = most_lines(sum(recognizer.charset.size for recognizer in recognizers.values()))
         chosen = golden_pictures(recipe, pictures, lambda image: [box.quad for box in detector(image)], most, say)
         golden = []
         for number, picture in enumerate(chosen, 1):
             case = write_golden(
-                folder, f"{number:02d}", picture.source, picture.image, detector, recognizer, classifier
+                folder, f"{number:02d}", picture.source, picture.image, detector, recognizers, classifier
             )
             if not case["lines"]:
                 raise PpedgeError(
@@ -144,8 +163,8 @@ def _add_golden(
             golden.append(case)
     if not golden:
         raise PpedgeError(
-            f"{sources[0].run.path}: the detector finds no line in any picture that was looked at, so that no golden "
-            "case would prove anything.",
+            f"{parts[0].source.run.path}: the detector finds no line in any picture that was looked at, so that no "
+            "golden case would prove anything.",
             "See what it finds with `ppedge eval`, or name --pictures.",
         )
     return golden
@@ -153,17 +172,23 @@ def _add_golden(
 
 @contextmanager
 def _networks(
-    sources: Sequence[Source], precisions: dict[str, str], engine: str
-) -> Iterator[tuple[Detector, Recognizer, Classifier | None]]:
+    parts: Sequence[Part], engine: str
+) -> Iterator[tuple[Detector, dict[str, Recognizer], Classifier | None]]:
     with ExitStack() as stack:
-        det, rec, *cls = [stack.enter_context(_open(s, precisions[s.task], engine)) for s in sources]
-        detector = Detector(det, ModelSpec.from_dict(sources[0].spec))
-        recognizer = Recognizer(rec, ModelSpec.from_dict(sources[1].spec), batch_size=1)
-        classifier = Classifier(cls[0], ModelSpec.from_dict(sources[2].spec), batch_size=1) if cls else None
-        yield detector, recognizer, classifier
+        recognizers, classifier = {}, None
+        for part in parts:
+            network, spec = stack.enter_context(_open(part, engine)), ModelSpec.from_dict(part.source.spec)
+            if part.task == "det":
+                detector = Detector(network, spec)
+            elif part.task == "rec":
+                recognizers[part.recognizer] = Recognizer(network, spec, batch_size=1)
+            else:
+                classifier = Classifier(network, spec, batch_size=1)
+        yield detector, recognizers, classifier
 
 
-def _open(source: Source, precision: str, engine: str) -> Engine:
+def _open(part: Part, engine: str) -> Engine:
     """Open what a .nb file was made of, with one thread: how sums are split over threads shows in the last bits."""
-    files = [source.run.artifact("convert", name) for name in artifacts.needed_by(engine, source.task, precision)]
+    run = part.source.run
+    files = [run.artifact("convert", name) for name in artifacts.needed_by(engine, part.task, part.precision)]
     return open_engine(engine, files[0], threads=1)

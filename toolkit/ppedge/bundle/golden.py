@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import cv2
 import numpy as np
 
 from ppedge.bundle.manifest import GOLDEN, file_entry
+from ppedge.bundle.recognizers import file_stem
 from ppedge.ocr.db import Box
 from ppedge.ocr.direction import turn
 from ppedge.ocr.geometry import crop_quad, reading_order
 from ppedge.ocr.pipeline import Classifier, Detector, Recognizer
+from ppedge.ocr.spec import RecPreprocess
 from ppedge.storage import write_json
 
 PICTURE = "picture.png"
@@ -31,7 +34,7 @@ def write_golden(
     source: str,
     image: np.ndarray,
     detector: Detector,
-    recognizer: Recognizer,
+    recognizers: Mapping[str, Recognizer],
     classifier: Classifier | None = None,
 ) -> dict[str, Any]:
     """Write a golden case into a bundle and return its entry of the manifest.
@@ -42,17 +45,21 @@ def write_golden(
         source: Where the picture comes from, in a word.
         image: See `write_case`, as for the rest and what is raised.
         detector: Finds the lines.
-        recognizer: Reads them.
+        recognizers: Read them; by name, the default first. The name of a single one is empty.
         classifier: Finds crops that stand upside down, one at a time; they are turned.
     """
     folder = bundle / GOLDEN / name
-    lines = write_case(folder, image, detector, recognizer, classifier)
+    lines = write_case(folder, image, detector, recognizers, classifier)
     files = [file_entry(bundle, f"{GOLDEN}/{name}/{path.name}") for path in sorted(folder.iterdir())]
     return {"name": name, "source": source, "lines": lines, "files": files}
 
 
 def write_case(
-    folder: Path, image: np.ndarray, detector: Detector, recognizer: Recognizer, classifier: Classifier | None = None
+    folder: Path,
+    image: np.ndarray,
+    detector: Detector,
+    recognizers: Mapping[str, Recognizer],
+    classifier: Classifier | None = None,
 ) -> int:
     """Read a picture and write what every step took and gave: ``golden.json``, pictures (PNG), tensors (``.f32.gz``).
 
@@ -60,7 +67,7 @@ def write_case(
         folder: Of this case; it is made.
         image: (H, W, 3), uint8, BGR.
         detector: Finds the lines.
-        recognizer: Reads them, one at a time.
+        recognizers: Read them, one at a time; see `write_golden`.
         classifier: Finds crops that stand upside down, one at a time; they are turned.
 
     Returns:
@@ -80,14 +87,19 @@ def write_case(
         "height": image.shape[0],
         "width": image.shape[1],
         "det": _tensors(folder, "det", tensor, output),
-        "lines": [_line(folder, number, image, box, recognizer, classifier) for number, box in enumerate(boxes)],
+        "lines": [_line(folder, number, image, box, recognizers, classifier) for number, box in enumerate(boxes)],
     }
     write_json(folder / CASE, value)
     return len(boxes)
 
 
 def _line(
-    folder: Path, number: int, image: np.ndarray, box: Box, recognizer: Recognizer, classifier: Classifier | None
+    folder: Path,
+    number: int,
+    image: np.ndarray,
+    box: Box,
+    recognizers: Mapping[str, Recognizer],
+    classifier: Classifier | None,
 ) -> dict[str, Any]:
     crop = crop_quad(image, box.quad)
     name = f"crop_{number:02d}.png"
@@ -105,19 +117,34 @@ def _line(
         value["cls"] = _tensors(folder, f"cls_{number:02d}", tensor, output)
         value["turned"] = classifier.must_turn(*classifier.read(output, [crop]))
         crop = turn(crop) if value["turned"] else crop
-    tensor = recognizer.prepare([crop])
-    output = recognizer.engine.run([tensor])[0]
-    (text,) = recognizer.read(output, [crop])
-    return {**value, "rec": _tensors(folder, f"rec_{number:02d}", tensor, output), **text._asdict()}
+    readings = _readings(folder, number, crop, recognizers)
+    return {**value, **(readings[""] if list(readings) == [""] else {"readings": readings})}
+
+
+def _readings(folder: Path, number: int, crop: np.ndarray, recognizers: Mapping[str, Recognizer]) -> dict[str, Any]:
+    """Return what each recogniser was given and gave; those that are given the same share its file."""
+    inputs: dict[RecPreprocess, dict[str, Any]] = {}
+    found = {}
+    for name, recognizer in recognizers.items():
+        stem, how = f"{file_stem('rec', name)}_{number:02d}", recognizer.preprocess
+        tensor = recognizer.prepare([crop])
+        output = recognizer.engine.run([tensor])[0]
+        (text,) = recognizer.read(output, [crop])
+        if how not in inputs:
+            inputs[how] = _tensor(folder, f"{stem}_input", tensor)
+        rec = {"input": inputs[how], "output": _tensor(folder, f"{stem}_output", output)}
+        found[name] = {"rec": rec, **text._asdict()}
+    return found
 
 
 def _tensors(folder: Path, stem: str, given: np.ndarray, output: np.ndarray) -> dict[str, Any]:
-    found = {}
-    for part, array in (("input", given), ("output", output)):
-        name = f"{stem}_{part}.f32.gz"
-        (folder / name).write_bytes(pack(array))
-        found[part] = {"file": name, "shape": list(array.shape)}
-    return found
+    return {"input": _tensor(folder, f"{stem}_input", given), "output": _tensor(folder, f"{stem}_output", output)}
+
+
+def _tensor(folder: Path, stem: str, array: np.ndarray) -> dict[str, Any]:
+    name = f"{stem}.f32.gz"
+    (folder / name).write_bytes(pack(array))
+    return {"file": name, "shape": list(array.shape)}
 
 
 def pack(array: np.ndarray) -> bytes:

@@ -12,12 +12,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator
-from typing_extensions import NotRequired, TypedDict
+from typing import Any
 
 from ppedge import __version__
+from ppedge.bundle.form import FORMS
+from ppedge.bundle.recognizers import ONE, SEVERAL, file_stem
 from ppedge.errors import PpedgeError, shown
 from ppedge.files.nb import read_nb
 from ppedge.ocr.charset import Charset
@@ -28,9 +27,10 @@ from ppedge.runs import MANIFEST
 from ppedge.state import checked
 from ppedge.storage import read_json, sha256
 
-SCHEMA = 1
+SCHEMAS = " and ".join(map(str, FORMS))
+"""The manifests' schemas that this ppedge reads, for messages."""
+
 TASKS = ("det", "rec", "cls")
-CHARSET = "charset.txt"
 GOLDEN = "golden"
 INPUT = {"layout": "NCHW", "channels": "BGR", "dtype": "float32"}
 _AGAIN = "Build the bundle again."
@@ -42,14 +42,19 @@ LICENCE = (
 )
 
 
-def model_file(task: str) -> str:
-    """Return the name of a model's ``.nb`` file in a bundle."""
-    return f"{task}.nb"
+def model_file(task: str, recognizer: str = "") -> str:
+    """Return the name of a model's ``.nb`` file in a bundle; one of several recognisers has its own name in it."""
+    return f"{file_stem(task, recognizer)}.nb"
 
 
-def twin_file(task: str) -> str:
+def twin_file(task: str, recognizer: str = "") -> str:
     """Return the name of its ONNX twin."""
-    return f"{task}.onnx"
+    return f"{file_stem(task, recognizer)}.onnx"
+
+
+def charset_file(recognizer: str = "") -> str:
+    """Return the name of a recogniser's character set."""
+    return f"{file_stem('charset', recognizer)}.txt"
 
 
 def file_entry(folder: Path, name: str) -> dict[str, Any]:
@@ -58,12 +63,13 @@ def file_entry(folder: Path, name: str) -> dict[str, Any]:
     return {"file": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
-def constants(task: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def constants(task: str, spec: Mapping[str, Any], recognizer: str = "") -> dict[str, Any]:
     """Return a model's pre- and post-processing as the manifest says it.
 
     Args:
         task: ``det``, ``rec`` or ``cls``.
         spec: What `ModelSpec.to_dict` gives.
+        recognizer: Of several recognisers, the name of this one.
     """
     if task == "cls":
         return {"preprocess": dict(spec["cls_preprocess"]), "postprocess": dict(spec["cls_postprocess"])}
@@ -75,7 +81,7 @@ def constants(task: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     assert model.rec_preprocess is not None
     return {
         "preprocess": asdict(model.rec_preprocess),
-        "charset": CHARSET,
+        "charset": charset_file(recognizer),
         "classes": Charset(model.characters).size,
     }
 
@@ -87,38 +93,40 @@ def model_entry(
     *,
     precision: str,
     chain: list[dict[str, Any]],
+    recognizer: str = "",
 ) -> dict[str, Any]:
     """Return the manifest's entry of a model whose files lie in the bundle already.
 
     Args:
-        folder: The bundle; ``TASK.nb`` lies in it, and ``TASK.onnx`` if it has a twin.
+        folder: The bundle; the model's `model_file` lies in it, and its `twin_file` if it has one.
         task: ``det``, ``rec`` or ``cls``.
         spec: What `ModelSpec.to_dict` gives.
         precision: ``fp32`` or ``int8``.
         chain: The stages that led to it, newest first.
+        recognizer: Of several recognisers, the name of this one.
 
     Raises:
         PpedgeError: The .nb file is damaged.
     """
-    name, twin = model_file(task), twin_file(task)
+    name, twin = model_file(task, recognizer), twin_file(task, recognizer)
     return {
         **file_entry(folder, name),
         "precision": precision,
         "opt_version": read_nb(folder / name).opt_version,
         "input": INPUT,
-        **constants(task, spec),
+        **constants(task, spec, recognizer),
         "onnx": file_entry(folder, twin) if (folder / twin).is_file() else None,
         "chain": chain,
     }
 
 
-def write_charset(folder: Path, characters: tuple[str, ...]) -> None:
-    """Write ``charset.txt``: what class i reads as on line i, the blank (class 0) is not in it."""
-    (folder / CHARSET).write_bytes("".join(f"{character}\n" for character in characters).encode())
+def write_charset(folder: Path, characters: tuple[str, ...], recognizer: str = "") -> None:
+    """Write a recogniser's `charset_file`: what class i reads as on line i, the blank (class 0) is not in it."""
+    (folder / charset_file(recognizer)).write_bytes("".join(f"{character}\n" for character in characters).encode())
 
 
 def read_charset(path: Path) -> Charset:
-    """Read ``charset.txt``, whose lines are the classes of a network that exists: taken as they are.
+    """Read a `charset_file`, whose lines are the classes of a network that exists: taken as they are.
 
     Raises:
         PpedgeError: The file is missing, or its last line does not end.
@@ -136,6 +144,7 @@ def write_manifest(
     folder: Path,
     name: str,
     models: Mapping[str, Any],
+    recognizers: Mapping[str, Any],
     golden: list[dict[str, Any]],
     engine: Mapping[str, str],
 ) -> None:
@@ -144,23 +153,38 @@ def write_manifest(
     Args:
         folder: The bundle.
         name: What the app shows.
-        models: By task, see `model_entry`.
+        models: The detector and, if there is one, the classifier, by task, see `model_entry`.
+        recognizers: The recognisers by name, the default first; the name of a single one is empty.
         golden: One entry a golden picture: ``name``, ``source``, ``files``.
         engine: ``name`` and ``version`` of what computed the golden outputs.
     """
-    characters = len(read_charset(folder / CHARSET).characters)
+    if list(recognizers) == [""]:
+        tasks = {**models, "rec": recognizers[""]}
+        parts: dict[str, Any] = {
+            "models": {task: tasks[task] for task in TASKS if task in tasks},
+            "charset": _charset_entry(folder),
+        }
+    else:
+        several = [
+            {"name": one, "model": model, "charset": _charset_entry(folder, one)} for one, model in recognizers.items()
+        ]
+        parts = {"models": dict(models), "recognizers": several}
     value = {
-        "schema": SCHEMA,
+        "schema": SEVERAL if "recognizers" in parts else ONE,
         "ppedge": __version__,
         "name": name,
-        "models": dict(models),
-        "charset": {**file_entry(folder, CHARSET), "characters": characters},
+        **parts,
         "pipeline": {"upright_ratio": UPRIGHT_RATIO, "same_line": SAME_LINE},
         "golden_engine": dict(engine),
         "golden": golden,
         "licence": LICENCE,
     }
     (folder / MANIFEST).write_bytes(sealed(value))
+
+
+def _charset_entry(folder: Path, recognizer: str = "") -> dict[str, Any]:
+    name = charset_file(recognizer)
+    return {**file_entry(folder, name), "characters": len(read_charset(folder / name).characters)}
 
 
 def sealed(value: Mapping[str, Any]) -> bytes:
@@ -198,30 +222,9 @@ def read_unsealed(folder: Path) -> dict[str, Any]:
     return value
 
 
-class _Entry(TypedDict):
-    file: str
-    sha256: str
-
-
-class _Model(_Entry):
-    preprocess: dict[str, Any]
-    postprocess: NotRequired[dict[str, Any]]
-    onnx: _Entry | None
-
-
-def _both(models: dict[str, Any]) -> dict[str, Any]:
-    if not {"det", "rec"} <= models.keys():
-        raise ValueError("a bundle has a detector and a recogniser")
-    return models
-
-
-class _Bundle(TypedDict):
-    """As much of a manifest as reading pictures by a bundle needs."""
-
-    schema: Literal[1]
-    models: Annotated[dict[Literal["det", "rec", "cls"], _Model], AfterValidator(_both)]
-    charset: _Entry
-    pipeline: dict[str, Any]
+def known_schema(value: Mapping[str, Any]) -> bool:
+    """Whether a manifest is of a schema that this ppedge reads."""
+    return type(value["schema"]) is int and value["schema"] in FORMS
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -236,11 +239,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     value = read_unsealed(folder)
     if not is_bundle(folder):
         raise PpedgeError(f"{folder}: not a bundle.", _NAME)
-    if value["schema"] != SCHEMA:
-        raise PpedgeError(f"{path}: schema {shown(value['schema'])}, this ppedge knows {SCHEMA}.", _AGAIN)
+    if not known_schema(value):
+        raise PpedgeError(f"{path}: schema {shown(value['schema'])}, this ppedge knows {SCHEMAS}.", _AGAIN)
     if path.read_bytes() != sealed({key: item for key, item in value.items() if key != "sha256"}):
         raise PpedgeError(f"{path}: changed since it was written.", _AGAIN)
-    checked(_Bundle, value, path, "a bundle's manifest", _AGAIN)
+    checked(FORMS[value["schema"]], value, path, "a bundle's manifest", _AGAIN)
     return value
 
 

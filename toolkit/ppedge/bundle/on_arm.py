@@ -18,6 +18,7 @@ import numpy as np
 from ppedge.bundle.app_guest import AppGuest, compile_app
 from ppedge.bundle.manifest import read_manifest
 from ppedge.bundle.reading import open_bundle
+from ppedge.bundle.recognizers import choose
 from ppedge.errors import PpedgeError
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Line
@@ -109,6 +110,7 @@ def run_on_arm(
     app: Path,
     cpu: str = "cortex-a53",
     pictures: Sequence[Path] = (),
+    recognizer: str | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Run the app's self-test of a bundle, and have it read pictures, on an emulated core.
@@ -119,20 +121,23 @@ def run_on_arm(
         cpu: QEMU's name of a core.
         pictures: Files that the app and the PC read: the PC by the bundle's ONNX twins, or without them by the ``.nb``
             files on the same runtime from Python. Both get the same pixels, decoded here.
+        recognizer: The name of the one that reads them, of a bundle with several; by default the first. The self-test
+            is of all.
         say: Told what is being done.
 
     Returns:
-        ``cpu``, ``app`` (its version), ``runtime``, ``models`` (by task), ``passed`` and ``checks`` as the app's report
-        has them, ``memory`` (bytes that the process held at most, between two pictures) and ``pictures``: what
-        `Agreement.to_dict` gives and ``engine``, the PC's; None if none were asked for.
+        ``cpu``, ``app`` (its version), ``runtime``, ``models`` (by task), of several recognisers ``recognizers`` (by
+        name), ``passed`` and ``checks`` as the app's report has them, ``memory`` (bytes that the process held at most,
+        between two pictures) and ``pictures``: what `Agreement.to_dict` gives, ``engine``, the PC's, and of several
+        recognisers ``recognizer``, the one that read them; None if none were asked for.
 
     Raises:
         MissingError: No runtime is registered, there is no JDK, or the JVM or the compiler cannot be had.
         PpedgeError: The app failed or died, or a picture cannot be read.
     """
-    read_manifest(bundle)
+    name = choose(read_manifest(bundle), recognizer, bundle)["name"]
     with scratch("app") as work, ExitStack() as stack:
-        pipeline = open_bundle(stack, bundle) if pictures else None
+        pipeline = open_bundle(stack, bundle, recognizer=recognizer) if pictures else None
         classes, assets, storage = work / "classes", work / "assets", work / "storage"
         say("compiling the app's Java")
         compile_app(app, classes)
@@ -148,12 +153,16 @@ def run_on_arm(
             say(f"reading {path.name} on {cpu}")
             image = _pixels(path)
             _write(work / "picture.png", image)
-            found = _done(guest.ask("read", picture=str(work / "picture.png")))["lines"]
+            found = _done(guest.ask("read", picture=str(work / "picture.png"), recognizer=name))["lines"]
             memory = max(memory, guest.memory())
             assert pipeline is not None
             agreement.add(str(path), pipeline(image), [_line(line) for line in found])
-    told = {key: report[key] for key in ("runtime", "models", "passed", "checks")}
-    read = None if pipeline is None else {**agreement.to_dict(), "engine": pipeline.detector.engine.name}
+    keys = ("runtime", "models", "recognizers", "passed", "checks")
+    told = {key: report[key] for key in keys if key in report}
+    read = None
+    if pipeline is not None:
+        read = {**agreement.to_dict(), "engine": pipeline.detector.engine.name}
+        read |= {"recognizer": name} if name else {}
     return {"cpu": cpu, "app": report["device"]["app"], **told, "memory": memory, "pictures": read}
 
 
@@ -184,14 +193,15 @@ def _line(told: dict[str, Any]) -> Line:
     return Line(told["text"], told["score"], quad, told["box_score"], told["turned"])
 
 
-def worst_checks(checks: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return for each stage the check of the largest difference, over all golden pictures, in the stages' order."""
-    found: dict[str, dict[str, Any]] = {}
+def worst_checks(checks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return for each stage, and each of several recognisers, the check of the largest difference over all pictures."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for check in checks:
-        before = found.get(check["stage"])
+        what = check["stage"], check.get("recognizer", "")
+        before = found.get(what)
         if before is None or _size(check) > _size(before):
-            found[check["stage"]] = check
-    return found
+            found[what] = check
+    return list(found.values())
 
 
 def _size(check: dict[str, Any]) -> float:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ppedge.arm import lite
 from ppedge.artifacts import FORMS
-from ppedge.bundle.manifest import file_of, read_charset, read_manifest, twin_file
+from ppedge.bundle.manifest import file_of, read_charset, read_manifest
+from ppedge.bundle.recognizers import choose, networks
 from ppedge.engines import open_engine, require_threads
 from ppedge.errors import SHOWN, MissingError, PpedgeError, cut, shown
 from ppedge.ocr.db import GROWN_SIDE
@@ -20,7 +21,13 @@ from ppedge.runs import MANIFEST
 from ppedge.storage import sha256
 
 
-def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None, threads: int | None = None) -> Pipeline:
+def open_bundle(
+    stack: ExitStack,
+    folder: Path,
+    engine: str | None = None,
+    threads: int | None = None,
+    recognizer: str | None = None,
+) -> Pipeline:
     """Open the networks of a bundle.
 
     Args:
@@ -29,29 +36,33 @@ def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None, threa
         engine: One of `artifacts.FORMS`; by default onnxruntime if the ONNX twins are in the bundle, else the
             registered Paddle Lite under emulation.
         threads: For one operator, of an engine of this computer; by default as many as it has cores.
+        recognizer: The name of the one that reads, of several; by default the first. Others are not opened.
 
     Returns:
         What reads a picture.
 
     Raises:
-        PpedgeError: The folder is no bundle, a file that is needed has changed, or the engine cannot run a bundle.
+        PpedgeError: The folder is no bundle, it has no such recogniser, a file that is needed has changed, or the
+            engine cannot run a bundle.
         MissingError: Nothing on this machine can run what is in the bundle.
     """
     value = read_manifest(folder)
     try:
         _require_same_constants(folder, value)
-        name = engine or choose_engine(folder, value)
+        reader = choose(value, recognizer, folder)
+        models = networks(value, reader)
+        name = engine or choose_engine(folder, models)
         # All files are checked before any engine starts: an emulator takes a while.
-        files = {task: _model_file(folder, task, model, name) for task, model in value["models"].items()}
-        specs = {task: _spec(folder, task, value) for task in files}
+        files = {task: _model_file(folder, task, model, name) for task, model in models.items()}
+        specs = {task: _spec(folder, task, model, reader["charset"]) for task, model in models.items()}
         options = require_threads(name, threads)
-        networks: dict[str, Network] = {
+        opened: dict[str, Network] = {
             task: stack.enter_context(open_engine(name, path, **options)) for task, path in files.items()
         }
         return Pipeline(
-            Detector(networks["det"], specs["det"]),
-            Recognizer(networks["rec"], specs["rec"], batch_size=1),
-            Classifier(networks["cls"], specs["cls"], batch_size=1) if "cls" in networks else None,
+            Detector(opened["det"], specs["det"]),
+            Recognizer(opened["rec"], specs["rec"], batch_size=1),
+            Classifier(opened["cls"], specs["cls"], batch_size=1) if "cls" in opened else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PpedgeError(
@@ -62,13 +73,17 @@ def open_bundle(stack: ExitStack, folder: Path, engine: str | None = None, threa
 _AGAIN = "Build the bundle again; `ppedge bundle verify` says what has changed."
 
 
-def choose_engine(folder: Path, value: dict[str, Any]) -> str:
+def choose_engine(folder: Path, models: dict[str, dict[str, Any]]) -> str:
     """Return the engine that runs a bundle here.
+
+    Args:
+        folder: The bundle.
+        models: The manifest's entries of what is to be run, by task.
 
     Raises:
         MissingError: There is none.
     """
-    if all(model["onnx"] for model in value["models"].values()) and find_spec("onnxruntime") is not None:
+    if all(model["onnx"] for model in models.values()) and find_spec("onnxruntime") is not None:
         return "onnxruntime"
     try:
         lite.registered()
@@ -85,7 +100,8 @@ def _model_file(folder: Path, task: str, model: dict[str, Any], engine: str) -> 
         raise PpedgeError(f"{folder}: a bundle holds nothing that {engine} runs.", f"Use one of {', '.join(FORMS)}.")
     entry = model if FORMS[engine] == "nb" else model["onnx"]
     if entry is None:
-        raise PpedgeError(f"{folder}: has no {twin_file(task)} for {engine}.", "Build the bundle with --onnx.")
+        twin = Path(model["file"]).with_suffix(".onnx")
+        raise PpedgeError(f"{folder}: has no {twin} for {engine}.", "Build the bundle with --onnx.")
     return _unchanged(folder, entry)
 
 
@@ -96,8 +112,7 @@ def _unchanged(folder: Path, entry: dict[str, Any]) -> Path:
     return path
 
 
-def _spec(folder: Path, task: str, value: dict[str, Any]) -> ModelSpec:
-    model = value["models"][task]
+def _spec(folder: Path, task: str, model: dict[str, Any], charset: dict[str, Any]) -> ModelSpec:
     if task == "det":
         post = {key: item for key, item in model["postprocess"].items() if key != "grown_side"}
         return ModelSpec.from_dict({"task": "det", "det_preprocess": model["preprocess"], "det_postprocess": post})
@@ -105,7 +120,7 @@ def _spec(folder: Path, task: str, value: dict[str, Any]) -> ModelSpec:
         return ModelSpec.from_dict(
             {"task": "cls", "cls_preprocess": model["preprocess"], "cls_postprocess": model["postprocess"]}
         )
-    characters = read_charset(_unchanged(folder, value["charset"])).characters
+    characters = read_charset(_unchanged(folder, charset)).characters
     return ModelSpec.from_dict({"task": "rec", "rec_preprocess": model["preprocess"], "characters": characters})
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.artifacts import SHIPPED, nb
+from ppedge.bundle.manifest import TASKS
+from ppedge.bundle.recognizers import is_name, require_names
 from ppedge.data.source import shipped_spec
 from ppedge.errors import PpedgeError
 from ppedge.runs import MANIFEST, Run, open_run
@@ -52,8 +54,78 @@ class Source:
             raise PpedgeError(f"{path}: changed while it was copied.", "Repeat the command.")
 
 
-def open_source(path: Path, task: str) -> Source:
+@dataclass(frozen=True)
+class Part:
+    """A network of a bundle.
+
+    Attributes:
+        source: Its run.
+        precision: In which it ships, ``fp32`` or ``int8``.
+        recognizer: Of several recognisers, the name of this one; else empty.
+    """
+
+    source: Source
+    precision: str
+    recognizer: str = ""
+
+    @property
+    def task(self) -> str:
+        """``det``, ``rec`` or ``cls``."""
+        return self.source.task
+
+
+def open_parts(
+    runs: Sequence[Path], recognizer: str | None, also: Sequence[tuple[str, Path]], precision: str | None
+) -> list[Part]:
+    """Return the networks of a bundle: the detector, the recognisers, the default first, perhaps a classifier.
+
+    Args:
+        runs: The detector's, the recogniser's and, if there is one, the classifier's.
+        recognizer: With ``also``, the name of the recogniser in ``runs``; by default that of its run's folder.
+        also: Names and runs of further recognisers.
+        precision: The one asked for, if one is; see `build_bundle`.
+
+    Raises:
+        PpedgeError: A run is not what it must be, a name is none, or a precision is lacking.
+    """
+    if len(runs) not in (2, 3):
+        raise PpedgeError(f"A bundle is made of two or three runs, not {len(runs)}.", _ORDER)
+    det, rec, *cls = [open_source(path, task) for path, task in zip(runs, TASKS, strict=False)]
+    first = _name_of_first(rec, recognizer, alone=not also)
+    if also:
+        require_names([first, *(name for name, _ in also)])
+    further = [(name, open_source(path, "rec", "--also takes runs of recognisers.")) for name, path in also]
+    chosen = choose_precision([det, rec], precision)
+    for _, source in further if precision else ():
+        choose_precision([source], precision)
+
+    def part(source: Source, name: str = "") -> Part:
+        own = chosen if chosen in source.precisions else choose_precision([source], None)
+        return Part(source, own, name)
+
+    return [part(det), part(rec, first), *(part(source, name) for name, source in further), *map(part, cls)]
+
+
+def _name_of_first(rec: Source, given: str | None, *, alone: bool) -> str:
+    if alone and given is not None:
+        raise PpedgeError("--recognizer: a single recogniser has no name.", "Name further ones with --also NAME=RUN.")
+    if alone:
+        return ""
+    if given is None and not is_name(rec.name):
+        raise PpedgeError(f"{rec.run.path}: its folder's name is none for a recogniser.", "Name it: --recognizer NAME.")
+    return rec.name if given is None else given
+
+
+_ORDER = "DET_RUN REC_RUN [CLS_RUN]."
+
+
+def open_source(path: Path, task: str, hint: str = f"The order is {_ORDER}") -> Source:
     """Return a run that has what a bundle needs.
+
+    Args:
+        path: The run.
+        task: That it must be of.
+        hint: What to do if it is of another.
 
     Raises:
         PpedgeError: It is no run, its convert stage is missing, stale or damaged, or its task is another one.
@@ -64,7 +136,7 @@ def open_source(path: Path, task: str) -> Source:
     if spec.task != task:
         raise PpedgeError(
             f"{path}: this run's task is {spec.task}, its place on the command line is that of a {task} run.",
-            "The order is DET_RUN REC_RUN [CLS_RUN].",
+            hint,
         )
     outputs = run.manifest("convert")["outputs"]
     return Source(task, run, spec.to_dict(), {entry["path"]: entry["sha256"] for entry in outputs})

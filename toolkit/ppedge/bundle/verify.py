@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.bundle.golden import CASE
-from ppedge.bundle.manifest import GOLDEN, SCHEMA, file_of, read_charset, read_unsealed, sealed
+from ppedge.bundle.manifest import GOLDEN, SCHEMAS, file_of, known_schema, read_charset, read_unsealed, sealed
+from ppedge.bundle.recognizers import SEVERAL, recognizers, require_names
 from ppedge.errors import PpedgeError
 from ppedge.files.nb import read_nb
 from ppedge.ocr.image_file import read_image
@@ -26,8 +27,9 @@ def verify_bundle(folder: Path) -> list[str]:
     """Check a bundle and return what is wrong with it, one sentence each: which file, what was expected, what is there.
 
     Checked are: the manifest against the sha256 of itself, every file's size and sha256, files that are in the folder
-    but not in the manifest, the structure of the .nb files and their opt version, the character set's size against the
-    recogniser's classes, and the golden cases' tensors and pictures against the shapes they are said to have.
+    but not in the manifest, the structure of the .nb files and their opt version, each character set's size against its
+    recogniser's classes, and the golden cases' tensors and pictures, of every recogniser, against the shapes they are
+    said to have.
 
     Raises:
         PpedgeError: The folder has no manifest.
@@ -51,8 +53,13 @@ def verify_bundle(folder: Path) -> list[str]:
 
 
 def _manifest(path: Path, value: dict[str, Any]) -> Iterator[str]:
-    if value["schema"] != SCHEMA:
-        yield f"{path}: schema {value['schema']}, this ppedge knows {SCHEMA}"
+    if not known_schema(value):
+        yield f"{path}: schema {value['schema']}, this ppedge knows {SCHEMAS}"
+    elif value["schema"] == SEVERAL:
+        try:
+            require_names(one["name"] for one in recognizers(value))
+        except PpedgeError as error:
+            yield f"{path}: {error.message.rstrip('.')}"
     expected = sealed({key: item for key, item in value.items() if key != "sha256"})
     if path.read_bytes() != expected:
         yield f"{path}: changed since it was written (its text does not have the sha256 that it names)"
@@ -60,13 +67,20 @@ def _manifest(path: Path, value: dict[str, Any]) -> Iterator[str]:
 
 def listed(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every entry ``file``, ``bytes``, ``sha256`` of a manifest."""
-    for model in value["models"].values():
+    for model in _all_models(value):
         yield model
         if model.get("onnx"):
             yield model["onnx"]
-    yield value["charset"]
+    for one in recognizers(value):
+        yield one["charset"]
     for case in value["golden"]:
         yield from case["files"]
+
+
+def _all_models(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of all models, each once."""
+    others = [model for task, model in value["models"].items() if task != "rec"]
+    return [*others, *(one["model"] for one in recognizers(value))]
 
 
 def _files(folder: Path, value: dict[str, Any]) -> Iterator[str]:
@@ -91,7 +105,7 @@ def _files(folder: Path, value: dict[str, Any]) -> Iterator[str]:
 
 
 def _models(folder: Path, value: dict[str, Any]) -> Iterator[str]:
-    for task, model in value["models"].items():
+    for model in _all_models(value):
         path = file_of(folder, model["file"])
         if not path.is_file():
             continue  # told
@@ -102,8 +116,8 @@ def _models(folder: Path, value: dict[str, Any]) -> Iterator[str]:
             continue
         if found != model["opt_version"]:
             yield f"{path}: written by opt {found}, expected is {model['opt_version']}"
-        if task == "rec":
-            yield from _charset(folder, model, value["charset"])
+    for one in recognizers(value):
+        yield from _charset(folder, one["model"], one["charset"])
 
 
 def _charset(folder: Path, model: dict[str, Any], entry: dict[str, Any]) -> Iterator[str]:
@@ -128,17 +142,28 @@ def _golden(folder: Path, name: str, value: dict[str, Any]) -> Iterator[str]:
     yield from _picture(place / case["picture"], case)
     height, width = case["det"]["input"]["shape"][2:]
     yield from _tensors(place, case["det"], [1, 3, height, width], [1, 1, height, width])
-    rec, cls = value["models"]["rec"], value["models"].get("cls")
+    cls = value["models"].get("cls")
     for line in case["lines"]:
         yield from _picture(place / line["crop"]["file"], line["crop"])
-        given, output = (line["rec"][part]["shape"] for part in ("input", "output"))
-        line_shape = [1, 3, rec["preprocess"]["height"], given[3]]
-        yield from _tensors(place, line["rec"], line_shape, [1, output[1], rec["classes"]])
+        yield from _readings(place, line, recognizers(value))
         if (cls is None) != (line["cls"] is None):
             yield f"{place / CASE}: a line {'with' if cls is None else 'without'} a direction, unlike the models"
         elif cls is not None:
             size = cls["preprocess"]
             yield from _tensors(place, line["cls"], [1, 3, size["height"], size["width"]], [1, 2])
+
+
+def _readings(place: Path, line: dict[str, Any], expected: list[dict[str, Any]]) -> Iterator[str]:
+    """Check what each recogniser made of a line."""
+    readings = line.get("readings", {"": line})
+    if list(readings) != [one["name"] for one in expected]:
+        yield f"{place / CASE}: a line is not read by the manifest's recognisers"
+        return
+    for one in expected:
+        rec, model = readings[one["name"]]["rec"], one["model"]
+        given, output = (rec[part]["shape"] for part in ("input", "output"))
+        wanted = [1, 3, model["preprocess"]["height"], given[3]]
+        yield from _tensors(place, rec, wanted, [1, output[1], model["classes"]])
 
 
 def _picture(path: Path, about: dict[str, Any]) -> Iterator[str]:

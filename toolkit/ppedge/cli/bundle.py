@@ -9,7 +9,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from ppedge.cli.options import Force, Json
+from ppedge.cli.options import Force, Json, RecognizerName
 from ppedge.cli.output import emit, say
 from ppedge.errors import GateError, MissingError, PpedgeError
 
@@ -35,6 +35,23 @@ def build(
     runs: Annotated[
         list[Path] | None,
         typer.Argument(metavar="DET_RUN REC_RUN [CLS_RUN]", help="Converted runs.", show_default=False),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RUN",
+            help="Put in a further recogniser, which the app's settings and --recognizer offer; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    recognizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --also: the name of REC_RUN's, the one that reads unless another is chosen; "
+            "by default that of its folder.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The bundle's folder.")] = Path("bundle"),
     precision: Annotated[
@@ -66,7 +83,7 @@ def build(
     Without runs, the bundle that is at --out goes into the app, or with --lite-android Paddle Lite alone does.
     `ppedge bundle verify DIR` checks a bundle.
     """
-    if not runs and into is None:
+    if not runs and (into is None or also or recognizer):
         raise PpedgeError("Name the runs to make a bundle of.", "`ppedge bundle DET_RUN REC_RUN [CLS_RUN] --out DIR`.")
     if lite_android is not None and into is None:
         raise PpedgeError("--lite-android: it goes into an app.", "Name the app's folder with --into android_demo.")
@@ -84,7 +101,15 @@ def build(
         from ppedge.bundle.build import build_bundle
 
         result = build_bundle(
-            runs, out, precision=precision, onnx=onnx, pictures=pictures or (), force=force, say=reporter.say
+            runs,
+            out,
+            recognizer=recognizer,
+            also=[_named_run(text) for text in also or ()],
+            precision=precision,
+            onnx=onnx,
+            pictures=pictures or (),
+            force=force,
+            say=reporter.say,
         )
     if into is not None:
         result |= _install(into, out, release, bundle_needed=bool(runs) or lite_android is None)
@@ -93,6 +118,14 @@ def build(
         return
     for line in _lines(result):
         say(line)
+
+
+def _named_run(text: str) -> tuple[str, Path]:
+    """Return what ``--also NAME=RUN`` names."""
+    name, equals, run = text.partition("=")
+    if not (name and equals and run):
+        raise PpedgeError(f"--also {text}: is not of the form NAME=RUN.", "`--also english=runs/en_rec`.")
+    return name, Path(run)
 
 
 @app.command()
@@ -116,6 +149,7 @@ def verify(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Of the pictures, read so many.", show_default=False)] = None,
+    recognizer: RecognizerName = None,
     cpu: Annotated[str, typer.Option(metavar="CPU", help="With --on-arm: the emulated core.")] = "cortex-a53",
     as_json: Json = False,
 ) -> None:
@@ -126,6 +160,8 @@ def verify(
     from ppedge.bundle.manifest import read_unsealed
     from ppedge.bundle.verify import listed, verify_bundle
 
+    if recognizer is not None and not pictures:
+        raise PpedgeError("--recognizer: is for --pictures; all else is checked of all recognisers.", "Leave it out.")
     if on_arm is None and (pictures or limit):
         raise PpedgeError("--pictures, --limit: nothing reads them.", "Name the app's folder: --on-arm android_demo.")
     problems = verify_bundle(folder)
@@ -138,7 +174,7 @@ def verify(
     lacking: MissingError | None = None
     if on_arm is not None and not problems:
         try:
-            told["on_arm"] = _on_arm(folder, on_arm, cpu, pictures or [], limit)
+            told["on_arm"] = _on_arm(folder, on_arm, cpu, pictures or [], limit, recognizer)
             told["passed"] = told["on_arm"]["passed"]
             shown = on_arm_lines(told["on_arm"])
         except MissingError as error:
@@ -158,14 +194,16 @@ def verify(
         raise GateError(f"{folder}: the app's self-test failed on {cpu}.", "The first stage that failed is to blame.")
 
 
-def _on_arm(folder: Path, app_folder: Path, cpu: str, pictures: list[Path], limit: int | None) -> dict[str, Any]:
+def _on_arm(
+    folder: Path, app_folder: Path, cpu: str, pictures: list[Path], limit: int | None, recognizer: str | None
+) -> dict[str, Any]:
     """Run the app on the emulated core; what it is doing is told."""
     from ppedge.bundle.on_arm import run_on_arm
     from ppedge.cli.ocr import pictures_in
     from ppedge.progress import Reporter
 
     files = [file for path in pictures for file in pictures_in(path)][:limit]
-    return run_on_arm(folder, app_folder, cpu, files, Reporter().say)
+    return run_on_arm(folder, app_folder, cpu, files, recognizer, Reporter().say)
 
 
 def on_arm_lines(found: dict[str, Any]) -> list[str]:
@@ -173,7 +211,8 @@ def on_arm_lines(found: dict[str, Any]) -> list[str]:
     from ppedge.bundle.on_arm import worst_checks
 
     lines = [f"the app {found['app']} on {found['cpu']}, Paddle Lite {found['runtime']}:"]
-    for stage, check in worst_checks(found["checks"]).items():
+    for check in worst_checks(found["checks"]):
+        stage = check["stage"] + (f" of {check['recognizer']}" if "recognizer" in check else "")
         size = "no number" if check["difference"] is None else f"{check['difference']:.2g}"
         words = f"  {stage}: at most {size} {check['unit']} apart, {check['tolerance']:g} are allowed"
         lines.append(words if check["passed"] else f"{words}: FAILED ({check['detail']})")
@@ -182,7 +221,8 @@ def on_arm_lines(found: dict[str, Any]) -> list[str]:
     if read is not None:
         share = "none" if read["share"] is None else f"{read['share']:.2%}"
         lines.append(
-            f"  {read['pictures']} pictures: {read['same']} of {read['lines']} lines read as by {read['engine']} "
+            f"  {read['pictures']} pictures: {read['same']} of {read['lines']} lines read as by {read['engine']}"
+            f"{' with ' + read['recognizer'] if 'recognizer' in read else ''} "
             f"({share}), corners at most {read['corner']:.2g} pixels apart, scores {read['score']:.2g}"
         )
         for one in read["different"]:
@@ -207,7 +247,9 @@ def _lines(result: dict[str, Any]) -> list[str]:
     if "bundle" in result:
         golden = f"{result['golden']} golden pictures with {result['lines']} lines"
         lines.append(f"{result['bundle']}: {result['precision']}, {golden}, {result['bytes']:,} bytes in all")
-        for model in result["models"].values():
+        shown = {model["file"]: model for model in result["models"].values()}
+        shown |= {model["file"]: model for model in result.get("recognizers", {}).values()}
+        for model in shown.values():
             about = f"{model['precision']}, opt {model['opt_version']}, {model['bytes']:,} bytes"
             lines.append(f"  {model['file']}: {about}")
         lines.append("  the golden pictures are in it as they are: check that you may pass them on")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from click import Choice
 
-from ppedge.cli.options import Force, Json, SkipBad
+from ppedge.cli.options import Force, Json, RecognizerName, SkipBad
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
@@ -223,6 +223,7 @@ def pseudo_label(
         typer.Option(metavar="BUNDLE|RUN|ONNX", help="The recogniser: a bundle, its run, or an ONNX file there."),
     ],
     out: Annotated[Path, typer.Option(metavar="labels.txt", help="The label file to write.")],
+    recognizer: RecognizerName = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="The least score of a text that is kept.")] = 0.9,
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Name pictures relative to this folder; by default DIR.")
@@ -239,7 +240,8 @@ def pseudo_label(
     from ppedge.data.formats import write_lines
 
     with ExitStack() as stack, _progress("reading") as progress:
-        found = pseudo.pseudo_label(folder, open_recognizer(stack, model, "--model"), threshold, root, progress)
+        opened = open_recognizer(stack, model, "--model", recognizer)
+        found = pseudo.pseudo_label(folder, opened, threshold, root, progress)
     for problem in found.problems:
         say(problem)
     if not found.lines:

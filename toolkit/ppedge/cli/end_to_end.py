@@ -27,6 +27,7 @@ def measure_bundle(
     root: Path | None,
     engine: BundleEngine | None,
     threads: int | None,
+    recognizer: str | None,
     metric: TextMetric,
     ignore: str,
     worst: int,
@@ -41,6 +42,7 @@ def measure_bundle(
     """
     from ppedge.bundle.manifest import read_manifest
     from ppedge.bundle.reading import open_bundle
+    from ppedge.bundle.recognizers import choose, networks
     from ppedge.data.check import usable
     from ppedge.data.formats import read_all
     from ppedge.metrics.bootstrap import CONFIDENCE, intervals
@@ -49,12 +51,14 @@ def measure_bundle(
 
     if bundle is None or labels is None:
         raise PpedgeError("--e2e: takes a bundle and a label file.", "`ppedge eval --e2e BUNDLE LABELS`.")
-    models = {task: model["precision"] for task, model in read_manifest(bundle)["models"].items()}
+    value = read_manifest(bundle)
+    reader = choose(value, recognizer, bundle)
+    models = {task: model["precision"] for task, model in networks(value, reader).items()}
     samples, skipped = usable(read_all([labels.absolute()], root or labels.parent, "detection"), skip_bad)
     found = EndToEndMetric(metric, ignore)
     began = time.monotonic()
     with ExitStack() as stack:
-        pipeline = open_bundle(stack, bundle, engine, threads)
+        pipeline = open_bundle(stack, bundle, engine, threads, recognizer)
         name = pipeline.detector.engine.name
         bar = stack.enter_context(Reporter().task("eval", len(samples)))
         measure_pipeline(pipeline, samples, found, advance=lambda steps: bar.advance(steps=steps))
@@ -62,15 +66,17 @@ def measure_bundle(
     figures = intervals(found.figures, found.rows(), seed=_SEED)
     pictures = found.worst(worst)
     if as_json:
-        emit({"bundle": str(bundle), "models": models, "engine": name, "labels": str(labels), "metric": metric,
-              "metric_ignore": ignore, "metrics": {key: figure.value for key, figure in figures.items()},
+        emit({"bundle": str(bundle), "models": models, "recognizer": reader["name"] or None, "engine": name,
+              "labels": str(labels), "metric": metric, "metric_ignore": ignore,
+              "metrics": {key: figure.value for key, figure in figures.items()},
               "intervals": {key: [figure.low, figure.high] for key, figure in figures.items()},
               "confidence": CONFIDENCE, "counts": found.counts(), "samples": len(samples), "skipped": skipped,
               "seconds": seconds, "worst": [picture.to_dict() for picture in pictures]})  # fmt: skip
         return
     counts = "{right} of {regions} regions right, {lines} lines read".format(**found.counts())
-    networks = ", ".join(f"{task} {precision}" for task, precision in models.items())
-    say(f"{bundle} ({networks}; {name}): {counts}, {len(samples)} pictures, {skipped} bad ones left out, {seconds} s")
+    ran = ", ".join(f"{task} {precision}" for task, precision in models.items())
+    ran += f"; recogniser {reader['name']}" if reader["name"] else ""
+    say(f"{bundle} ({ran}; {name}): {counts}, {len(samples)} pictures, {skipped} bad ones left out, {seconds} s")
     _tell(figures, f"{CONFIDENCE:.0%}")
     for picture in pictures:
         say(f"{picture.image}: {picture.right} of {picture.regions} right")

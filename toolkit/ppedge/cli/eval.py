@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ppedge.cli.end_to_end import BundleEngine, TextMetric, measure_bundle
-from ppedge.cli.options import Device, Json, Set, SkipBad, measuring
+from ppedge.cli.options import Device, Json, RecognizerName, Set, SkipBad, measuring
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
@@ -64,6 +64,7 @@ def evaluate(
     engine: Annotated[
         BundleEngine | None, typer.Option(help="With --e2e; by default what can run the bundle here.")
     ] = None,
+    recognizer: RecognizerName = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="With --e2e: of onnxruntime; by default all cores.", show_default=False)
     ] = None,
@@ -94,12 +95,13 @@ def evaluate(
     """
     of_networks = {"--weights": weights, "--stage": stage, "--on": on, "--set": set_ or None,
                    "--device": None if device == "auto" else device}  # fmt: skip
-    of_bundles = {"LABELS": labels, "--engine": engine, "--threads": threads, "--metric": metric,
-                  "--metric-ignore": metric_ignore, "--root": root, "--worst": worst}  # fmt: skip
+    of_bundles = {"LABELS": labels, "--engine": engine, "--threads": threads, "--recognizer": recognizer,
+                  "--metric": metric, "--metric-ignore": metric_ignore, "--root": root, "--worst": worst}  # fmt: skip
     _refuse_what_is_for_others(of_networks if e2e else of_bundles, e2e)
     if e2e:
-        measure_bundle(what, labels, root=root, engine=engine, threads=threads, metric=metric or "strict",
-                       ignore=metric_ignore or "", worst=worst or 0, skip_bad=skip_bad, as_json=as_json)  # fmt: skip
+        measure_bundle(what, labels, root=root, engine=engine, threads=threads, recognizer=recognizer,
+                       metric=metric or "strict", ignore=metric_ignore or "", worst=worst or 0, skip_bad=skip_bad,
+                       as_json=as_json)  # fmt: skip
     else:
         _measure_network(what, weights, stage, on, set_, device, skip_bad=skip_bad, as_json=as_json)
 

@@ -41,16 +41,17 @@ def exported(path: Path, task: Task, engine: str, precision: str, option: str) -
     return files[0], spec
 
 
-def open_recognizer(stack: ExitStack, path: Path, option: str) -> Recognizer:
+def open_recognizer(stack: ExitStack, path: Path, option: str, name: str | None = None) -> Recognizer:
     """Open a recogniser on this machine.
 
     Args:
         stack: Closes it.
         path: A bundle, a recogniser's run, or an ONNX file that ``ppedge convert`` left in one.
         option: Of the command line, that names it.
+        name: Of a bundle with several recognisers, which; by default the first.
 
     Raises:
-        PpedgeError: It is none of them, or it cannot be opened.
+        PpedgeError: It is none of them, a name is given for what has none, or it cannot be opened.
         MissingError: Nothing on this machine can run it.
     """
     from ppedge.artifacts import Converted
@@ -60,7 +61,9 @@ def open_recognizer(stack: ExitStack, path: Path, option: str) -> Recognizer:
     from ppedge.ocr.pipeline import Recognizer
 
     if is_bundle(path):
-        return open_bundle(stack, path).recognizer
+        return open_bundle(stack, path, recognizer=name).recognizer
+    if name is not None:
+        raise PpedgeError(f"--recognizer: {path} is no bundle.", "Leave it out.")
     precision = "fp32"
     if path.is_file():
         named = Converted.parse(path.name)

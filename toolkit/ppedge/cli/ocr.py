@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from ppedge.cli.networks import Task, exported
+from ppedge.cli.options import RecognizerName
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
@@ -67,6 +68,7 @@ def ocr(
     precision: Annotated[
         Precision | None, typer.Option(help="Of the runs' networks; by default fp32.", show_default=False)
     ] = None,
+    recognizer: RecognizerName = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of an engine of this computer; by default all cores.", show_default=False)
     ] = None,
@@ -85,10 +87,10 @@ def ocr(
     reader: Reader
     with ExitStack() as stack:
         if det is None and rec is None and cls is None:
-            reader, images = _open_bundle(stack, images, engine, precision, threads)
+            reader, images = _open_bundle(stack, images, engine, precision, threads, recognizer)
         else:
             runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
-            _check_asked(runs, draw)
+            _check_asked(runs, draw, recognizer)
             reader = _open_runs(stack, runs, engine or "onnxruntime", precision or "fp32", threads)
         found: list[Path] = []
         for named in images:
@@ -127,8 +129,10 @@ def _read(reader: Reader, path: Path, image: np.ndarray) -> Sequence[Line] | Seq
         raise type(error)(f"{path}: {error.message}", error.hint) from error
 
 
-def _check_asked(runs: dict[Task, Path | None], draw: Path | None) -> None:
+def _check_asked(runs: dict[Task, Path | None], draw: Path | None, recognizer: str | None) -> None:
     """Refuse what a network by itself has no use for."""
+    if recognizer is not None:
+        raise PpedgeError("--recognizer: chooses among those of a bundle.", "Name a recogniser's run with --rec.")
     if runs["cls"] is not None and runs["rec"] is None:
         raise PpedgeError("--cls: turns lines before they are read, and no --rec reads them.", "Name a --rec run.")
     if runs["det"] is None and draw is not None:
@@ -178,7 +182,12 @@ def _open_runs(
 
 
 def _open_bundle(
-    stack: ExitStack, paths: list[Path], engine: str | None, precision: str | None, threads: int | None
+    stack: ExitStack,
+    paths: list[Path],
+    engine: str | None,
+    precision: str | None,
+    threads: int | None,
+    recognizer: str | None,
 ) -> tuple[Pipeline, list[Path]]:
     """Open the bundle that is named before the pictures; return what reads, and the pictures."""
     from ppedge.bundle.reading import open_bundle
@@ -190,7 +199,7 @@ def _open_bundle(
         raise PpedgeError(f"{bundle}: no pictures are named after it.", "`ppedge ocr BUNDLE IMAGE...`.")
     if precision is not None:
         raise PpedgeError("--precision: a bundle's networks have theirs.", "Leave it out.")
-    return open_bundle(stack, bundle, engine, threads), images
+    return open_bundle(stack, bundle, engine, threads, recognizer), images
 
 
 def _drawing_names(images: list[Path]) -> dict[Path, str]:

@@ -23,6 +23,12 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.
 Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="The run's folder; by default runs/<recipe>.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad labels and pictures out instead of refusing.")]
+RecognizerName = Annotated[
+    str | None,
+    typer.Option(
+        "--recognizer", metavar="NAME", help="The one that reads, of a bundle with several; by default its first."
+    ),
+]
 FromInference = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Bring in a Paddle inference model (.pdmodel, .pdiparams).", show_default=False),
