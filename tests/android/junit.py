@@ -40,6 +40,11 @@ def compile_java(jvm, sources, classpath, folder):
     return folder
 
 
+def bundle_for(java, test_class):
+    """Return the bundle that a class of tests reads, of those that the fixture ``java`` has."""
+    return java.several if test_class.endswith("RecognizersTest") else java.bundle
+
+
 def run_junit(jvm, test_class, core, tests, bundle, oracle, opencv=None):
     """Run a class of tests and return what it printed.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from junit import CLASSES, run_junit
+from junit import CLASSES, bundle_for, run_junit
 
 from ppedge.process import run_child
 
@@ -194,5 +194,5 @@ def test_a_step_that_fails_is_one_sentence_and_leaves_the_last_app(plain, tmp_pa
 
 @pytest.mark.parametrize("test_class", [name for name in CLASSES if not name.endswith("SpeedTest")])
 def test_the_core_after_dexing(java, dexed, test_class):
-    printed = run_junit(java.jvm, test_class, dexed, java.tests, java.bundle, java.oracle)
+    printed = run_junit(java.jvm, test_class, dexed, java.tests, bundle_for(java, test_class), java.oracle)
     assert re.search(r"^OK \(\d+ tests?\)", printed, re.MULTILINE), printed

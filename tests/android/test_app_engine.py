@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-from desk import Desk, compile_desk, reseal
+from desk import Desk, reseal
 
 from ppedge.bundle.manifest import read_manifest
 from ppedge.recipe.io import make_recipe
@@ -22,13 +22,6 @@ STAGES = ["det_preprocess", "det_network", "det_postprocess", "crop", "cls", "re
           "rec_postprocess"]  # fmt: skip
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def compiled(java, jdk, tmp_path_factory):
-    """Class paths: with recorded networks, and with Paddle Lite's classes but no library for them."""
-    alone, recorded = compile_desk(java.jvm, tmp_path_factory.mktemp("desk"))
-    return SimpleNamespace(recorded=recorded, alone=alone)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def tiny(jdk, tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_self_test_and_pictures_of_a_bundle(tiny, tmp_path, ppedge_here):
-    """Lines 48 pixels high, SVTR and a classifier: what PP-OCRv3 and v4 need, in one start of the JVM."""
+    """Two recognisers, SVTR over lines 48 pixels high and an LSTM over 32, and a classifier, in one start of a JVM."""
     shutil.copyfile(tiny.bundle / "golden/01/picture.png", tmp_path / "one.png")
     image = read_image(tmp_path / "one.png")
     cv2.imwrite(str(tmp_path / "two.png"), image[::-1, ::-1])
@@ -60,14 +60,21 @@ def test_the_self_test_and_pictures_of_a_bundle(tiny, tmp_path, ppedge_here):
     told = json.loads(out)
     found = told["on_arm"]
     assert told["passed"] and found["passed"] and found["cpu"] == "cortex-a76"
-    assert [check["stage"] for check in found["checks"]] == STAGES
+    stages = [(check["stage"], check.get("recognizer")) for check in found["checks"]]
+    assert stages == [
+        *[(stage, None) for stage in STAGES[:5]],
+        *[(s, name) for name in ("svtr", "crnn") for s in STAGES[5:]],
+    ]
     by_stage = {check["stage"]: check["difference"] for check in found["checks"]}
     assert 0 < by_stage["det_network"] < 1e-4 and 0 < by_stage["rec_network"] < 1e-3
     assert 0 < by_stage["cls"] < 1e-4
-    assert found["models"]["rec"]["sha256"] == sha256(tiny.bundle / "rec.nb")
+    assert all(0 < check["difference"] < 1e-3 for check in found["checks"] if check["stage"] == "rec_network")
+    assert found["models"]["rec"]["sha256"] == sha256(tiny.bundle / "rec_svtr.nb")
+    assert found["recognizers"]["crnn"]["sha256"] == sha256(tiny.bundle / "rec_crnn.nb")
     assert lite.registered().version.endswith(found["runtime"])
     assert 20e6 < found["memory"] < 1e9
-    read = found["pictures"]
+    read = found["pictures"]  # by the first again, after the self-test of the second
+    assert read["recognizer"] == "svtr"
     assert (read["pictures"], read["lines"], read["same"], read["different"]) == (2, 6, 6, [])
     assert read["engine"] == "arm-paddlelite" and read["corner"] == 0.0
 

@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from junit import CLASSES, MAIN, OPENCV_CLASS, run_junit
+from junit import CLASSES, MAIN, OPENCV_CLASS, bundle_for, run_junit
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("test_class", CLASSES)
 def test_core(java, test_class):
-    printed = run_junit(java.jvm, test_class, java.core, java.tests, java.bundle, java.oracle)
+    printed = run_junit(java.jvm, test_class, java.core, java.tests, bundle_for(java, test_class), java.oracle)
     assert re.search(r"^OK \(\d+ tests?\)", printed, re.MULTILINE), printed
     print("\n".join(line for line in printed.splitlines() if ":" in line))
 

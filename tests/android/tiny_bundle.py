@@ -1,7 +1,7 @@
 """Run as a program, ``tiny_bundle.py FOLDER``: a bundle of tiny networks that run in Paddle Lite, on an emulated core.
 
-The detector's map is the picture's brightness. The recogniser is PP-OCRv3's, SVTR over lines 48 pixels high, narrow and
-with fresh weights, as the classifier has them. Golden outputs are Paddle's.
+The detector's map is the picture's brightness. There are two recognisers: PP-OCRv3's, SVTR over lines 48 pixels high,
+narrow; and an LSTM over lines 32 pixels high. All weights but the detector's are fresh. Golden outputs are Paddle's.
 """
 
 import sys
@@ -24,12 +24,13 @@ import paddle.nn.functional as F  # isort: skip
 from paddle import nn  # isort: skip
 
 RECIPE = Path(__file__).parents[2] / "recipes/ppocrv3_rec_en.yml"
-CHARACTERS = tuple("0123456789abcdefghijkl")
+CHARACTERS = {"svtr": tuple("0123456789abcdefghijkl"), "crnn": tuple("mnopqrstuvwxyz")}
 SPECS = {
     "det": ModelSpec(
         "det", det_preprocess=DetPreprocess(limit_side=160, limit_type="max"), det_postprocess=DbPostprocess()
     ),
-    "rec": ModelSpec("rec", rec_preprocess=RecPreprocess(height=48, min_width=96), characters=CHARACTERS),
+    "svtr": ModelSpec("rec", rec_preprocess=RecPreprocess(height=48, min_width=96), characters=CHARACTERS["svtr"]),
+    "crnn": ModelSpec("rec", rec_preprocess=RecPreprocess(height=32, min_width=96), characters=CHARACTERS["crnn"]),
     "cls": ModelSpec("cls", cls_preprocess=ClsPreprocess(48, 96), cls_postprocess=ClsPostprocess()),
 }
 CHAIN = [{"stage": "convert", "run": "tiny", "manifest_sha256": "c" * 64, "recipe_sha256": "e" * 64}]
@@ -69,12 +70,30 @@ class Eager:
         return [self.net(paddle.to_tensor(inputs[0])).numpy()]
 
 
-def recogniser():
+class Columns(nn.Layer):
+    """What is left of a CRNN: convolutions, an LSTM over columns of four pixels, CTC's classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.Sequential(
+            nn.Conv2D(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2D(8, 8, 3, stride=2, padding=1), nn.ReLU()
+        )
+        self.lstm = nn.LSTM(8, 16, direction="bidirectional")
+        self.fc = nn.Linear(32, len(CHARACTERS["crnn"]) + 1)
+        self.fc.weight.set_value(self.fc.weight * 60)
+
+    def forward(self, x):
+        columns = self.convs(x).mean(2).transpose([0, 2, 1])
+        return F.softmax(self.fc(self.lstm(columns)[0]), axis=2)
+
+
+def svtr():
     value = yaml.safe_load(RECIPE.read_text())
     value["model"]["backbone"]["scale"] = 0.125
     value["model"]["head"]["neck"] |= {"dims": 16, "depth": 1, "hidden_dims": 16}
-    net = zoo.build(make_recipe(value, RECIPE).model, "rec", len(CHARACTERS) + 1)
-    (last,) = (weight for weight in net.parameters() if weight.ndim == 2 and weight.shape[1] == len(CHARACTERS) + 1)
+    classes = len(CHARACTERS["svtr"]) + 1
+    net = zoo.build(make_recipe(value, RECIPE).model, "rec", classes)
+    (last,) = (weight for weight in net.parameters() if weight.ndim == 2 and weight.shape[1] == classes)
     last.set_value(last * 60)  # so that the steps of a line are different characters, and surely so
     return net
 
@@ -92,22 +111,25 @@ def draw(size, bars):
 def write(folder):
     folder.mkdir(parents=True)
     paddle.seed(3)
-    nets = {"det": Brightness(), "rec": recogniser(), "cls": Direction()}
-    models = {}
-    manifest.write_charset(folder, CHARACTERS)
-    for task, net in nets.items():
-        prefix = folder.parent / f"{task}-float"
-        export.export_float(net, prefix, task, 48)
-        to_nb(prefix, folder / manifest.model_file(task), "fp32")
-        spec = SPECS[task].to_dict()
-        models[task] = manifest.model_entry(folder, task, spec, precision="fp32", chain=CHAIN)
-    engines = {task: Eager(net) for task, net in nets.items()}
+    nets = {"det": Brightness(), "svtr": svtr(), "crnn": Columns(), "cls": Direction()}
+    models, engines = {}, {}
+    for name, net in nets.items():
+        spec, prefix = SPECS[name], folder.parent / f"{name}-float"
+        recognizer = name if spec.task == "rec" else ""
+        export.export_float(net, prefix, spec.task, spec.rec_preprocess.height if recognizer else 48)
+        to_nb(prefix, folder / manifest.model_file(spec.task, recognizer), "fp32")
+        if recognizer:
+            manifest.write_charset(folder, spec.characters, recognizer)
+        models[name] = manifest.model_entry(
+            folder, spec.task, spec.to_dict(), precision="fp32", chain=CHAIN, recognizer=recognizer
+        )
+        engines[name] = Eager(net)
+    recognizers = {name: models.pop(name) for name in CHARACTERS}
     detector = Detector(engines["det"], SPECS["det"])
-    recognizer = Recognizer(engines["rec"], SPECS["rec"], batch_size=1)
+    readers = {name: Recognizer(engines[name], SPECS[name], batch_size=1) for name in recognizers}
     classifier = Classifier(engines["cls"], SPECS["cls"], batch_size=1)
     picture = draw((96, 160), [(10, 26, 10, 150), (40, 56, 20, 90), (70, 84, 60, 155)])
-    case = golden.write_golden(folder, "01", "drawn", picture, detector, {"": recognizer}, classifier)
-    recognizers = {"": models.pop("rec")}
+    case = golden.write_golden(folder, "01", "drawn", picture, detector, readers, classifier)
     engine = {"name": "paddle", "version": paddle.__version__}
     manifest.write_manifest(folder, "tiny", models, recognizers, [case], engine)
 

@@ -1,5 +1,7 @@
 """Run as a program, ``python tests/bundle/sample.py DIR``: a bundle whose networks are drawings, the same every time.
 
+With the word ``several`` after it, of two recognisers of different heights and characters.
+
 It needs no training and no Paddle: the detector's outputs are probability maps drawn from known quads (rotated, tall,
 overlapping, touching the border, too small, none at all), the recogniser's spell known texts, the classifier's turn
 some lines. Everything else, tensors, boxes, crops, texts, is what ppedge.ocr computes. The .nb files are real but
@@ -8,6 +10,7 @@ foreign: the emulator's self-test.
 
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -23,6 +26,11 @@ CHARACTERS = (*"0123456789:ABCabcde$é车牌", "\U00020bb7", " ", " ")
 DET = ModelSpec("det", det_preprocess=DetPreprocess(limit_side=320, limit_type="max"), det_postprocess=DbPostprocess())
 REC = ModelSpec("rec", rec_preprocess=RecPreprocess(), characters=CHARACTERS)
 CLS = ModelSpec("cls", cls_preprocess=ClsPreprocess(), cls_postprocess=ClsPostprocess())
+# Of PP-OCRv3's height, and shorter.
+TALL = ModelSpec(
+    "rec", rec_preprocess=RecPreprocess(height=48, min_width=96, mean=0.4, std=0.6), characters=tuple("xyz ")
+)
+TALL_TEXTS = ["zyx", "x y", "", "yyz"]
 TEXTS = ["车牌A00112", "aab bcc", "", "$ 12:30", "\U00020bb7é", "0", "deed  CAB", "99:99"]
 # The classifier's probability of upside down: sure, not sure enough, at the limit (float32 of 0.9 lies below 0.9), no.
 UPSIDE_DOWN = [0.97, 0.85, 0.9, 0.02, 0.6]
@@ -86,54 +94,72 @@ def draw_map(shape, size, quads, rng):
     return np.clip(cv2.GaussianBlur(ink, (3, 3), 0) + noise, 0, 1)[None, None]
 
 
-def spell(text, steps, rng):
+def spell(text, characters, steps, rng):
     """Probabilities (1, T, C) that decode to a text: each character for one to three steps, blanks between."""
     path = []
     for character in text:
-        path += [CHARACTERS.index(character) + 1] * int(rng.integers(1, 4)) + [0] * int(rng.integers(1, 3))
+        path += [characters.index(character) + 1] * int(rng.integers(1, 4)) + [0] * int(rng.integers(1, 3))
     path = (path + [0] * steps)[:steps]
-    values = rng.uniform(0, 1, (steps, len(CHARACTERS) + 1))
+    values = rng.uniform(0, 1, (steps, len(characters) + 1))
     values[np.arange(steps), path] = rng.uniform(2, 20, steps)
     return (values / values.sum(axis=1, keepdims=True)).astype(np.float32)[None]
 
 
-def write_sample(folder):
-    """Write the bundle into a folder that is not there yet."""
+def add_model(folder, task, spec, name=""):
+    """Put a model into a bundle and return its entry of the manifest."""
+    nb = Path(ppedge.arm.__file__).with_name("selftest.nb")
+    shutil.copyfile(nb, folder / manifest.model_file(task, name))
+    return manifest.model_entry(folder, task, spec.to_dict(), precision="fp32", chain=CHAIN, recognizer=name)
+
+
+ONE = {"": (REC, TEXTS)}
+SEVERAL = {"plates": (REC, TEXTS), "en": (TALL, TALL_TEXTS)}
+
+
+def write_sample(folder, specs=ONE, pictures=PICTURES):
+    """Write the bundle into a folder that is not there yet.
+
+    Args:
+        folder: The folder.
+        specs: Specification and texts of each recogniser by its name.
+        pictures: Of `PICTURES`.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True)
-    for task in manifest.TASKS:
-        shutil.copyfile(Path(ppedge.arm.__file__).with_name("selftest.nb"), folder / f"{task}.nb")
-    manifest.write_charset(folder, CHARACTERS)
-    specs = {"det": DET.to_dict(), "rec": REC.to_dict(), "cls": CLS.to_dict()}
-    models = {
-        task: manifest.model_entry(folder, task, spec, precision="fp32", chain=CHAIN) for task, spec in specs.items()
-    }
-    recognizers = {"": models.pop("rec")}
+    for name, (spec, _) in specs.items():
+        manifest.write_charset(folder, spec.characters, name)
+    models = {"det": add_model(folder, "det", DET), "cls": add_model(folder, "cls", CLS)}
+    recognizers = {name: add_model(folder, "rec", spec, name) for name, (spec, _) in specs.items()}
     rng = np.random.default_rng(11)
-    calls = {"rec": 0, "cls": 0}
+    calls = Counter()
 
-    def count(task):
-        calls[task] += 1
-        return calls[task] - 1
+    def count(what):
+        calls[what] += 1
+        return calls[what] - 1
 
     def direction(_):
         p = np.float32(UPSIDE_DOWN[count("cls") % len(UPSIDE_DOWN)])
         return np.array([[1 - p, p]], np.float32)
 
-    recognizer = Recognizer(Drawn(lambda x: spell(TEXTS[count("rec") % len(TEXTS)], x.shape[3] // 4, rng)), REC)
+    def reader(name, spec, texts):
+        def answer(x):
+            return spell(texts[count(("rec", name)) % len(texts)], spec.characters, x.shape[3] // 4, rng)
+
+        return Recognizer(Drawn(answer), spec)
+
+    readers = {name: reader(name, *about) for name, about in specs.items()}
     classifier = Classifier(Drawn(direction), CLS)
     cases = []
-    for number, (height, width, shapes) in enumerate(PICTURES, 1):
+    for number, (height, width, shapes) in enumerate(pictures, 1):
         quads = [rectangle(*shape) for shape in shapes]
         image = draw_picture(height, width, quads, rng)
         size = (height, width)
         detector = Detector(Drawn(lambda x, q=quads, s=size: draw_map(x.shape[2:], s, q, rng)), DET)
-        name, readers = f"{number:02d}", {"": recognizer}
-        cases.append(golden.write_golden(folder, name, "drawn", image, detector, readers, classifier))
+        cases.append(golden.write_golden(folder, f"{number:02d}", "drawn", image, detector, readers, classifier))
     manifest.write_manifest(folder, "sample", models, recognizers, cases, {"name": "drawn", "version": "1"})
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python tests/bundle/sample.py DIR")
-    write_sample(sys.argv[1])
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["several"]):
+        sys.exit("usage: python tests/bundle/sample.py DIR [several]")
+    write_sample(sys.argv[1], *((SEVERAL, PICTURES[0:5:4]) if len(sys.argv) == 3 else ()))

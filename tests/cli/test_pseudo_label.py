@@ -76,7 +76,7 @@ def test_a_bundle_labels_pictures(here, tmp_path, monkeypatch):
             return [Text("ab", 0.9)]
 
     opened = []
-    monkeypatch.setattr(reading, "open_bundle", lambda stack, path: opened.append(path.name) or Pipeline())
+    monkeypatch.setattr(reading, "open_bundle", lambda stack, path, recognizer: opened.append(path.name) or Pipeline())
     monkeypatch.setattr("ppedge.bundle.manifest.is_bundle", lambda path: path.name == "bundle")
     assert here("--model", "bundle")[0] == 0 and opened == ["bundle"]
     assert (tmp_path / "labels.txt").read_text() == "a.png\tab\nb.png\tab\n"

@@ -13,6 +13,7 @@ import dev.ppedge.demo.engine.Job;
 import dev.ppedge.demo.engine.Outcome;
 import dev.ppedge.demo.engine.PictureReading;
 import dev.ppedge.demo.engine.ReadTask;
+import dev.ppedge.demo.engine.RecognizersTask;
 import dev.ppedge.demo.engine.SelfTestTask;
 import dev.ppedge.demo.logic.HeadlessRequest;
 import dev.ppedge.demo.logic.JsonWriter;
@@ -94,7 +95,8 @@ public final class Desk {
 
     private Map<String, Object> answer(Map<?, ?> question) throws Exception {
         String what = (String) question.get("do");
-        Settings settings = Settings.standard(1).with(1, PowerMode.NO_BIND);
+        Object recognizer = question.get("recognizer");
+        Settings settings = Settings.standard(1).with(1, PowerMode.NO_BIND, recognizer == null ? "" : (String) recognizer);
         switch (what) {
             case "about":
                 return about(done(engine.about, new AboutTask(settings)));
@@ -102,6 +104,8 @@ public final class Desk {
                 File picture = new File(context.getFilesDir(), "picture");
                 Uri document = Uri.fromFile(new File((String) question.get("picture")));
                 return reading(done(engine.reading, new ReadTask(document, picture, settings)));
+            case "recognizers":
+                return recognizers(done(engine.recognizers, new RecognizersTask()));
             case "acknowledge":
                 engine.acknowledgeAbort();
                 return state(engine.about);
@@ -168,8 +172,15 @@ public final class Desk {
         if (job.state() == Job.State.DONE) {
             told.put("runtime", job.result().runtime);
             told.put("bundle", job.result().manifest.name);
-            told.put("characters", job.result().characters);
+            told.put("recognizer", job.result().recognizer.name);
+            told.put("characters", job.result().recognizer.classes - 1);
         }
+        return told;
+    }
+
+    private static Map<String, Object> recognizers(Job<List<String>> job) {
+        Map<String, Object> told = state(job);
+        told.put("recognizers", job.result());
         return told;
     }
 
@@ -180,6 +191,7 @@ public final class Desk {
             for (Line line : job.result().reading.lines) {
                 lines.add(line(line));
             }
+            told.put("recognizer", job.result().recognizer);
             told.put("lines", lines);
         }
         return told;

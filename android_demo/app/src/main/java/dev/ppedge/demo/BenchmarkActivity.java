@@ -47,7 +47,7 @@ public final class BenchmarkActivity extends RunPage {
     @Override
     void showBefore() {
         note(getString(R.string.benchmark_about));
-        showSettings(SettingsStore.load(this));
+        showSettings(SettingsStore.load(this), "");
     }
 
     @Override
@@ -63,7 +63,7 @@ public final class BenchmarkActivity extends RunPage {
         section(getString(R.string.phone));
         fact(R.string.thermal, heat < 0 ? getString(R.string.unknown)
                 : getResources().getStringArray(R.array.thermal_levels)[heat]);
-        showSettings(outcome.settings);
+        showSettings(outcome.settings, outcome.recognizer);
         showFile(outcome);
     }
 

@@ -2,11 +2,14 @@ package dev.ppedge.demo;
 
 import dev.ppedge.core.Manifest;
 import dev.ppedge.core.ModelEntry;
+import dev.ppedge.core.RecognizerEntry;
 import dev.ppedge.demo.engine.AboutTask;
 import dev.ppedge.demo.engine.Job;
 import dev.ppedge.demo.engine.BundleFacts;
 import dev.ppedge.demo.engine.PhoneInfo;
 import dev.ppedge.demo.logic.Origin;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 
 /** Which models are in the app, what they were made with, and what runs them. */
@@ -38,10 +41,14 @@ public final class BundleActivity extends Page<BundleFacts> {
     void share(BundleFacts facts) {
         StringBuilder text = new StringBuilder();
         text.append(facts.manifest.name).append('\n');
-        for (ModelEntry model : new ModelEntry[] {facts.manifest.det, facts.manifest.rec, facts.manifest.cls}) {
-            if (model != null) {
-                text.append(describe(model)).append('\n').append(Origin.of(model, true)).append('\n');
-            }
+        List<ModelEntry> models = new ArrayList<ModelEntry>();
+        models.add(facts.manifest.det);
+        models.addAll(facts.manifest.recognizers);
+        if (facts.manifest.cls != null) {
+            models.add(facts.manifest.cls);
+        }
+        for (ModelEntry model : models) {
+            text.append(describe(model)).append('\n').append(Origin.of(model, true)).append('\n');
         }
         text.append(getString(R.string.runtime)).append(": ").append(facts.runtime).append('\n');
         shareText(text.toString());
@@ -60,14 +67,20 @@ public final class BundleActivity extends Page<BundleFacts> {
         fact(R.string.made_by, manifest.ppedge);
         section(getString(R.string.models));
         fact(R.string.detector, describe(manifest.det));
-        fact(R.string.recogniser, describe(manifest.rec));
+        for (RecognizerEntry recognizer : manifest.recognizers) {
+            fact(R.string.recogniser, named(recognizer, describe(recognizer)));
+            fact(R.string.characters, String.valueOf(recognizer.classes - 1)); // without the blank
+        }
         fact(R.string.classifier, manifest.cls == null ? getString(R.string.none) : describe(manifest.cls));
-        fact(R.string.characters, String.valueOf(facts.characters));
         fact(R.string.golden_pictures, String.valueOf(manifest.golden.size()));
         section(getString(R.string.origin));
-        origin(R.string.detector, manifest.det);
-        origin(R.string.recogniser, manifest.rec);
-        origin(R.string.classifier, manifest.cls);
+        origin(R.string.detector, manifest.det, Origin.of(manifest.det, false));
+        for (RecognizerEntry recognizer : manifest.recognizers) {
+            origin(R.string.recogniser, recognizer, named(recognizer, Origin.of(recognizer, false)));
+        }
+        if (manifest.cls != null) {
+            origin(R.string.classifier, manifest.cls, Origin.of(manifest.cls, false));
+        }
         section(getString(R.string.phone));
         fact(R.string.runtime, facts.runtime.isEmpty() ? getString(R.string.unknown) : facts.runtime);
         Map<String, Object> phone = PhoneInfo.of(this);
@@ -79,10 +92,14 @@ public final class BundleActivity extends Page<BundleFacts> {
         note(manifest.licence);
     }
 
-    private void origin(int name, ModelEntry model) {
-        if (model != null && !model.chain.isEmpty()) {
-            fact(name, Origin.of(model, false));
+    private void origin(int name, ModelEntry model, String told) {
+        if (!model.chain.isEmpty()) {
+            fact(name, told);
         }
+    }
+
+    private static String named(RecognizerEntry recognizer, String told) {
+        return recognizer.name.isEmpty() ? told : recognizer.name + "\n" + told;
     }
 
     private String describe(ModelEntry model) {

@@ -243,17 +243,25 @@ public final class MainActivity extends Screen
             }
         }
         boolean finished = result.reading != null;
-        String found = finished
-                ? getResources().getQuantityString(R.plurals.lines_in_ms, lines.size(), lines.size(),
-                        Math.round(result.reading.milliseconds()))
-                : getString(R.string.reading);
-        ((TextView) findViewById(R.id.summary)).setText(finished && lines.isEmpty()
-                ? getString(R.string.no_text_found) : found);
+        ((TextView) findViewById(R.id.summary)).setText(finished ? summary(result) : getString(R.string.reading));
         picture.setContentDescription(finished
                 ? getResources().getQuantityString(R.plurals.picture_with_lines, lines.size(), lines.size())
                 : getString(R.string.picture));
         findViewById(R.id.copy).setVisibility(lines.isEmpty() ? View.GONE : View.VISIBLE);
         findViewById(R.id.share).setVisibility(lines.isEmpty() ? View.GONE : View.VISIBLE);
+    }
+
+    private String summary(PictureReading result) {
+        String found = lines.isEmpty()
+                ? getString(R.string.no_text_found)
+                : getResources().getQuantityString(R.plurals.lines_in_ms, lines.size(), lines.size(),
+                        Math.round(result.reading.milliseconds()));
+        String chosen = result.settings.recognizer;
+        if (!chosen.isEmpty() && !chosen.equals(result.recognizer)) {
+            String reads = result.recognizer.isEmpty() ? getString(R.string.only_recogniser) : result.recognizer;
+            return found + "\n" + getString(R.string.recogniser_missing, chosen, reads);
+        }
+        return result.recognizer.isEmpty() ? found : getString(R.string.of_recogniser, found, result.recognizer);
     }
 
     private static List<Line> confident(PictureReading result, double minScore) {

@@ -4,6 +4,7 @@ import android.content.ClipData;
 import android.content.Intent;
 import android.net.Uri;
 import android.os.Bundle;
+import dev.ppedge.core.Check;
 import dev.ppedge.core.Stage;
 import dev.ppedge.demo.engine.Outcome;
 import dev.ppedge.demo.logic.Extras;
@@ -69,7 +70,9 @@ abstract class RunPage extends Page<Outcome> {
     @Override
     final void begin() {
         Settings settings = SettingsStore.load(this);
-        run(new HeadlessRequest(SCREEN_ID, 3, 20, settings.threads, settings.powerMode, ""), settings, false);
+        HeadlessRequest request = new HeadlessRequest(
+                SCREEN_ID, 3, 20, settings.threads, settings.powerMode, "", settings.recognizer);
+        run(request, settings, false);
     }
 
     /** Starts the job. */
@@ -87,8 +90,11 @@ abstract class RunPage extends Page<Outcome> {
         startActivity(Intent.createChooser(send, null));
     }
 
-    final void showSettings(Settings settings) {
+    final void showSettings(Settings settings, String recognizer) {
         section(getString(R.string.settings));
+        if (!recognizer.isEmpty()) {
+            fact(R.string.recogniser, recognizer);
+        }
         fact(R.string.threads, String.valueOf(settings.threads));
         fact(R.string.power_mode, getResources().getStringArray(R.array.power_modes)[settings.powerMode.ordinal()]);
     }
@@ -109,6 +115,12 @@ abstract class RunPage extends Page<Outcome> {
 
     final String stageName(Stage stage) {
         return getResources().getStringArray(R.array.stages)[stage.ordinal()];
+    }
+
+    /** What a check is about, with the name of one of several recognisers. */
+    final String stageName(Check check) {
+        String stage = stageName(check.stage);
+        return check.recognizer.isEmpty() ? stage : getString(R.string.of_recogniser, stage, check.recognizer);
     }
 
     static String milliseconds(double value) {

@@ -36,7 +36,7 @@ public final class SelfTestActivity extends RunPage {
     @Override
     void showBefore() {
         note(getString(R.string.self_test_about));
-        showSettings(SettingsStore.load(this));
+        showSettings(SettingsStore.load(this), "");
     }
 
     @Override
@@ -51,18 +51,18 @@ public final class SelfTestActivity extends RunPage {
             int pictures = outcome.checks.size() - 1; // the last are those of all together
             note(getResources().getQuantityString(R.plurals.self_test_pictures, pictures, pictures));
         } else {
-            section(getString(R.string.self_test_failed, stageName(first.stage)), R.color.failure);
+            section(getString(R.string.self_test_failed, stageName(first)), R.color.failure);
             note(getString(R.string.self_test_failed_text) + "\n\n" + first.detail);
         }
         section(getString(R.string.differences));
         figures(getString(R.string.stage), getString(R.string.largest), getString(R.string.allowed),
                 R.color.text_primary);
         for (Check check : worst) {
-            figures(stageName(check.stage), number(check.difference) + " " + unit(check.unit),
+            figures(stageName(check), number(check.difference) + " " + unit(check.unit),
                     getString(check.passed() ? R.string.passed : R.string.failed, number(check.tolerance)),
                     check.passed() ? R.color.text_primary : R.color.failure);
         }
-        showSettings(outcome.settings);
+        showSettings(outcome.settings, outcome.recognizer);
         showFile(outcome);
     }
 

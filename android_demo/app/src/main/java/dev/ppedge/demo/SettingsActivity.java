@@ -3,17 +3,23 @@ package dev.ppedge.demo;
 import android.os.Bundle;
 import android.view.View;
 import android.widget.AdapterView;
+import android.widget.ArrayAdapter;
 import android.widget.SeekBar;
 import android.widget.Spinner;
 import android.widget.TextView;
+import dev.ppedge.demo.engine.Job;
+import dev.ppedge.demo.engine.RecognizersTask;
 import dev.ppedge.demo.logic.PowerMode;
 import dev.ppedge.demo.logic.Settings;
 import java.text.NumberFormat;
+import java.util.Collections;
+import java.util.List;
 import java.util.Locale;
 
-/** Threads, cores, thresholds. Every change is kept at once. */
+/** Recogniser, threads, cores, thresholds. Every change is kept at once. */
 public final class SettingsActivity extends Screen
-        implements SeekBar.OnSeekBarChangeListener, AdapterView.OnItemSelectedListener, View.OnClickListener {
+        implements SeekBar.OnSeekBarChangeListener, AdapterView.OnItemSelectedListener, View.OnClickListener,
+                Job.Listener {
     /** A slider's first place stands for the bundle's own value. */
     private static final int FIRST_UNCLIP = 10; // in twentieths: 0.5
 
@@ -23,6 +29,9 @@ public final class SettingsActivity extends Screen
     private SeekBar unclipRatio;
     private SeekBar minScore;
     private Spinner powerMode;
+    private Spinner recognizer;
+    private List<String> recognizers = Collections.emptyList(); // of the bundle; none as long as they are looked up
+    private String chosenRecognizer = "";
 
     @Override
     protected void onCreate(Bundle saved) {
@@ -35,8 +44,55 @@ public final class SettingsActivity extends Screen
         unclipRatio = slider(R.id.unclip_ratio, (int) (Settings.MAX_UNCLIP * Settings.STEPS_OF_ONE) - FIRST_UNCLIP + 1);
         minScore = slider(R.id.min_score, Settings.STEPS_OF_ONE);
         powerMode = (Spinner) findViewById(R.id.power_mode);
+        recognizer = (Spinner) findViewById(R.id.recogniser);
         findViewById(R.id.reset).setOnClickListener(this);
         showStored();
+        if (engine().recognizers.state() != Job.State.RUNNING) {
+            engine().recognizers.start(engine(), new RecognizersTask());
+        }
+    }
+
+    @Override
+    protected void onStart() {
+        super.onStart();
+        engine().recognizers.listen(this);
+    }
+
+    @Override
+    protected void onStop() {
+        super.onStop();
+        engine().recognizers.listen(null);
+    }
+
+    /** The names of the recognisers are there: a choice is shown if there is one. Without a bundle there is none. */
+    @Override
+    public void changed() {
+        Job<List<String>> job = engine().recognizers;
+        if (job.state() != Job.State.DONE || job.result().equals(recognizers)) {
+            return;
+        }
+        recognizers = job.result();
+        ArrayAdapter<String> choices = new ArrayAdapter<String>(this, android.R.layout.simple_spinner_item, recognizers);
+        choices.setDropDownViewResource(android.R.layout.simple_spinner_dropdown_item);
+        recognizer.setAdapter(choices);
+        recognizer.setOnItemSelectedListener(this);
+        findViewById(R.id.recognisers).setVisibility(recognizers.size() > 1 ? View.VISIBLE : View.GONE);
+        showRecognizer();
+    }
+
+    /** Shows the one that was chosen; if the bundle lacks it, its first, which reads then, and says so. */
+    private void showRecognizer() {
+        if (recognizers.isEmpty()) {
+            return;
+        }
+        boolean missing = !chosenRecognizer.isEmpty() && !recognizers.contains(chosenRecognizer);
+        recognizer.setSelection(shownRecognizer());
+        findViewById(R.id.recogniser_missing).setVisibility(missing ? View.VISIBLE : View.GONE);
+        say(R.id.recogniser_missing, getString(R.string.recogniser_missing, chosenRecognizer, recognizers.get(0)));
+    }
+
+    private int shownRecognizer() {
+        return Math.max(0, recognizers.indexOf(chosenRecognizer));
     }
 
     /** Listens only now: what the system restores after a turn is what was stored anyway. */
@@ -64,6 +120,8 @@ public final class SettingsActivity extends Screen
         boxThresh.setProgress(place(settings.boxThresh, 0));
         unclipRatio.setProgress(place(settings.unclipRatio, FIRST_UNCLIP - 1));
         minScore.setProgress((int) Math.round(settings.minScore * Settings.STEPS_OF_ONE));
+        chosenRecognizer = settings.recognizer;
+        showRecognizer();
         showValues();
     }
 
@@ -83,7 +141,8 @@ public final class SettingsActivity extends Screen
                 value(thresh, 0),
                 value(boxThresh, 0),
                 value(unclipRatio, FIRST_UNCLIP - 1),
-                (double) minScore.getProgress() / Settings.STEPS_OF_ONE);
+                (double) minScore.getProgress() / Settings.STEPS_OF_ONE,
+                chosenRecognizer);
     }
 
     private void keep() {
@@ -124,7 +183,12 @@ public final class SettingsActivity extends Screen
 
     @Override
     public void onItemSelected(AdapterView<?> parent, View view, int position, long id) {
-        if (PowerMode.values()[position] != SettingsStore.load(this).powerMode) { // else it is the list's first showing
+        // What is chosen already is a list's first showing.
+        if (parent == recognizer && position != shownRecognizer()) {
+            chosenRecognizer = recognizers.get(position);
+            showRecognizer();
+            keep();
+        } else if (parent == powerMode && PowerMode.values()[position] != SettingsStore.load(this).powerMode) {
             keep();
         }
     }

@@ -13,6 +13,7 @@ final class SettingsStore {
     private static final String BOX_THRESH = "box_thresh";
     private static final String UNCLIP_RATIO = "unclip_ratio";
     private static final String MIN_SCORE = "min_score";
+    private static final String RECOGNIZER = "recognizer";
 
     private SettingsStore() {}
 
@@ -25,7 +26,8 @@ final class SettingsStore {
                 stored.getFloat(THRESH, Float.NaN),
                 stored.getFloat(BOX_THRESH, Float.NaN),
                 stored.getFloat(UNCLIP_RATIO, Float.NaN),
-                stored.getFloat(MIN_SCORE, 0));
+                stored.getFloat(MIN_SCORE, 0),
+                stored.getString(RECOGNIZER, ""));
     }
 
     static void save(Context context, Settings settings) {
@@ -37,6 +39,7 @@ final class SettingsStore {
                 .putFloat(BOX_THRESH, (float) settings.boxThresh)
                 .putFloat(UNCLIP_RATIO, (float) settings.unclipRatio)
                 .putFloat(MIN_SCORE, (float) settings.minScore)
+                .putString(RECOGNIZER, settings.recognizer)
                 .apply();
     }
 

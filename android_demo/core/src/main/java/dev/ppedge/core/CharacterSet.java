@@ -12,7 +12,6 @@ public final class CharacterSet {
     /** More classes than any recogniser has. */
     public static final int MAX_SIZE = 1 << 17;
 
-    private static final String FILE = "charset.txt";
     private static final String HINT = "It is damaged, or not of this bundle; copy the bundle again.";
 
     private final List<String> characters;
@@ -24,10 +23,11 @@ public final class CharacterSet {
     /**
      * Reads a bundle's {@code charset.txt}: UTF-8, line i is what class i reads as, mostly one character.
      *
+     * @param file its name, for the error
      * @throws BundleException if it is not UTF-8, or has no line or too many
      */
-    public static CharacterSet read(byte[] utf8) throws BundleException {
-        String text = decode(utf8, FILE, HINT);
+    public static CharacterSet read(byte[] utf8, String file) throws BundleException {
+        String text = decode(utf8, file, HINT);
         List<String> characters = new ArrayList<String>();
         int begin = 0;
         while (begin < text.length()) {
@@ -38,8 +38,8 @@ public final class CharacterSet {
         }
         if (characters.isEmpty() || characters.size() >= MAX_SIZE) {
             throw new BundleException(
-                    Fault.CONTENT, FILE,
-                    FILE + " has " + characters.size() + " characters.", HINT);
+                    Fault.CONTENT, file,
+                    file + " has " + characters.size() + " characters.", HINT);
         }
         return new CharacterSet(characters);
     }

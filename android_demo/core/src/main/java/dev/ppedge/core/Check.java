@@ -18,12 +18,17 @@ public final class Check {
      */
     public final String unit;
 
+    /** The name of the recogniser that it is about; empty where it is about none, or the bundle has one. */
+    public final String recognizer;
+
     /** A sentence on the first thing that differs beyond the tolerance; empty if nothing does. */
     public final String detail;
 
     /** See the fields. */
-    public Check(Stage stage, double difference, double tolerance, String unit, String detail) {
+    public Check(
+            Stage stage, String recognizer, double difference, double tolerance, String unit, String detail) {
         this.stage = stage;
+        this.recognizer = recognizer;
         this.difference = difference;
         this.tolerance = tolerance;
         this.unit = unit;

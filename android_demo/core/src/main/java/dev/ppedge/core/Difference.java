@@ -3,13 +3,18 @@ package dev.ppedge.core;
 /** The largest difference of a stage, collected over a picture. */
 final class Difference {
     private final Stage stage;
+    private final String recognizer;
     private final double tolerance;
     private final String unit;
     private double largest;
     private String detail = "";
 
-    Difference(Stage stage, double tolerance, String unit) {
+    /**
+     * @param recognizer the name of the one that it is about; empty for none
+     */
+    Difference(Stage stage, String recognizer, double tolerance, String unit) {
         this.stage = stage;
+        this.recognizer = recognizer;
         this.tolerance = tolerance;
         this.unit = unit;
     }
@@ -63,6 +68,6 @@ final class Difference {
     }
 
     Check check() {
-        return new Check(stage, largest, tolerance, unit, detail);
+        return new Check(stage, recognizer, largest, tolerance, unit, detail);
     }
 }

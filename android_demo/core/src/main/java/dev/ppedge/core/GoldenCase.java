@@ -24,13 +24,13 @@ public final class GoldenCase {
         /** The classifier's output; null without a classifier. */
         public final Tensor clsOutput;
 
-        /** The recogniser's input. */
+        /** The input of the recogniser that the case was read for. */
         public final Tensor recInput;
 
-        /** The recogniser's output. */
+        /** Its output. */
         public final Tensor recOutput;
 
-        /** What it says. */
+        /** What the line says to it. */
         public final Text text;
 
         GoldenLine(Box box, Image crop, boolean turned, Tensor[] cls, Tensor[] rec, Text text) {
@@ -73,10 +73,12 @@ public final class GoldenCase {
      *
      * @param bundle the folder
      * @param entry the manifest's
+     * @param recognizer whose tensors and texts are read
      * @param pictures decodes PNG files
      * @throws BundleException if a file is missing, damaged, or not what the manifest says
      */
-    public static GoldenCase read(File bundle, GoldenEntry entry, PictureReader pictures) throws BundleException {
-        return new GoldenReader(bundle, entry, pictures).read();
+    public static GoldenCase read(
+            File bundle, GoldenEntry entry, RecognizerEntry recognizer, PictureReader pictures) throws BundleException {
+        return new GoldenReader(bundle, entry, recognizer, pictures).read();
     }
 }

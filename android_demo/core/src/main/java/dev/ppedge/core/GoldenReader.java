@@ -17,12 +17,14 @@ final class GoldenReader {
 
     private final File bundle;
     private final GoldenEntry entry;
+    private final RecognizerEntry recognizer;
     private final PictureReader pictures;
     private final String folder;
 
-    GoldenReader(File bundle, GoldenEntry entry, PictureReader pictures) {
+    GoldenReader(File bundle, GoldenEntry entry, RecognizerEntry recognizer, PictureReader pictures) {
         this.bundle = bundle;
         this.entry = entry;
+        this.recognizer = recognizer;
         this.pictures = pictures;
         this.folder = "golden/" + entry.name + "/";
     }
@@ -42,7 +44,9 @@ final class GoldenReader {
 
     private GoldenCase.GoldenLine line(Section line) throws BundleException {
         Section crop = line.section("crop");
-        Section rec = line.section("rec");
+        // One recogniser's reading is the line's; each of several has its own.
+        Section reading = recognizer.name.isEmpty() ? line : line.section("readings").section(recognizer.name);
+        Section rec = reading.section("rec");
         Section cls = line.has("cls") ? line.section("cls") : null;
         return new GoldenCase.GoldenLine(
                 new Box(line.quad("quad"), line.number("box_score", 0, 1)),
@@ -50,7 +54,7 @@ final class GoldenReader {
                 line.flag("turned"),
                 cls == null ? null : new Tensor[] {tensor(cls, "input", 4), tensor(cls, "output", 2)},
                 new Tensor[] {tensor(rec, "input", 4), tensor(rec, "output", 3)},
-                new Text(line.text("text"), line.number("score", 0, 1.001)));
+                new Text(reading.text("text"), reading.number("score", 0, 1.001)));
     }
 
     private Image picture(String file, Section size) throws BundleException {

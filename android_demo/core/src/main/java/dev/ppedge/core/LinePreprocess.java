@@ -1,6 +1,6 @@
 package dev.ppedge.core;
 
-/** How a text line's crop becomes an input: the manifest's {@code models.rec.preprocess} or {@code models.cls...}. */
+/** How a text line's crop becomes an input: a recogniser's {@code preprocess} in the manifest, or the classifier's. */
 public final class LinePreprocess {
     /** Of the input, in pixels. */
     public final int height;

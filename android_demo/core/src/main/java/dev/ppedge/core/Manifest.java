@@ -2,19 +2,29 @@ package dev.ppedge.core;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
- * A bundle's {@code manifest.json}, schema 1, checked. Keys that are not known are ignored: a later toolkit may add some.
+ * A bundle's {@code manifest.json}, schema 1 (one recogniser) or 2 (several), checked. Keys that are not known are ignored:
+ * a later toolkit may add some.
  */
 public final class Manifest {
-    /** The only schema that is understood. */
-    public static final int SCHEMA = 1;
+    /** The schema of a bundle with one recogniser. */
+    public static final int ONE = 1;
+
+    /** The schema of a bundle with several. */
+    public static final int SEVERAL = 2;
 
     private static final String HINT = "Update the app, or make the bundle with this version of the toolkit.";
     private static final int MAX_SIDE = 1 << 13; // pixels; a network's input beyond that fits no phone
     private static final int MAX_GOLDEN = 1000;
     private static final int MAX_CHAIN = 100;
+    private static final int MAX_RECOGNIZERS = 32;
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,23}");
 
     /** Version of the toolkit that made the bundle. */
     public final String ppedge;
@@ -34,14 +44,8 @@ public final class Manifest {
     /** Its post-processing. */
     public final DbSpec db;
 
-    /** The recogniser. */
-    public final ModelEntry rec;
-
-    /** Its pre-processing. */
-    public final LinePreprocess recPreprocess;
-
-    /** Its number of classes, the blank included. */
-    public final int classes;
+    /** The recognisers; the first is the one that reads unless another is chosen. */
+    public final List<RecognizerEntry> recognizers;
 
     /** The classifier of upside-down lines; null where the bundle has none. */
     public final ModelEntry cls;
@@ -52,9 +56,6 @@ public final class Manifest {
     /** A line is turned when the probability of class 1 is above this; 0 without a classifier. */
     public final double turnScore;
 
-    /** The character set's file. */
-    public final FileEntry charset;
-
     /** A crop at least this many times as high as wide holds a line that runs downwards. */
     public final double uprightRatio;
 
@@ -64,7 +65,7 @@ public final class Manifest {
     /** The golden pictures; may be empty. */
     public final List<GoldenEntry> golden;
 
-    private Manifest(Section root) throws BundleException {
+    private Manifest(Section root, boolean several) throws BundleException {
         ppedge = root.text("ppedge");
         name = root.text("name");
         licence = root.text("licence");
@@ -73,15 +74,11 @@ public final class Manifest {
         det = model(detSection);
         detPreprocess = detPreprocess(detSection.section("preprocess"));
         db = db(detSection.section("postprocess"));
-        Section recSection = models.section("rec");
-        rec = model(recSection);
-        recPreprocess = recPreprocess(recSection.section("preprocess"));
-        classes = (int) recSection.whole("classes", 2, CharacterSet.MAX_SIZE);
+        recognizers = several ? recognizers(root) : Collections.singletonList(recognizer("", models.section("rec"), root));
         Section clsSection = models.has("cls") ? models.section("cls") : null;
         cls = clsSection == null ? null : model(clsSection);
         clsPreprocess = clsSection == null ? null : clsPreprocess(clsSection.section("preprocess"));
         turnScore = clsSection == null ? 0 : clsSection.section("postprocess").number("turn_score", 0, 1);
-        charset = charset(root.section("charset"));
         Section pipeline = root.section("pipeline");
         uprightRatio = pipeline.number("upright_ratio", 0.01, 1000);
         sameLine = pipeline.number("same_line", 0, 10000);
@@ -97,12 +94,13 @@ public final class Manifest {
     public static Manifest read(String json) throws BundleException {
         Section root = Section.of(Json.parse(json, "manifest.json"), "manifest.json");
         long schema = root.whole("schema", 0, Integer.MAX_VALUE);
-        if (schema != SCHEMA) {
+        if (schema != ONE && schema != SEVERAL) {
             throw new BundleException(
                     Fault.OTHER_VERSION, "manifest.json",
-                    "manifest.json is of schema " + schema + "; this app reads schema " + SCHEMA + ".", HINT);
+                    "manifest.json is of schema " + schema + "; this app reads schema " + ONE + " and " + SEVERAL + ".",
+                    HINT);
         }
-        return new Manifest(root);
+        return new Manifest(root, schema == SEVERAL);
     }
 
     /**
@@ -116,21 +114,51 @@ public final class Manifest {
     }
 
     /**
-     * Reads the character set that goes with this manifest.
+     * Returns a recogniser by its name.
      *
-     * @param utf8 the bytes of {@code charset.txt}
-     * @throws BundleException if it is damaged, or has not the recogniser's number of classes
+     * @return null if there is none of that name
      */
-    public CharacterSet characters(byte[] utf8) throws BundleException {
-        CharacterSet characters = CharacterSet.read(utf8);
-        if (characters.size() != classes) {
-            throw new BundleException(
-                    Fault.CONTENT, charset.path,
-                    charset.path + " gives " + characters.size() + " classes with the blank, the manifest says " + classes
-                            + ".",
-                    "Copy the bundle again, whole.");
+    public RecognizerEntry recognizer(String wanted) {
+        for (RecognizerEntry recognizer : recognizers) {
+            if (recognizer.name.equals(wanted)) {
+                return recognizer;
+            }
         }
-        return characters;
+        return null;
+    }
+
+    /** Returns the recognisers' names, the first first; empty for a bundle with one. */
+    public List<String> names() {
+        List<String> names = new ArrayList<String>();
+        for (RecognizerEntry recognizer : recognizers) {
+            if (!recognizer.name.isEmpty()) {
+                names.add(recognizer.name);
+            }
+        }
+        return names;
+    }
+
+    private static List<RecognizerEntry> recognizers(Section root) throws BundleException {
+        List<RecognizerEntry> recognizers = new ArrayList<RecognizerEntry>();
+        Set<String> names = new HashSet<String>();
+        for (Section entry : root.sections("recognizers", MAX_RECOGNIZERS)) {
+            String name = entry.text("name");
+            if (!NAME.matcher(name).matches() || !names.add(name.toLowerCase(Locale.ROOT))) {
+                throw entry.wrong("name", "a name of its own, 1 to 24 letters, digits, _ or -");
+            }
+            recognizers.add(recognizer(name, entry.section("model"), entry));
+        }
+        if (recognizers.isEmpty()) {
+            throw root.wrong("recognizers", "a list of at least 1");
+        }
+        return Collections.unmodifiableList(recognizers);
+    }
+
+    /** Reads a recogniser; its character set stands beside its model. */
+    private static RecognizerEntry recognizer(String name, Section model, Section beside) throws BundleException {
+        return new RecognizerEntry(
+                name, model(model), recPreprocess(model.section("preprocess")),
+                (int) model.whole("classes", 2, CharacterSet.MAX_SIZE), charset(beside.section("charset")));
     }
 
     private static ModelEntry model(Section section) throws BundleException {

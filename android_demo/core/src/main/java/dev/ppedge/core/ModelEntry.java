@@ -5,8 +5,8 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 
-/** A model of a bundle: the manifest's {@code models.det}, {@code models.rec} or {@code models.cls}. */
-public final class ModelEntry extends FileEntry {
+/** A model of a bundle: the manifest's {@code models.det}, {@code models.cls}, or a recogniser's. */
+public class ModelEntry extends FileEntry {
     /** {@code fp32}, {@code fp16} or {@code int8}. */
     public final String precision;
 

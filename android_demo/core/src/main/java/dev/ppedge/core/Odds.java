@@ -21,30 +21,48 @@ public final class Odds {
 
     private static final double LEAST = 1e-5; // probabilities nearer to 0 and 1 are taken for this
 
-    private final Map<Stage, List<Double>> changes = new LinkedHashMap<Stage, List<Double>>();
+    private final Map<String, Changes> changes = new LinkedHashMap<String, Changes>();
 
-    /** Counts a picture; not a number, of a picture without text, is not counted. */
-    void add(Stage stage, double change) {
+    /** Those of one network. */
+    private static final class Changes {
+        final Stage stage;
+        final String recognizer;
+        final List<Double> values = new ArrayList<Double>();
+
+        Changes(Stage stage, String recognizer) {
+            this.stage = stage;
+            this.recognizer = recognizer;
+        }
+    }
+
+    /**
+     * Counts a picture; not a number, of a picture without text, is not counted.
+     *
+     * @param stage the network's
+     * @param recognizer which, where there are several; else empty
+     */
+    void add(Stage stage, String recognizer, double change) {
         if (Double.isNaN(change)) {
             return;
         }
-        if (!changes.containsKey(stage)) {
-            changes.put(stage, new ArrayList<Double>());
+        String key = stage + " " + recognizer;
+        if (!changes.containsKey(key)) {
+            changes.put(key, new Changes(stage, recognizer));
         }
-        changes.get(stage).add(change);
+        changes.get(key).values.add(change);
     }
 
     /** Returns one check for each network in int8 that enough pictures were run through. */
     public List<Check> checks() {
         List<Check> checks = new ArrayList<Check>();
-        for (Map.Entry<Stage, List<Double>> stage : changes.entrySet()) {
+        for (Changes of : changes.values()) {
             double least = Double.POSITIVE_INFINITY;
-            for (double change : stage.getValue()) {
+            for (double change : of.values) {
                 least = Math.min(least, change);
             }
-            if (stage.getValue().size() >= FEWEST) {
+            if (of.values.size() >= FEWEST) {
                 String detail = least <= TOLERANCE ? "" : "every picture is computed otherwise";
-                checks.add(new Check(stage.getKey(), least, TOLERANCE, "odds", detail));
+                checks.add(new Check(of.stage, of.recognizer, least, TOLERANCE, "odds", detail));
             }
         }
         return checks;

@@ -9,6 +9,7 @@ public final class Pipeline {
     private final Network rec;
     private final Network cls;
     private final Manifest manifest;
+    private final RecognizerEntry recognizer;
     private final CharacterSet characters;
 
     /**
@@ -16,13 +17,16 @@ public final class Pipeline {
      * @param rec the recogniser
      * @param cls the classifier; null where the bundle has none, or to leave it out
      * @param manifest the bundle's
-     * @param characters the bundle's
+     * @param recognizer which of its recognisers {@code rec} is
+     * @param characters that recogniser's
      */
-    public Pipeline(Network det, Network rec, Network cls, Manifest manifest, CharacterSet characters) {
+    public Pipeline(
+            Network det, Network rec, Network cls, Manifest manifest, RecognizerEntry recognizer, CharacterSet characters) {
         this.det = det;
         this.rec = rec;
         this.cls = manifest.cls == null ? null : cls;
         this.manifest = manifest;
+        this.recognizer = recognizer;
         this.characters = characters;
     }
 
@@ -66,7 +70,7 @@ public final class Pipeline {
             crop = turned ? crop.turnedOver() : crop;
             watch.stop(Stage.CLS);
         }
-        Tensor input = Preprocess.line(crop, manifest.recPreprocess);
+        Tensor input = Preprocess.line(crop, recognizer.preprocess);
         watch.stop(Stage.REC_PREPROCESS);
         Tensor output = run(rec, input, "rec");
         watch.stop(Stage.REC_NETWORK);

@@ -32,12 +32,15 @@ public final class SelfTest {
 
     private final GoldenCase golden;
     private final Manifest manifest;
+    private final RecognizerEntry recognizer;
     private final CharacterSet characters;
     private final Odds odds;
 
-    private SelfTest(GoldenCase golden, Manifest manifest, CharacterSet characters, Odds odds) {
+    private SelfTest(
+            GoldenCase golden, Manifest manifest, RecognizerEntry recognizer, CharacterSet characters, Odds odds) {
         this.golden = golden;
         this.manifest = manifest;
+        this.recognizer = recognizer;
         this.characters = characters;
         this.odds = odds;
     }
@@ -47,9 +50,10 @@ public final class SelfTest {
      *
      * <p>Each stage gets the golden result of the stage before, so that a difference belongs to the stage that is named.
      *
-     * @param golden read by {@link GoldenCase#read}
+     * @param golden read by {@link GoldenCase#read} for this recogniser
      * @param manifest the bundle's
-     * @param characters the bundle's
+     * @param recognizer which of its recognisers
+     * @param characters that recogniser's
      * @param det the detector; null to leave the networks out
      * @param rec the recogniser; null likewise
      * @param cls the classifier; null likewise, or where the bundle has none
@@ -58,10 +62,10 @@ public final class SelfTest {
      * @throws BundleException if a network failed or gave something of another shape
      */
     public static List<Check> run(
-            GoldenCase golden, Manifest manifest, CharacterSet characters, Network det, Network rec, Network cls,
-            Odds odds)
+            GoldenCase golden, Manifest manifest, RecognizerEntry recognizer, CharacterSet characters, Network det,
+            Network rec, Network cls, Odds odds)
             throws BundleException {
-        SelfTest test = new SelfTest(golden, manifest, characters, odds);
+        SelfTest test = new SelfTest(golden, manifest, recognizer, characters, odds);
         List<Check> checks = new ArrayList<Check>();
         checks.add(test.detPreprocess());
         if (det != null) {
@@ -72,38 +76,56 @@ public final class SelfTest {
         if (manifest.cls != null) {
             checks.add(test.cls(cls));
         }
-        checks.add(test.recPreprocess());
-        if (rec != null) {
-            checks.add(test.recNetwork(rec));
-        }
-        checks.add(test.recPostprocess());
+        test.addRecognizer(checks, rec);
         return Collections.unmodifiableList(checks);
     }
 
+    /**
+     * Runs the stages of one golden picture that belong to a recogniser; the others are the same with each.
+     *
+     * <p>See {@link #run} for the rest.
+     */
+    public static List<Check> runRecognizer(
+            GoldenCase golden, Manifest manifest, RecognizerEntry recognizer, CharacterSet characters, Network rec,
+            Odds odds)
+            throws BundleException {
+        List<Check> checks = new ArrayList<Check>();
+        new SelfTest(golden, manifest, recognizer, characters, odds).addRecognizer(checks, rec);
+        return Collections.unmodifiableList(checks);
+    }
+
+    private void addRecognizer(List<Check> checks, Network rec) throws BundleException {
+        checks.add(recPreprocess());
+        if (rec != null) {
+            checks.add(recNetwork(rec));
+        }
+        checks.add(recPostprocess());
+    }
+
     private Check detPreprocess() throws BundleException {
-        Difference difference = new Difference(Stage.DET_PREPROCESS, INPUT_TOLERANCE, "value");
+        Difference difference = new Difference(Stage.DET_PREPROCESS, "", INPUT_TOLERANCE, "value");
         difference.tensors(Preprocess.det(golden.picture, manifest.detPreprocess), golden.detInput, golden.name);
         return difference.check();
     }
 
     private Check detNetwork(Network network) throws BundleException {
         Tensor output = Pipeline.run(network, golden.detInput, "det");
-        Difference difference = network(Stage.DET_NETWORK, manifest.det);
+        Difference difference = network(Stage.DET_NETWORK, "", manifest.det);
         if (!manifest.det.precision.equals(INT8)) {
             difference.tensors(output, golden.detOutput, golden.name);
         } else if (difference.sameShape(output, golden.detOutput, golden.name)) {
             Decisions decisions = new Decisions();
             decisions.text(output, golden.detOutput, manifest.db.thresh);
             difference.add(decisions.share(), golden.name);
-            odds.add(Stage.DET_NETWORK, decisions.change());
+            odds.add(Stage.DET_NETWORK, "", decisions.change());
         }
         return difference.check();
     }
 
-    private static Difference network(Stage stage, ModelEntry model) {
+    private static Difference network(Stage stage, String recognizer, ModelEntry model) {
         return model.precision.equals(INT8)
-                ? new Difference(stage, DECISION_TOLERANCE, "share")
-                : new Difference(stage, ofFloats(model), "value");
+                ? new Difference(stage, recognizer, DECISION_TOLERANCE, "share")
+                : new Difference(stage, recognizer, ofFloats(model), "value");
     }
 
     private static double ofFloats(ModelEntry model) {
@@ -111,7 +133,7 @@ public final class SelfTest {
     }
 
     private Check detPostprocess() throws BundleException {
-        Difference difference = new Difference(Stage.DET_POSTPROCESS, BOX_TOLERANCE, "pixel");
+        Difference difference = new Difference(Stage.DET_POSTPROCESS, "", BOX_TOLERANCE, "pixel");
         List<Box> boxes = Pipeline.boxes(golden.detOutput, golden.picture, manifest.db, manifest);
         if (boxes.size() != golden.lines.size()) {
             difference.add(Double.POSITIVE_INFINITY, boxes.size() + " boxes, not " + golden.lines.size());
@@ -124,7 +146,7 @@ public final class SelfTest {
     }
 
     private Check crop() throws BundleException {
-        Difference difference = new Difference(Stage.CROP, CROP_TOLERANCE, "level");
+        Difference difference = new Difference(Stage.CROP, "", CROP_TOLERANCE, "level");
         for (int i = 0; i < golden.lines.size(); i++) {
             GoldenCase.GoldenLine line = golden.lines.get(i);
             difference.pictures(Crop.cut(golden.picture, line.box.quad, manifest.uprightRatio), line.crop, line(i));
@@ -135,7 +157,7 @@ public final class SelfTest {
     /** Of the classifier: its input, its output if there is a network, and how many lines are turned otherwise. */
     private Check cls(Network network) throws BundleException {
         double tolerance = manifest.cls.precision.equals(INT8) ? INT8_TOLERANCE : ofFloats(manifest.cls);
-        Difference difference = new Difference(Stage.CLS, tolerance, "value");
+        Difference difference = new Difference(Stage.CLS, "", tolerance, "value");
         for (int i = 0; i < golden.lines.size(); i++) {
             GoldenCase.GoldenLine line = golden.lines.get(i);
             if (line.clsInput == null) {
@@ -156,18 +178,18 @@ public final class SelfTest {
     }
 
     private Check recPreprocess() throws BundleException {
-        Difference difference = new Difference(Stage.REC_PREPROCESS, INPUT_TOLERANCE, "value");
+        Difference difference = new Difference(Stage.REC_PREPROCESS, recognizer.name, INPUT_TOLERANCE, "value");
         for (int i = 0; i < golden.lines.size(); i++) {
             GoldenCase.GoldenLine line = golden.lines.get(i);
             Image crop = line.turned ? line.crop.turnedOver() : line.crop;
-            difference.tensors(Preprocess.line(crop, manifest.recPreprocess), line.recInput, line(i));
+            difference.tensors(Preprocess.line(crop, recognizer.preprocess), line.recInput, line(i));
         }
         return difference.check();
     }
 
     private Check recNetwork(Network network) throws BundleException {
-        boolean int8 = manifest.rec.precision.equals(INT8);
-        Difference difference = network(Stage.REC_NETWORK, manifest.rec);
+        boolean int8 = recognizer.precision.equals(INT8);
+        Difference difference = network(Stage.REC_NETWORK, recognizer.name, recognizer);
         Decisions decisions = new Decisions();
         for (int i = 0; i < golden.lines.size(); i++) {
             GoldenCase.GoldenLine line = golden.lines.get(i);
@@ -179,12 +201,12 @@ public final class SelfTest {
             }
         }
         difference.add(decisions.share(), golden.name);
-        odds.add(Stage.REC_NETWORK, decisions.change());
+        odds.add(Stage.REC_NETWORK, recognizer.name, decisions.change());
         return difference.check();
     }
 
     private Check recPostprocess() throws BundleException {
-        Difference difference = new Difference(Stage.REC_POSTPROCESS, 0, "line");
+        Difference difference = new Difference(Stage.REC_POSTPROCESS, recognizer.name, 0, "line");
         int others = 0;
         for (int i = 0; i < golden.lines.size(); i++) {
             GoldenCase.GoldenLine line = golden.lines.get(i);

@@ -85,7 +85,7 @@ public final class OpenCvTest {
     private static List<GoldenCase> goldenCases() throws Exception {
         List<GoldenCase> cases = new ArrayList<GoldenCase>();
         for (GoldenEntry entry : manifest().golden) {
-            cases.add(GoldenCase.read(bundle(), entry, new ImageIoReader()));
+            cases.add(GoldenCase.read(bundle(), entry, manifest().recognizers.get(0), new ImageIoReader()));
         }
         assertTrue("no golden pictures", !cases.isEmpty());
         return cases;
@@ -252,7 +252,7 @@ public final class OpenCvTest {
         for (GoldenCase golden : goldenCases()) {
             assertSameResize(golden.picture, golden.detInput.size(3), golden.detInput.size(2), golden.name);
             for (GoldenCase.GoldenLine line : golden.lines) {
-                LinePreprocess spec = manifest().recPreprocess;
+                LinePreprocess spec = manifest().recognizers.get(0).preprocess;
                 assertSameResize(line.crop, spec.width(line.crop), spec.height, golden.name);
                 count++;
             }

@@ -28,7 +28,7 @@ public final class BasicsTest {
             Manifest.read(json);
             fail("accepted");
         } catch (BundleException error) {
-            assertEquals(words[0].equals("schema 2") ? Fault.OTHER_VERSION : Fault.CONTENT, error.fault());
+            assertEquals(words[0].equals("schema 3") ? Fault.OTHER_VERSION : Fault.CONTENT, error.fault());
             assertTrue(error.where(), error.where().startsWith("manifest.json"));
             for (String word : words) {
                 assertTrue(error.getMessage(), error.getMessage().contains(word));
@@ -46,7 +46,7 @@ public final class BasicsTest {
     public void manifestsThatAreRefused() throws Exception {
         String good = manifest();
         Manifest.read(good);
-        refused(good.replaceFirst("\"schema\": 1", "\"schema\": 2"), "schema 2", "schema 1");
+        refused(good.replaceFirst("\"schema\": 1", "\"schema\": 3"), "schema 3", "schema 1 and 2");
         refused(good.replaceFirst("\"thresh\": 0.3", "\"thresh\": \"0.3\""), "models: det: postprocess", "thresh", "number");
         refused(good.replaceFirst("\"thresh\": 0.3", "\"thresh\": 1.5"), "thresh is \"1.5\"");
         refused(good.replaceFirst("\"min_side\": 3", "\"min_side\": 3.5"), "min_side", "whole number");
@@ -64,10 +64,11 @@ public final class BasicsTest {
     @Test
     public void aCharacterSetOfAnotherSizeIsRefused() throws Exception {
         Manifest manifest = Manifest.read(manifest());
-        byte[] characters = Files.readAllBytes(manifest.charset.in(bundle).toPath());
-        assertEquals(manifest.classes, manifest.characters(characters).size());
+        RecognizerEntry recognizer = manifest.recognizers.get(0);
+        byte[] characters = Files.readAllBytes(recognizer.charset.in(bundle).toPath());
+        assertEquals(recognizer.classes, recognizer.characters(characters).size());
         try {
-            manifest.characters(Arrays.copyOfRange(characters, 2, characters.length)); // without the first line
+            recognizer.characters(Arrays.copyOfRange(characters, 2, characters.length)); // without the first line
             fail("accepted");
         } catch (BundleException error) {
             assertEquals("charset.txt", error.where());
@@ -118,7 +119,7 @@ public final class BasicsTest {
             assertEquals("det.nb", error.where());
         }
         try {
-            manifest.rec.check(temporary.getRoot());
+            manifest.recognizers.get(0).check(temporary.getRoot());
             fail("accepted");
         } catch (BundleException error) {
             assertTrue(error.getMessage(), error.getMessage().contains("rec.nb is not in the bundle"));
@@ -201,8 +202,8 @@ public final class BasicsTest {
     @Test
     public void aNetworkThatFailsIsNamed() throws Exception {
         Manifest manifest = Manifest.read(manifest());
-        CharacterSet characters =
-                manifest.characters(Files.readAllBytes(manifest.charset.in(bundle).toPath()));
+        RecognizerEntry recognizer = manifest.recognizers.get(0);
+        CharacterSet characters = recognizer.characters(Files.readAllBytes(recognizer.charset.in(bundle).toPath()));
         final RuntimeException cause = new IllegalStateException("no memory");
         Network failing = new Network() {
             @Override
@@ -211,7 +212,7 @@ public final class BasicsTest {
             }
         };
         try {
-            new Pipeline(failing, failing, null, manifest, characters).read(new Image(8, 8, new byte[192]));
+            new Pipeline(failing, failing, null, manifest, recognizer, characters).read(new Image(8, 8, new byte[192]));
             fail("accepted");
         } catch (BundleException error) {
             assertTrue(error.getMessage(), error.getMessage().contains("network det failed"));

@@ -55,7 +55,7 @@ public final class FuzzTest {
     }
 
     /** Replaces a value of a JSON text by another one. */
-    private static String revalued(String text, Random random) {
+    static String revalued(String text, Random random) {
         int colon = text.indexOf(':', random.nextInt(text.length()));
         if (colon < 0) {
             return text.substring(0, random.nextInt(text.length()));
@@ -85,8 +85,9 @@ public final class FuzzTest {
                     manifest = Manifest.read(mutated(brief.getBytes(StandardCharsets.UTF_8), random));
                 }
                 manifest.detPreprocess.size(picture.height, picture.width);
-                if (manifest.recPreprocess.height < 200) { // higher ones only take their time
-                    Preprocess.line(picture, manifest.recPreprocess);
+                LinePreprocess line = manifest.recognizers.get(0).preprocess;
+                if (line.height < 200) { // higher ones only take their time
+                    Preprocess.line(picture, line);
                 }
                 manifest.det.check(bundle);
             }
@@ -127,7 +128,7 @@ public final class FuzzTest {
         new Attempt() {
             @Override
             void run(Random random) throws Exception {
-                CharacterSet.read(mutated(file, random));
+                CharacterSet.read(mutated(file, random), "charset.txt");
             }
         }.repeat(4000, 1000);
     }
@@ -206,7 +207,7 @@ public final class FuzzTest {
 
     @Test
     public void probabilities() throws Exception {
-        final CharacterSet characters = CharacterSet.read("a\nb\n \n".getBytes(StandardCharsets.UTF_8));
+        final CharacterSet characters = CharacterSet.read("a\nb\n \n".getBytes(StandardCharsets.UTF_8), "charset.txt");
         new Attempt() {
             @Override
             void run(Random random) throws Exception {

@@ -25,6 +25,7 @@ public final class GoldenTest {
     private static final float ONE_LEVEL = 2.5f / 255;
 
     private Manifest manifest;
+    private RecognizerEntry recognizer;
     private CharacterSet characters;
 
     /** Gives recorded outputs, one after the other, and checks what it is given. */
@@ -49,14 +50,19 @@ public final class GoldenTest {
     @Before
     public void readManifest() throws Exception {
         manifest = Manifest.read(Files.read(new File(bundle, "manifest.json"), "manifest.json", 1 << 24));
-        characters = manifest.characters(Files.read(manifest.charset.check(bundle), "charset.txt", 1 << 20));
+        recognizer = manifest.recognizers.get(0);
+        characters = recognizer.characters(Files.read(recognizer.charset.check(bundle), "charset.txt", 1 << 20));
         assertFalse(manifest.golden.isEmpty());
+    }
+
+    private List<Check> selfTest(GoldenCase golden, Manifest of, Network det, Network rec, Odds odds) throws Exception {
+        return SelfTest.run(golden, of, of.recognizer(recognizer.name), characters, det, rec, null, odds);
     }
 
     private List<GoldenCase> cases() throws Exception {
         List<GoldenCase> cases = new ArrayList<GoldenCase>();
         for (GoldenEntry entry : manifest.golden) {
-            cases.add(GoldenCase.read(bundle, entry, new ImageIoReader()));
+            cases.add(GoldenCase.read(bundle, entry, recognizer, new ImageIoReader()));
         }
         return cases;
     }
@@ -65,7 +71,7 @@ public final class GoldenTest {
     public void everyStageGivesWhatPythonGave() throws Exception {
         for (GoldenCase golden : cases()) {
             Set<Stage> seen = EnumSet.noneOf(Stage.class);
-            for (Check check : SelfTest.run(golden, manifest, characters, null, null, null, new Odds())) {
+            for (Check check : selfTest(golden, manifest, null, null, new Odds())) {
                 System.out.println(golden.name + " " + check.stage + " " + check.difference + " " + check.unit);
                 assertTrue(check.stage + ": " + check.detail + ", " + check.difference, check.passed());
                 seen.add(check.stage);
@@ -90,7 +96,7 @@ public final class GoldenTest {
                     cls.add(line.clsInput, line.clsOutput);
                 }
             }
-            List<Line> lines = new Pipeline(det, rec, cls, manifest, characters).read(golden.picture).lines;
+            List<Line> lines = new Pipeline(det, rec, cls, manifest, recognizer, characters).read(golden.picture).lines;
             assertEquals(golden.lines.size(), lines.size());
             for (int i = 0; i < lines.size(); i++) {
                 GoldenCase.GoldenLine wanted = golden.lines.get(i);
@@ -107,7 +113,7 @@ public final class GoldenTest {
 
     @Test
     public void modelsAreCheckedBeforeUse() throws Exception {
-        for (ModelEntry model : Arrays.asList(manifest.det, manifest.rec)) {
+        for (ModelEntry model : Arrays.asList(manifest.det, recognizer)) {
             assertEquals(model.optVersion, model.checkModel(bundle).optVersion);
         }
     }
@@ -120,7 +126,7 @@ public final class GoldenTest {
         line.recOutput.data[0] += 5; // the blank, where the first character was
         line.crop.bgr[0] += 9;
         StringBuilder failed = new StringBuilder();
-        for (Check check : SelfTest.run(golden, manifest, characters, null, null, null, new Odds())) {
+        for (Check check : selfTest(golden, manifest, null, null, new Odds())) {
             failed.append(check.passed() ? "" : check.stage + " ");
             assertEquals(check.passed(), check.detail.isEmpty());
         }
@@ -169,15 +175,14 @@ public final class GoldenTest {
         Tensor text = one.lines.get(0).recOutput;
         Network det = changed(one.detOutput, 200);
         Network rec = changed(text, 50 * text.size(2)); // one step in 50
-        List<Check> int8 = SelfTest.run(one, ofPrecision("int8"), characters, det, rec, null, new Odds());
+        List<Check> int8 = selfTest(one, ofPrecision("int8"), det, rec, new Odds());
         assertTrue(of(Stage.DET_NETWORK, int8).passed() && of(Stage.REC_NETWORK, int8).passed());
         assertTrue(of(Stage.DET_NETWORK, int8).difference > 0 && of(Stage.REC_NETWORK, int8).difference > 0);
         assertEquals("share", of(Stage.REC_NETWORK, int8).unit);
-        List<Check> fp32 = SelfTest.run(one, ofPrecision("fp32"), characters, det, rec, null, new Odds());
+        List<Check> fp32 = selfTest(one, ofPrecision("fp32"), det, rec, new Odds());
         assertFalse(of(Stage.DET_NETWORK, fp32).passed() || of(Stage.REC_NETWORK, fp32).passed());
-        List<Check> wrong = SelfTest.run(
-                one, ofPrecision("int8"), characters, changed(one.detOutput, 2), changed(text, text.size(2)), null,
-                new Odds());
+        List<Check> wrong = selfTest(
+                one, ofPrecision("int8"), changed(one.detOutput, 2), changed(text, text.size(2)), new Odds());
         assertFalse(of(Stage.DET_NETWORK, wrong).passed() || of(Stage.REC_NETWORK, wrong).passed());
         assertFalse(of(Stage.REC_NETWORK, wrong).detail.isEmpty());
     }
@@ -202,8 +207,8 @@ public final class GoldenTest {
         List<GoldenCase> cases = cases();
         for (int i = 0; i < factors.length; i++) {
             GoldenCase golden = cases.get(i);
-            List<Check> checks = SelfTest.run(
-                    golden, ofPrecision("int8"), characters, scaled(golden.detOutput, factors[i]), null, null, odds);
+            List<Check> checks = selfTest(
+                    golden, ofPrecision("int8"), scaled(golden.detOutput, factors[i]), null, odds);
             assertTrue(factors[i] > 1.2 || of(Stage.DET_NETWORK, checks).passed()); // the share alone does not see it
         }
         return odds.checks();
@@ -235,7 +240,7 @@ public final class GoldenTest {
         };
         for (String precision : Arrays.asList("fp32", "int8")) {
             Check check = of(Stage.DET_NETWORK,
-                    SelfTest.run(golden, ofPrecision(precision), characters, det, null, null, new Odds()));
+                    selfTest(golden, ofPrecision(precision), det, null, new Odds()));
             assertFalse(check.passed());
             assertEquals("01: not a number", check.detail);
         }

@@ -69,7 +69,7 @@ public final class OracleTest {
                 Image crop = Crop.cut(picture, oracle.floats(8), 1.5);
                 int[] size = oracle.wholes(2);
                 Image wanted = oracle.image(size[0], size[1]);
-                Difference difference = new Difference(Stage.CROP, SelfTest.CROP_TOLERANCE, "level");
+                Difference difference = new Difference(Stage.CROP, "", SelfTest.CROP_TOLERANCE, "level");
                 difference.pictures(crop, wanted, "case " + i);
                 assertTrue(difference.check().detail + ": " + difference.check().difference, difference.check().passed());
                 different += difference.check().difference > 0 ? 1 : 0;
@@ -152,7 +152,7 @@ public final class OracleTest {
     @Test
     public void textsArePythons() throws Exception {
         byte[] file = Files.read(new File(Oracle.folder(), "characters.txt"), "characters.txt", 1000);
-        CharacterSet characters = CharacterSet.read(file);
+        CharacterSet characters = CharacterSet.read(file, "characters.txt");
         try (Oracle oracle = Oracle.of("texts")) {
             for (int i = 0; i < oracle.cases; i++) {
                 int steps = oracle.whole();

@@ -28,6 +28,13 @@ public final class BenchmarkTask extends RunTask {
     @Override
     Outcome work(
             Engine engine, Models models, Map<String, Object> report, Job.Ticket<Outcome> ticket) throws Exception {
+        // A user's settings may outlive a recogniser; whoever asks for one by its name gets no other's times.
+        if (headless && !request.recognizer.isEmpty() && !request.recognizer.equals(models.recognizer().name)) {
+            throw new ProblemException(
+                    Problem.BAD_REQUEST,
+                    "recognizer = " + request.recognizer + ", possible: "
+                            + (models.manifest.names().isEmpty() ? "none" : models.manifest.names()));
+        }
         GoldenEntry golden = golden(models);
         Image picture = models.golden(golden).picture;
         report.put("golden", golden.name);
@@ -38,7 +45,7 @@ public final class BenchmarkTask extends RunTask {
         List<Reading> readings = new ArrayList<Reading>(request.runs);
         for (int i = 0; i < all; i++) {
             ticket.requireGoing();
-            Reading reading = models.pipeline.read(picture);
+            Reading reading = models.pipeline().read(picture);
             if (i >= request.warmup) {
                 readings.add(reading);
             }
@@ -46,7 +53,7 @@ public final class BenchmarkTask extends RunTask {
         }
         report.put("thermal_after", PhoneInfo.thermal(engine.context()));
         Map<String, Statistics> times = Reports.addTimes(report, readings);
-        return new Outcome(models.settings, times, null);
+        return new Outcome(models.settings(), models.recognizer().name, times, null);
     }
 
     private GoldenEntry golden(Models models) throws ProblemException {

@@ -6,6 +6,7 @@ import dev.ppedge.core.BundleException;
 import dev.ppedge.core.FileEntry;
 import dev.ppedge.core.GoldenEntry;
 import dev.ppedge.core.Manifest;
+import dev.ppedge.core.RecognizerEntry;
 import dev.ppedge.demo.logic.Problem;
 import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Streams;
@@ -47,26 +48,41 @@ final class BundleStore {
      */
     static BundleStore open(Context context) throws ProblemException {
         AssetManager assets = context.getAssets();
-        byte[] json;
-        try (InputStream in = assets.open(ASSETS + MANIFEST)) {
-            json = Streams.read(in, MAX_MANIFEST);
-        } catch (FileNotFoundException error) {
-            throw new ProblemException(Problem.NO_BUNDLE, "assets/" + ASSETS + MANIFEST, error);
-        } catch (IOException error) {
-            throw new ProblemException(Problem.BAD_BUNDLE, MANIFEST + ": " + error.getMessage(), error);
-        }
-        Manifest manifest;
-        try {
-            manifest = Manifest.read(json);
-        } catch (BundleException error) {
-            throw new ProblemException(error);
-        }
+        byte[] json = manifestOf(assets);
+        Manifest manifest = parsed(json);
         File folder = new File(context.getFilesDir(), PREFIX + Streams.sha256(json).substring(0, 16));
         BundleStore store = new BundleStore(folder, manifest);
         if (!folder.isDirectory()) {
             store.copy(context.getFilesDir(), assets);
         }
         return store;
+    }
+
+    /**
+     * Reads the manifest of the app's bundle, and copies nothing.
+     *
+     * @throws ProblemException NO_BUNDLE or BAD_BUNDLE
+     */
+    static Manifest readManifest(Context context) throws ProblemException {
+        return parsed(manifestOf(context.getAssets()));
+    }
+
+    private static byte[] manifestOf(AssetManager assets) throws ProblemException {
+        try (InputStream in = assets.open(ASSETS + MANIFEST)) {
+            return Streams.read(in, MAX_MANIFEST);
+        } catch (FileNotFoundException error) {
+            throw new ProblemException(Problem.NO_BUNDLE, "assets/" + ASSETS + MANIFEST, error);
+        } catch (IOException error) {
+            throw new ProblemException(Problem.BAD_BUNDLE, MANIFEST + ": " + error.getMessage(), error);
+        }
+    }
+
+    private static Manifest parsed(byte[] json) throws ProblemException {
+        try {
+            return Manifest.read(json);
+        } catch (BundleException error) {
+            throw new ProblemException(error);
+        }
     }
 
     private void copy(File files, AssetManager assets) throws ProblemException {
@@ -104,11 +120,13 @@ final class BundleStore {
     private List<FileEntry> entries() {
         List<FileEntry> all = new ArrayList<FileEntry>();
         all.add(manifest.det);
-        all.add(manifest.rec);
+        for (RecognizerEntry recognizer : manifest.recognizers) {
+            all.add(recognizer);
+            all.add(recognizer.charset);
+        }
         if (manifest.cls != null) {
             all.add(manifest.cls);
         }
-        all.add(manifest.charset);
         for (GoldenEntry golden : manifest.golden) {
             all.addAll(golden.files);
         }

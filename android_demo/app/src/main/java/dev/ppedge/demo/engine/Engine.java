@@ -8,6 +8,7 @@ import dev.ppedge.demo.logic.ProblemException;
 import dev.ppedge.demo.logic.Settings;
 import java.io.File;
 import java.io.IOException;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadFactory;
@@ -51,6 +52,9 @@ public final class Engine implements ThreadFactory {
 
     /** The bundle's screen. */
     public final Job<BundleFacts> about = new Job<BundleFacts>();
+
+    /** The choice of recognisers on the settings' screen. */
+    public final Job<List<String>> recognizers = new Job<List<String>>();
 
     private final Context context;
     private final ExecutorService worker = Executors.newSingleThreadExecutor(this);
@@ -124,20 +128,29 @@ public final class Engine implements ThreadFactory {
         if (abort != null) {
             throw new ProblemException(Problem.NATIVE_ABORT, abort);
         }
-        if (models == null || !models.settings.loadsLike(settings)) {
+        if (models != null && models.settings().loadsLike(settings)) {
+            Models loaded = models;
+            models = null; // if this goes wrong, the next try begins anew
+            loaded.choose(settings, marker);
+            models = loaded;
+        } else {
             drop(); // so that never two sets are in memory
             models = Models.load(context, settings, marker, oldRuntimeAllowed);
         }
         return models;
     }
 
-    /** Paddle Lite frees a network in its finalizer alone, and the collector does not see how large one is. */
     private void drop() {
         if (models != null) {
             models = null;
-            System.gc();
-            System.runFinalization();
+            freeNetworks();
         }
+    }
+
+    /** Paddle Lite frees a network in its finalizer alone, and the collector does not see how large one is. */
+    static void freeNetworks() {
+        System.gc();
+        System.runFinalization();
     }
 
     /**

@@ -10,6 +10,7 @@ import dev.ppedge.core.Manifest;
 import dev.ppedge.core.ModelEntry;
 import dev.ppedge.core.NbHeader;
 import dev.ppedge.core.Pipeline;
+import dev.ppedge.core.RecognizerEntry;
 import dev.ppedge.core.RuntimeAge;
 import dev.ppedge.demo.logic.CrashMarker;
 import dev.ppedge.demo.logic.Problem;
@@ -18,12 +19,12 @@ import dev.ppedge.demo.logic.Settings;
 import dev.ppedge.demo.logic.Streams;
 import java.io.File;
 
-/** A bundle's networks, loaded. */
+/**
+ * The networks of a bundle that read together, loaded: of several recognisers, the one that was chosen. For the engine's
+ * thread only.
+ */
 public final class Models {
     private static final long MAX_CHARSET = 1 << 20;
-
-    /** As they were loaded. */
-    public final Settings settings;
 
     /** Where the bundle lies. */
     public final File folder;
@@ -31,23 +32,20 @@ public final class Models {
     /** The bundle's. */
     public final Manifest manifest;
 
-    /** The bundle's. */
-    public final CharacterSet characters;
-
     /** The detector. */
     public final LitePredictor det;
-
-    /** The recogniser. */
-    public final LitePredictor rec;
 
     /** The classifier; null where the bundle has none. */
     public final LitePredictor cls;
 
-    /** All of them together. */
-    public final Pipeline pipeline;
-
     /** As Paddle Lite says; may be empty. */
     public final String runtime;
+
+    private Settings settings;
+    private RecognizerEntry recognizer;
+    private CharacterSet characters;
+    private LitePredictor rec;
+    private Pipeline pipeline;
 
     private Models(
             BundleStore store, Settings settings, CrashMarker marker, boolean oldAllowed)
@@ -57,12 +55,13 @@ public final class Models {
         manifest = store.manifest;
         // All files before any network: a damaged recogniser is named before native code runs at all.
         NbHeader header = manifest.det.checkModel(folder);
-        manifest.rec.checkModel(folder);
+        for (RecognizerEntry each : manifest.recognizers) {
+            each.checkModel(folder);
+            charactersOf(each);
+        }
         if (manifest.cls != null) {
             manifest.cls.checkModel(folder);
         }
-        characters = manifest.characters(
-                Files.read(manifest.charset.check(folder), manifest.charset.path, MAX_CHARSET));
         LitePredictor.requireRuntime();
         det = load(manifest.det, marker);
         runtime = det.runtimeVersion();
@@ -70,19 +69,84 @@ public final class Models {
             throw new ProblemException(
                     Problem.OLD_RUNTIME, "Paddle Lite " + runtime + " < opt " + header.optVersion);
         }
-        rec = load(manifest.rec, marker);
         cls = manifest.cls == null ? null : load(manifest.cls, marker);
-        pipeline = new Pipeline(det, rec, cls, manifest, characters);
+        loadRecognizer(marker);
+    }
+
+    private void loadRecognizer(CrashMarker marker) throws ProblemException, BundleException {
+        recognizer = chosen(manifest, settings);
+        characters = charactersOf(recognizer);
+        rec = load(recognizer, marker);
+        pipeline = new Pipeline(det, rec, cls, manifest, recognizer, characters);
+    }
+
+    /** As they were loaded. */
+    public Settings settings() {
+        return settings;
+    }
+
+    /** Which of the bundle's recognisers is loaded. */
+    public RecognizerEntry recognizer() {
+        return recognizer;
+    }
+
+    /** That recogniser's. */
+    public CharacterSet characters() {
+        return characters;
+    }
+
+    /** That recogniser's network. */
+    public LitePredictor rec() {
+        return rec;
+    }
+
+    /** All networks together. */
+    public Pipeline pipeline() {
+        return pipeline;
+    }
+
+    /** Returns the recogniser that the settings name; the first where they name none that is in the bundle. */
+    private static RecognizerEntry chosen(Manifest manifest, Settings settings) {
+        RecognizerEntry named = manifest.recognizer(settings.recognizer);
+        return named == null ? manifest.recognizers.get(0) : named;
+    }
+
+    private CharacterSet charactersOf(RecognizerEntry entry) throws BundleException {
+        return entry.characters(Files.read(entry.charset.check(folder), entry.charset.path, MAX_CHARSET));
     }
 
     /**
-     * Reads a golden picture with all that Python computed for it.
+     * Puts the recogniser that settings name in the place of the one that is loaded, if that is another; the other networks
+     * stay.
+     *
+     * @param newSettings that load a network as the ones do with which these were loaded
+     * @throws ProblemException if it cannot be loaded; there is none then
+     */
+    void choose(Settings newSettings, CrashMarker marker) throws ProblemException {
+        settings = newSettings;
+        if (recognizer == chosen(manifest, newSettings)) {
+            return;
+        }
+        rec = null;
+        pipeline = null;
+        Engine.freeNetworks(); // so that never two recognisers are in memory
+        try {
+            chosen(manifest, newSettings).checkModel(folder);
+            loadRecognizer(marker);
+        } catch (BundleException error) {
+            Streams.delete(folder);
+            throw new ProblemException(error);
+        }
+    }
+
+    /**
+     * Reads a golden picture with all that Python computed for it, with the recogniser that is loaded.
      *
      * @throws BundleException if a file is damaged; the copy of the bundle is deleted then, and made anew at the next try
      */
     GoldenCase golden(GoldenEntry entry) throws BundleException {
         try {
-            return GoldenCase.read(folder, entry, new Pictures());
+            return GoldenCase.read(folder, entry, recognizer, new Pictures());
         } catch (BundleException error) {
             Streams.delete(folder);
             throw error;

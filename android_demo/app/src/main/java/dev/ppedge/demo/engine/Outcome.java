@@ -12,6 +12,9 @@ public final class Outcome {
     /** With which it ran. */
     public final Settings settings;
 
+    /** The name of the recogniser that read; empty where the bundle has one, and of a self-test, which is of all. */
+    public final String recognizer;
+
     /** Times by stage in milliseconds; null for a self-test. */
     public final Map<String, Statistics> times;
 
@@ -21,8 +24,10 @@ public final class Outcome {
     private File file;
     private String whyNotSaved;
 
-    Outcome(Settings settings, Map<String, Statistics> times, Map<String, List<Check>> checks) {
+    Outcome(
+            Settings settings, String recognizer, Map<String, Statistics> times, Map<String, List<Check>> checks) {
         this.settings = settings;
+        this.recognizer = recognizer;
         this.times = times;
         this.checks = checks;
     }

@@ -15,9 +15,13 @@ public final class PictureReading {
     /** With which it was read. */
     public final Settings settings;
 
-    PictureReading(Bitmap bitmap, Reading reading, Settings settings) {
+    /** The name of the recogniser that read it; empty where the bundle has one, null as long as it is being read. */
+    public final String recognizer;
+
+    PictureReading(Bitmap bitmap, Reading reading, Settings settings, String recognizer) {
         this.bitmap = bitmap;
         this.reading = reading;
         this.settings = settings;
+        this.recognizer = recognizer;
     }
 }

@@ -88,11 +88,11 @@ public final class ReadTask implements Engine.Task<PictureReading>, Engine.Fetch
             keep();
         }
         Bitmap bitmap = Pictures.decode(picture);
-        ticket.publish(new PictureReading(bitmap, null, settings));
+        ticket.publish(new PictureReading(bitmap, null, settings, null));
         Models models = engine.models(settings);
         ticket.requireGoing();
-        Reading reading = models.pipeline.read(Pictures.image(bitmap), settings.applyTo(models.manifest.db));
-        return new PictureReading(bitmap, reading, settings);
+        Reading reading = models.pipeline().read(Pictures.image(bitmap), settings.applyTo(models.manifest.db));
+        return new PictureReading(bitmap, reading, settings, models.recognizer().name);
     }
 
     private void keep() throws ProblemException {

@@ -20,18 +20,18 @@ abstract class RunTask implements Engine.Task<Outcome> {
     final HeadlessRequest request;
     private final String kind;
     private final Settings settings;
-    private final boolean headless;
+    final boolean headless;
 
     /**
      * @param kind of the report
      * @param request what to do
-     * @param settings thresholds; threads and cores are the request's
+     * @param settings thresholds; threads, cores and recogniser are the request's
      * @param headless whether nobody is there to see the report of an abort and go on
      */
     RunTask(String kind, HeadlessRequest request, Settings settings, boolean headless) {
         this.kind = kind;
         this.request = request;
-        this.settings = settings.with(request.threads, request.powerMode);
+        this.settings = settings.with(request.threads, request.powerMode, request.recognizer);
         this.headless = headless;
     }
 
@@ -46,7 +46,7 @@ abstract class RunTask implements Engine.Task<Outcome> {
                 engine.acknowledgeAbort();
             }
             Models models = engine.models(settings);
-            Reports.addBundle(report, models.manifest, models.runtime);
+            Reports.addBundle(report, models.manifest, models.recognizer(), models.runtime);
             Outcome outcome = work(engine, models, report, ticket);
             outcome.reported(file, save(request.id, file, report));
             return outcome;
@@ -64,7 +64,7 @@ abstract class RunTask implements Engine.Task<Outcome> {
 
     /** Saves the report of a request that cannot be done. */
     static void refuse(Engine engine, String kind, String id, ProblemException problem) {
-        HeadlessRequest nothing = new HeadlessRequest(id, 0, 1, 1, Settings.standard(1).powerMode, "");
+        HeadlessRequest nothing = new HeadlessRequest(id, 0, 1, 1, Settings.standard(1).powerMode, "", "");
         Map<String, Object> report = Reports.begin(kind, nothing, PhoneInfo.of(engine.context()));
         Reports.fail(report, problem);
         save(id, file(engine, kind, id), report);

@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
  *
  * <pre>
  * adb shell am start -n dev.ppedge.demo/.BenchmarkActivity --es run ID
- *     [--ei warmup 3] [--ei runs 20] [--ei threads 1] [--es power_mode high] [--es golden 01]
+ *     [--ei warmup 3] [--ei runs 20] [--ei threads 1] [--es power_mode high] [--es golden 01] [--es recognizer NAME]
  * adb shell am start -n dev.ppedge.demo/.SelfTestActivity --es run ID [--ei threads 1] [--es power_mode high]
  * </pre>
  *
@@ -24,7 +24,7 @@ public final class HeadlessRequest {
 
     /** The extras that are read; the one that names the result is the first. */
     public static final List<String> NAMES = Collections.unmodifiableList(
-            Arrays.asList(RUN, "warmup", "runs", "threads", "power_mode", "golden"));
+            Arrays.asList(RUN, "warmup", "runs", "threads", "power_mode", "golden", "recognizer"));
 
     /** Names the result of a request whose own name is none. */
     public static final String REFUSED = "refused";
@@ -50,14 +50,19 @@ public final class HeadlessRequest {
     /** The golden picture to run on; empty for the first. */
     public final String golden;
 
+    /** The name of the recogniser that reads; empty for the first. A self-test is of all. */
+    public final String recognizer;
+
     /** As {@link #parse} makes it; the arguments are within their ranges. */
-    public HeadlessRequest(String id, int warmup, int runs, int threads, PowerMode powerMode, String golden) {
+    public HeadlessRequest(
+            String id, int warmup, int runs, int threads, PowerMode powerMode, String golden, String recognizer) {
         this.id = id;
         this.warmup = warmup;
         this.runs = runs;
         this.threads = threads;
         this.powerMode = powerMode;
         this.golden = golden;
+        this.recognizer = recognizer;
     }
 
     /**
@@ -80,17 +85,22 @@ public final class HeadlessRequest {
         if (powerMode == null) {
             throw bad("power_mode", mode, "high, low, full, no_bind, rand_high or rand_low");
         }
-        Object golden = extras.containsKey("golden") ? extras.get("golden") : "";
-        if (!(golden instanceof String)) {
-            throw bad("golden", golden, "the name of a golden picture");
-        }
         return new HeadlessRequest(
                 (String) id,
                 number(extras, "warmup", 3, 0, MAX_RUNS),
                 number(extras, "runs", 20, 1, MAX_RUNS),
                 number(extras, "threads", 1, 1, Settings.MAX_THREADS),
                 powerMode,
-                (String) golden);
+                name(extras, "golden", "the name of a golden picture"),
+                name(extras, "recognizer", "the name of a recogniser"));
+    }
+
+    private static String name(Map<String, Object> extras, String name, String possible) throws ProblemException {
+        Object given = extras.containsKey(name) ? extras.get(name) : "";
+        if (!(given instanceof String)) {
+            throw bad(name, given, possible);
+        }
+        return (String) given;
     }
 
     private static boolean isId(Object id) {

@@ -5,6 +5,7 @@ import dev.ppedge.core.Check;
 import dev.ppedge.core.Manifest;
 import dev.ppedge.core.ModelEntry;
 import dev.ppedge.core.Reading;
+import dev.ppedge.core.RecognizerEntry;
 import dev.ppedge.core.Stage;
 import dev.ppedge.core.Statistics;
 import java.util.ArrayList;
@@ -71,17 +72,30 @@ public final class Reports {
         report.put("problem", told);
     }
 
-    /** Says in a report what ran. */
-    public static void addBundle(Map<String, Object> report, Manifest manifest, String runtime) {
+    /**
+     * Says in a report what ran.
+     *
+     * @param recognizer which of the bundle's read, or was the first to
+     */
+    public static void addBundle(
+            Map<String, Object> report, Manifest manifest, RecognizerEntry recognizer, String runtime) {
         Map<String, Object> models = new LinkedHashMap<String, Object>();
         models.put("det", model(manifest.det));
-        models.put("rec", model(manifest.rec));
+        models.put("rec", model(recognizer));
         if (manifest.cls != null) {
             models.put("cls", model(manifest.cls));
         }
         report.put("runtime", runtime);
         report.put("bundle", manifest.name);
         report.put("models", models);
+        if (!recognizer.name.isEmpty()) {
+            Map<String, Object> all = new LinkedHashMap<String, Object>();
+            for (RecognizerEntry each : manifest.recognizers) {
+                all.put(each.name, model(each));
+            }
+            report.put("recognizer", recognizer.name);
+            report.put("recognizers", all);
+        }
     }
 
     private static Map<String, Object> model(ModelEntry entry) {
@@ -153,6 +167,9 @@ public final class Reports {
                 Map<String, Object> row = new LinkedHashMap<String, Object>();
                 row.put("golden", picture.getKey());
                 row.put("stage", word(check.stage));
+                if (!check.recognizer.isEmpty()) {
+                    row.put("recognizer", check.recognizer);
+                }
                 row.put("difference", check.difference);
                 row.put("tolerance", check.tolerance);
                 row.put("unit", check.unit);
@@ -173,17 +190,18 @@ public final class Reports {
     }
 
     /**
-     * Returns for each stage the check that is furthest from passing, over all pictures.
+     * Returns for each stage, and each of several recognisers, the check that is furthest from passing, over all pictures.
      *
      * @param checks by the golden picture's name
      */
     public static List<Check> worst(Map<String, List<Check>> checks) {
-        Map<Stage, Check> found = new LinkedHashMap<Stage, Check>();
+        Map<String, Check> found = new LinkedHashMap<String, Check>();
         for (List<Check> picture : checks.values()) {
             for (Check check : picture) {
-                Check before = found.get(check.stage);
+                String what = check.stage + " " + check.recognizer;
+                Check before = found.get(what);
                 if (before == null || excess(check) > excess(before)) {
-                    found.put(check.stage, check);
+                    found.put(what, check);
                 }
             }
         }

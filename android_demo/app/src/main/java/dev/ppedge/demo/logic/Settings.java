@@ -34,25 +34,35 @@ public final class Settings {
     /** Lines below this are not shown; 0 to 1. */
     public final double minScore;
 
-    /** Arguments out of range are moved into it; a null power mode is {@link PowerMode#HIGH}. */
+    /** The name of the recogniser that reads; of none, or of one that the bundle lacks, its first one reads. */
+    public final String recognizer;
+
+    /** Arguments out of range are moved into it; a null power mode is {@link PowerMode#HIGH}, a null name none. */
     public Settings(
-            int threads, PowerMode powerMode, double thresh, double boxThresh, double unclipRatio, double minScore) {
+            int threads, PowerMode powerMode, double thresh, double boxThresh, double unclipRatio, double minScore,
+            String recognizer) {
         this.threads = Math.max(1, Math.min(threads, MAX_THREADS));
         this.powerMode = powerMode == null ? PowerMode.HIGH : powerMode;
         this.thresh = within(thresh, 0.05, 0.95);
         this.boxThresh = within(boxThresh, 0.05, 0.95);
         this.unclipRatio = within(unclipRatio, 0.5, MAX_UNCLIP);
         this.minScore = Double.isNaN(minScore) ? 0 : within(minScore, 0, 1);
+        this.recognizer = recognizer == null ? "" : recognizer;
     }
 
     /** Returns what a phone starts with. */
     public static Settings standard(int cores) {
-        return new Settings(Math.min(4, cores), PowerMode.HIGH, AS_BUNDLE, AS_BUNDLE, AS_BUNDLE, 0);
+        return new Settings(Math.min(4, cores), PowerMode.HIGH, AS_BUNDLE, AS_BUNDLE, AS_BUNDLE, 0, "");
     }
 
-    /** Returns the same with other threads and cores: what a benchmark asks for. */
-    public Settings with(int newThreads, PowerMode newMode) {
-        return new Settings(newThreads, newMode, thresh, boxThresh, unclipRatio, minScore);
+    /** Returns the same with other threads and cores and another recogniser: what a benchmark asks for. */
+    public Settings with(int newThreads, PowerMode newMode, String newRecognizer) {
+        return new Settings(newThreads, newMode, thresh, boxThresh, unclipRatio, minScore, newRecognizer);
+    }
+
+    /** Returns the same with another recogniser. */
+    public Settings with(String newRecognizer) {
+        return with(threads, powerMode, newRecognizer);
     }
 
     /** Returns the bundle's thresholds with the user's in their place. */
@@ -63,7 +73,7 @@ public final class Settings {
                 Double.isNaN(unclipRatio) ? bundle.unclipRatio : unclipRatio);
     }
 
-    /** Whether both load the networks in the same way. */
+    /** Whether both load a network in the same way. */
     public boolean loadsLike(Settings other) {
         return threads == other.threads && powerMode == other.powerMode;
     }
@@ -72,7 +82,8 @@ public final class Settings {
     public boolean readsLike(Settings other) {
         return Double.compare(thresh, other.thresh) == 0
                 && Double.compare(boxThresh, other.boxThresh) == 0
-                && Double.compare(unclipRatio, other.unclipRatio) == 0;
+                && Double.compare(unclipRatio, other.unclipRatio) == 0
+                && recognizer.equals(other.recognizer);
     }
 
     /** In hundredths, so that what is stored as a float comes back as the same number. */

@@ -69,6 +69,8 @@ public final class ExtrasTest {
 
     @Test
     public void theNameOfTheResultIsReadFirst() {
-        assertEquals(Arrays.asList("run", "warmup", "runs", "threads", "power_mode", "golden"), HeadlessRequest.NAMES);
+        assertEquals(
+                Arrays.asList("run", "warmup", "runs", "threads", "power_mode", "golden", "recognizer"),
+                HeadlessRequest.NAMES);
     }
 }

@@ -33,17 +33,19 @@ public final class HeadlessRequestTest {
         assertEquals(1, request.threads);
         assertEquals(PowerMode.HIGH, request.powerMode);
         assertEquals("", request.golden);
+        assertEquals("", request.recognizer);
     }
 
     @Test
     public void numbersComeAsNumbersOrTexts() throws ProblemException {
         HeadlessRequest request = HeadlessRequest.parse(extras(
-                "run", "x", "warmup", 0, "runs", "7", "threads", 8L, "power_mode", "no_bind", "golden", "02"));
+                "run", "x", "warmup", 0, "runs", "7", "threads", 8L, "power_mode", "no_bind", "golden", "02", "recognizer", "en"));
         assertEquals(0, request.warmup);
         assertEquals(7, request.runs);
         assertEquals(8, request.threads);
         assertEquals(PowerMode.NO_BIND, request.powerMode);
         assertEquals("02", request.golden);
+        assertEquals("en", request.recognizer);
     }
 
     @Test
@@ -51,7 +53,7 @@ public final class HeadlessRequestTest {
         Object[][] wrong = {
             {"run", "../../x"}, {"run", ""}, {"run", 5}, {"run", null}, {"run", "a.json"},
             {"warmup", -1}, {"warmup", 1001}, {"runs", 0}, {"runs", "many"}, {"runs", null}, {"runs", 2.5},
-            {"threads", 0}, {"threads", 9}, {"power_mode", "turbo"}, {"power_mode", 1}, {"golden", 1},
+            {"threads", 0}, {"threads", 9}, {"power_mode", "turbo"}, {"power_mode", 1}, {"golden", 1}, {"recognizer", 1},
         };
         for (Object[] pair : wrong) {
             Map<String, Object> extras = extras("run", "x");

@@ -25,7 +25,7 @@ import java.util.Map;
 import org.junit.Test;
 
 public final class ReportsTest {
-    private static final HeadlessRequest REQUEST = new HeadlessRequest("r1", 3, 20, 2, PowerMode.LOW, "");
+    private static final HeadlessRequest REQUEST = new HeadlessRequest("r1", 3, 20, 2, PowerMode.LOW, "", "");
 
     private static Reading reading(int lines, long... milliseconds) {
         long[] times = new long[Stage.values().length];
@@ -64,7 +64,7 @@ public final class ReportsTest {
     }
 
     private static Check check(Stage stage, double difference, String detail) {
-        return new Check(stage, difference, 1, "pixel", detail);
+        return new Check(stage, "", difference, 1, "pixel", detail);
     }
 
     @Test
@@ -94,6 +94,21 @@ public final class ReportsTest {
         assertEquals("c", worst.get(0).detail);
         assertEquals("b", worst.get(1).detail); // not a number is worse than any number
         assertEquals("f", worst.get(2).detail);
+    }
+
+    @Test
+    public void aCheckNamesOneOfSeveralRecognisersAndHidesNoOther() {
+        Map<String, List<Check>> checks = new LinkedHashMap<String, List<Check>>();
+        checks.put("01", Arrays.asList(
+                new Check(Stage.REC_NETWORK, "a", 0.5, 1, "value", ""), new Check(Stage.REC_NETWORK, "b", 7, 1, "value", "x")));
+        checks.put("02", Arrays.asList(new Check(Stage.REC_NETWORK, "a", 0.7, 1, "value", "")));
+        List<Check> worst = Reports.worst(checks);
+        assertEquals(2, worst.size());
+        assertEquals(0.7, worst.get(0).difference, 0);
+        assertEquals("b", worst.get(1).recognizer);
+        Map<String, Object> report = new LinkedHashMap<String, Object>();
+        assertFalse(Reports.addChecks(report, checks));
+        assertEquals("b", ((Map<?, ?>) ((List<?>) report.get("checks")).get(1)).get("recognizer"));
     }
 
     @Test
