@@ -16,7 +16,7 @@ SAMPLE = Path(__file__).parents[1] / "bundle" / "sample.py"
 
 @pytest.fixture(scope="session")
 def java(whole_sample, several, tmp_path_factory):
-    """The compiled core and its tests, a bundle, one of several recognisers, and what Python computes for random input."""
+    """The compiled core and its tests, two bundles, and what Python computes for random input."""
     folder = tmp_path_factory.mktemp("core")
     jvm = toolchain().jvm()
     core = compile_java(jvm, MAIN, "", folder / "main")

@@ -1,6 +1,7 @@
 """The demo app's benchmark by adb, against a stand-in for adb: what is asked, what comes back, what goes wrong."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from test_adb import ONE, Desk
@@ -147,3 +148,38 @@ def test_a_phone_that_is_unplugged(desk):
     desk.set(ONE, unplugged_at="shell")
     with pytest.raises(MissingError, match="not found"):
         desk.measure()
+
+
+class Several:
+    """A phone whose app has two recognisers; the second is the run's."""
+
+    serial = "ABC"
+
+    def __init__(self, desk):
+        self.report = app_report(desk)
+        self.ours, self.other = self.report["models"]["det"], self.report["models"]["rec"]
+        self.asked = []
+
+    def shell(self, command, what):
+        if "am start" in command:
+            self.asked.append(command)
+        extras = self.asked[-1].split() if self.asked else []
+        name = extras[extras.index("recognizer") + 1] if "recognizer" in extras else "plates"
+        models = {"det": self.ours, "rec": self.ours if name == "en" else self.other}
+        all_ = {"plates": self.other, "en": self.ours}
+        identity = extras[extras.index("run") + 1] if extras else ""
+        told = {**self.report, "id": identity, "models": models, "recognizer": name, "recognizers": all_}
+        return f"package:x\nppedge-result {identity} 1/1 {json.dumps(told)}"
+
+    def pull(self, source, target, what):
+        raise PpedgeError("The file cannot be read.")
+
+
+@pytest.mark.parametrize(("task", "asked", "name"), [("rec", [None, "en"], "en"), ("det", [None], "plates")])
+def test_of_several_recognisers_the_runs_own_reads(desk, task, asked, name):
+    phone, said = Several(desk), []
+    recipe = SimpleNamespace(task=task)
+    found = adb_app.measure(phone, recipe, desk.run, said.append)
+    assert found["recognizer"] == name and found["models"][0]["file"] == "det.fp32.nb"
+    words = [command.split() for command in phone.asked]
+    assert [w[w.index("recognizer") + 1] if "recognizer" in w else None for w in words] == asked
