@@ -28,16 +28,23 @@ from tiny_runs import make_run
 _MANIFEST = "bundle/manifest.json"
 
 
-@cache
 def _original() -> Files:
     """Return a bundle of a detector and a recogniser with their twins, and the picture of its golden case."""
+    return _made(False)
+
+
+@cache
+def _made(several: bool) -> Files:
+    """Return the same, or with another recogniser besides."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         runs = [make_run(root / task, task, precisions=("fp32",)) for task in ("det", "rec")]
+        other = make_run(root / "other", "rec", precisions=("fp32",), other=True)
         picture = draw_picture(root / "one.png")
         with mock.patch.object(build, "golden_engine", return_value={"name": "onnxruntime", "version": "1"}):
-            build.build_bundle(runs, root / "bundle", pictures=[picture], onnx=True)
-        for run in runs:
+            also = [("en", other)] if several else []
+            build.build_bundle(runs, root / "bundle", also=also, pictures=[picture], onnx=True)
+        for run in (*runs, other):
             shutil.rmtree(run)
         return read_files(root)
 
@@ -67,7 +74,10 @@ def _altered(name: str, files: Mapping[str, bytes]) -> st.SearchStrategy[bytes]:
 
 
 def _inputs() -> st.SearchStrategy[Files]:
-    files = _original()
+    return st.one_of(_changed(_made(False)), _changed(_made(True)))
+
+
+def _changed(files: Files) -> st.SearchStrategy[Files]:
     json_files = [name for name in files if name.endswith(".json")]
     names = st.sampled_from([*files, *json_files * 6])
 
