@@ -15,6 +15,8 @@ from ppedge.errors import PpedgeError
 from ppedge.runs import MANIFEST, Run, open_run
 from ppedge.storage import sha256
 
+_ORDER = "DET_RUN REC_RUN [CLS_RUN]."
+
 
 @dataclass(frozen=True)
 class Source:
@@ -114,9 +116,6 @@ def _name_of_first(rec: Source, given: str | None, *, alone: bool) -> str:
     if given is None and not is_name(rec.name):
         raise PpedgeError(f"{rec.run.path}: its folder's name is none for a recogniser.", "Name it: --recognizer NAME.")
     return rec.name if given is None else given
-
-
-_ORDER = "DET_RUN REC_RUN [CLS_RUN]."
 
 
 def open_source(path: Path, task: str, hint: str = f"The order is {_ORDER}") -> Source:
