@@ -60,8 +60,9 @@ lock: $(UV)  ## Resolve the locks anew; no lock names a registry's host.
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --python-version 3.10 toolkit/ppedge/convert/opt.in -o toolkit/ppedge/convert/opt.lock
 	$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --python-platform aarch64-manylinux_2_28 --python-version 3.11 toolkit/ppedge/arm/arm64.in -o toolkit/ppedge/arm/arm64.lock
 
-docs: $(STAMP) $(DOCS_STAMP)  ## Write docs/recipes.md from the schema, then the site into site/.
+docs: $(STAMP) $(DOCS_STAMP)  ## Write docs/recipes.md from the schema and docs/models.md from its table, then the site into site/.
 	$(BIN)/python docs/make_recipes.py
+	$(BIN)/python docs/make_models.py
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 
 $(DOCS_STAMP): requirements/docs.lock .python-version | $(UV)

@@ -75,6 +75,11 @@ def test_the_page_of_recipe_keys_is_fresh():
     assert (PROJECT / "docs/recipes.md").read_text(encoding="utf-8") == page, "run `make docs`"
 
 
+def test_the_page_of_models_is_fresh():
+    page = runpy.run_path(str(PROJECT / "docs/make_models.py"))["page"]()
+    assert (PROJECT / "docs/models.md").read_text(encoding="utf-8") == page, "run `make docs`"
+
+
 def test_the_page_of_recipe_keys_has_every_key_with_its_meaning():
     text = (PROJECT / "docs/recipes.md").read_text(encoding="utf-8")
     definitions = Recipe.model_json_schema(by_alias=True)["$defs"]

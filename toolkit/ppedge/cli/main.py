@@ -24,6 +24,7 @@ INTERRUPTED = "Interrupted; what was finished before is kept."
 
 # name -> (module with `app`, what `ppedge --help` says); a command's module is imported only when it is called.
 COMMANDS = {
+    "models": ("models", "Say which model for which phone: what each costs and measures, the best within a budget."),
     "init": ("init", "Make a folder with recipes for pictures of your own, and say what to type next."),
     "run": ("run", "Take a recipe through all stages, resuming where it stopped."),
     "train": ("train", "Train a network by a recipe."),

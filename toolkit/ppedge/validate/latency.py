@@ -88,11 +88,13 @@ def report(engine: str, cpu: str, instructions: int, file_bytes: int) -> dict[st
 
 def told(estimated: dict[str, Any]) -> str:
     """Return a report's estimates as a line for a person, the band beside them."""
-    # Two digits: a third would pretend to know more than the band allows. The outer format writes 1200, not 1.2e+03.
-    phones = ", ".join(
-        f"{p['soc']} ({p['core']}) {float(format(p['milliseconds'], '.2g')):g} ms" for p in estimated["phones"]
-    )
+    phones = ", ".join(f"{p['soc']} ({p['core']}) {two_digits(p['milliseconds'])} ms" for p in estimated["phones"])
     return f"estimated, one thread, x{estimated['band']} either way: {phones}"
+
+
+def two_digits(milliseconds: float) -> str:
+    """Return an estimate as it is told: a third digit would pretend to know more than the band allows."""
+    return f"{float(format(milliseconds, '.2g')):g}"  # the outer format writes 1200, not 1.2e+03
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""What published and slimmed models cost on a phone's core and what they measure, in one table."""
