@@ -104,6 +104,33 @@ def test_what_paddle_cannot_run_is_taken_back(apply):
     assert apply(scaled(10), outputs=outputs)[2][0].refused == "the program would not work any more: it died"
 
 
+@pytest.mark.parametrize(("mended", "cost", "stays"), [(True, 4.0, True), (True, 6.0, False), (False, 4.0, False)])
+def test_what_cannot_be_converted_stays_if_a_later_pass_puts_it_right(apply, files, mended, cost, stays):
+    first = Program.read(files).weights
+
+    def price(program):
+        moved = [float((program.weights[name] - first[name]).max()) for name in (min(first), max(first))]
+        if moved[0] and not moved[1]:
+            raise PpedgeError("opt would misread it")
+        return {"a": cost if any(moved) else 5.0}
+
+    def mending(program):
+        name = max(program.weights)
+        if not mended or program.weights[min(first)].flat[0] == first[min(first)].flat[0]:
+            return []
+        program.set_weight(name, program.weights[name] + np.float32(1e-5))
+        return [Change("made-up", name, "mended")]
+
+    program, before, steps = apply(scaled(1e-5), mending, price=price)
+    assert before == {"a": 5.0}
+    changed = [name for name in (min(first), max(first)) if (program.weights[name] != first[name]).any()]
+    assert changed == ([min(first), max(first)] if stays else [])
+    if stays:
+        assert [(one.refused, one.prices) for one in steps] == [("", {"a": 5.0}), ("", {"a": 4.0})]
+    else:
+        assert [one.refused for one in steps] == ["the program could not be converted any more: opt would misread it"]
+
+
 def job_of(files, tmp_path, form="nb"):
     pictures = tmp_path / "pictures.npz"
     np.savez(pictures, np.full((1, 3, 32, 32), 0.5, np.float32))

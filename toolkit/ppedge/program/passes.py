@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class Step:
         difference: Largest difference of an output to the program before all passes.
         prices: Instructions by core after it; empty where nobody knows them.
         refused: Why its changes were taken back; empty for a pass that stays.
+        unconvertible: Whether that is because the program could be run, but not be converted.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Step:
     difference: float
     prices: Prices
     refused: str = ""
+    unconvertible: bool = False
 
 
 def rewrite(program: Program, names: Iterable[str] = PASSES) -> list[Change]:
@@ -89,7 +92,8 @@ def rewrite_checked(
     """Apply passes one by one, and take back what does not prove right.
 
     A pass is refused whose program cannot be run or converted, whose outputs differ by more than `LIMIT` from those of
-    the program before all passes (one of `APPROXIMATE`: `APPROXIMATE_LIMIT`), or that costs more on every core.
+    the program before all passes (one of `APPROXIMATE`: `APPROXIMATE_LIMIT`), or that costs more on every core. If what
+    cannot be converted is put right by a later pass, both stay, as long as all in all that costs no more.
 
     Args:
         program: It stays as it is.
@@ -104,16 +108,29 @@ def rewrite_checked(
         PpedgeError: The program before all passes cannot be run or converted.
     """
     reference, before = outputs(program), price(program)
-    kept, steps, cost = program, list[Step](), before
-    tried = kept.copy()
-    for name in names:
-        step = _step(name, tried, reference, cost, outputs, price)
-        if step is None:  # the pass has changed nothing
-            continue
-        steps.append(step)
-        if not step.refused:
-            kept, cost = tried, step.prices
+
+    def applied(*, patient: bool) -> tuple[Program, Prices, list[Step]]:
+        kept, steps, cost = program, list[Step](), before
         tried = kept.copy()
+        for name in names:
+            step = _step(name, tried, reference, cost, outputs, price)
+            if step is None:  # the pass has changed nothing
+                continue
+            if patient and step.unconvertible:
+                step = replace(step, refused="", prices=cost)
+            steps.append(step)
+            if not step.refused:
+                kept, cost = tried, step.prices
+            tried = kept.copy()
+        return kept, cost, steps
+
+    kept, cost, steps = applied(patient=False)
+    if any(step.unconvertible for step in steps):
+        other, _, others = applied(patient=True)
+        with suppress(PpedgeError):  # nothing has put it right
+            prices = price(other)
+            if prices and all(prices[core] <= cost[core] for core in cost):
+                kept, steps = other, others
     return kept, before, steps
 
 
@@ -131,12 +148,16 @@ def _step(
         return None
     try:
         difference, size = largest_difference(outputs(tried), reference)
-        prices = price(tried)
     except PpedgeError as error:
         return Step(name, changes, float("nan"), cost, f"the program would not work any more: {error.message}")
     limit = APPROXIMATE_LIMIT if name in APPROXIMATE else LIMIT
     if not difference <= limit * max(1.0, size):  # also true of NaN
         return Step(name, changes, difference, cost, f"an output would differ by {difference:.2g}")
+    try:
+        prices = price(tried)
+    except PpedgeError as error:
+        reason = f"the program could not be converted any more: {error.message}"
+        return Step(name, changes, difference, cost, reason, unconvertible=True)
     if prices and cost and all(prices[core] > cost[core] for core in cost):
         return Step(name, changes, difference, cost, "it would cost more on every core")
     return Step(name, changes, difference, prices)
