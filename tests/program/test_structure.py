@@ -14,7 +14,6 @@ from ppedge.program.slices import slices  # noqa: E402
 from ppedge.program.strides import column_strides, row_strides  # noqa: E402
 from ppedge.program.transposed import sub_pixel  # noqa: E402
 from ppedge.program.upsampling import nearest  # noqa: E402
-from ppedge.program.windows import large_windows, shifted_max  # noqa: E402
 from program.tiny import program_of  # noqa: E402
 
 ALL = (row_strides, column_strides, few_rows, sub_pixel, nearest, border_rows, slices)
@@ -285,4 +284,3 @@ def test_a_quantized_program_is_given_no_float_convolutions(tmp_path):
     )
     program.operators[1].description.type = "fake_quantize_dequantize_moving_average_abs_max"
     assert program.quantized and sub_pixel(program) == nearest(program) == []
-    assert shifted_max(program) == large_windows(program) == []

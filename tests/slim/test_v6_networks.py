@@ -4,6 +4,8 @@ import numpy as np
 import paddle
 import pytest
 
+from ppedge.cost.network import converted
+from ppedge.files.nb import read_nb
 from ppedge.models.folding import Foldable
 from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
@@ -64,3 +66,18 @@ def test_inner_channels_go_and_what_only_trains_is_gone(run):
         with paddle.no_grad():
             found = net(x).numpy()
         assert found.shape == (1, 1, 64, 64) and np.isfinite(found).all()
+
+
+@pytest.mark.slow
+def test_its_int8_file_has_the_rewrites_of_a_float_one(run):
+    recipe = load_recipe(run.recipe_path)
+    task = Task(recipe)
+    layer = next(name for name, one in task.build_shipped().named_sublayers() if name.endswith("expand.conv"))
+    for int8 in ((), (layer,)):
+        net = task.build_shipped()
+        net.eval()
+        with converted(net, recipe, int8) as (path, _):
+            operators = read_nb(path).operators
+        assert [one for one in operators if one.type == "elementwise_max"]
+        assert not [one for one in operators if one.type == "pool2d" and one.attributes["ksize"] == [2, 2]]
+        assert any(one.int8 for one in operators) == bool(int8)

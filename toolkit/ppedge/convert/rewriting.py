@@ -135,7 +135,7 @@ def _pricer(job: Job) -> Callable[[Program], Prices]:
         with scratch("rewritten") as folder:
             prefix = folder / "program"
             program.write(InferenceModel.at(prefix))
-            nb = to_nb(prefix, folder / "program.nb", job.precision, job.float_weights)
+            nb = to_nb(prefix, folder / "program.nb", job.precision, [*job.float_weights, *program.origins])
             try:
                 found = operations(nb, (1, 3, *job.size))
                 return {core: float(sum(predict(one, core) for one in found)) for core in CORES}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,8 @@ def run_convert(
         rewritten = _rewrite(recipe, spec, sources, folder, aside, say) if recipe.convert.rewrite != "none" else {}
         _write_onnx(recipe, sources, folder, aside, say)
         for source in sources:
-            files |= _convert(recipe, spec, source, folder, aside, say)
+            added = rewritten.get(f"{_NB}/{source.prefix(recipe.task)}", {}).get("origins", {})
+            files |= _convert(recipe, spec, source, folder, aside, say, added)
         outputs = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
         run.write_manifest(
             folder,
@@ -168,8 +169,15 @@ def _rewritten(aside: Path, form: str, prefix: str, otherwise: Path) -> Path:
 
 
 def _convert(
-    recipe: Recipe, spec: ModelSpec, source: Source, folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe,
+    spec: ModelSpec,
+    source: Source,
+    folder: Path,
+    aside: Path,
+    say: Callable[[str], None],
+    added: Collection[str],
 ) -> dict[str, Any]:
+    """Write a source's files, and return what is in them; ``added`` are the weights that rewrites have added."""
     of = source.prefix(recipe.task)
     prefix = folder / of
     cases, noted = prefix.with_name(f"{prefix.name}.npz"), _noted(prefix)
@@ -179,9 +187,9 @@ def _convert(
             name = artifacts.nb(recipe.task, precision, baseline=source.baseline)
             path = folder / name
             say(f"writing {name}")
-            # What the recipe keeps in float may be float; everything else must be int8.
-            model = _rewritten(aside, _NB, of, prefix)
-            contents = summary(to_nb(model, path, precision, noted["float_weights"], noted["layers"], say))
+            # What the recipe keeps in float may be float, and what stands in its place; everything else must be int8.
+            model, in_float = _rewritten(aside, _NB, of, prefix), [*noted["float_weights"], *added]
+            contents = summary(to_nb(model, path, precision, in_float, noted["layers"], say))
             del contents["file"]  # where it was written for now
             files[name] = {"bytes": path.stat().st_size, "contents": contents}
     if has_onnx(recipe, source):

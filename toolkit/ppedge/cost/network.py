@@ -141,7 +141,7 @@ def converted(net: Network, recipe: Recipe, int8: Collection[str] = ()) -> Itera
             in_float = []
             export_float(net, prefix, recipe.task, line_height(recipe))
         origins = rewrite_in_place(prefix, recipe.convert.rewrite)
-        to_nb(prefix, path, "int8" if int8 else "fp32", in_float)
+        to_nb(prefix, path, "int8" if int8 else "fp32", [*in_float, *origins])
         yield path, origins
 
 

@@ -28,8 +28,6 @@ def shifted_max(program: Program) -> list[Change]:
     nothing: they are the same where no value of the map is below zero.
     """
     changes: list[Change] = []
-    if program.quantized:  # its file would have float convolutions that nobody asked for
-        return changes
     for pool in list(program.operators):
         if not _is_pool(pool):
             continue
@@ -65,8 +63,6 @@ def _one_at(program: Program, channels: int, place: tuple[int, int]) -> str:
 def large_windows(program: Program) -> list[Change]:
     """Compute depthwise kernels of 7x7 and 9x9 as four of 5x5, each with a part of the weights, and add them up."""
     changes: list[Change] = []
-    if program.quantized:
-        return changes
     for operator in list(program.operators):
         convolution = Convolution.of(program, operator)
         padding = _large(convolution) if convolution is not None else None
