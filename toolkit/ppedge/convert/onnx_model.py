@@ -33,7 +33,7 @@ class OnnxImport:
         folder: Of the inference model.
         characters: The file with those that the model carries; None if it carries none.
         use_space_char: Whether the last class is a space that the file does not name.
-        recipe: The recipe of the published network that has its layers, by name; None if it is no such network.
+        recipe: The recipe of the published detector that has its layers, by name; None if it is no such network.
     """
 
     folder: Path

@@ -59,9 +59,10 @@ def _translate(path: Path, folder: Path, pictures: Sequence[Path]) -> dict[str, 
     files = InferenceModel.at(folder / MODEL)
     translated.program.write(files)
     files.check()
-    inputs = _inputs(translated.program, task_of(files), pictures)
+    task = task_of(files)
+    inputs = _inputs(translated.program, task, pictures)
     largest, mean = _difference(path, files, inputs)
-    network = published_of(path)
+    network = published_of(path) if task == "det" else None  # of the others' recipes nothing is taken
     return {"recipe": network and network.recipe, "notes": translated.notes, "metadata": translated.metadata,
             "difference": largest, "mean_difference": mean, "inputs": len(inputs)}  # fmt: skip
 

@@ -24,7 +24,6 @@ from ppedge.slim.channels.groups import Group
 from ppedge.slim.channels.sensitivity import silence
 from ppedge.slim.resuming import Resumed
 from ppedge.slim.watch import arrays
-from ppedge.train.recorder import INPUT
 
 POSITIONS = 2048
 """Of each picture's map at most, at random: neighbours say nearly the same."""
@@ -166,9 +165,9 @@ class _Work:
 
     def resume(self, sites: Sequence[Site]) -> None:
         """Let runs of both networks begin where the sites that are still to be cut do: before them nothing changes."""
-        read = {place.removesuffix(INPUT) for site in sites for one in site.readings for place in one.places}
-        touched = {layer for site in sites for layer in site.touched}
-        self._pictures = list(zip(self._ours.before(touched), self._theirs.before(read), strict=True))
+        touched = set[str]().union(*(site.touched for site in sites))
+        looked_at = set[str]().union(*(site.looked_at for site in sites))
+        self._pictures = list(zip(self._ours.before(touched), self._theirs.before(looked_at), strict=True))
 
     def gather(self, readings: Collection[Reading]) -> dict[Reading, _Gathered]:
         """Look at what readers of the student are given, and what those of the teacher give."""

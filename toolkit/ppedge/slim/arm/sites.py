@@ -92,10 +92,14 @@ class Site:
         return self.group.channels
 
     @property
+    def looked_at(self) -> set[str]:
+        """Structured names of the layers at which its readings look."""
+        return {place.removesuffix(INPUT) for reading in self.readings for place in reading.places}
+
+    @property
     def touched(self) -> set[str]:
         """Structured names of all layers that are changed or looked at when it is cut."""
-        looked_at = {place.removesuffix(INPUT) for reading in self.readings for place in reading.places}
-        return looked_at | set(self.layers) | {reading.layer for reading in self.squeezes}
+        return self.looked_at | set(self.layers) | {reading.layer for reading in self.squeezes}
 
 
 @dataclass(frozen=True)
