@@ -188,7 +188,9 @@ def test_names_of_v4s_older_exports_become_those_of_today(ppedge_here, exported,
     }
 
     def change(content):
-        for old, about in zip(older, content.values(), strict=False):
+        # Paddle writes the variables in an order of its own, those of the head that is not exported among them.
+        shipped = [about for about in content.values() if not about["structured_name"].startswith("head.thresh.")]
+        for old, about in zip(older, shipped, strict=False):
             about["structured_name"] = old
         return content
 
