@@ -22,8 +22,9 @@ from ppedge.cost.operators import CORES, operations
 from ppedge.cost.predicted import predict
 from ppedge.engines import open_engine
 from ppedge.files.inference_model import InferenceModel
-from ppedge.program.passes import PASSES, largest_difference
+from ppedge.program.passes import PASSES
 from ppedge.program.program import Program
+from ppedge.program.rounding import largest_difference
 from ppedge.scratch import scratch
 
 SIDE = 320
@@ -84,7 +85,7 @@ def main() -> None:
         for name, apply in PASSES.items():
             changes = apply(program)
             if changes:
-                difference, _ = largest_difference(outputs(program, x), reference)
+                difference, _ = largest_difference(outputs(program, x), reference, 0)
                 show(name, len(changes), difference, prices(program, size, count=options.count))
 
 

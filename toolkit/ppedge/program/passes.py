@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ppedge.errors import PpedgeError
 from ppedge.program.border import border_rows
 from ppedge.program.changes import Change, Pass
@@ -17,6 +15,7 @@ from ppedge.program.gelu import approximate_gelu
 from ppedge.program.identities import drop_dead_operators, drop_identities
 from ppedge.program.pools import few_rows
 from ppedge.program.program import Program
+from ppedge.program.rounding import Expected, Outputs
 from ppedge.program.slices import slices
 from ppedge.program.strides import column_strides, row_strides
 from ppedge.program.transposed import sub_pixel
@@ -51,7 +50,6 @@ FOR_ONNX = ("dead", "identities", "fold-before", "fold-behind")
 LIMIT, APPROXIMATE_LIMIT = 1e-4, 5e-3
 """Largest difference of an output that an exact pass, and one of `APPROXIMATE`, may make, as a share of the largest
 output if that is above 1."""
-Outputs = Callable[[Program], list[np.ndarray]]
 Prices = Mapping[str, float]
 Price = Callable[[Program], Prices]
 
@@ -63,7 +61,8 @@ class Step:
     Attributes:
         name: Of the pass.
         changes: What it did, or would have done.
-        difference: Largest difference of an output to the program before all passes.
+        difference: Largest difference of an output to the program before all passes; of a quantized program's, if some
+            values are rounded otherwise, without that rounding.
         prices: Instructions by core after it; empty where nobody knows them.
         refused: Why its changes were taken back; empty for a pass that stays.
         unconvertible: Whether that is because the program could be run, but not be converted.
@@ -92,8 +91,9 @@ def rewrite_checked(
     """Apply passes one by one, and take back what does not prove right.
 
     A pass is refused whose program cannot be run or converted, whose outputs differ by more than `LIMIT` from those of
-    the program before all passes (one of `APPROXIMATE`: `APPROXIMATE_LIMIT`), or that costs more on every core. If what
-    cannot be converted is put right by a later pass, both stay, as long as all in all that costs no more.
+    the program before all passes (one of `APPROXIMATE`: `APPROXIMATE_LIMIT`; of a quantized one see
+    `ppedge.program.rounding.Expected`), or that costs more on every core. If what cannot be converted is put right by a
+    later pass, both stay, as long as all in all that costs no more.
 
     Args:
         program: It stays as it is.
@@ -107,13 +107,13 @@ def rewrite_checked(
     Raises:
         PpedgeError: The program before all passes cannot be run or converted.
     """
-    reference, before = outputs(program), price(program)
+    expected, before = Expected(program, outputs), price(program)
 
     def applied(*, patient: bool) -> tuple[Program, Prices, list[Step]]:
         kept, steps, cost = program, list[Step](), before
         tried = kept.copy()
         for name in names:
-            step = _step(name, tried, reference, cost, outputs, price)
+            step = _step(name, tried, expected, cost, price)
             if step is None:  # the pass has changed nothing
                 continue
             if patient and step.unconvertible:
@@ -134,9 +134,7 @@ def rewrite_checked(
     return kept, before, steps
 
 
-def _step(
-    name: str, tried: Program, reference: Sequence[np.ndarray], cost: Prices, outputs: Outputs, price: Price
-) -> Step | None:
+def _step(name: str, tried: Program, expected: Expected, cost: Prices, price: Price) -> Step | None:
     """Rewrite a program by one pass and judge it; None if the pass found nothing."""
     try:
         changes = _pass(name)(tried)
@@ -147,12 +145,11 @@ def _step(
     if not changes:
         return None
     try:
-        difference, size = largest_difference(outputs(tried), reference)
+        difference, refused = expected.judge(tried, APPROXIMATE_LIMIT if name in APPROXIMATE else LIMIT)
     except PpedgeError as error:
         return Step(name, changes, float("nan"), cost, f"the program would not work any more: {error.message}")
-    limit = APPROXIMATE_LIMIT if name in APPROXIMATE else LIMIT
-    if not difference <= limit * max(1.0, size):  # also true of NaN
-        return Step(name, changes, difference, cost, f"an output would differ by {difference:.2g}")
+    if refused:
+        return Step(name, changes, difference, cost, refused)
     try:
         prices = price(tried)
     except PpedgeError as error:
@@ -161,12 +158,3 @@ def _step(
     if prices and cost and all(prices[core] > cost[core] for core in cost):
         return Step(name, changes, difference, cost, "it would cost more on every core")
     return Step(name, changes, difference, prices)
-
-
-def largest_difference(found: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return the largest difference of a value, and the largest magnitude of one; infinite for other shapes."""
-    if [one.shape for one in found] != [one.shape for one in reference]:
-        return float("inf"), 0.0
-    pairs = [(a.astype(np.float64), b.astype(np.float64)) for a, b in zip(found, reference, strict=True)]
-    differences = [np.abs(a - b).max(initial=0) for a, b in pairs]
-    return float(np.max(differences, initial=0)), float(np.max([np.abs(b).max(initial=0) for _, b in pairs], initial=0))
