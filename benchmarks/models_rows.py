@@ -226,6 +226,18 @@ MEASURED = (
         ), f"{_SAME}, without their labels",
     ),
     Measured(
+        "v6-small-det-slim-396m", "PP-OCRv6 small detector, GELU approximate, slimmed without labels", "det", "slimmed",
+        None, "int8", (320, 320), 2_840_000, (396.0, 297.3), {"receipts": (0.9285, 40)},
+        (
+            "ppedge slim --from-onnx PP-OCRv6_det_small.onnx --data receipts/train.txt --labels receipts/test.txt "
+            "--budget 'a53=0.65 a76=0.70' --set det_preprocess.limit_side=736 --set det_preprocess.limit_type=min "
+            "--set convert.rewrite=approximate --set slim.prune.arm.distill.epochs=0 "
+            "--set slim.quant.train.epochs=0 --set slim.quant.correct_bias=true "
+            "--set 'slim.quant.exclude=[conv2d_112,conv2d_154,conv2d_160]'",
+            _CONVERT.format(run="PP-OCRv6_det_small"),
+        ), f"{_SAME}, without their labels",
+    ),
+    Measured(
         "v3-rec-slim-215m", "PP-OCRv3 recogniser, slimmed without labels", "rec", "slimmed", "ppocrv3_rec", "int8",
         (48, 320), 6_000_000, (215.2, 122.7), {"plates": (0.9775, 800), "lines": None},
         (

@@ -12,8 +12,7 @@ from ppedge.program.program import Program
 QUANTIZER = "fake_quantize_dequantize"
 """What the types of operators start with that round a value to its level."""
 MORE_ROUNDING = 1.5
-"""Of the squared error that 8 bits make before a rewrite, they may make so many times as much after it: other values are
-rounded up."""
+"""So many times the squared error that 8 bits made before a rewrite they may make after it: others are rounded up."""
 Outputs = Callable[[Program], list[np.ndarray]]
 
 
