@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ppedge.errors import PpedgeError
-from ppedge.files.nb import difference, parse_nb, read_nb, require_int8, summary, zero_header_tail
+from ppedge.files.nb import parse_nb, read_nb, zero_header_tail
+from ppedge.files.nb_summary import difference, require_int8, summary
 
 
 def parses(data, path):

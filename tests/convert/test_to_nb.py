@@ -9,7 +9,8 @@ from ppedge.convert.lite import to_nb
 from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.files.nb import read_nb, summary
+from ppedge.files.nb import read_nb
+from ppedge.files.nb_summary import summary
 from ppedge.process import run_child
 from ppedge.storage import sha256
 

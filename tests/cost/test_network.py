@@ -3,7 +3,8 @@
 import pytest
 
 from ppedge.cost.network import arm_pricer, converted
-from ppedge.files.nb import CONVOLUTIONS, read_nb
+from ppedge.files.nb import read_nb
+from ppedge.files.nb_summary import CONVOLUTIONS
 from ppedge.train.task import Task
 from small import make_data, tiny_recipe
 

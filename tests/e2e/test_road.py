@@ -12,7 +12,8 @@ import yaml
 from ppedge.arm import sysroot
 from ppedge.convert.lite import to_nb
 from ppedge.errors import PpedgeError
-from ppedge.files.nb import read_nb, summary
+from ppedge.files.nb import read_nb
+from ppedge.files.nb_summary import summary
 from ppedge.process import run_module
 from ppedge.runs import MANIFEST, STAGES, Run
 from ppedge.storage import read_json, sha256

@@ -10,7 +10,8 @@ from ppedge.convert.export import export_float, export_quantized
 from ppedge.convert.lite import to_nb
 from ppedge.convert.onnx import to_onnx
 from ppedge.engines import open_engine
-from ppedge.files.nb import read_nb, summary
+from ppedge.files.nb import read_nb
+from ppedge.files.nb_summary import summary
 from ppedge.models.rows import SkippedRows
 from ppedge.models.weights import read_pdparams, state_of
 from ppedge.progress import Reporter

@@ -4,7 +4,8 @@ import pytest
 
 from ppedge.convert.stage import run_convert
 from ppedge.cost.report import cost_of
-from ppedge.files.nb import read_nb, summary
+from ppedge.files.nb import read_nb
+from ppedge.files.nb_summary import summary
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe, save
 from ppedge.runs import Run

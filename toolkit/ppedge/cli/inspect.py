@@ -10,7 +10,8 @@ import typer
 
 from ppedge.cli.output import emit, print_table, say
 from ppedge.errors import PpedgeError
-from ppedge.files.nb import NbFile, Operator, difference, read_nb, summary
+from ppedge.files.nb import NbFile, Operator, read_nb
+from ppedge.files.nb_summary import difference, summary
 
 app = typer.Typer(add_completion=False)
 

@@ -22,7 +22,8 @@ from ppedge.files import arm_kernels
 from ppedge.files.for_opt import complete, misread
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.naming import named
-from ppedge.files.nb import CONVOLUTIONS, NbFile, parse_nb, require_int8, zero_header_tail
+from ppedge.files.nb import NbFile, parse_nb, zero_header_tail
+from ppedge.files.nb_summary import CONVOLUTIONS, require_int8
 from ppedge.process import run_child
 from ppedge.scratch import scratch
 from ppedge.storage import atomic_write

@@ -24,7 +24,7 @@ from ppedge.convert.sources import (
 from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.files.nb import summary
+from ppedge.files.nb_summary import summary
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import Child, dealt, module, run_children
 from ppedge.recipe.io import save
