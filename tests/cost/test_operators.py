@@ -40,6 +40,13 @@ CONV = {"strides": [2, 2], "paddings": [1, 1], "dilations": [1, 1], "groups": 1}
          (1, 4, 5, 8), (1, 4, 5, 8)),
         (("conv2d_transpose", {"Input": ["x"], "Filter": ["w"]}, {"strides": [2, 2], "paddings": [0, 0]}),
          (1, 8, 5, 6), (1, 4, 11, 13)),
+        (("conv2d_transpose", {"Input": ["x"], "Filter": ["w"]},
+          {"strides": [2, 2], "paddings": [1, 1], "output_padding": [1, 1]}), (1, 8, 5, 6), (1, 4, 10, 12)),
+        (("conv2d_transpose", {"Input": ["x"], "Filter": ["w"]},
+          {"strides": [2, 2], "paddings": [1, 1], "dilations": [2, 2], "output_padding": [], "output_size": []}),
+         (1, 8, 5, 6), (1, 4, 11, 13)),
+        (("conv2d_transpose", {"Input": ["x"], "Filter": ["w"]},
+          {"strides": [2, 2], "paddings": [1, 1], "output_size": [10, 11]}), (1, 8, 5, 6), (1, 4, 10, 11)),
         (("pool2d", {}, {"ksize": [2, 2], "strides": [2, 2], "paddings": [0, 0]}), (1, 4, 5, 8), (1, 4, 2, 4)),
         (("pool2d", {}, {"ksize": [2, 2], "strides": [2, 2], "paddings": [0, 0], "ceil_mode": True}),
          (1, 4, 5, 8), (1, 4, 3, 4)),
@@ -49,6 +56,8 @@ CONV = {"strides": [2, 2], "paddings": [1, 1], "dilations": [1, 1], "groups": 1}
         (("nearest_interp_v2", {}, {"scale": [], "out_h": 7, "out_w": 3}), (1, 4, 5, 8), (1, 4, 7, 3)),
         (("concat", {"X": ["x", "x", "w"]}, {"axis": 0}), (8, 4, 3, 3), (24, 4, 3, 3)),
         (("elementwise_add", {"X": ["w"], "Y": ["x"]}, {}), (1, 1, 1, 1), (8, 4, 3, 3)),
+        (("elementwise_mul", {"Y": ["r"]}, {}), (1, 1, 5, 1), (1, 4, 5, 8)),
+        (("elementwise_add", {"Y": ["c"]}, {"axis": 1}), (1, 4, 5, 8), (1, 4, 5, 8)),
         (("reshape2", {}, {"shape": [0, -1, 6]}), (2, 4, 9), (2, 6, 6)),
         (("squeeze2", {}, {"axes": [2]}), (1, 4, 1, 8), (1, 4, 8)),
         (("squeeze2", {}, {"axes": []}), (1, 4, 1, 8), (4, 8)),
@@ -72,7 +81,7 @@ CONV = {"strides": [2, 2], "paddings": [1, 1], "dilations": [1, 1], "groups": 1}
     ],
 )  # fmt: skip
 def test_shapes(operator, shape, wanted):
-    (op,) = operations(file_of(operator, w=(8, 4, 3, 3), v=(96, 68)), shape)
+    (op,) = operations(file_of(operator, w=(8, 4, 3, 3), v=(96, 68), r=(1, 4, 1, 8), c=(4,)), shape)
     assert op.output == wanted
 
 
@@ -82,6 +91,16 @@ def test_what_a_cost_depends_on():
     assert convolution == Operation("conv2d", ((1, 2, 8, 10),), picture, kernel=(3, 3), weight="conv2d_0.w_0")
     assert bias == Operation("reshape2", ((3,),), channels, precision="any")
     assert added == Operation("fusion_elementwise_add_activation", (picture, channels), picture, activation="relu")
+
+
+def test_how_an_operand_is_repeated_and_a_window_has_gaps():
+    shape = (1, 4, 5, 8)
+    added = ("elementwise_add", {"Y": ["c"]}, {"axis": 1})
+    last = ("elementwise_add", {"Y": ["l"]}, {"axis": -1})
+    gaps = ("conv2d", {"Input": ["x"], "Filter": ["w"]}, {**CONV, "dilations": [2, 1]})
+    found = operations(file_of(added, last, gaps, w=(8, 4, 3, 3), c=(4,), l=(8,)), shape)
+    assert [op.inputs for op in found[:2]] == [(shape, (1, 4, 1, 1)), (shape, (1, 1, 1, 8))]
+    assert [op.dilations for op in found] == [(1, 1), (1, 1), (2, 1)]
 
 
 def test_a_pooling_over_everything_has_the_pictures_window():

@@ -10,6 +10,8 @@ from ppedge.cost.parts import Terms, blocked, few, matrix, tails, up, written
 
 def convolution(op: Operation, core: str) -> tuple[str, Terms]:
     """Return the family of a convolution's kernel, depthwise or not, and the terms of its cost."""
+    if op.dilations != (1, 1):
+        return _dilated(op)
     inputs, outputs = op.inputs[0][1], op.output[1]
     if op.groups > 1 and op.groups == inputs == outputs:
         return _depthwise(op)
@@ -29,6 +31,12 @@ def convolution(op: Operation, core: str) -> tuple[str, Terms]:
     if _equal_sides(op):
         return f"columns{op.strides[0]}.{end}", {**terms, **_copied(op)}
     return f"columns.{end}", {**terms, **_gathered(op, inputs)}
+
+
+def _dilated(op: Operation) -> tuple[str, Terms]:
+    """Name a convolution with gaps in its window: none of the fast kernels takes it, and the table has no counts."""
+    down, across = op.dilations
+    return f"dilated{down}x{across} {op.type}.{op.precision}", {}
 
 
 def _equal_sides(op: Operation) -> bool:
@@ -195,6 +203,8 @@ def inside(read: int, written: int, window: int, stride: int) -> list[int]:
 
 def transposed(op: Operation, core: str) -> tuple[str, Terms]:
     """Return the family of a transposed convolution's kernel, and the terms of its cost."""
+    if op.dilations != (1, 1):
+        return _dilated(op)
     if op.groups > 1:
         return _transposed_in_groups(op)
     pixels = prod(op.inputs[0][2:])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppedge.cost.shapes import HINT, RULES, Shape, Shapes, UnknownShapeError
+from ppedge.cost.shapes import HINT, RULES, Shape, Shapes, UnknownShapeError, aligned, is_binary
 from ppedge.errors import PpedgeError, cut
 from ppedge.files.naming import weight_of
 from ppedge.files.nb import NbFile, Operator
@@ -23,13 +23,15 @@ class Operation:
 
     Attributes:
         type: As a ``.nb`` calls it: ``conv2d``, ``depthwise_conv2d``, ``elementwise_add``, ``calib``, ...
-        inputs: Shapes of what it reads, weights left out; (N, C, H, W) for pictures.
+        inputs: Shapes of what it reads, weights left out; (N, C, H, W) for pictures. Of two operands,
+            one with fewer axes than the other has axes of 1 where it is repeated.
         output: Shape of what it writes.
         precision: In which it computes: ``fp32``, ``int8`` or ``any``.
         variant: Of the kernel: ``def``; ``int8_out`` and ``fp32_out`` for what an int8 kernel gives; of a pooling
             ``max`` or ``avg``.
         kernel: Height and width of a convolution's or pooling's window, in pixels.
         strides: Of the window, down and across.
+        dilations: Of a convolution's window, down and across.
         groups: Of a convolution.
         activation: That is fused into it: ``relu``, ``hard_swish``, ...; empty for none.
         bias: Whether a bias is fused into it.
@@ -51,6 +53,7 @@ class Operation:
     hidden: int = 0
     layers: int = 0
     weight: str = ""
+    dilations: tuple[int, int] = (1, 1)
 
 
 _MOST_STEPS = 1 << 22
@@ -158,9 +161,10 @@ def _operation(op: Operator, shapes: Shapes, output: Shape) -> Operation:
         window = shapes.known[read[0]][2:]
     activation = attributes.get("act_type") or "" if attributes.get("with_act", True) else ""
     directions = 2 if attributes.get("is_bidirec") else 1
+    given = tuple(shapes.known[name] for name in read if name in shapes.known)
     return Operation(
         type=op.type,
-        inputs=tuple(shapes.known[name] for name in read if name in shapes.known),
+        inputs=aligned(given, int(attributes.get("axis", -1))) if is_binary(op.type) else given,
         output=output,
         precision=op.precision,
         variant=attributes.get("pooling_type") or (op.kernel.alias if op.kernel else "def"),
@@ -172,6 +176,7 @@ def _operation(op: Operator, shapes: Shapes, output: Shape) -> Operation:
         hidden=int(attributes.get("hidden_size", 0)) if op.type == "rnn" else 0,
         layers=int(attributes.get("num_layers", 0)) * directions if op.type == "rnn" else 0,
         weight=weight_of(op),
+        dilations=_pair(attributes.get("dilations", (1, 1))) if op.type in CONVOLUTIONS else (1, 1),
     )
 
 

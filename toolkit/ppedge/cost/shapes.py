@@ -43,9 +43,28 @@ def _same(op: Operator, shapes: Shapes) -> Shape:
     return shapes.of(op, "Input" if "Input" in op.inputs else "X")
 
 
+def is_binary(kind: str) -> bool:
+    """Whether an operator of a type computes value by value from two operands."""
+    return kind.removeprefix("fusion_").startswith("elementwise_")
+
+
+def aligned(operands: Sequence[Shape], axis: int) -> tuple[Shape, ...]:
+    """Give a second operand with fewer axes than the first the axes of 1 along which it is repeated.
+
+    Args:
+        operands: Shapes.
+        axis: Of the first, at which the axes of the second begin; -1: both end together.
+    """
+    if len(operands) != 2 or len(operands[0]) <= len(operands[1]):
+        return tuple(operands)
+    first, second = operands
+    before = axis if axis >= 0 else len(first) - len(second)
+    return first, (*(1,) * before, *second, *(1,) * (len(first) - len(second) - before))
+
+
 def _broadcast(op: Operator, shapes: Shapes) -> Shape:
-    x, y = shapes.of(op, "X"), shapes.of(op, "Y")
-    return x if prod(x) >= prod(y) else y
+    x, y = aligned([shapes.of(op, "X"), shapes.of(op, "Y")], int(op.attributes.get("axis", -1)))
+    return tuple(map(max, x, y)) if len(x) == len(y) else y
 
 
 def _sides(op: Operator) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -78,12 +97,15 @@ def _kept(op: Operator, sides: Sequence[int]) -> list[int]:
 
 def _transposed(op: Operator, shapes: Shapes) -> Shape:
     batch, _, *sides = shapes.of(op, "Input")
-    filters = shapes.of(op, "Filter")
+    filters, attributes = shapes.of(op, "Filter"), op.attributes
     moved = [
-        (side - 1) * stride - sum(padding) + window
-        for side, padding, window, stride in zip(sides, _sides(op), filters[2:], op.attributes["strides"], strict=True)
-    ]
-    return batch, filters[1] * int(op.attributes.get("groups", 1)), *moved
+        (side - 1) * stride - sum(padding) + dilation * (window - 1) + 1 + more
+        for side, padding, window, stride, dilation, more in zip(
+            sides, _sides(op), filters[2:], attributes["strides"], attributes.get("dilations", (1, 1)),
+            attributes.get("output_padding") or (0, 0), strict=True,
+        )
+    ]  # fmt: skip
+    return batch, filters[1] * int(attributes.get("groups", 1)), *(attributes.get("output_size") or moved)
 
 
 def _pool(op: Operator, shapes: Shapes) -> Shape:

@@ -145,15 +145,25 @@ def _fits_no_kernel(op: Operation) -> bool:
 
 
 def _binary(op: Operation) -> tuple[str, Terms]:
-    """An operation of two operands: of one shape, or the second one a value a channel."""
+    """An operation of two operands: of one shape, or one of them a value a channel, or one value.
+
+    Other repetitions go value by value or not, as axes lie, up to 30 times the cost: the table has no counts of them.
+    """
     large = max(prod(shape) for shape in op.inputs) if op.inputs else prod(op.output)
     small = min(prod(shape) for shape in op.inputs) if len(op.inputs) > 1 else large
     channels = op.output[1] if len(op.output) > 1 else 1
     pixels = large / channels
-    kind = "same" if small == large else "one" if small == 1 else "channel"
+    kind = "same" if small == large else "one" if small == 1 else "channel" if _a_value_a_channel(op) else "repeated"
     terms = {"one": 1, "values": large, "channels": channels, "fours": channels * up(pixels, 4)}
     if op.activation:  # fused with it, it runs nearly the same code
         terms["values, fused"] = large
     if kind == "channel":
         terms["sixteens"] = channels * up(pixels, 16)
     return f"{op.type.removeprefix('fusion_').removesuffix('_activation')}.{kind}", terms
+
+
+def _a_value_a_channel(op: Operation) -> bool:
+    """Whether one operand has the result's shape, and the other a value for each entry of its second axis."""
+    ones = (1,) * len(op.output)
+    channels = (1, *op.output[1:2], *ones[2:])
+    return sorted((op.output, channels)) == sorted(op.inputs)
