@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ppedge.errors import PpedgeError
-from ppedge.ocr.draw import draw_lines
+from ppedge.ocr.draw import draw_lines, draw_readings
 from ppedge.ocr.pipeline import Classifier, Detector, Line, Pipeline, Recognizer
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 
@@ -129,6 +129,25 @@ def test_a_drawing_has_the_picture_with_boxes_and_the_texts_beside(text):
     assert page.min() < 60, "ink"
     assert (drawing[:50, 160:] == 255).all()
     np.testing.assert_array_equal(image, picture(), err_msg="the picture given is left alone")
+
+
+def inked(text):
+    """The columns of a reading that hold ink, behind the reader's name; each character's by itself."""
+    page = draw_readings(np.full((48, 400, 3), 255, np.uint8), [("PC", text)])[48:, 110:]
+    return np.flatnonzero((page < 128).any(axis=(0, 2)))
+
+
+@pytest.mark.parametrize("text", ["Größe 5,90 €", "价格", "naïve", "Ж", "fi", "ｆ１"])
+def test_no_character_that_was_read_is_drawn_as_a_blank(text):
+    alone = [inked(character).size for character in text if not character.isspace()]
+    assert min(alone) > 0
+    assert inked(text).max() > inked(text[:-1]).max() if len(text) > 1 else alone[0] > 8
+    quad = np.array([[10, 60], [150, 60], [150, 80], [10, 80]], np.float32)
+    assert draw_lines(picture(), [Line(text, 0.9, quad, 0.9)])[61:79, 170:].min() < 60
+
+
+def test_the_letters_of_a_text_are_drawn_as_they_are_beside_characters_that_no_font_has():
+    np.testing.assert_array_equal(inked("Total")[:20], inked("Total €")[:20])
 
 
 class LeftIsBright:

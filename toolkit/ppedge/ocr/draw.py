@@ -1,10 +1,15 @@
-"""Pictures of results: the boxes in the picture, the texts beside it."""
+"""Pictures of results: the boxes in the picture, the texts beside it.
+
+The fonts that ship have printable ASCII and what stands on Chinese licence plates. A character that they lack is drawn
+as an empty box: a blank would look as if nothing had been read there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
+from itertools import groupby
 
 import cv2
 import numpy as np
@@ -15,7 +20,7 @@ from ppedge.ocr.pipeline import Line
 
 LATIN_FONT = "NotoSans-Regular.ttf"
 PLATE_FONT = "NotoSansCJKsc-Bold.otf"
-"""For printable ASCII; for Chinese plates, and every text that is not all ASCII (what it lacks stays blank)."""
+"""For printable ASCII; for Chinese plates, whose letters and digits it has too."""
 
 _RED, _BLUE = (40, 40, 220), (200, 90, 20)  # BGR for OpenCV
 _BLACK, _GREY, _WHITE = (0, 0, 0), (200, 200, 200), (255, 255, 255)  # the same in RGB
@@ -23,6 +28,7 @@ _FAINT = (120, 120, 120)
 _LINE, _LETTERS, _MARGIN = 48, 20, 110  # pixels: a crop's height, letters under it, room for the reader's name
 _QUALITY = 85  # of JPEG
 _SMALLEST = 6  # pixels: a smaller font cannot be read anyway
+_BOX_WIDTH, _BOX_HEIGHT = 0.8, 0.7  # of the font's size: the box of a character that no font has, with its margins
 
 
 def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline]) -> np.ndarray:
@@ -47,8 +53,8 @@ def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline]) -> np.ndarray
     for line in lines:
         left, top = line.quad.min(axis=0)
         right, bottom = line.quad.max(axis=0)
-        font = _fitting_font(line.text, right - left, bottom - top)
-        pen.text((left, (top + bottom) / 2), line.text, fill=_BLACK, font=font, anchor="lm")
+        size = _fitting_size(line.text, right - left, bottom - top)
+        _write(pen, (left, (top + bottom) / 2), line.text, size)
     return np.hstack([marked, np.asarray(written)])
 
 
@@ -88,18 +94,17 @@ def draw_readings(crop: np.ndarray, readings: Sequence[tuple[str, str]]) -> np.n
     """
     height, width = crop.shape[:2]
     line = cv2.resize(crop, (max(1, round(width * _LINE / height)), _LINE), interpolation=cv2.INTER_AREA)
-    fonts = [(name, text, _font(LATIN_FONT if text.isascii() else PLATE_FONT, _LETTERS)) for name, text in readings]
-    text_width = max((_MARGIN + font.getlength(text) for _, text, font in fonts), default=0.0)
+    text_width = max((_MARGIN + _length(text, _LETTERS) for _, text in readings), default=0.0)
     page = np.full(
-        (_LINE + 2 * _LETTERS * len(fonts), max(line.shape[1], round(text_width) + _LETTERS), 3), 255, np.uint8
+        (_LINE + 2 * _LETTERS * len(readings), max(line.shape[1], round(text_width) + _LETTERS), 3), 255, np.uint8
     )
     page[:_LINE, : line.shape[1]] = line
     written = Image.fromarray(page)
     pen = ImageDraw.Draw(written)
-    for k, (name, text, font) in enumerate(fonts):
+    for k, (name, text) in enumerate(readings):
         y = _LINE + 2 * _LETTERS * k + _LETTERS
         pen.text((_LETTERS // 2, y), name, fill=_FAINT, font=_font(LATIN_FONT, _LETTERS * 3 // 4), anchor="lm")
-        pen.text((_MARGIN, y), text, fill=_BLACK, font=font, anchor="lm")
+        _write(pen, (_MARGIN, y), text, _LETTERS)
     return np.asarray(written)
 
 
@@ -119,12 +124,50 @@ def jpeg(image: np.ndarray, longest: int, height: int | None = None) -> bytes:
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
 
 
-def _fitting_font(text: str, width: float, height: float) -> ImageFont.FreeTypeFont:
-    """Return the largest font in which a text fits into a box of this many pixels."""
+def _fitting_size(text: str, width: float, height: float) -> int:
+    """Return the largest size of a font in which a text fits into a box of this many pixels."""
     size = max(int(height * 0.8), _SMALLEST)
-    name = LATIN_FONT if text.isascii() else PLATE_FONT
-    length = _font(name, size).getlength(text)
-    return _font(name, max(int(size * min(1.0, width / length)), _SMALLEST)) if length > 0 else _font(name, size)
+    length = _length(text, size)
+    return max(int(size * min(1.0, width / length)), _SMALLEST) if length > 0 else size
+
+
+def _length(text: str, size: int) -> float:
+    """Return how many pixels wide a text is."""
+    return sum(_width(name, part, size) for name, part in _parts(text))
+
+
+def _width(name: str | None, part: str, size: int) -> float:
+    return len(part) * _BOX_WIDTH * size if name is None else _font(name, size).getlength(part)
+
+
+def _write(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int) -> None:
+    """Write a text to the right of a point that it is centred on in height."""
+    x, y = at
+    for name, part in _parts(text):
+        if name is not None:
+            pen.text((x, y), part, fill=_BLACK, font=_font(name, size), anchor="lm")
+        else:
+            margin, half = (_BOX_WIDTH - _BOX_HEIGHT) * size / 2, _BOX_HEIGHT * size / 2
+            for left in (x + k * _BOX_WIDTH * size for k in range(len(part))):
+                pen.rectangle((left + margin, y - half, left + margin + 2 * half, y + half), outline=_BLACK)
+        x += _width(name, part, size)
+
+
+def _parts(text: str) -> list[tuple[str | None, str]]:
+    """Take a text apart by the fonts that have its characters; None: no font has them."""
+    if not text.isascii() and all(_has_glyph(PLATE_FONT, character) for character in text):
+        return [(PLATE_FONT, text)]
+    return [(name, "".join(part)) for name, part in groupby(text, _font_of)]
+
+
+def _font_of(character: str) -> str | None:
+    return next((name for name in (LATIN_FONT, PLATE_FONT) if _has_glyph(name, character)), None)
+
+
+@lru_cache(maxsize=4096)
+def _has_glyph(name: str, character: str) -> bool:
+    """Whether a font has a character: what it lacks, it leaves blank."""
+    return character.isspace() or _font(name, _LETTERS).getmask(character).getbbox() is not None
 
 
 @lru_cache(maxsize=128)
