@@ -98,6 +98,27 @@ def test_labels_report_the_tasks_own_metric_and_choose_nothing(brought, folders,
     assert about["chosen_by"]["exact"] == 1.0
 
 
+def test_a_label_file_of_pictures_is_of_its_own_folder_and_what_is_shared_is_told(folders, tmp_path, capsys):
+    pictures = sorted(folders["pictures_rec"].iterdir())[:4]
+    for folder, few in (("ours", pictures), ("test", pictures[2:])):
+        (tmp_path / folder).mkdir()
+        for number, picture in enumerate(few):
+            shutil.copy(picture, tmp_path / folder / f"{number}{picture.suffix}")
+        names = sorted(path.name for path in (tmp_path / folder).iterdir())
+        (tmp_path / folder / "labels.txt").write_text("".join(f"{name}\ta\n" for name in names))
+
+    def bring(data, labels, name):
+        run, recipe = Brought(folders["rec"], data, labels, ["data.charset=ascii"], tmp_path / name).recipe([])
+        run_bring_in(recipe, run, device="cpu", reporter=Reporter())
+        return {path.image for split in ("train", "eval") for path in labels_of(run, split, "rec")}
+
+    used = bring(tmp_path / "ours" / "labels.txt", tmp_path / "test" / "labels.txt", "apart")
+    assert {path.parent.name for path in used} == {"ours"}
+    assert "note:" not in capsys.readouterr().err
+    bring(tmp_path / "test", tmp_path / "test" / "labels.txt", "shared")
+    assert "note: 2 of 2 pictures of data.test are among those" in capsys.readouterr().err
+
+
 def test_broken_pictures_are_named_or_left_out(recipe_of, folders, tmp_path):
     shutil.copytree(folders["pictures_rec"], tmp_path / "pictures")
     (tmp_path / "pictures" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")

@@ -16,7 +16,7 @@ import pytest
 from ppedge.data import check, index
 from ppedge.data.dataset import dataset_of
 from ppedge.data.index_file import Index
-from ppedge.data.samples import Samples, places_of, ratios_of, sizes_of, texts_of
+from ppedge.data.samples import Samples, pictures_of, places_of, ratios_of, sizes_of, texts_of
 from ppedge.data.source import read_samples
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -116,7 +116,7 @@ def test_an_index_gives_what_the_label_file_gives(root, case, monkeypatch):
         assert all(same(one, other) for one, other in zip(samples, expected[0], strict=True))
         assert all(same(samples[place], expected[0][place]) for place in (0, -1))
         assert all(same(*pair) for pair in zip(samples[1::2], expected[0][1::2], strict=True))
-        for column in (texts_of, places_of):
+        for column in (texts_of, places_of, pictures_of):
             assert list(column(samples)) == list(column(expected[0]))
         for column in (ratios_of, *([] if case == "detection" else [sizes_of])):
             np.testing.assert_array_equal(column(samples), column(expected[0]))
@@ -367,7 +367,7 @@ def test_memory_does_not_grow_with_the_lines(root):
     read(recipe)
     tracemalloc.start()
     samples, _ = read_samples(recipe, "train")
-    for column in (texts_of, places_of):
+    for column in (texts_of, places_of, pictures_of):
         assert sum(1 for _ in column(samples)) == lines
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -18,7 +18,7 @@ from ppedge.brought.labels import LABELS, Labelled, kept_apart, label
 from ppedge.convert import imported
 from ppedge.convert.rewriting import runner
 from ppedge.data.formats import write_lines
-from ppedge.data.source import declared_spec, label_files, read_samples
+from ppedge.data.source import declared_spec, label_files, read_samples, say_shared
 from ppedge.data.unlabelled import pictures_of
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
@@ -80,6 +80,7 @@ def run_bring_in(
         difference = _require_equal(net, files, x.astype(np.float32))
         reporter.say(f"{files.model}: built as layers, which differ from Paddle's run of it by {difference:.1e}")
         aside = read_test(task, reporter, skip_bad=skip_bad)
+        say_shared(reporter.say, "test", aside or (), map(str, pictures))
         learned, apart = _write_labels(recipe, task, net, pictures, folder, reporter, skip_bad=skip_bad)
         save(recipe, folder / RECIPE)
         write_pdparams(folder / BEST, state_of(net))

@@ -241,6 +241,10 @@ class Indexed(Samples[Any]):
         for begin in range(0, len(lines), _BLOCK_ROWS):
             yield from (f"{self._file}:{line}" for line in lines[begin : begin + _BLOCK_ROWS].tolist())
 
+    def pictures(self) -> Iterator[str]:
+        """See `Samples.pictures`."""
+        return (str(self._root / name) for name in chain.from_iterable(self._index.columns("name")))
+
     def sizes(self) -> npt.NDArray[np.float64]:
         """See `Samples.sizes`."""
         rows = self._index.rows

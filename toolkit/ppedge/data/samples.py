@@ -35,6 +35,10 @@ class Samples(Sequence[T]):
         """Yield the ``file:line`` of one sample after the other."""
 
     @abstractmethod
+    def pictures(self) -> Iterator[str]:
+        """Yield the path of the picture of one sample after the other."""
+
+    @abstractmethod
     def sizes(self) -> npt.NDArray[np.float64]:
         """Return the lines' widths and heights in pixels, (samples, 2), as `ppedge.data.pictures.line_size` does."""
 
@@ -82,6 +86,10 @@ class Chosen(Samples[T]):
         """See `Samples.places`."""
         return compress(self._samples.places(), self._mask)
 
+    def pictures(self) -> Iterator[str]:
+        """See `Samples.pictures`."""
+        return compress(self._samples.pictures(), self._mask)
+
     def sizes(self) -> npt.NDArray[np.float64]:
         """See `Samples.sizes`."""
         return self._samples.sizes()[self._places]
@@ -114,6 +122,10 @@ class Joined(Samples[T]):
         """See `Samples.places`."""
         return chain.from_iterable(map(places_of, self._parts))
 
+    def pictures(self) -> Iterator[str]:
+        """See `Samples.pictures`."""
+        return chain.from_iterable(map(pictures_of, self._parts))
+
     def sizes(self) -> npt.NDArray[np.float64]:
         """See `Samples.sizes`."""
         return np.concatenate([sizes_of(part) for part in self._parts])
@@ -145,6 +157,11 @@ def texts_of(samples: Sequence[Any]) -> Iterator[Label]:
 def places_of(samples: Sequence[Any]) -> Iterator[str]:
     """Yield the ``file:line`` of one sample after the other."""
     return samples.places() if isinstance(samples, Samples) else (sample.where for sample in samples)
+
+
+def pictures_of(samples: Sequence[Any]) -> Iterator[str]:
+    """Yield the path of the picture of one sample after the other."""
+    return samples.pictures() if isinstance(samples, Samples) else (str(sample.image) for sample in samples)
 
 
 def label_of(sample: DetSample | RecSample) -> Label:

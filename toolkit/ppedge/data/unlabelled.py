@@ -7,20 +7,21 @@ from typing import Any
 
 from ppedge.data.annotation import pictures_below
 from ppedge.data.check import usable
-from ppedge.data.formats import DetSample, Labels, RecSample, read_labels
+from ppedge.data.formats import DetSample, Kind, Labels, RecSample, read_labels
 from ppedge.data.source import read_charset
 from ppedge.errors import PpedgeError
 from ppedge.ocr.direction import UPRIGHT
 from ppedge.recipe.road import Recipe
 
 
-def pictures_of(recipe: Recipe, source: Path, hint: str) -> list[Path]:
+def pictures_of(recipe: Recipe, source: Path, hint: str, root: Path | None = None) -> list[Path]:
     """Return pictures, absolute and each once.
 
     Args:
-        recipe: Of the network; label files name pictures relative to the folder that they lie in, or its ``data.root``.
+        recipe: Of the network.
         source: A folder, with all below it, or a label file, of which the pictures alone are looked at.
         hint: What to do where there are none.
+        root: The folder that a label file names pictures relative to; by default the one that it lies in.
 
     Raises:
         PpedgeError: There are none, or a line of the label file is none.
@@ -28,8 +29,8 @@ def pictures_of(recipe: Recipe, source: Path, hint: str) -> list[Path]:
     if source.is_dir():
         found = pictures_below(source)
     elif source.is_file():
-        root = source.parent if recipe.data.root == Path() else recipe.data.root
-        labels = read_labels(source.resolve(), root, "detection" if recipe.task == "det" else "recognition")
+        kind: Kind = "detection" if recipe.task == "det" else "recognition"
+        labels = read_labels(source.resolve(), root or source.parent, kind)
         if labels.problems:
             raise PpedgeError(f"{labels.problems[0]}.", hint)
         found = [sample.image for sample in labels.samples]
@@ -45,7 +46,8 @@ def unlabelled(recipe: Recipe, source: Path, hint: str, *, skip_bad: bool = Fals
 
     Args:
         recipe: The recipe: a detector's pictures are whole ones, those of others lines, a classifier's upright.
-        source: As `pictures_of`.
+        source: As `pictures_of`; a label file names pictures relative to the folder that it lies in, or to the recipe's
+            ``data.root`` where there is one.
         hint: Likewise.
         skip_bad: Leave bad pictures out instead of refusing.
 
@@ -55,7 +57,9 @@ def unlabelled(recipe: Recipe, source: Path, hint: str, *, skip_bad: bool = Fals
     Raises:
         PpedgeError: As `pictures_of`, or a picture is bad and ``skip_bad`` is not set.
     """
-    pictures = [(path, f"{source}:{number}") for number, path in enumerate(pictures_of(recipe, source, hint), 1)]
+    root = None if recipe.data.root == Path() else recipe.data.root
+    found = pictures_of(recipe, source, hint, root)
+    pictures = [(path, f"{source}:{number}") for number, path in enumerate(found, 1)]
     if recipe.task == "det":
         return usable(Labels([DetSample(path, [], [], [], where) for path, where in pictures], []), skip_bad)
     text = UPRIGHT if recipe.task == "cls" else read_charset(recipe).characters[0]

@@ -45,9 +45,9 @@ class Imported(Section):
     current folder."""
     pictures: Path | None = None
     """Slim it, by the section ``slim``, on these pictures: a folder of them, with those in all folders below it, or a
-    label file, of which the pictures alone are read; for a recogniser or classifier each is a line. The network learns
-    from itself as it came, and how far it agrees with that on pictures kept apart is its metric. null: it is converted
-    as it is."""
+    label file, which names them relative to its own folder and of which nothing else is read; for a recogniser or
+    classifier each is a line. The network learns from itself as it came, and how far it agrees with that on pictures
+    kept apart is its metric. null: it is converted as it is."""
 
 
 def form_of_model(value: Any) -> str | None:

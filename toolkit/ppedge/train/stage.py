@@ -11,7 +11,8 @@ from typing import Any, get_args
 import paddle
 
 from ppedge.data.dataset import RecDataset
-from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
+from ppedge.data.samples import pictures_of
+from ppedge.data.source import Split, label_files, reporting_split, say_shared, say_what_chose
 from ppedge.errors import PpedgeError
 from ppedge.progress import Reporter
 from ppedge.recipe.compare import require_same
@@ -70,6 +71,9 @@ def run_train(
     train, skipped = task.samples("train", skip_bad=skip_bad, reporter=reporter)
     evaluation, skipped_eval = task.samples("eval", skip_bad=skip_bad, reporter=reporter)
     aside = read_test(task, reporter, skip_bad=skip_bad)
+    measuring: dict[Split, Sequence[Any]] = {"eval": evaluation, "test": aside or ()}
+    for split, measured in measuring.items():
+        say_shared(reporter.say, split, measured, pictures_of(train))
     if skipped + skipped_eval:
         reporter.say(f"left out {skipped} bad training samples and {skipped_eval} bad evaluation samples")
     net = task.build()
