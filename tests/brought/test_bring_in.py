@@ -184,6 +184,14 @@ def test_the_command_brings_in_and_slims_and_goes_on_after_a_death(ppedge_here, 
     assert code == 2 and "train: there already" in err
     code, _, err = ppedge_here(*options(folders, "--resume", "--set", "det_postprocess.thresh=0.3"))
     assert code == 2 and "det_postprocess.thresh was 0.2 and is 0.3" in err
+    weights = folders["det"] / "inference.pdiparams"
+    kept = weights.read_bytes()
+    try:
+        weights.write_bytes(kept[:-4] + b"\0\0\0\1")  # somebody has exported it anew
+        code, _, err = ppedge_here(*options(folders, "--resume"))
+    finally:
+        weights.write_bytes(kept)
+    assert code == 2 and f"{run.path.relative_to(tmp_path)}: was started with another {weights}. Restore it, or" in err
     code, out, err = ppedge_here(*options(folders, "--resume", "--json"))
     assert code == 0, err
     assert json.loads(out)["metrics"]["float"]["hmean"] == 1.0

@@ -1,4 +1,4 @@
-"""Runs that are stopped, each by itself or in a suite, which waits for them; and one that need not begin."""
+"""Runs that are stopped, each by itself or in a suite, which waits for them; and what they repeat or need not begin."""
 
 import signal
 import subprocess
@@ -79,3 +79,37 @@ def test_a_run_that_could_not_write_its_nb_files_ends_before_it_trains(tmp_path,
     assert reached == []
     stages.go_on(tiny_recipe("rec", tmp_path, convert={"formats": ["onnx"]}), Run(tmp_path / "run"), **given)
     assert reached == ["train", "slim", "convert", "validate"]
+
+
+def test_a_stage_is_repeated_whose_files_hold_something_else_now(tmp_path, monkeypatch, capsys):
+    from ppedge import stages
+    from ppedge.progress import Reporter
+    from ppedge.recipe.io import save
+    from ppedge.runs import RECIPE, Run
+    from small import tiny_recipe
+
+    labels, other = tmp_path / "train.txt", tmp_path / "val.txt"
+    done = []
+
+    def perform(stage, recipe, run, *, force, **_):
+        done.append(stage)
+        with run.writing(stage, force=force) as folder:
+            save(recipe, folder / RECIPE)
+            before = {"slim": "train", "convert": "slim", "validate": "convert"}.get(stage)
+            inputs = {"train": [labels, other], "validate": [other]}.get(stage, [])
+            run.write_manifest(folder, stage, outputs=[RECIPE], inputs=inputs, parent=before)
+
+    monkeypatch.setattr(stages, "perform", perform)
+    recipe, run = tiny_recipe("rec", tmp_path, convert={"formats": ["onnx"]}), Run(tmp_path / "run")
+    given = {"device": "cpu", "force": False, "skip_bad": False}
+    for path in (labels, other):
+        path.write_text("a.png\tone\n")
+    told = []
+    for change in (lambda: None, lambda: labels.write_text("a.png\tone\n"), lambda: labels.write_text("a.png\ttwo\n"),
+                   labels.unlink):  # fmt: skip
+        change()
+        done.clear()
+        stages.go_on(recipe, run, reporter=Reporter(), **given)
+        told.append((list(done), f"{labels}: has changed since the stage train read it" in capsys.readouterr().err))
+    every = list(recipe.stages)
+    assert told == [(every, False), ([], False), (every, True), ([], False)]

@@ -117,6 +117,17 @@ class Run:
         before = parent["stage"]
         return self.done(before) and sha256(self.stage(before) / MANIFEST) == parent["sha256"] and self.fresh(before)
 
+    def changed_input(self, name: str) -> Path | None:
+        """Return the first file of those that a finished stage has read that holds something else now.
+
+        Files that are not there any more do not count: a result does not need them.
+        """
+        for entry in self.manifest(name).get("inputs", []):
+            path = Path(entry["path"])
+            if path.is_file() and sha256(path) != entry["sha256"]:
+                return path
+        return None
+
     def require_fresh(self, name: str) -> None:
         """Check that a stage is done and rests on results that are still there.
 

@@ -142,14 +142,17 @@ def _reporter() -> Reporter:
 
 
 def go_on(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool, reporter: Reporter) -> None:
-    """Run the stages that are not done, or that rest on results which have been replaced since."""
+    """Run the stages that are not done, or that rest on results or files which have been replaced since."""
     from ppedge.convert.lite import require_opt
 
     _same_recipe(recipe, run, force)
     redo = force
     for stage in recipe.stages:
         if not redo and run.done(stage) and run.fresh(stage) and _same_settings(stage, recipe, run):
-            continue
+            changed = run.changed_input(stage)
+            if changed is None:
+                continue
+            reporter.say(f"{changed}: has changed since the stage {stage} read it, which is repeated")
         redo = True
         if stage != "validate" and "nb" in recipe.convert.formats:
             require_opt()  # hours of training later would be late

@@ -68,7 +68,7 @@ def bring_in(recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool
     """Bring a recipe's network into its run, unless an attempt that is resumed has done so.
 
     Raises:
-        PpedgeError: As `ppedge.brought.stage.run_bring_in`; or the attempt had another recipe.
+        PpedgeError: As `ppedge.brought.stage.run_bring_in`; or the attempt had another recipe or model.
     """
     import_paddle()  # first of all: the modules below import it, in an order of their own
 
@@ -78,9 +78,12 @@ def bring_in(recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool
     from ppedge.recipe.io import load_recipe
 
     if resume and run.done("train"):
-        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started",
-                     "start anew with --force, or name another folder with --out",
+        other_way = "start anew with --force, or name another folder with --out"
+        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started", other_way,
                      ("slim", "convert", "validate"))  # fmt: skip
+        changed = run.changed_input("train")
+        if changed is not None:
+            raise PpedgeError(f"{run.path}: was started with another {changed}.", f"Restore it, or {other_way}.")
         return
     run_bring_in(recipe, run, device=device, force=force, skip_bad=skip_bad, reporter=Reporter())
 
