@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from ppedge.cli.main import main
+from ppedge.data.annotation import PICTURES
 from ppedge.engines import onnxruntime as ort
+from ppedge.ocr.image_file import FORMATS
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 from ppedge.runs import Run
 from tiny_onnx import save_answer, save_det, save_rec
@@ -119,6 +121,16 @@ def test_a_folder_stands_for_the_pictures_in_it(runs, picture, tmp_path, capsys)
     assert len(json.loads(captured.out)) == 2 and "c.jpg: not a picture" in captured.err
     assert ppedge(folder / "sub.png", *runs) == 2
     assert "sub.png: a folder without pictures" in capsys.readouterr().err
+
+
+def test_a_folder_stands_for_pictures_of_all_formats_that_are_read(runs, picture, tmp_path, capsys):
+    kinds = Image.registered_extensions()
+    assert {kinds[suffix] for suffix in PICTURES} == set(FORMATS)
+    for number, suffix in enumerate(PICTURES):
+        Image.open(picture).convert("1" if suffix == ".pbm" else "RGB").save(tmp_path / f"{number:02}{suffix.upper()}")
+    picture.unlink()
+    assert ppedge(tmp_path, *runs, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(PICTURES)
 
 
 def test_without_json_the_texts_are_listed(runs, picture, capsys):

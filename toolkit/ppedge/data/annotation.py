@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ppedge.data.regions import Polygon
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-"""How the names of pictures end."""
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm")
+"""How the names of pictures end, of all formats that `ppedge.ocr.image_file` reads: others in a folder are passed over."""
 
 
 class Row(NamedTuple):
