@@ -173,6 +173,28 @@ def test_damaged_models(ppedge, folders, tmp_path, suffix, change, told):
     refused(ppedge("convert", "--from-inference", copy), told)
 
 
+@pytest.mark.parametrize(("task", "last"), [("det", "sigmoid"), ("rec", "softmax")])
+def test_a_network_that_gives_no_probabilities_is_refused(ppedge, folders, tmp_path, task, last):
+    from ppedge.files.inference_model import InferenceModel
+    from ppedge.program.program import Program
+
+    program = Program.read(InferenceModel.at(folders / task / "inference"))
+    (end,) = [op for op in program.operators if op.type == "fetch"]
+    before = program.writer(end.input("X"))
+    while before.type != last:
+        before = program.writer(before.input("X"))
+    end.set_input("X", before.inputs["X"])
+    program.drop_dead()
+    (tmp_path / "theirs").mkdir()
+    program.write(InferenceModel.at(tmp_path / "theirs" / "inference"))
+    charset = ["--charset", folders / "digits.txt"] if task == "rec" else []
+    code, _, err = ppedge("convert", "--from-inference", tmp_path / "theirs", "--format", "onnx", *charset)
+    assert code == 2, err
+    assert err.splitlines()[-1].startswith(f"ppedge: {tmp_path / 'theirs' / 'inference.pdmodel'}: gives values from ")
+    assert f"these are no probabilities. Export it with its last activation, {last}." in err
+    assert not Run(Path("runs/theirs")).done("convert")
+
+
 def test_options_of_an_inference_model_alone(ppedge, folders):
     refused(ppedge("convert", "--set", "convert.formats=[nb]"), "a run that is there has its recipe already")
     trained = Path(__file__).parents[2] / "recipes" / "receipts_det.yml"

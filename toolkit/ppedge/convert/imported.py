@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import yaml
 
 from ppedge.engines import open_engine
@@ -34,6 +35,8 @@ TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser", "cls": "a 
 _OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec", 2: "cls"}
 _ABOUT = "inference.yml"
 """What PaddleOCR's exporter notes beside a model, since 2.9."""
+_TOLERANCE = 1e-2
+"""By which a network's probabilities may miss what they should be, be it quantized."""
 _SEQUENCE_OPERATORS = {"rnn", "lstm", "gru", "cudnn_lstm"}
 
 
@@ -226,13 +229,37 @@ def bring_in(files: InferenceModel, prefix: Path, task: Task, height: int) -> No
     """Copy a model to ``PREFIX.pdmodel`` and ``.pdiparams``, and write ``PREFIX.npz``, what Paddle makes of it.
 
     Raises:
-        PpedgeError: Paddle cannot load or run it.
+        PpedgeError: Paddle cannot load or run it, or it gives something else than probabilities.
     """
     prefix.parent.mkdir(parents=True, exist_ok=True)
     target = InferenceModel.at(prefix)
     shutil.copyfile(files.model, target.model)
     shutil.copyfile(files.params, target.params)
     run_module("ppedge.convert.imported", [prefix, task, str(height)], f"Running {files.model} in Paddle")
+    with np.load(prefix.with_name(f"{prefix.name}.npz")) as cases:
+        for name in (name for name in cases.files if name.startswith("y")):
+            require_probabilities(files, task, cases[name])
+
+
+def require_probabilities(files: InferenceModel, task: Task, made: np.ndarray) -> None:
+    """Check that a network gives what its output is read as: thresholds and scores mean nothing for other numbers.
+
+    Args:
+        files: The model.
+        task: Its task.
+        made: What it made of noise: a map (N, 1, H, W), or values by class along the last axis.
+
+    Raises:
+        PpedgeError: Values lie outside 0 to 1, or those of the classes do not add up to 1.
+    """
+    sums = made.sum(axis=-1) if task != "det" else np.ones(1)
+    if made.min() >= -_TOLERANCE and made.max() <= 1 + _TOLERANCE and np.abs(sums - 1).max() <= _TOLERANCE:
+        return
+    added = "" if task == "det" else f", which add up to {sums.min():.3g} and more"
+    raise PpedgeError(
+        f"{files.model}: gives values from {made.min():.3g} to {made.max():.3g}{added}: these are no probabilities.",
+        f"Export it with its last activation, {'sigmoid' if task == 'det' else 'softmax'}.",
+    )
 
 
 def _shape(sides: tuple[int, ...]) -> str:

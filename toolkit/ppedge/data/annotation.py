@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ppedge.data.regions import Polygon
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm")
-"""How the names of pictures end, of all formats that `ppedge.ocr.image_file` reads: others in a folder are passed over."""
+"""How the names of pictures end, of all formats that `ppedge.ocr.image_file` reads; all else is passed over."""
 
 
 class Row(NamedTuple):
