@@ -1,6 +1,7 @@
 """``ppedge convert --from-inference``, and the stages of a run that began so."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +10,12 @@ import pytest
 import yaml
 
 from ppedge.arm import sysroot
-from ppedge.cli.brought import recipe_of
+from ppedge.cli.brought import recipe_of, tell_noted
 from ppedge.cost.report import layer_names
 from ppedge.files.naming import named, weight_of
 from ppedge.files.nb import read_nb
 from ppedge.process import run_child
-from ppedge.recipe.io import load_recipe
+from ppedge.recipe.io import load_recipe, make_recipe
 from ppedge.runs import Run
 from ppedge.storage import read_json, sha256
 from small import make_data
@@ -171,6 +172,18 @@ def test_damaged_models(ppedge, folders, tmp_path, suffix, change, told):
         if data is not None:
             (copy / path.name).write_bytes(data)
     refused(ppedge("convert", "--from-inference", copy), told)
+
+
+def test_what_an_exporter_noted_of_boxes_is_taken_and_said(folders, tmp_path, capsys):
+    shutil.copytree(folders / "det", tmp_path / "det")
+    tell_noted(tmp_path / "det")
+    assert capsys.readouterr().err == ""
+    notes = {"PostProcess": {"name": "DBPostProcess", "thresh": 0.2, "box_thresh": 0.45, "max_candidates": 1000}}
+    (tmp_path / "det" / "inference.yml").write_text(yaml.safe_dump(notes))
+    found = make_recipe(recipe_of(tmp_path / "det", []), Path("--from-inference"), ["det_postprocess.thresh=0.25"])
+    assert (found.det_postprocess.thresh, found.det_postprocess.box_thresh) == (0.25, 0.45)
+    tell_noted(tmp_path / "det")
+    assert "det: of its boxes the exporter has noted thresh 0.2, box_thresh 0.45\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("task", "last"), [("det", "sigmoid"), ("rec", "softmax")])

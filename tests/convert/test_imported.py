@@ -119,6 +119,25 @@ def test_notes_of_another_form_say_nothing(write, text):
     imported.require_dictionary(files, ("x",))
 
 
+@pytest.mark.parametrize(
+    ("noted", "known"),
+    [
+        ({"thresh": 0.2, "box_thresh": 0.45, "max_candidates": 3000, "unclip_ratio": 1.4, "name": "DBPostProcess"},
+         {"thresh": 0.2, "box_thresh": 0.45, "max_candidates": 3000, "unclip_ratio": 1.4}),
+        ({"thresh": 0.3, "box_thresh": 0.6, "use_dilation": True, "score_mode": "slow"},
+         {"dilation": True, "score_mode": "slow"}),
+        ({"thresh": "low", "box_thresh": 0.45}, {}),
+        ({"unclip_ratio": -1}, {}),
+        ([1], {}),
+    ],
+)  # fmt: skip
+def test_what_the_exporter_noted_of_a_detectors_boxes_is_taken(write, noted, known):
+    files = write(*DET)
+    assert imported.noted_postprocess(files) == {}
+    files.model.with_name("inference.yml").write_text(yaml.safe_dump({"PostProcess": noted}))
+    assert imported.noted_postprocess(files) == known
+
+
 def test_sides_that_the_exporter_left_open_fit(write):
     imported.require_fit(write([(-1, 3, -1, -1)], [(-1, -1, -1)]), "rec", 32, 97)
 

@@ -178,6 +178,15 @@ def keys_of(task: str | None, name: str | None, charset: str | None) -> list[str
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 
+def tell_noted(folder: Path) -> None:
+    """Say what the recipe of an inference model takes from its exporter's notes."""
+    from ppedge.progress import Reporter
+
+    if noted := recipe_of(folder, []).get("det_postprocess"):
+        told = ", ".join(f"{key} {value}" for key, value in noted.items())
+        Reporter().say(f"{folder}: of its boxes the exporter has noted {told}")
+
+
 def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
     """Return a recipe's keys for an inference model, as far as the model itself says them and changes do not."""
     from ppedge.convert import imported
@@ -195,4 +204,6 @@ def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
     another_task = any(one != task for one in named)
     if task != "det" and height is not None and not another_task:
         value[f"{task}_preprocess"] = {"height": height}
+    if task == "det" and not another_task:
+        value["det_postprocess"] = imported.noted_postprocess(files)
     return value

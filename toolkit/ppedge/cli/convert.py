@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ppedge.cli.brought import from_onnx as bring_in_onnx
-from ppedge.cli.brought import keys_of, recipe_of
+from ppedge.cli.brought import keys_of, recipe_of, tell_noted
 from ppedge.cli.options import (
     Force,
     FromInference,
@@ -146,6 +146,7 @@ def _bring_in(
     changes = keys + set_
     if what is None:
         assert folder is not None
+        tell_noted(folder)
         where = Path("--from-inference")
         keep = make_recipe(recipe_of(folder, changes), where, changes)
         recipe = make_recipe(recipe_of(folder, changes), where, changes + overrides)

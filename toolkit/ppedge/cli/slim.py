@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppedge.cli.brought import Brought, bring_in, keys_of
+from ppedge.cli.brought import Brought, bring_in, keys_of, tell_noted
 from ppedge.cli.brought import from_onnx as bring_in_onnx
 from ppedge.cli.options import (
     Device,
@@ -126,6 +126,7 @@ def slim(
     if from_inference is not None:
         _require_new(run, data, "--from-inference")
         assert data is not None
+        tell_noted(from_inference)
         brought = Brought(from_inference, data, labels, [*keys, *set_], out)
     elif keys or data or labels or out:
         raise PpedgeError(

@@ -13,17 +13,20 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel, Signature
 from ppedge.ocr.charset import BUILT_IN
 from ppedge.ocr.direction import DIRECTIONS
+from ppedge.ocr.spec import DbPostprocess
 from ppedge.process import run_module
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
@@ -35,6 +38,9 @@ TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser", "cls": "a 
 _OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec", 2: "cls"}
 _ABOUT = "inference.yml"
 """What PaddleOCR's exporter notes beside a model, since 2.9."""
+_POSTPROCESS = {"thresh": "thresh", "box_thresh": "box_thresh", "max_candidates": "max_candidates",
+                "unclip_ratio": "unclip_ratio", "use_dilation": "dilation", "score_mode": "score_mode"}  # fmt: skip
+"""Of a detector, by the names there: the keys of a recipe's ``det_postprocess``."""
 _TOLERANCE = 1e-2
 """By which a network's probabilities may miss what they should be, be it quantized."""
 _SEQUENCE_OPERATORS = {"rnn", "lstm", "gru", "cudnn_lstm"}
@@ -192,13 +198,33 @@ def require_dictionary(files: InferenceModel, characters: Sequence[str]) -> None
             )
 
 
-def _declared(path: Path) -> list[str]:
-    """Return the dictionary that an exporter's notes hold; nothing if there are none, or they are of another form."""
+def noted_postprocess(files: InferenceModel) -> dict[str, float | str | bool]:
+    """Return what ``inference.yml`` beside a detector says of its boxes and is not the usual, by the recipe's keys.
+
+    Nothing where there are no such notes, or they are of another form.
+    """
+    noted = _noted(files.model.with_name(_ABOUT))
+    told = {ours: noted[theirs] for theirs, ours in _POSTPROCESS.items() if theirs in noted}
     try:
-        about = yaml.safe_load(path.read_bytes())
-        characters = about["PostProcess"]["character_dict"]
+        given = asdict(TypeAdapter(DbPostprocess).validate_python(told))
+    except ValidationError:
+        return {}
+    usual = asdict(DbPostprocess())
+    return {key: given[key] for key in told if given[key] != usual[key]}
+
+
+def _noted(path: Path) -> dict[Any, Any]:
+    """Return an exporter's notes on post-processing; nothing if there are none, or they are of another form."""
+    try:
+        noted = yaml.safe_load(path.read_bytes())["PostProcess"]
     except (OSError, yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError):
-        return []
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _declared(path: Path) -> list[str]:
+    """Return the dictionary that an exporter's notes hold; nothing if there is none, or it is of another form."""
+    characters = _noted(path).get("character_dict")
     if not isinstance(characters, list) or not all(isinstance(entry, str) for entry in characters):
         return []
     return [entry.strip("\r\n") for entry in characters]
