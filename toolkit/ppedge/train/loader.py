@@ -23,15 +23,17 @@ import numpy as np
 import numpy.typing as npt
 import paddle
 
-from ppedge.data.dataset import Dataset, Item, New, Place
+from ppedge.data.collate import Item, New
+from ppedge.data.dataset import Dataset, Place
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.process import death, last_words, tied_to_this_process
 from ppedge.signals import sigterm_held
+from ppedge.train.memory import freed_memory_kept
 
 Keys = Sequence[Place]
 Tensors = dict[str, paddle.Tensor]
 Collate = Callable[..., Item]
-"""Called with the samples of a batch and with what makes its arrays; see `ppedge.data.dataset.collate_det`."""
+"""Called with the samples of a batch and with what makes its arrays; see `ppedge.data.collate.collate_det`."""
 
 _FORK = multiprocessing.get_context("fork")  # the data set is large, and is not to be copied
 _SHARED_BYTES = 1 << 28
@@ -58,7 +60,7 @@ def load(dataset: Dataset, batches: Iterable[Keys], collate: Collate, workers: i
         loaded = _from_workers(dataset, batches, collate, workers)
     else:
         loaded = (_tensors(_prepare(dataset, keys, collate, np.empty)) for keys in batches)
-    with closing(loaded):
+    with freed_memory_kept(), closing(loaded):
         yield from loaded
 
 
