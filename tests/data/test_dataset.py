@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset, collate_cls, collate_det, collate_rec
+from ppedge.data.collate import collate_cls, collate_det, collate_rec
+from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset
 from ppedge.data.formats import DetSample, RecSample
 from ppedge.data.pictures import Pictures, line_size
 from ppedge.errors import PpedgeError
@@ -138,6 +139,39 @@ def test_a_picture_is_decoded_once_for_many_crops(rec_samples, monkeypatch):
     monkeypatch.setattr(dataset, "_CACHE_BYTES", 0)
     small = RecDataset(rec_samples[:1] * 2, REC, None, CHARSET, 5)
     assert same(small[(0, 0)], data[(0, 0)])
+
+
+@pytest.mark.parametrize("chance", [None, 0.0, 0.6])
+@pytest.mark.parametrize("kind", ["rec", "cls"])
+def test_held_lines_are_the_decoded_ones(rec_samples, monkeypatch, chance, kind):
+    """Whole pictures and cut ones, changed or not, at the height of evaluation and at others."""
+    from ppedge.data import dataset, pictures
+
+    names = ("concat", "tia", "perspective", "crop", "blur", "noise", "color", "reverse")
+    changes = None if chance is None else RecAugment(**dict.fromkeys(names, chance))
+    tall = replace(REC, max_width=60)
+
+    def made():
+        if kind == "cls":
+            return ClsDataset(rec_samples[:2], CLS, changes, seed=4)
+        return RecDataset(rec_samples[:2], tall, changes, CHARSET, 10, seed=4)
+
+    places = [(epoch, index) for epoch in range(6) for index in range(2)]
+    if kind == "rec":
+        places += [(epoch, index, height) for epoch in range(2) for index in range(2) for height in (24, 32, 48)]
+    holding = made()
+    monkeypatch.setattr(dataset, "_LINES_BYTES", 0)
+    decoding = made()
+    for place in places:
+        item = holding[place]
+        assert same(item, decoding[place])
+        if chance is None and kind == "rec":
+            height = place[2] if len(place) == 3 else REC.height
+            crop = decoding.crop(rec_samples[place[1]])
+            assert np.array_equal(item["image"], prepare_rec([crop], replace(tall, height=height))[0])
+    monkeypatch.setattr(pictures, "_read_checked", lambda path: pytest.fail("decoded again"))
+    for place in places[:12]:
+        holding[place]
 
 
 def test_a_picture_that_others_are_given_too_cannot_be_written_into(rec_samples, picture):

@@ -1,8 +1,8 @@
-"""Samples and batches for training: indexed by (epoch, index), the same for the same seed whatever the workers do."""
+"""Samples for training: indexed by (epoch, index), the same for the same seed whatever the workers do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, repeat
 from typing import Any
@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ppedge.data import normalising, targets
 from ppedge.data.augment import table
 from ppedge.data.augment.base import Line, Scene, augmented, stream
+from ppedge.data.collate import Item
 from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.held import Held
 from ppedge.data.pictures import Pictures
 from ppedge.data.samples import chosen, sizes_of, texts_of
-from ppedge.data.targets import det_targets, library
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import DIRECTIONS, TURNED, UPRIGHT, turn
-from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_width
+from ppedge.ocr.preprocess import det_size, prepare_cls, prepare_det, prepare_rec, rec_resized, rec_width
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.train import DetAugment, RecAugment
 
-Item = dict[str, npt.NDArray[Any]]
-New = Callable[[tuple[int, ...], Any], npt.NDArray[Any]]
 Place = tuple[int, int] | tuple[int, int, int]
 """Which sample is asked for: epoch, index and, where a recogniser is trained at several, the height of the lines."""
 
 _CACHE_BYTES = 128 << 20  # decoded pictures that a data set keeps, in each worker
+_LINES_BYTES = 256 << 20  # decoded lines that a data set's processes hold together
 _AT_ONCE = 1024  # texts that are looked at together
-_MAPS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 
 
 class DetDataset:
@@ -51,7 +51,8 @@ class DetDataset:
         self.augment = augment
         self.seed = seed
         self._pictures = Pictures(_CACHE_BYTES)
-        library()  # before there are processes, each of which would compile it
+        targets.library()  # before there are processes, each of which would compile it
+        normalising.library()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -78,8 +79,8 @@ class DetDataset:
         else:  # the view is as the network is to see it
             side = self.augment.crop
             spec = replace(spec, limit_type="max", limit_side=side, max_side=side, multiple=32)
-        planes = prepare_det(scene.image, spec)[0]
-        return {"image": planes, **det_targets(polygons, scene.ignore, planes.shape[1:])}
+        planes = prepare_det(scene.image, spec, normalising.normalise)[0]
+        return {"image": planes, **targets.det_targets(polygons, scene.ignore, planes.shape[1:])}
 
     def _scene(self, index: int) -> Scene:
         """Return a sample as it is."""
@@ -123,7 +124,10 @@ class RecDataset:
         self.samples = chosen(samples, self._learnable_ones(texts_of(samples)))
         self.left_out = len(samples) - len(self.samples)
         self.seed = seed
+        self._changes = augment is not None and any(one.probability(augment) > 0 for one in table.LINES.values())
         self._pictures = Pictures(_CACHE_BYTES)
+        self._lines = Held(len(self.samples), _LINES_BYTES)
+        normalising.library()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -138,11 +142,13 @@ class RecDataset:
         Raises:
             PpedgeError: The picture cannot be read, or the line cannot be cut out of it.
         """
-        full = (self.seed, *place[:2])
-        line = augmented(self._line, len(self), full, self.augment, table.LINES, self._learnable)
+        full, spec, read = (self.seed, *place[:2]), self.preprocess, self._line
+        if len(place) == 3:
+            spec = replace(spec, height=place[2])
+            read = self._line if self._changes else self._whole_line
+        line = augmented(read, len(self), full, self.augment, table.LINES, self._learnable)
         label = np.array(self.charset.encode(line.text), np.int64)
-        spec = self.preprocess if len(place) == 2 else replace(self.preprocess, height=place[2])
-        image = prepare_rec([line.image], spec)[0]
+        image = prepare_rec([line.image], spec, normalising.normalise)[0]
         width = np.array(rec_width(line.image, spec), np.int64)
         return {"image": image, "label": label, "length": np.array(len(label), np.int64), "width": width}
 
@@ -161,6 +167,16 @@ class RecDataset:
         return self._pictures.crop(sample)
 
     def _line(self, index: int) -> Line:
+        """Return a sample as it is; where nothing changes it before, at the height of ``preprocess``."""
+        sample = self.samples[index]
+
+        def decode() -> npt.NDArray[np.uint8]:
+            whole = self.crop(sample)
+            return whole if self._changes else rec_resized(whole, self.preprocess)
+
+        return Line(self._lines.line(index, decode), sample.text)
+
+    def _whole_line(self, index: int) -> Line:
         """Return a sample as it is."""
         sample = self.samples[index]
         return Line(self.crop(sample), sample.text)
@@ -199,6 +215,8 @@ class ClsDataset:
         self.augment = augment
         self.seed = seed
         self._pictures = Pictures(_CACHE_BYTES)
+        self._lines = Held(len(samples), _LINES_BYTES)
+        normalising.library()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -220,12 +238,15 @@ class ClsDataset:
         turned = stream(full, "direction").random() < 0.5
         crop = turn(line.image) if turned else line.image
         label = DIRECTIONS.index(TURNED if turned else UPRIGHT)
-        return {"image": prepare_cls([crop], self.preprocess)[0], "label": np.array(label, np.int64)}
+        return {
+            "image": prepare_cls([crop], self.preprocess, normalising.normalise)[0],
+            "label": np.array(label, np.int64),
+        }
 
     def _line(self, index: int) -> Line:
         """Return a sample as it is."""
         sample = self.samples[index]
-        return Line(self._pictures.crop(sample), sample.text)
+        return Line(self._lines.line(index, lambda: self._pictures.crop(sample)), sample.text)
 
 
 Dataset = DetDataset | RecDataset | ClsDataset
@@ -261,62 +282,3 @@ def dataset_of(
     if train.max_width is not None:
         preprocess = replace(preprocess, max_width=train.max_width)
     return RecDataset(samples, preprocess, changes, charset, length, seed)
-
-
-def collate_det(items: Sequence[Item], new: New = np.empty) -> Item:
-    """Stack detector samples; smaller ones are padded with 0 on the right and below, where nothing is learnt.
-
-    Args:
-        items: Of a batch.
-        new: Makes the large arrays, of a shape and a type; what they hold is overwritten.
-
-    Returns:
-        ``image`` float32 (N, 3, H, W) and the four maps (N, H, W).
-    """
-    height, width = np.max([item["image"].shape[1:] for item in items], axis=0)
-    return {
-        name: _stack([item[name] for item in items], (*items[0][name].shape[:-2], height, width), new)
-        for name in ("image", *_MAPS)
-    }
-
-
-def collate_rec(items: Sequence[Item], new: New = np.empty) -> Item:
-    """Stack recogniser samples, padded with 0 on the right: images to the widest, labels to the longest.
-
-    Args:
-        items: Of a batch.
-        new: Makes the large arrays, of a shape and a type; what they hold is overwritten.
-
-    Returns:
-        ``image`` float32 (N, 3, h, W), ``label`` int32 (N, L), ``length`` int64 (N,), ``filled`` float32 (N,): the
-        share of the width that is not padding.
-    """
-    channels, height, _ = items[0]["image"].shape
-    width = max(item["image"].shape[2] for item in items)
-    longest = max(len(item["label"]) for item in items)
-    return {
-        "image": _stack([item["image"] for item in items], (channels, height, width), new),
-        "label": _stack([item["label"] for item in items], (longest,)).astype(np.int32),
-        "length": np.array([item["length"] for item in items], np.int64),
-        "filled": np.array([item["width"] / width for item in items], np.float32),
-    }
-
-
-def collate_cls(items: Sequence[Item], new: New = np.empty) -> Item:
-    """Stack classifier samples: ``image`` float32 (N, 3, h, w), ``label`` int64 (N,).
-
-    Args:
-        items: Of a batch.
-        new: Makes the large arrays, of a shape and a type; what they hold is overwritten.
-    """
-    images = [item["image"] for item in items]
-    return {"image": _stack(images, images[0].shape, new), "label": np.stack([item["label"] for item in items])}
-
-
-def _stack(arrays: Sequence[npt.NDArray[Any]], shape: tuple[int, ...], new: New = np.empty) -> npt.NDArray[Any]:
-    batch = new((len(arrays), *shape), arrays[0].dtype)
-    for row, array in zip(batch, arrays, strict=True):
-        if array.shape != shape:
-            row[...] = 0
-        row[tuple(slice(side) for side in array.shape)] = array
-    return batch

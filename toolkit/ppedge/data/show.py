@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ppedge.data.dataset import ClsDataset, Dataset, DetDataset, Item
+from ppedge.data.collate import Item
+from ppedge.data.dataset import ClsDataset, Dataset, DetDataset
 from ppedge.data.formats import DetSample
 from ppedge.data.pictures import cut_out
 from ppedge.data.source import spread

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ppedge.data.dataset import Dataset, collate_cls, collate_det, collate_rec, dataset_of
+from ppedge.data.collate import collate_cls, collate_det, collate_rec
+from ppedge.data.dataset import Dataset, dataset_of
 from ppedge.data.source import Split, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
