@@ -1,20 +1,24 @@
 """The input of training, from label files to batches, beside PaddleOCR's on the same pictures.
 
-A row is one piece of work: DB targets, reading labels, whole samples of a detector and of a recogniser, and batches
-that two processes prepare. Contenders take turns in one process; compared is processor time, that of worker processes
-included. See README.md for how to get the peer.
+A row is one piece of work: DB targets, reading labels, whole samples of a detector and of a recogniser, and some epochs
+of batches that two processes prepare. Contenders take turns; for samples and batches each has a process of its own, so
+that neither finds memory as the other has left it. Compared is processor time, that of worker processes included. See
+README.md for how to get the peer.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
+import multiprocessing
 import os
 import random
 import resource
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -24,7 +28,8 @@ import numpy as np
 from timing import take_turns
 
 from ppedge.data import dataset
-from ppedge.data.dataset import Dataset, DetDataset, RecDataset, collate_det, collate_rec
+from ppedge.data.collate import collate_det, collate_rec
+from ppedge.data.dataset import Dataset, DetDataset, RecDataset
 from ppedge.data.formats import detection_line, read_labels, write_lines
 from ppedge.data.synth import generate
 from ppedge.data.targets import det_targets
@@ -32,14 +37,18 @@ from ppedge.ocr.charset import Charset
 from ppedge.ocr.spec import DetPreprocess, RecPreprocess
 from ppedge.recipe.train import DetAugment, RecAugment
 from ppedge.train.loader import load
+from ppedge.train.memory import freed_memory_kept
 
 SIDE = 640
 COLUMNS, ROWS = 6, 10  # a box in each cell
 MAPS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 HEIGHT, WIDTH, LONGEST = 48, 320, 25  # of PP-OCRv3's recognisers
+NAMES = {"det": "detector", "rec": "recogniser"}
 SAMPLES = {"det": 16, "rec": 256}  # that a turn takes
 BATCH = {"det": 4, "rec": 64}
 WORKERS = 2
+HELD_BYTES = dataset._LINES_BYTES
+EPOCHS = {"det": 3, "rec": 8}  # of batches, that a turn takes
 CHANGES = {"tia": 0.4, "crop": 0.4, "blur": 0.4, "noise": 0.4, "color": 0.4, "reverse": 0.4}
 """The probabilities of PaddleOCR's RecAug, whose two changes of colour are one here."""
 
@@ -58,6 +67,48 @@ def clock() -> float:
     """Return seconds of processor time, that of children that have ended included."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+class Contender:
+    """One who takes turns in a process of its own.
+
+    Args:
+        prepare: Called there; returns what a turn is.
+    """
+
+    def __init__(self, prepare: Callable[[], Call]) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        fork = multiprocessing.get_context("fork")
+        self._process = fork.Process(target=self._take_turns, args=(prepare, theirs))
+        self._process.start()
+
+    def turn(self) -> float:
+        """Return the seconds of processor time that a turn took."""
+        self._pipe.send(True)
+        seconds: float = self._pipe.recv()
+        return seconds
+
+    def end(self) -> None:
+        """Wait until its process has ended."""
+        self._pipe.send(False)
+        self._process.join()
+
+    @staticmethod
+    def _take_turns(prepare: Callable[[], Call], pipe: Connection) -> None:
+        call = prepare()
+        while pipe.recv():
+            start = clock()
+            call()
+            pipe.send(clock() - start)
+
+
+def contest(ours: Callable[[], Call], peer: Callable[[], Call], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each contender's turns, after one that does not count."""
+    contenders = {"ours": Contender(ours), "peer": Contender(peer)}
+    taken = [{name: one.turn() for name, one in contenders.items()} for _ in range(rounds + 1)]
+    for one in contenders.values():
+        one.end()
+    return {name: median(turn[name] for turn in taken[1:]) for name in contenders}
 
 
 def show(what: str, times: dict[str, float], each: int = 1) -> None:
@@ -129,9 +180,17 @@ def compare_labels(imaug: Any, root: Path, lines: int, rounds: int) -> None:
     print(f"    the polygons are {'equal' if same else 'NOT equal'}")
 
 
-def our_data(task: str, data: Data, augment: bool) -> Dataset:
-    """Return ppedge's data set, which decodes each picture whenever it is drawn, as in one too large to be held."""
+def our_data(task: str, data: Data, augment: bool, held: bool) -> Dataset:
+    """Return ppedge's data set.
+
+    Args:
+        task: ``det`` or ``rec``.
+        data: The labels.
+        augment: Change samples at random.
+        held: Keep decoded lines; otherwise each picture is decoded whenever it is drawn, as in data too large for that.
+    """
     dataset._CACHE_BYTES = 0
+    dataset._LINES_BYTES = HELD_BYTES if held else 0
     if task == "det":
         samples = read_labels(data.labels, data.root, "detection").samples
         return DetDataset(samples, DetPreprocess(), DetAugment(crop=SIDE, color=0.0), seed=0)
@@ -186,28 +245,35 @@ def peers_loader(task: str, data: Data, augment: bool, workers: int) -> Any:
     return build_dataloader(config, "Train", paddle.CPUPlace(), log, seed=0)
 
 
-def compare_samples(task: str, data: Data, rounds: int, augment: bool) -> None:
-    ours, peers = our_data(task, data, augment), peers_loader(task, data, augment, 0).dataset
-    count = min(SAMPLES[task], len(ours))
-    turns = {"ours": 0, "peer": 0}
+def compare_samples(task: str, data: Data, rounds: int, augment: bool, held: bool) -> None:
+    def ours() -> Call:
+        ours, epochs = our_data(task, data, augment, held), itertools.count()
+        freed_memory_kept().__enter__()  # as a worker has it
 
-    def our_turn() -> None:
-        turns["ours"] += 1
-        for index in range(count):
-            ours[(turns["ours"], index)]
+        def turn() -> None:
+            epoch = next(epochs)
+            for index in range(min(SAMPLES[task], len(ours))):
+                ours[(epoch, index)]
 
-    def peers_turn() -> None:
-        turns["peer"] += 1
-        random.seed(turns["peer"])
-        np.random.seed(turns["peer"])
-        for index in range(count):
-            peers[index]
+        return turn
 
-    times = take_turns({"ours": our_turn, "peer": peers_turn}, rounds, clock)
-    how = "augmented" if augment else "as it is"
-    show(f"{'detector' if task == 'det' else 'recogniser'}: a sample, {how}", times, count)
+    def peer() -> Call:
+        peers, seeds = peers_loader(task, data, augment, 0).dataset, itertools.count()
+
+        def turn() -> None:
+            seed = next(seeds)
+            random.seed(seed)
+            np.random.seed(seed)
+            for index in range(min(SAMPLES[task], len(peers))):
+                peers[index]
+
+        return turn
+
+    times = contest(ours, peer, rounds)
+    show(f"{NAMES[task]}: a sample, {how(augment, held)}", times, min(SAMPLES[task], lines_of(data)))
     if not augment:
-        differing = largest_difference(ours, peers)
+        both = our_data(task, data, augment, held), peers_loader(task, data, augment, 0).dataset
+        differing = largest_difference(*both)
         print(f"    largest difference of a picture's values, which reach from -1 to 1: {differing:.3g}")
 
 
@@ -220,24 +286,34 @@ def largest_difference(ours: Dataset, peers: Any) -> float:
     return found
 
 
-def compare_batches(task: str, data: Data, rounds: int, augment: bool) -> None:
-    ours, peers = our_data(task, data, augment), peers_loader(task, data, augment, WORKERS)
-    batches = [
-        [(0, index % len(ours)) for index in range(first, first + BATCH[task])]
-        for first in range(0, len(peers.dataset), BATCH[task])
-    ]
-    collate = collate_det if task == "det" else collate_rec
+def compare_batches(task: str, data: Data, rounds: int, augment: bool, held: bool) -> None:
+    """Let each contender load some epochs as its training does: ppedge's workers stay, PaddleOCR starts new ones."""
 
-    def our_turn() -> int:
-        return sum(1 for _ in load(ours, batches, collate, WORKERS))
+    def ours() -> Call:
+        ours = our_data(task, data, augment, held)
+        batches = [
+            [(epoch, index % len(ours)) for index in range(first, first + BATCH[task])]
+            for epoch in range(EPOCHS[task])
+            for first in range(0, lines_of(data), BATCH[task])
+        ]
+        collate = collate_det if task == "det" else collate_rec
+        return lambda: sum(1 for _ in load(ours, batches, collate, WORKERS))
 
-    def peers_turn() -> int:
-        return sum(1 for _ in peers)
+    def peer() -> Call:
+        peers = peers_loader(task, data, augment, WORKERS)
+        return lambda: sum(1 for _ in range(EPOCHS[task]) for _ in peers)
 
-    assert our_turn() == peers_turn()
-    times = take_turns({"ours": our_turn, "peer": peers_turn}, rounds, clock)
-    what = f"{'detector' if task == 'det' else 'recogniser'}: the same in batches of {BATCH[task]}, {WORKERS} workers"
-    show(what, times, len(peers.dataset))
+    times = contest(ours, peer, rounds)
+    what = f"{NAMES[task]}: batches of {BATCH[task]}, {how(augment, held)}"
+    show(what, times, EPOCHS[task] * lines_of(data))
+
+
+def how(augment: bool, held: bool) -> str:
+    return ("augmented" if augment else "as it is") + (", lines held" if held else "")
+
+
+def lines_of(data: Data) -> int:
+    return len((data.root / data.labels).read_bytes().splitlines())
 
 
 def synthetic(folder: Path) -> dict[str, Data]:
@@ -276,10 +352,11 @@ def main() -> None:
             compare_targets(imaug, 8, options.rounds)
         if only in (None, "labels"):
             compare_labels(imaug, Path(name), 100, options.rounds)
-        for task, kinds in (("det", (True,)), ("rec", (False, True))):
-            for augment in kinds if only in (None, task) else ():
-                compare_samples(task, data[task], options.rounds, augment)
-                compare_batches(task, data[task], options.rounds, augment)
+        kinds = (("det", True, False), ("rec", False, False), ("rec", False, True), ("rec", True, False))
+        for task, augment, held in (*kinds, ("rec", True, True)):
+            if only in (None, task):
+                compare_samples(task, data[task], options.rounds, augment, held)
+                compare_batches(task, data[task], options.rounds, augment, held)
 
 
 if __name__ == "__main__":
