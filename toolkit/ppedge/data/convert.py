@@ -93,7 +93,10 @@ def convert(source: Source, folder: Path, root: Path) -> Converted:
     if not result.lines and not result.problems:
         kind = _FILES.get(source, "annotated pictures")
         raise PpedgeError(f"{folder}: no {kind} in it or below it.", f"Is this what --from {source} reads?")
-    result.unlabelled = len(set(pictures_below(folder)) - annotated)
+    pictures = pictures_below(folder)
+    if source == "ppocrlabel":  # its own pictures alone: PPOCRLabel cuts lines out into folders below
+        pictures = [picture for picture in pictures if picture.parent == folder]
+    result.unlabelled = len(set(pictures) - annotated)
     return result
 
 
