@@ -38,6 +38,17 @@ def test_check_lists_every_problem_and_ends_with_2(words):
     assert [p["line"] for p in report["problems"]] == [2, 4, 5] and report["pictures"] == 2
 
 
+def test_check_says_where_it_looked_if_no_picture_is_there(words):
+    (words / "apart").mkdir()
+    file = (words / "train.txt").rename(words / "apart" / "train.txt")
+    (words / "images").rename(words / "pictures")
+    told = run("check", file, "--kind", "recognition")
+    assert told.exit_code == 2 and "--root names another folder" in told.output and str(file.parent) in told.output
+    assert "--root names" not in run("check", file, "--kind", "recognition", "--root", words).output
+    file.write_text("no tab here\n")
+    assert "--root names" not in run("check", file, "--kind", "recognition").output
+
+
 def test_scenes_become_crops(tmp_path):
     assert (
         run("synth", "scenes", "--content", "plates", "--out", tmp_path / "s", "--train", 2, "--eval", 0).exit_code == 0

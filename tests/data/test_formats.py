@@ -121,8 +121,9 @@ def test_any_json_becomes_labels(root, value):
 
 
 def test_missing_file_and_folder_are_named(root, tmp_path):
-    with pytest.raises(PpedgeError, match=r"nowhere\.txt: no such label file"):
+    with pytest.raises(PpedgeError, match=r"nowhere\.txt: no such label file") as missing:
         read_labels(Path("nowhere.txt"), root, "detection")
+    assert str(root.absolute()) in str(missing.value.hint)
     with pytest.raises(PpedgeError, match="gone: no such folder"):
         read_labels(Path("labels.txt"), tmp_path / "gone", "detection")
 

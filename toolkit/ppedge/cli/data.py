@@ -50,7 +50,10 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Read label files and decode every picture; list all problems. Exit code 2 if there is one."""
+    """Read label files, or all that a recipe names, and decode every picture; list all problems.
+
+    Exit code 2 if there is one.
+    """
     from ppedge.data import check as checking
     from ppedge.ocr.charset import Charset
 
@@ -64,6 +67,8 @@ def check(
         emit(report.to_dict())
     else:
         _show(report)
+        if root is None and _only_missing(report):
+            say(f"pictures were looked for below {files[0].absolute().parent}: --root names another folder")
     if report.problems:
         raise typer.Exit(_BAD_INPUT)
 
@@ -300,6 +305,12 @@ def _show(report: Report) -> None:
         from ppedge.data.statistics import counted
 
         say(f"outside the character set: {counted(report.outside_charset)}")
+
+
+def _only_missing(report: Report) -> bool:
+    """Whether there is a label file, but none of its pictures."""
+    missing = [problem.reason.startswith("no such picture") for problem in report.problems]
+    return report.samples == 0 and bool(missing) and all(missing)
 
 
 def _say_changes(turned: int, clipped: int) -> None:

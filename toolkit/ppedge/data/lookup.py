@@ -37,7 +37,7 @@ def find_label_file(file: Path, root: Path) -> Path:
     if not root.is_dir():
         raise PpedgeError(f"{root}: no such folder.", "Set data.root (or --root) to the folder of the pictures.")
     path = label_path(file, root)
-    with _telling(path):
+    with _telling(path, root):
         path.stat()
         if path.is_char_device():  # which need not end
             raise PpedgeError(f"{path}: a device, not a label file.", "Name a label file.")
@@ -52,16 +52,19 @@ def opened_label_file(file: Path, root: Path) -> Iterator[tuple[BufferedReader, 
         PpedgeError: The root folder or the file is not there or cannot be read.
     """
     path = find_label_file(file, root)
-    with _telling(path), path.open("rb") as opened:
+    with _telling(path, root), path.open("rb") as opened:
         yield opened, path
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _telling(path: Path, root: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise PpedgeError(f"{path}: no such label file.", "Label files are named relative to data.root.") from error
+        raise PpedgeError(
+            f"{path}: no such label file.",
+            f"Label files are named relative to data.root (or --root), which is {root.absolute()} here.",
+        ) from error
     except OSError as error:
         raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
 
