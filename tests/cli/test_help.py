@@ -19,3 +19,15 @@ def test_help_imports_nothing_slow(arguments):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [(["run"], "The recipe's YAML file."), (["slim"], "A run's folder;"), (["data", "check"], "or one recipe (.yml)")],
+)
+def test_help_says_what_an_argument_is(command, told):
+    done = subprocess.run(
+        [sys.executable, "-m", "ppedge", *command, "--help"], capture_output=True, text=True, check=True
+    )
+
+    assert told in done.stdout and done.stdout.lower().count("arguments:") == 1

@@ -30,7 +30,7 @@ def labelled(tmp_path):
     annotation(tmp_path / "pics" / "fileState.txt", "C:\\work\\pics\\a b.jpg\t1", "/home/u/pics/b.png\t1",
                "/home/u/pics/c.jpg\t0")  # fmt: skip
     annotation(tmp_path / "pics" / "rec_gt.txt", "crop_img/a_crop_0.jpg\tX")
-    picture(tmp_path / "pics" / "crop_img" / "a_crop_0.jpg")  # a line that the tool has cut out is no picture of the folder
+    picture(tmp_path / "pics" / "crop_img" / "a_crop_0.jpg")  # cut out by the tool
     return tmp_path / "pics"
 
 
