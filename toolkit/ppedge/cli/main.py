@@ -49,28 +49,6 @@ EXIT_BUG = 70
 typer.core.HAS_RICH = False
 
 
-class _Argument(typer.core.TyperArgument):
-    """An argument with its help, which Typer below 0.20 sets and the initializer of click 8.5 then sets to None.
-
-    It is shown in Typer's list of arguments alone: click 8.5 would add one of its own if the attribute kept it.
-    """
-
-    def __init__(self, *, help: str | None = None, **others: Any) -> None:
-        super().__init__(help=help, **others)
-        self._told, self.help = help, None
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return the argument's name and help."""
-        self.help = self._told
-        try:
-            return super().get_help_record(ctx)
-        finally:
-            self.help = None
-
-
-typer.main.TyperArgument = _Argument  # type: ignore[misc]
-
-
 class LazyGroup(TyperGroup):
     """A group whose ``--help`` needs none of its commands' imports."""
 
