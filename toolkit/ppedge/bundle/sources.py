@@ -91,7 +91,7 @@ def open_parts(
         PpedgeError: A run is not what it must be, a name is none, or a precision is lacking.
     """
     if len(runs) not in (2, 3):
-        raise PpedgeError(f"A bundle is made of two or three runs, not {len(runs)}.", _ORDER)
+        raise PpedgeError(f"A bundle is made of two or three runs, not {len(runs)}.", f"Name them as {_ORDER}")
     det, rec, *cls = [open_source(path, task) for path, task in zip(runs, TASKS, strict=False)]
     first = _name_of_first(rec, recognizer, alone=not also)
     if also:

@@ -160,7 +160,17 @@ def _measure_network(
               "seconds": seconds, "domain": shift})  # fmt: skip
         return
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s)")
+    say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s{_compared(recipe)})")
+
+
+def _compared(recipe: Recipe) -> str:
+    """Return how texts were compared, if not as they are, for the end of a list."""
+    parts = []
+    if recipe.task == "rec" and recipe.metric != "strict":
+        parts.append(f"metric {recipe.metric}")
+    if recipe.task == "rec" and recipe.metric_ignore:
+        parts.append(f"without {recipe.metric_ignore!r}")
+    return "".join(f"; {part}" for part in parts)
 
 
 def _unlike(run: Run, recipe: Recipe, samples: Sequence[Any]) -> dict[str, Any] | None:
