@@ -20,11 +20,7 @@ def without_rounding(program: Program) -> Program:
     """Return a copy of a quantized program in which values stay as they are, and weights alone are on their levels."""
     copy = program.copy()
     for op in [one for one in copy.operators if one.type.startswith(QUANTIZER)]:
-        value, rounded = op.input("X"), op.output("Out")
-        for reader in copy.readers(rounded):
-            for slot, names in list(reader.inputs.items()):
-                if rounded in names:
-                    reader.set_input(slot, [value if name == rounded else name for name in names])
+        copy.read_instead(op.output("Out"), op.input("X"))
     copy.drop_dead()
     return copy
 
