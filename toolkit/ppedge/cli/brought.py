@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,12 +127,10 @@ def from_onnx(
 
 def _postprocess_of(name: str, say: Callable[[str], None]) -> list[str]:
     """Return what the recipe of a published network has for a detector's boxes, if it is not the usual, and say so."""
-    from ppedge.ocr.spec import DbPostprocess
     from ppedge.recipe import shipped
     from ppedge.recipe.io import load_recipe
 
-    recipe, usual = load_recipe(shipped.find(name).path), asdict(DbPostprocess())
-    found = {key: value for key, value in asdict(recipe.det_postprocess).items() if value != usual[key]}
+    found = load_recipe(shipped.find(name).path).det_postprocess.unusual()
     if found:
         say(f"its layers are {name}'s, so are its boxes: {', '.join(f'{key} {value}' for key, value in found.items())}")
     return [f"det_postprocess.{key}={json.dumps(value)}" for key, value in found.items()]

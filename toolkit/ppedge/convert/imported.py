@@ -13,7 +13,6 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -206,11 +205,10 @@ def noted_postprocess(files: InferenceModel) -> dict[str, float | str | bool]:
     noted = _noted(files.model.with_name(_ABOUT))
     told = {ours: noted[theirs] for theirs, ours in _POSTPROCESS.items() if theirs in noted}
     try:
-        given = asdict(TypeAdapter(DbPostprocess).validate_python(told))
+        given: DbPostprocess = TypeAdapter(DbPostprocess).validate_python(told)
     except ValidationError:
         return {}
-    usual = asdict(DbPostprocess())
-    return {key: given[key] for key in told if given[key] != usual[key]}
+    return given.unusual()
 
 
 def _noted(path: Path) -> dict[Any, Any]:

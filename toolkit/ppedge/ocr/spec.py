@@ -161,6 +161,11 @@ class DbPostprocess:
         _positive(self, "max_candidates", "unclip_ratio", "min_side")
         _finite(self.thresh, self.box_thresh, self.unclip_ratio)
 
+    def unusual(self) -> dict[str, float | str | bool]:
+        """Return the values that are not the usual ones, by name."""
+        usual = asdict(DbPostprocess())
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
 
 @dataclass(frozen=True)
 class ClsPostprocess:
