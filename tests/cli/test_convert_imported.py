@@ -186,6 +186,27 @@ def test_what_an_exporter_noted_of_boxes_is_taken_and_said(folders, tmp_path, ca
     assert "det: of its boxes the exporter has noted thresh 0.2, box_thresh 0.45\n" in capsys.readouterr().err
 
 
+def test_what_an_exporter_noted_of_pictures_is_taken_and_said_or_refused(ppedge, folders, tmp_path, capsys):
+    shutil.copytree(folders / "det", tmp_path / "det")
+    half = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "scale": "1./255."}
+
+    def note(*steps):
+        (tmp_path / "det" / "inference.yml").write_text(yaml.safe_dump({"PreProcess": {"transform_ops": [*steps]}}))
+
+    note({"DetResizeForTest": {"resize_long": 960}}, {"NormalizeImage": half})
+    found = make_recipe(recipe_of(tmp_path / "det", []), Path("--from-inference"), ["det_preprocess.limit_side=640"])
+    assert (found.det_preprocess.limit_side, found.det_preprocess.limit_type) == (640, "max")
+    assert found.det_preprocess.mean == (0.5, 0.5, 0.5)
+    tell_noted(tmp_path / "det")
+    told = capsys.readouterr().err
+    assert "of its pictures the exporter has noted limit_side 960, limit_type max, mean (0.5, 0.5, 0.5)" in told
+    assert "small pictures were enlarged" in told
+    path = recipe(folders, "det", model={"inference": str(tmp_path / "det")})
+    refused(ppedge("convert", path), "the network takes mean [0.5,0.5,0.5], det_preprocess.mean is")
+    note({"DecodeImage": {"img_mode": "RGB"}})
+    refused(ppedge("convert", "--from-inference", tmp_path / "det"), "channels in the order 'RGB'")
+
+
 @pytest.mark.parametrize(("task", "last"), [("det", "sigmoid"), ("rec", "softmax")])
 def test_a_network_that_gives_no_probabilities_is_refused(ppedge, folders, tmp_path, task, last):
     from ppedge.files.inference_model import InferenceModel

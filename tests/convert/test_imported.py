@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-import yaml
 from programs import program
 
 from ppedge.convert import imported
@@ -98,44 +97,6 @@ def test_use_space_char_is_named_only_where_it_explains_the_difference(write, cl
         imported.require_fit(write(*REC), "rec", 48, classes, use_space_char)
     assert ("use_space_char" in error.value.hint) == bool(told)
     assert told is None or told in error.value.hint
-
-
-def test_a_dictionary_that_the_exporter_noted_is_held_against_the_characters(write):
-    files, about = write(*REC), {"PostProcess": {"name": "CTCLabelDecode", "character_dict": ["a", "0", "a", ""]}}
-    imported.require_dictionary(files, ("x",))  # nothing is noted
-    notes = files.model.with_name("inference.yml")
-    notes.write_text(yaml.safe_dump(about))
-    imported.require_dictionary(files, ("a", "0", "a", "", " "))
-    with pytest.raises(PpedgeError, match=r"inference\.yml: class 3 of the network reads as 'a', .* has 'b' there"):
-        imported.require_dictionary(files, ("a", "0", "b", ""))
-    with pytest.raises(PpedgeError, match=r"class 4 of the network reads as '', the character set has none so far"):
-        imported.require_dictionary(files, ("a", "0", "a"))
-
-
-@pytest.mark.parametrize("text", ["", "- a", "PostProcess: {}", "PostProcess: {character_dict: [1, 2]}", "[[[", "\0"])
-def test_notes_of_another_form_say_nothing(write, text):
-    files = write(*REC)
-    files.model.with_name("inference.yml").write_text(text)
-    imported.require_dictionary(files, ("x",))
-
-
-@pytest.mark.parametrize(
-    ("noted", "known"),
-    [
-        ({"thresh": 0.2, "box_thresh": 0.45, "max_candidates": 3000, "unclip_ratio": 1.4, "name": "DBPostProcess"},
-         {"thresh": 0.2, "box_thresh": 0.45, "max_candidates": 3000, "unclip_ratio": 1.4}),
-        ({"thresh": 0.3, "box_thresh": 0.6, "use_dilation": True, "score_mode": "slow"},
-         {"dilation": True, "score_mode": "slow"}),
-        ({"thresh": "low", "box_thresh": 0.45}, {}),
-        ({"unclip_ratio": -1}, {}),
-        ([1], {}),
-    ],
-)  # fmt: skip
-def test_what_the_exporter_noted_of_a_detectors_boxes_is_taken(write, noted, known):
-    files = write(*DET)
-    assert imported.noted_postprocess(files) == {}
-    files.model.with_name("inference.yml").write_text(yaml.safe_dump({"PostProcess": noted}))
-    assert imported.noted_postprocess(files) == known
 
 
 def test_sides_that_the_exporter_left_open_fit(write):

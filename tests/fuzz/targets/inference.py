@@ -1,5 +1,5 @@
 """Exported networks, ``.pdmodel`` and ``.pdiparams``, as they are checked before a converter is given them, and the
-names of their weights, ``.pdiparams.info``.
+names of their weights, ``.pdiparams.info``; and what an exporter notes beside them, ``inference.yml``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from convert.programs import TENSOR, message, number, operator, variable
 from fuzz.contract import Files, Target, WrongResultError
 from fuzz.mutations import NAMES, damaged, renamed
 from fuzz.pickles import altered_pickle, odd_state
+from fuzz.trees import altered, yaml_text
+from ppedge.convert import noted
 from ppedge.files.inference_model import InferenceModel
 from ppedge.models.inference_weights import read_inference_weights
 from ppedge.models.weights import read_pdparams, write_pdparams
+from ppedge.ocr.spec import DbPostprocess, DetPreprocess
 
 _MODEL, _PARAMS, _INFO = "inference.pdmodel", "inference.pdiparams", "inference.pdiparams.info"
 _FLOAT = 5
@@ -106,4 +109,40 @@ def _read_named(folder: Path) -> None:
         raise WrongResultError("the weights are others once written and read")
 
 
-TARGETS = [Target("model", _whole, _inputs, _check), Target("names", _named, _infos, _read_named)]
+_NOTES_FILE = "inference.yml"
+_NOTES = {
+    "PreProcess": {
+        "transform_ops": [
+            {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
+            {"DetLabelEncode": None},
+            {"DetResizeForTest": {"limit_side_len": 960, "limit_type": "max", "max_side_limit": 4000}},
+            {"NormalizeImage": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2], "scale": "1./255.", "order": "hwc"}},
+            {"ToCHWImage": None},
+        ]
+    },
+    "PostProcess": {"name": "DBPostProcess", "thresh": 0.2, "unclip_ratio": 1.4},
+}
+
+
+def _noted() -> Files:
+    return {_NOTES_FILE: yaml_text(_NOTES)}
+
+
+def _notes() -> st.SearchStrategy[Files]:
+    return (altered(_NOTES).map(yaml_text) | damaged([yaml_text(_NOTES)])).map(lambda data: {_NOTES_FILE: data})
+
+
+def _read_notes(folder: Path) -> None:
+    """Read an exporter's notes; what is taken of them is what a recipe may say, and fits them."""
+    files = InferenceModel.at(folder / "inference")
+    keys = noted.noted_preprocess(files, "det")
+    noted.require_preprocess(files, "det", DetPreprocess(**keys), free_height=False)
+    noted.otherwise(files)
+    DbPostprocess(**noted.noted_postprocess(files))
+
+
+TARGETS = [
+    Target("model", _whole, _inputs, _check),
+    Target("names", _named, _infos, _read_named),
+    Target("notes", _noted, _notes, _read_notes),
+]

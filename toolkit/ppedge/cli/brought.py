@@ -178,16 +178,26 @@ def keys_of(task: str | None, name: str | None, charset: str | None) -> list[str
 
 def tell_noted(folder: Path) -> None:
     """Say what the recipe of an inference model takes from its exporter's notes."""
+    from ppedge.convert import imported, noted
     from ppedge.progress import Reporter
 
-    if noted := recipe_of(folder, []).get("det_postprocess"):
-        told = ", ".join(f"{key} {value}" for key, value in noted.items())
-        Reporter().say(f"{folder}: of its boxes the exporter has noted {told}")
+    def say(of: str, keys: dict[str, Any]) -> None:
+        if keys:
+            told = ", ".join(f"{key} {value}" for key, value in keys.items())
+            Reporter().say(f"{folder}: of its {of} the exporter has noted {told}")
+
+    files = imported.find(folder)
+    task = imported.task_of(files)
+    say("pictures" if task == "det" else "lines", noted.noted_preprocess(files, task))
+    if task == "det":
+        say("boxes", noted.noted_postprocess(files))
+        if sentence := noted.otherwise(files):
+            Reporter().say(f"{folder}: by the exporter's notes {sentence}")
 
 
 def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
     """Return a recipe's keys for an inference model, as far as the model itself says them and changes do not."""
-    from ppedge.convert import imported
+    from ppedge.convert import imported, noted
 
     files = imported.find(folder)
     task = imported.task_of(files)
@@ -200,8 +210,9 @@ def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
     height = imported.fixed_height(files)
     named = [change.removeprefix("task=").strip('"') for change in changes if change.startswith("task=")]
     another_task = any(one != task for one in named)
-    if task != "det" and height is not None and not another_task:
-        value[f"{task}_preprocess"] = {"height": height}
+    if not another_task:
+        fixed = {"height": height} if task != "det" and height is not None else {}
+        value[f"{task}_preprocess"] = noted.noted_preprocess(files, task) | fixed
     if task == "det" and not another_task:
-        value["det_postprocess"] = imported.noted_postprocess(files)
+        value["det_postprocess"] = noted.noted_postprocess(files)
     return value

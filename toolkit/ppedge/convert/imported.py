@@ -14,18 +14,16 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import yaml
-from pydantic import TypeAdapter, ValidationError
 
+from ppedge.convert.noted import Section, require_dictionary, require_preprocess
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel, Signature
 from ppedge.ocr.charset import BUILT_IN
 from ppedge.ocr.direction import DIRECTIONS
-from ppedge.ocr.spec import DbPostprocess
 from ppedge.process import run_module
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
@@ -35,11 +33,6 @@ Task = Literal["det", "rec", "cls"]
 TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser", "cls": "a direction classifier"}
 # A map (N, 1, H, W); probabilities (N, T, C) of characters, (N, 2) of directions.
 _OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec", 2: "cls"}
-_ABOUT = "inference.yml"
-"""What PaddleOCR's exporter notes beside a model, since 2.9."""
-_POSTPROCESS = {"thresh": "thresh", "box_thresh": "box_thresh", "max_candidates": "max_candidates",
-                "unclip_ratio": "unclip_ratio", "use_dilation": "dilation", "score_mode": "score_mode"}  # fmt: skip
-"""Of a detector, by the names there: the keys of a recipe's ``det_postprocess``."""
 _TOLERANCE = 1e-2
 """By which a network's probabilities may miss what they should be, be it quantized."""
 _SEQUENCE_OPERATORS = {"rnn", "lstm", "gru", "cudnn_lstm"}
@@ -111,13 +104,19 @@ def of_recipe(recipe: Recipe, characters: Sequence[str]) -> InferenceModel:
         characters: For a recogniser, of the recipe.
 
     Raises:
-        PpedgeError: As `find`, `require_dictionary` and `require_fit`.
+        PpedgeError: As `find`, `require_dictionary`, `require_fit` and `require_preprocess`.
     """
     assert isinstance(recipe.model, Imported)
     files = find(recipe.model.inference)
     spaced = None if recipe.data.charset in BUILT_IN else recipe.data.use_space_char
     require_dictionary(files, characters)
     require_fit(files, recipe.task, line_height(recipe), len(characters) + 1, spaced)
+    sections: dict[Task, Section] = {
+        "det": recipe.det_preprocess,
+        "rec": recipe.rec_preprocess,
+        "cls": recipe.cls_preprocess,
+    }
+    require_preprocess(files, recipe.task, sections[recipe.task], free_height=fixed_height(files) is None)
     return files
 
 
@@ -174,58 +173,6 @@ def _require_classes(files: InferenceModel, found: int, classes: int, use_space_
     elif found == classes - 1 and use_space_char:
         hint += " If it is this one, there was no use_space_char: use --set data.use_space_char=false."
     raise PpedgeError(f"{files.model}: has {found} classes, the character set (with blank) has {classes}.", hint)
-
-
-def require_dictionary(files: InferenceModel, characters: Sequence[str]) -> None:
-    """Hold a recogniser's characters against ``inference.yml``, where the exporter has left it with the dictionary.
-
-    Args:
-        files: The model.
-        characters: Of the recipe; an added space may follow those of the dictionary.
-
-    Raises:
-        PpedgeError: A class reads as something else there.
-    """
-    path = files.model.with_name(_ABOUT)
-    for number, theirs in enumerate(_declared(path), 1):
-        ours = characters[number - 1] if number <= len(characters) else None
-        if ours != theirs:
-            found = "has none so far" if ours is None else f"has {ours!r} there"
-            raise PpedgeError(
-                f"{path}: class {number} of the network reads as {theirs!r}, the character set {found}.",
-                "Name the dictionary it was trained with, unchanged (data.charset, --charset FILE).",
-            )
-
-
-def noted_postprocess(files: InferenceModel) -> dict[str, float | str | bool]:
-    """Return what ``inference.yml`` beside a detector says of its boxes and is not the usual, by the recipe's keys.
-
-    Nothing where there are no such notes, or they are of another form.
-    """
-    noted = _noted(files.model.with_name(_ABOUT))
-    told = {ours: noted[theirs] for theirs, ours in _POSTPROCESS.items() if theirs in noted}
-    try:
-        given: DbPostprocess = TypeAdapter(DbPostprocess).validate_python(told)
-    except ValidationError:
-        return {}
-    return given.unusual()
-
-
-def _noted(path: Path) -> dict[Any, Any]:
-    """Return an exporter's notes on post-processing; nothing if there are none, or they are of another form."""
-    try:
-        noted = yaml.safe_load(path.read_bytes())["PostProcess"]
-    except (OSError, yaml.YAMLError, RecursionError, ValueError, LookupError, TypeError):
-        return {}
-    return noted if isinstance(noted, dict) else {}
-
-
-def _declared(path: Path) -> list[str]:
-    """Return the dictionary that an exporter's notes hold; nothing if there is none, or it is of another form."""
-    characters = _noted(path).get("character_dict")
-    if not isinstance(characters, list) or not all(isinstance(entry, str) for entry in characters):
-        return []
-    return [entry.strip("\r\n") for entry in characters]
 
 
 def is_quantized(files: InferenceModel) -> bool:
