@@ -6,8 +6,7 @@ import pytest
 from PIL import Image
 
 from ppedge.data.formats import ClsSample, RecSample
-from ppedge.data.samples import pictures_of
-from ppedge.data.source import label_files, measurable, model_spec, read_charset, read_samples, say_shared
+from ppedge.data.source import label_files, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec
 from small import make_data, tiny_recipe
@@ -112,17 +111,6 @@ def test_a_classifiers_specification_goes_through_json(cls_recipe):
 def test_scores_that_are_no_probabilities_are_refused(score):
     with pytest.raises(ValueError, match="turn_score must be between 0.5 and 1"):
         replace(ClsPostprocess(), turn_score=score)
-
-
-def test_pictures_that_teach_and_measure_are_told(cls_recipe):
-    told = []
-    train, evaluation = (read_samples(cls_recipe, split)[0] for split in ("train", "eval"))
-    say_shared(told.append, "eval", evaluation, pictures_of(train))
-    assert told == []
-    by_another_name = train[1].image.parent / ".." / train[1].image.parent.name / train[1].image.name
-    say_shared(told.append, "test", train[:3], [str(by_another_name), str(train[2].image), str(train[2].image)])
-    [line] = told
-    assert line.startswith("note: 2 of 3 pictures of data.test are among those that the network learns from")
 
 
 def test_whose_dictionary_is_held_to_the_rules_of_new_networks(tmp_path):

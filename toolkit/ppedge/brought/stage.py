@@ -18,7 +18,8 @@ from ppedge.brought.labels import LABELS, Labelled, kept_apart, label
 from ppedge.convert import imported
 from ppedge.convert.rewriting import runner
 from ppedge.data.formats import write_lines
-from ppedge.data.source import declared_spec, label_files, read_samples, say_shared
+from ppedge.data.shared import say_shared
+from ppedge.data.source import declared_spec, label_files, read_samples
 from ppedge.data.unlabelled import pictures_of
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from ppedge.data.formats import ClsSample, Labels, RecSample, read_all
 from ppedge.data.index import indexed
 from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.lookup import label_path
-from ppedge.data.samples import Samples, joined, pictures_of
+from ppedge.data.samples import Samples, joined
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
@@ -104,23 +103,6 @@ def say_what_chose(say_once: Callable[[str], None], recipe: Recipe, own: Recipe 
     """Say, once in a command, if figures are measured on what also chose the weights; see `choosing_reports`."""
     if choosing_reports(recipe, own):
         say_once(CHOSE_TOO)
-
-
-def say_shared(say: Callable[[str], None], split: Split, measured: Sequence[Any], learned: Iterable[str]) -> None:
-    """Say how many pictures a network is measured on that it has learned from, if there are any.
-
-    Args:
-        say: Told.
-        split: Of the pictures that measure.
-        measured: Its samples.
-        learned: The paths of the pictures that it learns from, of which there may be too many to be held at once.
-    """
-    pictures = set(map(os.path.abspath, pictures_of(measured)))
-    if shared := len({path for path in map(os.path.abspath, learned) if path in pictures}):
-        say(
-            f"note: {shared} of {len(pictures)} pictures of data.{split} are among those that the network learns from: "
-            "what is measured on them looks better than it is"
-        )
 
 
 def label_files(recipe: Recipe, split: Split) -> list[Path]:

@@ -12,7 +12,8 @@ import paddle
 
 from ppedge.data.dataset import RecDataset
 from ppedge.data.samples import pictures_of
-from ppedge.data.source import Split, label_files, reporting_split, say_shared, say_what_chose
+from ppedge.data.shared import say_shared
+from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
 from ppedge.progress import Reporter
 from ppedge.recipe.compare import require_same
