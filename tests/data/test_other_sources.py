@@ -1,14 +1,18 @@
 """Labels of PPOCRLabel's folders, SROIE, Total-Text and COCO-Text."""
 
 import json
+from pathlib import Path
 
 import pytest
 from test_convert_labels import QUAD, annotation, picture, texts
 
 from ppedge.data.convert import convert
 from ppedge.data.formats import read_labels, write_lines
+from ppedge.data.source import read_samples
 from ppedge.errors import PpedgeError
+from ppedge.recipe.io import make_recipe
 
+DETECTOR = {"inference": "models/any"}
 POINTS = [[10, 10], [50, 10], [50, 30], [10, 30]]
 
 
@@ -67,6 +71,59 @@ def test_the_command_says_what_is_not_confirmed(labelled, ppedge_here):
     assert code == 0, err
     code, _, err = ppedge_here("data", "convert", labelled / "crop", "--from", "ppocrlabel", "--out", "x.txt")
     assert code == 2 and "no such folder" in err
+
+
+@pytest.mark.parametrize("command", ["check", "split", "crops", "recipe"])
+def test_where_label_txt_is_read_as_it_is_what_is_not_confirmed_is_told(labelled, ppedge_here, command, tmp_path):
+    labelled.rename(labelled.parent / "old name")
+    folder = labelled.parent / "old name"
+    my = {
+        "name": "x",
+        "task": "det",
+        "data": {"root": str(tmp_path), "train": ["old name/Label.txt"]},
+        "model": DETECTOR,
+    }
+    (tmp_path / "my.yml").write_text(json.dumps(my))
+    options = {
+        "check": [folder / "Label.txt", "--root", tmp_path],
+        "split": [
+            folder / "Label.txt",
+            "--root",
+            tmp_path,
+            "--out",
+            tmp_path / "parts",
+            "--train",
+            "0.7",
+            "--eval",
+            "0.3",
+            "--test",
+            "0",
+        ],
+        "crops": [folder / "Label.txt", "--root", tmp_path, "--out", tmp_path / "crops"],
+        "recipe": [tmp_path / "my.yml"],
+    }[command]
+    told = "Label.txt: 1 of 3 pictures are not confirmed in fileState.txt, and are taken too; `ppedge data convert "
+    code, out, err = ppedge_here("data", "check" if command == "recipe" else command, *options)
+    assert code == 0, err
+    assert told in " ".join((out + err).split())
+    (folder / "Label.txt").rename(folder / "mine.txt")
+    assert "not confirmed" not in "".join(ppedge_here("data", "check", folder / "mine.txt", "--root", tmp_path)[1:])
+
+
+def test_a_training_says_what_is_not_confirmed(labelled):
+    told = []
+    labelled.rename(labelled.parent / "old name")
+    data = {"root": str(labelled.parent), "train": ["old name/Label.txt"]}
+    recipe = make_recipe({"name": "x", "task": "det", "data": data, "model": DETECTOR}, Path("x.yml"))
+    assert len(read_samples(recipe, "train", say=told.append)[0]) == 3
+    assert "1 of 3 pictures are not confirmed" in told[0]
+
+
+def test_a_folder_without_states_is_told(labelled, ppedge_here):
+    (labelled / "fileState.txt").unlink()
+    told = "pics: no fileState.txt in it: pictures that nobody has confirmed are taken too"
+    code, out, err = ppedge_here("data", "convert", labelled, "--from", "ppocrlabel", "--out", labelled / "labels.txt")
+    assert code == 0 and told in out + err
 
 
 def test_sroie(tmp_path):

@@ -94,6 +94,16 @@ def test_labels_of_each_kind_become_recipes_whose_data_is_there(given, here):
     assert not [path for path in here.iterdir() if path.name.startswith(".")]
 
 
+def test_what_nobody_has_confirmed_is_told(here):
+    photos, _ = ppocrlabel(here)
+    assert any(
+        "no label of theirs is confirmed: 2" in line for line in create(here / "mine", "plates", data=photos).told
+    )
+    (photos / "fileState.txt").unlink()
+    told = create(here / "all", "plates", data=photos).told
+    assert any("no fileState.txt in it: pictures that nobody has confirmed are taken too" in line for line in told)
+
+
 def test_recipes_work_from_any_folder(labels, here, monkeypatch, tmp_path_factory):
     create(Path("mine"), "plates", data=Path("pictures/all.txt"))
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))

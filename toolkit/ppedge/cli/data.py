@@ -55,18 +55,21 @@ def check(
     Exit code 2 if there is one.
     """
     from ppedge.data import check as checking
+    from ppedge.data.ppocrlabel import say_unconfirmed
     from ppedge.ocr.charset import Charset
 
     if files[0].suffix in (".yml", ".yaml"):
         _alone(files, root or kind or charset)
-        report = _check_recipe(files[0])
+        report, named, below = _check_recipe(files[0])
     else:
+        named, below = _absolute(files), root or files[0].parent
         characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
-        report = checking.check(_absolute(files), root or files[0].parent, kind or "detection", characters)  # type: ignore[arg-type]
+        report = checking.check(named, below, kind or "detection", characters)  # type: ignore[arg-type]
     if json:
         emit(report.to_dict())
     else:
         _show(report)
+        say_unconfirmed(say, named, below)
         if root is None and _only_missing(report):
             say(f"pictures were looked for below {files[0].absolute().parent}: --root names another folder")
     if report.problems:
@@ -116,6 +119,7 @@ def convert(
     """Turn another data set's annotations into a PPOCR detection label file."""
     from ppedge.data import convert as converting
     from ppedge.data.formats import write_lines
+    from ppedge.data.ppocrlabel import say_no_states
 
     found = converting.convert(source, folder, root or folder)  # type: ignore[arg-type]
     _list(found.problems)
@@ -131,6 +135,8 @@ def convert(
     if found.unlabelled:
         annotates = "no confirmed label is of them" if source == "ppocrlabel" else "nothing annotates them"
         say(f"{found.unlabelled} pictures are left out: {annotates}")
+    if source == "ppocrlabel":
+        say_no_states(say, folder)
     _say_changes(found.reversed, found.clipped)
 
 
@@ -146,12 +152,14 @@ def crops(
     from ppedge.data.convert import write_crops
     from ppedge.data.formats import read_labels
     from ppedge.data.lines import count_unusable
+    from ppedge.data.ppocrlabel import say_unconfirmed
 
     [file] = _absolute([labels])
     samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
     say(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
+    say_unconfirmed(say, [file], root or labels.parent)
     _say_left_out(count_unusable(samples))
 
 
@@ -203,6 +211,7 @@ def split(
     """Split a label file by its pictures into train.txt, val.txt and test.txt; a share of 0 leaves its file out."""
     from ppedge.data import split as splitting
     from ppedge.data.lookup import SPLITS
+    from ppedge.data.ppocrlabel import say_unconfirmed
     from ppedge.data.statistics import counted
 
     [file] = _absolute([labels])
@@ -211,6 +220,7 @@ def split(
     folder = out or labels.parent
     splitting.write(found.parts, folder, file, force)
     _list(found.problems)
+    say_unconfirmed(say, [file], root or labels.parent)
     for name, part in found.parts.items():
         say(f"{folder / SPLITS[name]}: {part.pictures} pictures, {len(part.lines)} lines")
     if group:
@@ -262,8 +272,8 @@ def pseudo_label(
     )
 
 
-def _check_recipe(file: Path) -> Report:
-    """Check all label files that a recipe names, each once."""
+def _check_recipe(file: Path) -> tuple[Report, list[Path], Path]:
+    """Check all label files that a recipe names, each once; return the report, the files, and where pictures lie."""
     from ppedge.data.check import check as check_files
     from ppedge.data.source import read_charset
     from ppedge.recipe.data import paths
@@ -272,7 +282,8 @@ def _check_recipe(file: Path) -> Report:
     recipe = load_recipe(file)
     data = recipe.data
     named = list(dict.fromkeys([*paths(data.train), *data.eval, *data.test]))
-    return check_files(named, data.root, recipe.labels, read_charset(recipe) if recipe.task == "rec" else None)
+    charset = read_charset(recipe) if recipe.task == "rec" else None
+    return check_files(named, data.root, recipe.labels, charset), named, data.root
 
 
 def _alone(files: list[Path], told: object) -> None:

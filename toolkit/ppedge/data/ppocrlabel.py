@@ -8,12 +8,13 @@ their paths on the computer where that was done; the others are what the tool it
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ppedge.data.annotation import Annotation, Row
 from ppedge.data.formats import IGNORED_TEXTS, Problem, region_of
-from ppedge.data.lookup import label_lines
+from ppedge.data.lookup import label_lines, label_path
 from ppedge.data.regions import RegionError
 from ppedge.errors import PpedgeError
 
@@ -49,6 +50,35 @@ def read_ppocrlabel(folder: Path) -> Iterator[Annotation | Problem]:
             yield Problem(file, number, f"no such picture: {picture.name[:200]}")
             continue
         yield Annotation(picture, file, _rows(number, regions))
+
+
+def say_unconfirmed(say: Callable[[str], None], files: Iterable[Path], root: Path) -> None:
+    """Say how many pictures of label files nobody has confirmed, where PPOCRLabel's own files are read as they are.
+
+    Args:
+        say: Told, once for each such file.
+        files: Label files; those of other names are passed over, as are those without ``fileState.txt`` beside them.
+        root: The folder that files may be named relative to.
+    """
+    for file in files:
+        path = label_path(file, root)
+        if path.name != LABELS or not path.is_file() or not (path.parent / STATES).is_file():
+            continue
+        confirmed = _confirmed(path.parent.absolute())
+        lines = (line.decode("utf-8", "replace") for _, line in label_lines(path.absolute(), path.parent))
+        names = {_own_name(line.partition("\t")[0]) for line in lines}
+        if open_ones := len(names - confirmed):
+            below, out = (shlex.quote(str(one)) for one in (path.parent, path.parent / "labels.txt"))
+            say(
+                f"note: {path}: {open_ones} of {len(names)} pictures are not confirmed in {STATES}, and are taken too; "
+                f"`ppedge data convert {below} --from ppocrlabel --out {out}` leaves them out"
+            )
+
+
+def say_no_states(say: Callable[[str], None], folder: Path) -> None:
+    """Say that what nobody has confirmed is taken too, where PPOCRLabel has left no ``fileState.txt`` in a folder."""
+    if not (folder / STATES).is_file():
+        say(f"note: {folder}: no {STATES} in it: pictures that nobody has confirmed are taken too")
 
 
 def _rows(number: int, regions: str) -> list[Row]:

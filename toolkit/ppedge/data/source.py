@@ -13,6 +13,7 @@ from ppedge.data.formats import ClsSample, Labels, RecSample, read_all
 from ppedge.data.index import indexed
 from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.lookup import label_path
+from ppedge.data.ppocrlabel import say_unconfirmed
 from ppedge.data.samples import Samples, joined
 from ppedge.data.synth import ensure_synth
 from ppedge.errors import PpedgeError
@@ -141,6 +142,7 @@ def read_samples(
     files: list[Path | LabelFile] = getattr(recipe.data, split)
     if not files:
         raise PpedgeError(f"{recipe.name}: data.{split} names no label files.", f"Set data.{split} in the recipe.")
+    say_unconfirmed(say, paths(files), recipe.data.root)
     parts = _checked(recipe, files, say, watch)
     problems = in_order([*(p for part in parts for p in part.lines), *(p for part in parts for p in part.pictures)])
     require_usable(sum(part.good for part in parts), problems, skip_bad)

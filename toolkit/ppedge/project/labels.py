@@ -11,7 +11,7 @@ from ppedge.data.convert import Source, convert, parse_ccpd_name
 from ppedge.data.formats import DetSample, Kind, read_either, write_lines
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.lookup import SPLITS, label_lines
-from ppedge.data.ppocrlabel import LABELS
+from ppedge.data.ppocrlabel import LABELS, say_no_states
 from ppedge.data.split import split, write
 from ppedge.errors import PpedgeError
 from ppedge.storage import atomic_write
@@ -123,6 +123,8 @@ def _convert(source: Source, data: Path, file: Path, skip_bad: bool) -> list[str
     told = [f"pictures left out for a bad label: {found.left_out}"] if found.left_out else []
     if found.unlabelled and source == "ppocrlabel":
         told.append(f"pictures left out, as no label of theirs is confirmed: {found.unlabelled}")
+    if source == "ppocrlabel":
+        say_no_states(told.append, data)
     return told
 
 
