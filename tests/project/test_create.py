@@ -1,6 +1,7 @@
 """`ppedge init`: what it takes, what it writes, what it refuses; its recipes load and train as they stand."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from ppedge.project.weights import Classes, Start, choose_classes
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.networks import Model
 from ppedge.train.loop import fit
+from test_docs import wrong_with
 
 PLATE = "京P1L3N6"
 QUAD = np.float32([[4, 4], [60, 4], [60, 20], [4, 20]])
@@ -249,19 +251,50 @@ def test_labels_in_capitals_are_told_from_what_is_printed(labels, here, rec_weig
     recipe = load_recipe(here / "capitals/rec.yml")
     assert recipe.metric == "upper_alnum" and recipe.train.losses[0].ignore_case
     assert any("no label has a small letter" in line for line in made.missing)
+    assert any("delete its lines metric: and, below train:, losses:" in line for line in made.missing)
+    lines = (here / "capitals/rec.yml").read_text(encoding="utf-8").splitlines(keepends=True)
+    rest = [line for line in lines if not line.startswith(("metric:", "  losses:"))]
+    (here / "capitals/exact.yml").write_text("".join(rest), encoding="utf-8")
+    exact = load_recipe(here / "capitals/exact.yml")
+    assert (
+        len(lines) - len(rest) == 2
+        and exact.metric == "strict"
+        and not any(loss.ignore_case for loss in exact.train.losses)
+    )
 
 
 def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
     code, out, err = ppedge_here("init", "mine", "--task", "words", "--data", labels)
     assert (code, err) == (0, "")
-    lines = out[out.index("next:") :].splitlines()
-    assert lines[1].strip() == "cd mine" and lines[-2].strip() == "ppedge bundle --out bundle --into APP"
+    lines = [line.strip() for line in out[out.index("next:") :].splitlines()]
+    assert lines[1] == "cd mine"
+    assert lines[-5:-2] == [
+        "ppedge bundle runs/mine_det runs/mine_rec --out bundle",
+        "ppedge bundle verify bundle",
+        "ppedge bundle --out bundle --into APP",
+    ]
+    assert lines[-2].startswith("APP: ") and "with --onnx" in lines[-1]
     code, out, _ = ppedge_here("init", "other", "--task", "words", "--data", labels, "--json")
     value = json.loads(out)
     assert code == 0 and value["folder"] == "other" and value["recipes"] == {"det": "det.yml", "rec": "rec.yml"}
     assert value["next"][:2] == ["cd other", "ppedge data show det.yml --out det.html"]
     code, out, err = ppedge_here("init", "mine", "--task", "words")
     assert code == 2 and "mine: there already" in err and not out
+
+
+@pytest.mark.parametrize("given", [None, ppocrlabel, lines_alone])
+@pytest.mark.parametrize("about", ["receipts", "words"])
+def test_each_command_that_is_printed_parses(ppedge_here, here, rec_weights, about, given):
+    options = ["--charset", "plates", *([] if given is None else ["--data", given(here)[0]])]
+    code, out, err = ppedge_here(
+        "init", here / "my texts" / "mine", "--task", about, "--weights", rec_weights, *options
+    )
+    assert code == 0, err
+    whole = [line.strip() for line in out[out.index("next:") :].splitlines() if line.startswith("  ppedge ")]
+    within = re.findall(r"`(ppedge [^`]+)`", out)
+    assert len(whole) >= 6 and within
+    assert not [wrong for line in whole if (wrong := wrong_with(line, whole=True))]
+    assert not [wrong for line in within if (wrong := wrong_with(line, whole=False))]
 
 
 def parts_of(model):

@@ -83,6 +83,7 @@ def init(
     for placeholder, meaning in _PLACEHOLDERS.items():
         if any(placeholder in line.split() for line in made.next):
             say(f"{placeholder}: {meaning}")
+    say(_ON_A_PC)
 
 
 _PLACEHOLDERS = {
@@ -91,3 +92,7 @@ _PLACEHOLDERS = {
     "APP": "the folder android_demo of ppedge's sources",
 }
 """Words in command lines that a user replaces."""
+_ON_A_PC = (
+    "a bundle for a PC: `ppedge bundle` with --onnx, and another --out, puts ONNX files in too, which "
+    "`ppedge ocr BUNDLE PICTURE` and Python programs run; a phone needs none"
+)

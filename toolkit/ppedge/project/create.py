@@ -164,7 +164,8 @@ def _missing(wanted: Wanted, recipe: Recipe) -> list[str]:
         if wanted.upper_cased:
             found.append(
                 f"{wanted.file.name}: no label has a small letter, so either case counts as right, and letters and "
-                "digits alone are compared; if the pictures have none either, drop metric and train.losses"
+                "digits alone are compared; if the pictures have none either, delete its lines metric: and, below "
+                "train:, losses:, so that every character counts"
             )
         found += _of_texts(wanted, wanted.taken.texts, recipe)
     return found
@@ -216,8 +217,8 @@ def _next(made: Project, about: About, taken: Taken | None, starts: dict[str, St
     options = " ".join(f"--{task} {run}" for task, run in runs.items())
     lines.append(f"ppedge ocr {example} {options}" + (" --draw drawn" if "det" in runs else ""))
     both = f"{runs.get('det', 'DET_RUN')} {runs.get('rec', 'REC_RUN')}"
-    lines += [f"ppedge bundle {both} --out bundle", "ppedge bundle --out bundle --into APP"]
-    return lines
+    lines += [f"ppedge bundle {both} --out bundle", "ppedge bundle verify bundle"]
+    return [*lines, "ppedge bundle --out bundle --into APP"]
 
 
 def _quoted(path: Path) -> str:
