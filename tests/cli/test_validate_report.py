@@ -52,6 +52,25 @@ def test_a_detector():
     assert not any(line.startswith("baseline/det.fp32.nb on") for line in text)
 
 
+def test_gates_that_hold_are_counted_and_bury_nothing():
+    row = {
+        "gate": "max_difference",
+        "model": "det.fp32.nb",
+        "cpu": "max",
+        "limit": 0.001,
+        "note": "",
+        "by_chance": False,
+    }
+    gates = [{**row, "value": 1e-5, "passed": True}] * 100 + [{**row, "value": 0.5, "passed": False}]
+    chance = {**row, "gate": "max_metric_drop", "value": 0.02, "passed": True, "by_chance": True}
+    text = report_lines({"features": {}, "models": [], "not_run": [], "gates": [*gates, chance]})
+    assert text[-3:] == [
+        "gates: 101 passed, 1 failed",
+        "  FAILED  max_difference 0.5 > 0.001 (det.fp32.nb on max)",
+        "  passed, may be chance  max_metric_drop 0.02 > 0.001 (det.fp32.nb on max)",
+    ]
+
+
 def test_a_recogniser():
     different = {
         "picture": "a.jpg", "where": "val.txt:3", "label": "AB", "reference": {"text": "AB"}, "candidate": {"text": "A"}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ppedge.cli.options import Force, Json
 from ppedge.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from ppedge.migrate.recipe import Migration
 
 app = typer.Typer(
     add_completion=False,
@@ -80,10 +84,13 @@ def from_paddleocr(
     out: Annotated[
         Path | None, typer.Option(metavar="RECIPE", help="The recipe to write; by default it is printed.")
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Say it of the keys as well that are taken as they are, or not needed.")
+    ] = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Turn a configuration of PaddleOCR into a recipe; say line by line what became of it."""
+    """Turn a configuration of PaddleOCR into a recipe; say line by line what is otherwise now, or left out."""
     from dataclasses import asdict
 
     from ppedge.errors import PpedgeError
@@ -101,13 +108,27 @@ def from_paddleocr(
         findings = [asdict(finding) for finding in made.findings]
         emit({"recipe": made.recipe, "findings": findings, "problem": made.problem and str(made.problem)})
     else:
-        for finding in made.findings:
-            place = f"{config}:{finding.line}" if finding.line else f"{config}, changed"
-            say(f"{place}: {finding.key}: {finding.verdict}: {finding.sentence}", err=out is None)
-        say(made.summary, err=out is None)
+        for line in _became(made, config, every):
+            say(line, err=out is None)
         if out is None:
             for line in text.splitlines():
                 say(line)
     if made.problem is not None:
         where = out or "the recipe"
         raise PpedgeError(f"{where}: does not load as it stands: {made.problem.message}", made.problem.hint)
+
+
+def _became(made: Migration, config: Path, every: bool) -> Iterator[str]:
+    """Yield what became of a configuration, in lines; of keys that are as they were only if ``every`` is asked for."""
+    from ppedge.data.ppocrlabel import say_unconfirmed
+    from ppedge.recipe.data import paths
+    from ppedge.recipe.io import make_recipe
+
+    for finding in made.findings if every else made.otherwise:
+        place = f"{config}:{finding.line}" if finding.line else f"{config}, changed"
+        yield f"{place}: {finding.key}: {finding.verdict}: {finding.sentence}"
+    yield made.summary + ("" if every else " (--all lists them)")
+    if made.problem is None:
+        data, told = make_recipe(made.recipe, config).data, list[str]()
+        say_unconfirmed(told.append, [*paths(data.train), *data.eval], data.root)
+        yield from told

@@ -95,7 +95,10 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     failed = [row for row in report["gates"] if not row["passed"]]
     lines += layer_lines(report.get("layers", []))
     lines.append(f"gates: {len(report['gates']) - len(failed)} passed, {len(failed)} failed")
-    lines += [f"  {'passed' if row['passed'] else 'FAILED'}  {told(row)}" for row in report["gates"]]
+    lines += [f"  FAILED  {told(row)}" for row in failed]
+    lines += [
+        f"  passed, may be chance  {told(row)}" for row in report["gates"] if row["passed"] and row.get("by_chance")
+    ]
     return lines + (_phone_lines(report["device"]) if "device" in report else [])
 
 

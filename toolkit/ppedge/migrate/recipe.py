@@ -69,6 +69,11 @@ class Migration:
             f"{sum(one.verdict == verdict for one in self.findings)} {verdict}" for verdict in get_args(Verdict)
         )
 
+    @property
+    def otherwise(self) -> list[Finding]:
+        """What became of the keys that the recipe says otherwise, or cannot say."""
+        return [one for one in self.findings if one.verdict in ("changed", "left out")]
+
     def text(self, origin: str) -> str:
         """Return the recipe as a file, which says at its head what was changed and what was left out.
 
@@ -76,11 +81,7 @@ class Migration:
             origin: The configuration's name.
         """
         head = [f"From {origin}, a configuration of PaddleOCR, by `ppedge recipe from-paddleocr`."]
-        head += [
-            f"{one.verdict}: {one.key}: {one.sentence}"
-            for one in self.findings
-            if one.verdict in ("changed", "left out")
-        ]
+        head += [f"{one.verdict}: {one.key}: {one.sentence}" for one in self.otherwise]
         body = yaml.safe_dump(self.recipe, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
         return "".join(f"# {printable(line)}\n" for line in head) + body
 
