@@ -96,6 +96,7 @@ def test_labels_report_the_tasks_own_metric_and_choose_nothing(brought, folders,
     about = run.manifest("train")
     assert about["metrics"]["exact"] == 0.0 and about["measured_on"] == "test"
     assert about["chosen_by"]["exact"] == 1.0
+    assert about["intervals"]["exact"] == [None, None]  # one line
 
 
 def test_a_label_file_of_pictures_is_of_its_own_folder_and_what_is_shared_is_told(folders, tmp_path, capsys):
@@ -114,7 +115,9 @@ def test_a_label_file_of_pictures_is_of_its_own_folder_and_what_is_shared_is_tol
 
     used = bring(tmp_path / "ours" / "labels.txt", tmp_path / "test" / "labels.txt", "apart")
     assert {path.parent.name for path in used} == {"ours"}
-    assert "note:" not in capsys.readouterr().err
+    assert "note: 2 of 2 pictures of data.test are among those that the network learns from (2 under another name)" in (
+        capsys.readouterr().err
+    )
     bring(tmp_path / "test", tmp_path / "test" / "labels.txt", "shared")
     assert "note: 2 of 2 pictures of data.test are among those" in capsys.readouterr().err
 

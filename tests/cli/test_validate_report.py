@@ -28,7 +28,17 @@ def lines(*models, **others):
            "note": "95% interval +0.0000 to +0.0415", "by_chance": False, "passed": False}  # fmt: skip
     features = {"cortex-a76": ["fp", "asimddp"], "max": None}
     not_run = [{"file": "det.fp16.nb", "cpu": "cortex-a76", "reason": "no kernels"}]
-    return report_lines({"features": features, "models": list(models), "not_run": not_run, "gates": [row], **others})
+    return report_lines(
+        {
+            "features": features,
+            "models": list(models),
+            "not_run": not_run,
+            "gates": [row],
+            "task": "det",
+            "pictures": "eval",
+            **others,
+        }
+    )
 
 
 def test_a_detector():
@@ -50,6 +60,17 @@ def test_a_detector():
         assert wanted in text
     assert sum(line.startswith("det.int8.nb on") for line in text) == 1
     assert not any(line.startswith("baseline/det.fp32.nb on") for line in text)
+
+
+@pytest.mark.parametrize(("samples", "told"), [(2, True), (29, True), (30, False)])
+def test_what_few_pictures_say_is_told(samples, told):
+    metric = {**model()["metric"], "interval": [0.7, 1.0]}
+    text = lines(model(samples=samples, metric=metric), task="det", pictures="test")
+    sentence = (
+        f"note: {samples} pictures of data.test say little: hmean is 0.9518, and as many others of their kind may well "
+        "give 0.700 to 1.000 (95% interval); take more with --limit, or name more in data.test"
+    )
+    assert (sentence in text) == told
 
 
 def test_gates_that_hold_are_counted_and_bury_nothing():
@@ -80,7 +101,7 @@ def test_a_recogniser():
             agreement={"share": 0.95, "lines": 20, "equal": 19},
             tensors={"identical": True},
             different=[different],
-            metric={"reference": {"exact": 1.0}, "candidate": {"exact": 0.95},
+            metric={"main": "exact", "reference": {"exact": 1.0}, "candidate": {"exact": 0.95},
                     "difference": {"exact": {"value": -0.05, "low": None, "high": None}}},
         )
     )  # fmt: skip

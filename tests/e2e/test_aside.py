@@ -69,6 +69,26 @@ def test_test_reports_and_eval_chooses(ppedge_here, recipe, by_count):
         assert (told["split"], told["metrics"]["exact"]) == (part, value)
 
 
+def test_what_few_test_pictures_say_is_told_by_each_command(ppedge_here, recipe, tmp_path):
+    run, note = tmp_path / "run", "note: 6 lines of data.test say little: exact is 0.0000, and as many others"
+    code, out, err = ppedge_here("train", recipe(), "--out", run)
+    assert (code, err.count(note)) == (0, 1), err
+    low, high = Run(run).manifest("train")["intervals"]["ned"]
+    assert f"on test: exact 0.0000 (0.000 to 0.000), ned {read_ned(run):.4f} ({low:.3f} to {high:.3f})" in out
+    code, out, err = ppedge_here("eval", run)
+    assert code == 0 and note in out and f"ned {read_ned(run):.4f} ({low:.3f} to {high:.3f})" in out, err
+    told = json.loads(ppedge_here("eval", run, "--json")[1])
+    assert told["intervals"]["ned"] == [low, high] and told["confidence"] == 0.95
+    code, _, err = ppedge_here("slim", run, "--set=slim.prune.method=none", "--set=slim.quant.method=none")
+    assert (code, err.count(note)) == (0, 1), err
+    code, _, err = ppedge_here("train", recipe(test=[]), "--out", tmp_path / "other")
+    assert code == 0 and "say little" not in err
+
+
+def read_ned(run):
+    return Run(run).manifest("train")["metrics"]["ned"]
+
+
 def test_other_test_pictures_keep_the_same_weights(ppedge_here, recipe, tmp_path):
     kept = []
     for number, changes in enumerate(({}, {"test": ["val.txt"]}, {"test": []})):

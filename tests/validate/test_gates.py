@@ -38,6 +38,7 @@ def parity(task="det", *, difference=1e-5, shape_difference=1e-5, drop=0.0, wron
         {"hmean": 0.9},
         {"hmean": 0.9 - drop},
         {"hmean": Measured(-drop, -drop - 0.02, -drop + 0.01)},
+        Measured(0.9 - drop, 0.5, 1.0),
         [Shape("first", (1, 3, 32, 32), TensorParity(shape_difference, 0.0, 1.0, 60.0))],
         repeats,
         broken,

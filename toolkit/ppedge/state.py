@@ -75,6 +75,7 @@ class TrainManifest(_Manifest):
 
     metrics: Metrics
     chosen_by: NotRequired[Metrics]
+    intervals: NotRequired[dict[str, tuple[float | None, float | None]]]
 
 
 class _Quant(TypedDict):

@@ -35,7 +35,7 @@ from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import case_shapes, line_height
 from ppedge.runs import RECIPE, Run
 from ppedge.train.course import BEST
-from ppedge.train.stage import measured_on, read_test
+from ppedge.train.stage import intervals_of, measure_test, measured_on, read_test
 from ppedge.train.task import PROGRAM, NetEngine, Task
 
 _HINT = "Name a folder of pictures with --data (model.pictures)."
@@ -86,7 +86,8 @@ def run_bring_in(
         save(recipe, folder / RECIPE)
         write_pdparams(folder / BEST, state_of(net))
         agreement = _agreement(recipe, task, net, folder)
-        figures = agreement if aside is None else task.evaluate(net, aside)
+        tested = measure_test(task, net, aside, reporter)
+        figures = agreement if tested is None else tested.summary()
         metrics = {**figures, "parameters": sum(int(p.size) for p in net.parameters())}
         run.write_manifest(
             folder,
@@ -99,6 +100,7 @@ def run_bring_in(
             difference=difference,
             pictures={"train": learned, "eval": apart},
             **measured_on(recipe, agreement),
+            **intervals_of(tested),
             seconds=round(time.monotonic() - began, 1),
         )
     return metrics

@@ -17,6 +17,7 @@ from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
+    from ppedge.metrics.scores import Metric
     from ppedge.models.network import Network
     from ppedge.recipe.road import Recipe
     from ppedge.runs import Run
@@ -128,6 +129,8 @@ def _measure_network(
 ) -> None:
     """Measure a run's network, or weights of a recipe's, and print the metric."""
     from ppedge.data.source import read_samples, reporting_split, say_what_chose
+    from ppedge.metrics.bootstrap import CONFIDENCE
+    from ppedge.metrics.few import few_of, figures_of, told
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
     from ppedge.runs import open_run
@@ -140,27 +143,34 @@ def _measure_network(
         raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
     run = None if is_recipe else open_run(what)
     recipe = load_recipe(run.recipe_path if run else what or Path(), measuring(set_))
-    measure: Callable[..., dict[str, float]]
+    measure: Callable[..., Metric]
     if run is not None and recipe.ships_as_it_came and stage is None and weights is None:
         measure = _imported(recipe, run)
     else:
         task = Task(recipe, exists=True) if run is None else Task.of_run(recipe, run, exists=True)
-        measure = partial(task.evaluate, _network(task, run, stage.value if stage else None, weights))
+        measure = partial(task.measure, _network(task, run, stage.value if stage else None, weights))
     split = on.value if on else reporting_split(recipe)
     samples, skipped = read_samples(recipe, split, skip_bad=skip_bad)
     began = time.monotonic()
     with Reporter().task("eval", len(samples)) as bar:
-        metrics = measure(samples, advance=lambda steps: bar.advance(steps=steps))
+        metric = measure(samples, advance=lambda steps: bar.advance(steps=steps))
+    figures, summary = figures_of(metric), metric.summary()
     seconds = round(time.monotonic() - began, 2)
     if run is not None and weights is None:
         say_what_chose(Reporter().say_once, recipe, load_recipe(run.recipe_path))
     shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
-        emit({"task": recipe.task, "split": split, "metrics": metrics, "samples": len(samples), "skipped": skipped,
-              "seconds": seconds, "domain": shift})  # fmt: skip
+        emit({"task": recipe.task, "split": split, "metrics": summary,
+              "intervals": {name: [figure.low, figure.high] for name, figure in figures.items()},
+              "confidence": CONFIDENCE, "samples": len(samples), "skipped": skipped, "seconds": seconds,
+              "domain": shift})  # fmt: skip
         return
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    shown = ", ".join(f"{name} {told(figure)}" for name, figure in figures.items())
     say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s{_compared(recipe)})")
+    if len(samples) > 1:
+        say(f"behind each figure: its {CONFIDENCE:.0%} interval over the samples")
+    if sentence := few_of(recipe.task, split, metric):
+        say(sentence)
 
 
 def _compared(recipe: Recipe) -> str:
@@ -205,12 +215,12 @@ def _unlike(run: Run, recipe: Recipe, samples: Sequence[Any]) -> dict[str, Any] 
     return shift.entry()
 
 
-def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
+def _imported(recipe: Recipe, run: Run) -> Callable[..., Metric]:
     """Return what measures the inference model that a run brought in, as the run keeps it."""
     from ppedge.artifacts import inference_model
     from ppedge.data.source import declared_spec
     from ppedge.engines import open_engine
-    from ppedge.metrics.accuracy import evaluate
+    from ppedge.metrics.accuracy import measure as measured
 
     run.require_fresh("convert")
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
@@ -219,10 +229,10 @@ def _imported(recipe: Recipe, run: Run) -> Callable[..., dict[str, float]]:
     engine = open_engine("paddle", files[0])
     spec = declared_spec(recipe)
 
-    def measure(samples: list[Any], **options: Any) -> dict[str, float]:
+    def measure(samples: list[Any], **options: Any) -> Metric:
         with engine:
             ignore = recipe.metric_ignore
-            return evaluate(engine, spec, samples, recipe.metric, ignore=ignore, batch_size=1, **options)
+            return measured(engine, spec, samples, recipe.metric, ignore=ignore, batch_size=1, **options)
 
     return measure
 

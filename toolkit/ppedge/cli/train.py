@@ -47,6 +47,8 @@ def train(
 
     import paddle
 
+    from ppedge.metrics.bootstrap import Measured
+    from ppedge.metrics.few import told
     from ppedge.progress import Reporter
     from ppedge.train.device import set_device
     from ppedge.train.stage import run_train
@@ -68,6 +70,9 @@ def train(
         emit({"task": loaded.task, "metrics": metrics, "measured_on": split, "chosen_by": chosen_by,
               "run": str(run.path)})  # fmt: skip
         return
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    sure = {name: Measured(metrics[name], low, high) for name, (low, high) in about.get("intervals", {}).items()}
+    shown = ", ".join(
+        f"{name} {told(sure[name]) if name in sure else f'{value:.4g}'}" for name, value in metrics.items()
+    )
     chose = ", ".join(f"{name} {value:.4g}" for name, value in (chosen_by or {}).items())
     say(f"{run.stage('train')}: on {split}: {shown}" + (f" (on eval, which chose: {chose})" if chose else ""))

@@ -91,7 +91,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     for model in report["models"]:
         if not model["baseline"]:
             lines += [*_parity_lines(model), ""]
-    lines += [*_accuracy_lines(report), ""]
+    lines += [*_accuracy_lines(report), *_few_lines(report), ""]
     failed = [row for row in report["gates"] if not row["passed"]]
     lines += layer_lines(report.get("layers", []))
     lines.append(f"gates: {len(report['gates']) - len(failed)} passed, {len(failed)} failed")
@@ -133,6 +133,21 @@ def _accuracy_lines(report: dict[str, Any]) -> list[str]:
         return []
     rows = [(row["network"], row["on"], measured(row), f"{row['value']:.4f}") for row in found]
     return [f"{found[0]['metric']} from training to ARM", *_aligned(rows, left=3)]
+
+
+def _few_lines(report: dict[str, Any]) -> list[str]:
+    """Return a sentence on how little the metric of so few samples says, of the file that ships."""
+    from ppedge.metrics.bootstrap import Measured
+    from ppedge.metrics.few import few
+
+    compared = [model for model in report["models"] if not model["baseline"]]
+    if not compared:
+        return []
+    metric, split = compared[-1]["metric"], report["pictures"]
+    figure = Measured(metric["candidate"][metric["main"]], *metric.get("interval", (None, None)))
+    sentence = few(report["task"], split, compared[-1]["samples"], figure,
+                   f"take more with --limit, or name more in data.{split}")  # fmt: skip
+    return [] if sentence is None else [sentence]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:

@@ -6,9 +6,10 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from ppedge.data.source import say_what_chose
+from ppedge.data.source import reporting_split, say_what_chose
 from ppedge.errors import GateError, PpedgeError
 from ppedge.metrics.drop import drop_between, drop_of
+from ppedge.metrics.few import few_of
 from ppedge.metrics.scores import Metric
 from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of, write_pdparams
@@ -89,6 +90,8 @@ def run_slim(
         plan, float_layers, slimmed = _steps(stage)
         drop = drop_between(task.main_metric, trained, slimmed, recipe.slim.max_metric_drop, seed=recipe.seed)
         say_what_chose(reporter.say_once, recipe)
+        if sentence := few_of(recipe.task, reporting_split(recipe), slimmed):
+            reporter.say_once(sentence)
         clear(folder)
         run.write_manifest(
             folder,

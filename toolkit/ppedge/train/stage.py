@@ -15,6 +15,8 @@ from ppedge.data.samples import pictures_of
 from ppedge.data.shared import say_shared
 from ppedge.data.source import Split, label_files, reporting_split, say_what_chose
 from ppedge.errors import PpedgeError
+from ppedge.metrics.few import few_of, figures_of
+from ppedge.metrics.scores import Metric
 from ppedge.progress import Reporter
 from ppedge.recipe.compare import require_same
 from ppedge.recipe.io import load_recipe, save
@@ -102,8 +104,8 @@ def run_train(
             return result.best
         parameters = sum(int(p.size) for p in net.parameters())
         say_what_chose(reporter.say_once, recipe)
-        figures = result.best if aside is None else task.evaluate(net, aside)
-        metrics = {**figures, "parameters": parameters}
+        tested = measure_test(task, net, aside, reporter)
+        metrics = {**(result.best if tested is None else tested.summary()), "parameters": parameters}
         run.write_manifest(
             folder,
             "train",
@@ -115,6 +117,7 @@ def run_train(
             steps=result.steps,
             skipped=skipped,
             **measured_on(recipe, result.best),
+            **intervals_of(tested),
             seconds=round(time.monotonic() - began, 1),
         )
     return metrics
@@ -150,6 +153,16 @@ def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> Sequence[Any
     return samples
 
 
+def measure_test(task: Task, net: paddle.nn.Layer, samples: Sequence[Any] | None, reporter: Reporter) -> Metric | None:
+    """Measure a network on the samples that only report, as `read_test` gives them, and say if they are few."""
+    if samples is None:
+        return None
+    metric = task.measure(net, samples)
+    if sentence := few_of(task.recipe.task, "test", metric):
+        reporter.say_once(sentence)
+    return metric
+
+
 def measured_on(recipe: Recipe, chosen_by: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a manifest says of its metrics: where they were measured, and what chose, if that is something else.
 
@@ -159,6 +172,13 @@ def measured_on(recipe: Recipe, chosen_by: Mapping[str, Any]) -> dict[str, Any]:
     """
     split = reporting_split(recipe)
     return {"measured_on": split} | ({"chosen_by": dict(chosen_by)} if split == "test" else {})
+
+
+def intervals_of(metric: Metric | None) -> dict[str, Any]:
+    """Return what a manifest says of how sure its metrics are, where they are of pictures that only report."""
+    if metric is None:
+        return {}
+    return {"intervals": {name: [figure.low, figure.high] for name, figure in figures_of(metric).items()}}
 
 
 def check_files(recipe: Recipe) -> None:

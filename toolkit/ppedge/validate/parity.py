@@ -13,6 +13,7 @@ from ppedge.metrics.accuracy import MAIN_METRIC, read_crops
 from ppedge.metrics.agreement import BoxAgreement, TextAgreement
 from ppedge.metrics.bootstrap import CONFIDENCE, RESAMPLES, Measured, paired_differences
 from ppedge.metrics.drop import Drop
+from ppedge.metrics.few import figures_of
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
 from ppedge.metrics.tensors import TensorParity, TensorStatistics, tensor_parity
 from ppedge.ocr.image_file import read_image
@@ -56,6 +57,7 @@ class Parity:
         reference_metrics: The task's metrics on the reference.
         candidate_metrics: The task's metrics on the candidate.
         differences: Candidate less reference of each metric, with its confidence interval.
+        figure: The main metric on the candidate, with its confidence interval.
         shapes: The network's outputs on inputs of unlike shapes, run one after the other in one process.
         repeat_differences: Values that the first of those shapes gave otherwise when it was run again after the
             others, compared bit by bit; all of them if even the output's shape changed.
@@ -72,6 +74,7 @@ class Parity:
     reference_metrics: dict[str, float]
     candidate_metrics: dict[str, float]
     differences: dict[str, Measured]
+    figure: Measured
     shapes: list[Shape]
     repeat_differences: int
     broken_outputs: int
@@ -100,6 +103,7 @@ class Parity:
                 "reference": self.reference_metrics,
                 "candidate": self.candidate_metrics,
                 "difference": {name: value.to_dict() for name, value in self.differences.items()},
+                "interval": [self.figure.low, self.figure.high],
                 "confidence": CONFIDENCE,
                 "resamples": RESAMPLES,
             },
@@ -265,6 +269,7 @@ def compare(
         first.summary(),
         second.summary(),
         paired_differences(first.figures, first.rows(), second.rows(), seed=seed),
+        figures_of(second)[MAIN_METRIC[spec.task]],
         shapes,
         repeats,
         statistics.broken + broken,

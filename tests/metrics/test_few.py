@@ -1,0 +1,52 @@
+"""How little a figure of few samples says."""
+
+import pytest
+
+from ppedge.metrics.bootstrap import Measured
+from ppedge.metrics.few import FEW, few, few_of, figures_of, told
+from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
+
+
+def lines(right, wrong):
+    metric = RecMetric()
+    metric.update(["a"] * (right + wrong), ["a"] * right + ["b"] * wrong)
+    return metric
+
+
+def test_a_figure_stands_with_its_interval():
+    exact = figures_of(lines(8, 2))["exact"]
+    assert (exact.value, round(exact.low, 1), round(exact.high, 1)) == (0.8, 0.5, 1.0)
+    assert told(exact) == f"0.8000 ({exact.low:.3f} to {exact.high:.3f})"
+    assert told(figures_of(lines(1, 0))["exact"]) == "1.0000"
+
+
+def test_few_lines_are_told_with_what_they_say_and_what_to_do():
+    exact = figures_of(lines(8, 2))["exact"]
+    assert few_of("rec", "test", lines(8, 2)) == (
+        f"note: 10 lines of data.test say little: exact is 0.8000, and as many others of their kind may well give "
+        f"{exact.low:.3f} to {exact.high:.3f} (95% interval); name more lines in data.test"
+    )
+    assert few_of("rec", "eval", lines(1, 0)).startswith("note: 1 lines of data.eval say little of exact; ")
+
+
+@pytest.mark.parametrize(("right", "wrong", "told"), [(0, 6, "0.000 to 0.390"), (6, 0, "0.610 to 1.000")])
+def test_samples_that_are_all_alike_are_not_taken_for_sure(right, wrong, told):
+    assert f"may well give {told} (95% interval)" in few_of("rec", "test", lines(right, wrong))
+
+
+@pytest.mark.parametrize("task", FEW)
+def test_enough_samples_need_no_word(task):
+    figure = Measured(0.5, 0.4, 0.6)
+    assert few(task, "test", FEW[task], figure, "") is None and few(task, "test", FEW[task] - 1, figure, "")
+
+
+def test_a_detectors_pictures_and_a_classifiers_lines_are_counted():
+    square = [[0, 0], [10, 0], [10, 10], [0, 10]]
+    detector, classifier = DetMetric(), ClsMetric()
+    for _ in range(3):
+        detector.update([square], [square], [False])
+    classifier.update(["0", "180"] * 4, ["0", "0"] * 4)
+    assert few_of("det", "test", detector).startswith("note: 3 pictures of data.test say little: hmean is 1.0000")
+    assert few_of("cls", "test", classifier).startswith(
+        "note: 8 lines, upright and turned, of data.test say little: acc"
+    )

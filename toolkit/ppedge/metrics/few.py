@@ -1,0 +1,71 @@
+"""How little a figure says that is measured on few samples."""
+
+from __future__ import annotations
+
+from ppedge.metrics.accuracy import MAIN_METRIC
+from ppedge.metrics.bootstrap import CONFIDENCE, Measured, intervals
+from ppedge.metrics.scores import Metric
+
+FEW = {"det": 30, "rec": 100, "cls": 200}
+"""Fewer pictures of a detector, lines of a recogniser, or lines of a classifier, each both ways, say little: of 100
+lines nine right in ten mean .83 to .95."""
+_SAMPLES = {"det": "pictures", "rec": "lines", "cls": "lines, upright and turned,"}
+_SEED = 0
+_QUANTILE = 1.96
+"""Of the normal distribution, for an interval of 95 %."""
+
+
+def figures_of(metric: Metric) -> dict[str, Measured]:
+    """Return a metric's figures with their intervals.
+
+    Raises:
+        ValueError: It has taken in no sample.
+    """
+    return intervals(metric.figures, metric.rows(), seed=_SEED)
+
+
+def told(figure: Measured) -> str:
+    """Return a figure with its interval, where it has one: ``0.8123 (0.750 to 0.870)``."""
+    interval = "" if figure.low is None else f" ({figure.low:.3f} to {figure.high:.3f})"
+    return f"{figure.value:.4f}{interval}"
+
+
+def few(task: str, split: str, count: int, figure: Measured, more: str) -> str | None:
+    """Return a sentence on how little a task's main figure says; None where it is of enough samples.
+
+    Args:
+        task: ``det``, ``rec`` or ``cls``.
+        split: Of the data, that is measured.
+        count: Of its samples that were.
+        figure: The main metric.
+        more: What to do about it.
+    """
+    if count >= FEW[task]:
+        return None
+    start = f"note: {count} {_SAMPLES[task]} of data.{split} say little"
+    low, high = _range(figure, count)
+    if low is None or low == high:
+        return f"{start} of {MAIN_METRIC[task]}; {more}"
+    return (
+        f"{start}: {MAIN_METRIC[task]} is {figure.value:.4f}, and as many others of their kind may well give "
+        f"{low:.3f} to {high:.3f} ({CONFIDENCE:.0%} interval); {more}"
+    )
+
+
+def _range(figure: Measured, count: int) -> tuple[float | None, float | None]:
+    """Return a figure's interval; where all samples are right, or none, that of a share of them by Wilson's score.
+
+    Drawn anew, samples that are all alike give one figure for ever, which says nothing of others (Wilson 1927,
+    "Probable Inference, the Law of Succession, and Statistical Inference").
+    """
+    if figure.low is None or figure.low != figure.high or figure.value not in (0, 1):
+        return figure.low, figure.high
+    width = _QUANTILE**2 / (count + _QUANTILE**2)
+    return (0.0, width) if figure.value == 0 else (1 - width, 1.0)
+
+
+def few_of(task: str, split: str, metric: Metric) -> str | None:
+    """Return the sentence of `few` on what a whole split was measured by."""
+    figure = figures_of(metric)[MAIN_METRIC[task]]
+    samples = _SAMPLES[task].split(",")[0]
+    return few(task, split, len(metric.rows()), figure, f"name more {samples} in data.{split}")
