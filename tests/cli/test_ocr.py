@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from moved_font import moved
 from ppedge.cli.main import main
 from ppedge.data.annotation import PICTURES
 from ppedge.engines import onnxruntime as ort
@@ -95,6 +96,21 @@ def test_a_detector_alone_gives_boxes(runs, picture, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)[0]["lines"][0]["box"] == box["box"]
     assert ppedge(picture, *runs[:2]) == 0
     assert capsys.readouterr().out == f"{picture}: 1 lines\n  1.00  14,14 75,14 75,35 14,35\n"
+
+
+def test_a_font_to_draw_with(runs, picture, tmp_path, capsys, monkeypatch):
+    from ppedge.ocr import fonts
+
+    monkeypatch.setattr(fonts, "FOLDERS", ())
+    assert ppedge(picture, *runs, "--draw", tmp_path / "drawn") == 0
+    assert "note: 1 characters (1 different: 车) are drawn as empty boxes" in capsys.readouterr().err
+    path = moved(tmp_path / "other.otf", "辽", "车")
+    assert ppedge(picture, *runs, "--draw", tmp_path / "drawn", "--font", path) == 0
+    assert "note:" not in capsys.readouterr().err
+    assert ppedge(picture, *runs, "--font", path) == 2
+    assert "--font: is to draw with. Add --draw DIR." in capsys.readouterr().err
+    assert ppedge(picture, *runs, "--draw", tmp_path / "drawn", "--font", picture) == 2
+    assert f"{picture}: cannot be read as a font" in capsys.readouterr().err
 
 
 def test_a_recogniser_alone_takes_a_picture_as_one_line(runs, picture, tmp_path, capsys):

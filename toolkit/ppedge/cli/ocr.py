@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ppedge.ocr.alone import Outline, Reading
+    from ppedge.ocr.fonts import Fonts
     from ppedge.ocr.pipeline import Line, Pipeline
 
     Reader = Callable[[np.ndarray], Sequence[Line] | Sequence[Outline] | Sequence[Reading]]
@@ -76,13 +77,25 @@ def ocr(
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pictures with boxes and texts there.", show_default=False)
     ] = None,
+    font: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --draw: for characters that ppedge's fonts lack; by default one that this computer has.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Find and read the text in pictures.
 
     A picture that cannot be read is named and left out; the exit code is 2 then.
     """
+    from ppedge.ocr.fonts import Fonts
     from ppedge.ocr.image_file import read_image
 
+    if font is not None and draw is None:
+        raise PpedgeError("--font: is to draw with.", "Add --draw DIR.")
+    fonts = Fonts(font)
     results, failed = [], False
     reader: Reader
     with ExitStack() as stack:
@@ -110,13 +123,15 @@ def ocr(
             lines = _read(reader, path, image)
             if draw is not None:
                 # What has no boxes is refused to be drawn before anything is read.
-                _write_drawing(draw / names[path], image, cast("Sequence[Line | Outline]", lines))
+                _write_drawing(draw / names[path], image, cast("Sequence[Line | Outline]", lines), fonts)
             if as_json:
                 results.append({"image": str(path), "lines": [line.to_dict() for line in lines]})
             else:
                 _tell(path, lines)
     if as_json:
         emit(results)
+    if sentence := fonts.told():
+        say(sentence, err=True)
     if failed:
         raise typer.Exit(PpedgeError.exit_code)
 
@@ -213,13 +228,14 @@ def _drawing_names(images: list[Path]) -> dict[Path, str]:
     return names
 
 
-def _write_drawing(path: Path, image: np.ndarray, lines: Sequence[Line | Outline]) -> None:
+def _write_drawing(path: Path, image: np.ndarray, lines: Sequence[Line | Outline], fonts: Fonts) -> None:
     import cv2
 
     from ppedge.ocr.draw import draw_lines
     from ppedge.storage import atomic_write
 
-    _, data = cv2.imencode(".png", draw_lines(image, lines))
+    fonts.take(line.text for line in lines)
+    _, data = cv2.imencode(".png", draw_lines(image, lines, fonts.names))
     with atomic_write(path) as file:
         file.write(data.tobytes())
 

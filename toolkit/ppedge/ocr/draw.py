@@ -1,26 +1,22 @@
 """Pictures of results: the boxes in the picture, the texts beside it.
 
-The fonts that ship have printable ASCII and what stands on Chinese licence plates. A character that they lack is drawn
-as an empty box: a blank would look as if nothing had been read there.
+A character that no font has (`ppedge.ocr.fonts`) is drawn as an empty box: a blank would look as if nothing had been
+read there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib import resources
+from functools import partial
 from itertools import groupby
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ppedge.ocr.alone import Outline
+from ppedge.ocr.fonts import LATIN_FONT, PLATE_FONT, font, has_glyph
 from ppedge.ocr.pipeline import Line
-
-LATIN_FONT = "NotoSans-Regular.ttf"
-PLATE_FONT = "NotoSansCJKsc-Bold.otf"
-"""For printable ASCII; for Chinese plates, whose letters and digits it has too."""
 
 _RED, _BLUE = (40, 40, 220), (200, 90, 20)  # BGR for OpenCV
 _BLACK, _GREY, _WHITE = (0, 0, 0), (200, 200, 200), (255, 255, 255)  # the same in RGB
@@ -31,12 +27,13 @@ _SMALLEST = 6  # pixels: a smaller font cannot be read anyway
 _BOX_WIDTH, _BOX_HEIGHT = 0.8, 0.7  # of the font's size: the box of a character that no font has, with its margins
 
 
-def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline]) -> np.ndarray:
+def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline], fonts: Sequence[str] = ()) -> np.ndarray:
     """Draw the quads of lines into a copy of a picture, and their texts on a white page of the same size to its right.
 
     Args:
         image: (H, W, 3), uint8, BGR.
         lines: What was found in it, and read.
+        fonts: Paths of fonts for characters that those which ship lack.
 
     Returns:
         (H, 2 W, 3), uint8, BGR.
@@ -53,8 +50,8 @@ def draw_lines(image: np.ndarray, lines: Sequence[Line | Outline]) -> np.ndarray
     for line in lines:
         left, top = line.quad.min(axis=0)
         right, bottom = line.quad.max(axis=0)
-        size = _fitting_size(line.text, right - left, bottom - top)
-        _write(pen, (left, (top + bottom) / 2), line.text, size)
+        size = _fitting_size(line.text, right - left, bottom - top, fonts)
+        _write(pen, (left, (top + bottom) / 2), line.text, size, fonts)
     return np.hstack([marked, np.asarray(written)])
 
 
@@ -103,7 +100,7 @@ def draw_readings(crop: np.ndarray, readings: Sequence[tuple[str, str]]) -> np.n
     pen = ImageDraw.Draw(written)
     for k, (name, text) in enumerate(readings):
         y = _LINE + 2 * _LETTERS * k + _LETTERS
-        pen.text((_LETTERS // 2, y), name, fill=_FAINT, font=_font(LATIN_FONT, _LETTERS * 3 // 4), anchor="lm")
+        pen.text((_LETTERS // 2, y), name, fill=_FAINT, font=font(LATIN_FONT, _LETTERS * 3 // 4), anchor="lm")
         _write(pen, (_MARGIN, y), text, _LETTERS)
     return np.asarray(written)
 
@@ -124,28 +121,28 @@ def jpeg(image: np.ndarray, longest: int, height: int | None = None) -> bytes:
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
 
 
-def _fitting_size(text: str, width: float, height: float) -> int:
+def _fitting_size(text: str, width: float, height: float, fonts: Sequence[str] = ()) -> int:
     """Return the largest size of a font in which a text fits into a box of this many pixels."""
     size = max(int(height * 0.8), _SMALLEST)
-    length = _length(text, size)
+    length = _length(text, size, fonts)
     return max(int(size * min(1.0, width / length)), _SMALLEST) if length > 0 else size
 
 
-def _length(text: str, size: int) -> float:
+def _length(text: str, size: int, fonts: Sequence[str] = ()) -> float:
     """Return how many pixels wide a text is."""
-    return sum(_width(name, part, size) for name, part in _parts(text))
+    return sum(_width(name, part, size) for name, part in _parts(text, fonts))
 
 
 def _width(name: str | None, part: str, size: int) -> float:
-    return len(part) * _BOX_WIDTH * size if name is None else _font(name, size).getlength(part)
+    return len(part) * _BOX_WIDTH * size if name is None else font(name, size).getlength(part)
 
 
-def _write(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int) -> None:
+def _write(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, fonts: Sequence[str] = ()) -> None:
     """Write a text to the right of a point that it is centred on in height."""
     x, y = at
-    for name, part in _parts(text):
+    for name, part in _parts(text, fonts):
         if name is not None:
-            pen.text((x, y), part, fill=_BLACK, font=_font(name, size), anchor="lm")
+            pen.text((x, y), part, fill=_BLACK, font=font(name, size), anchor="lm")
         else:
             margin, half = (_BOX_WIDTH - _BOX_HEIGHT) * size / 2, _BOX_HEIGHT * size / 2
             for left in (x + k * _BOX_WIDTH * size for k in range(len(part))):
@@ -153,24 +150,14 @@ def _write(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: i
         x += _width(name, part, size)
 
 
-def _parts(text: str) -> list[tuple[str | None, str]]:
-    """Take a text apart by the fonts that have its characters; None: no font has them."""
-    if not text.isascii() and all(_has_glyph(PLATE_FONT, character) for character in text):
-        return [(PLATE_FONT, text)]
-    return [(name, "".join(part)) for name, part in groupby(text, _font_of)]
+def _parts(text: str, fonts: Sequence[str]) -> list[tuple[str | None, str]]:
+    """Take a text apart by the fonts that have its characters, as few as may be; None: no font has them."""
+    if not text.isascii():
+        for name in (PLATE_FONT, *fonts):
+            if all(has_glyph(name, character) for character in text):
+                return [(name, text)]
+    return [(name, "".join(part)) for name, part in groupby(text, partial(_font_of, fonts))]
 
 
-def _font_of(character: str) -> str | None:
-    return next((name for name in (LATIN_FONT, PLATE_FONT) if _has_glyph(name, character)), None)
-
-
-@lru_cache(maxsize=4096)
-def _has_glyph(name: str, character: str) -> bool:
-    """Whether a font has a character: what it lacks, it leaves blank."""
-    return character.isspace() or _font(name, _LETTERS).getmask(character).getbbox() is not None
-
-
-@lru_cache(maxsize=128)
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    with resources.as_file(resources.files("ppedge") / "data" / "fonts" / name) as path:
-        return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+def _font_of(fonts: Sequence[str], character: str) -> str | None:
+    return next((name for name in (LATIN_FONT, *fonts, PLATE_FONT) if has_glyph(name, character)), None)
