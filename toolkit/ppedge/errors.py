@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 # Control characters, line and paragraph separators, what turns the direction of text, halves of a surrogate pair.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -47,6 +49,18 @@ def shown(value: object) -> str:
 def cut(text: str, limit: int = SHOWN) -> str:
     """Return a text, cut to ``limit`` characters."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def meant(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return the question whether the nearest of the names that there are was meant; empty if none is like it.
+
+    Args:
+        name: That there is not; however long it is, its beginning is compared.
+        known: The names that there are.
+        cutoff: Of likeness, 0 to 1, below which nothing is asked.
+    """
+    near = get_close_matches(cut(name), list(known), n=1, cutoff=cutoff)
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 class PpedgeError(Exception):

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +18,7 @@ from ppedge.arm.cores import CORES, PLAINEST, lacking
 from ppedge.arm.elf import Function
 from ppedge.arm.sandbox import Sandbox
 from ppedge.cache import cache_root, compiled
-from ppedge.errors import MissingError, PpedgeError
+from ppedge.errors import MissingError, PpedgeError, meant
 from ppedge.process import MORE_MEMORY, death, last_words, memory_ran_out, tied_to_this_process
 
 PLUGIN_SOURCE = Path(__file__).with_name("insn_count.c")
@@ -102,8 +101,7 @@ def check_cpu(sandbox: Sandbox, cpu: str) -> None:
     """
     if cpu in CORES or cpu in known_cpus(sandbox):
         return
-    near = get_close_matches(cpu, known_cpus(sandbox), n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(CORES)}."
+    hint = meant(cpu, known_cpus(sandbox)) or f"Use one of {', '.join(CORES)}."
     raise PpedgeError(f"{cpu}: no core that QEMU knows.", hint)
 
 

@@ -20,7 +20,7 @@ from ppedge.convert.rewriting import runner
 from ppedge.data.formats import write_lines
 from ppedge.data.shared import say_shared
 from ppedge.data.source import declared_spec, label_files, read_samples
-from ppedge.data.unlabelled import pictures_of
+from ppedge.data.unlabelled import pictures_from
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
@@ -64,7 +64,7 @@ def run_bring_in(
     began = time.monotonic()
     assert isinstance(recipe.model, Imported) and recipe.model.pictures is not None
     files = _opened(recipe)
-    pictures = pictures_of(recipe, recipe.model.pictures, _HINT)
+    pictures = pictures_from(recipe, recipe.model.pictures, _HINT)
     if len(pictures) < LEAST:
         raise PpedgeError(
             f"{recipe.model.pictures}: holds {len(pictures)} pictures; slimming needs some to learn from and some kept "

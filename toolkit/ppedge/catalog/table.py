@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from ppedge.errors import PpedgeError, shown
+from ppedge.errors import PpedgeError, meant, shown
 from ppedge.storage import read_state
 from ppedge.validate.latency import Estimate, estimates
 
@@ -188,9 +187,7 @@ def known_name(name: str, known: Collection[str]) -> str:
     """
     if name in known:
         return name
-    near = get_close_matches(name, known, n=1)
-    meant = f"Did you mean {near[0]}? " if near else ""
-    raise PpedgeError(f"{shown(name)}: no such model.", f"{meant}`ppedge models` lists all.")
+    raise PpedgeError(f"{shown(name)}: no such model.", f"{meant(name, known)} `ppedge models` lists all.".strip())
 
 
 def best(models: Sequence[Model], data: str, cores: Sequence[Core]) -> Model | None:

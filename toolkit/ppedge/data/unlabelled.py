@@ -14,7 +14,7 @@ from ppedge.ocr.direction import UPRIGHT
 from ppedge.recipe.road import Recipe
 
 
-def pictures_of(recipe: Recipe, source: Path, hint: str, root: Path | None = None) -> list[Path]:
+def pictures_from(recipe: Recipe, source: Path, hint: str, root: Path | None = None) -> list[Path]:
     """Return pictures, absolute and each once.
 
     Args:
@@ -46,8 +46,8 @@ def unlabelled(recipe: Recipe, source: Path, hint: str, *, skip_bad: bool = Fals
 
     Args:
         recipe: The recipe: a detector's pictures are whole ones, those of others lines, a classifier's upright.
-        source: As `pictures_of`; a label file names pictures relative to the folder that it lies in, or to the recipe's
-            ``data.root`` where there is one.
+        source: As `pictures_from`; a label file names pictures relative to the folder that it lies in, or to the
+            recipe's ``data.root`` where there is one.
         hint: Likewise.
         skip_bad: Leave bad pictures out instead of refusing.
 
@@ -55,10 +55,10 @@ def unlabelled(recipe: Recipe, source: Path, hint: str, *, skip_bad: bool = Fals
         The samples, and how many were left out.
 
     Raises:
-        PpedgeError: As `pictures_of`, or a picture is bad and ``skip_bad`` is not set.
+        PpedgeError: As `pictures_from`, or a picture is bad and ``skip_bad`` is not set.
     """
     root = None if recipe.data.root == Path() else recipe.data.root
-    found = pictures_of(recipe, source, hint, root)
+    found = pictures_from(recipe, source, hint, root)
     pictures = [(path, f"{source}:{number}") for number, path in enumerate(found, 1)]
     if recipe.task == "det":
         return usable(Labels([DetSample(path, [], [], [], where) for path, where in pictures], []), skip_bad)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, meant
 
 if TYPE_CHECKING:
     from ppedge.engines.base import Engine
@@ -35,9 +34,8 @@ def open_engine(name: str, path: str | Path, **options: Any) -> Engine:
         MissingError: What the engine needs is not on this machine.
     """
     if name not in ENGINES:
-        near = get_close_matches(name, ENGINES, n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        raise PpedgeError(f"{name}: no such engine.", f"{hint}Use one of {', '.join(ENGINES)}.")
+        hint = f"{meant(name, ENGINES)} Use one of {', '.join(ENGINES)}."
+        raise PpedgeError(f"{name}: no such engine.", hint.strip())
     module, kind = ENGINES[name]
     engine: Engine = getattr(import_module(module), kind)(path, **options)
     return engine

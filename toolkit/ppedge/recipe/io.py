@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from types import UnionType
@@ -12,7 +11,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ppedge.errors import PpedgeError, cut, shown
+from ppedge.errors import PpedgeError, cut, meant, shown
 from ppedge.recipe.base import foreign_keys, leave_out_foreign
 from ppedge.recipe.road import Recipe, Suite
 from ppedge.recipe.text import MistakeError, parse, read_file
@@ -177,8 +176,7 @@ def _sentence(
 ) -> tuple[str, str]:
     if error["type"] in UNKNOWN:
         known = known_keys(model, error["loc"][:-1])
-        near = difflib.get_close_matches(cut(keys[-1]), known, n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
+        hint = meant(keys[-1], known, cutoff=0.4) or f"Known here: {', '.join(known)}."
         hint = f"Write {MOVED[name]}." if name in MOVED else hint
         return f"{place}: unknown key {name}{more}.", hint
     if error["type"] == "missing":

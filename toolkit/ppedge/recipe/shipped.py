@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, meant
 from ppedge.storage import atomic_write
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -59,9 +58,8 @@ def find(name: str) -> Shipped:
     wanted = name.removesuffix(SUFFIX)
     if wanted in known:
         return known[wanted]
-    near = get_close_matches(wanted, known, n=1)
-    meant = f" Did you mean {near[0]}?" if near else ""
-    raise PpedgeError(f"{name}: no recipe of this name comes with ppedge.{meant}", "`ppedge recipe list` names them.")
+    hint = f"{meant(wanted, known)} `ppedge recipe list` names them."
+    raise PpedgeError(f"{name}: no recipe of this name comes with ppedge.", hint.strip())
 
 
 def copy(one: Shipped, out: Path, *, force: bool = False) -> list[Path]:

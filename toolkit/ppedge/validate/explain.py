@@ -65,14 +65,14 @@ def explain_model(
     chosen = [*different, *(s for s in samples if changed and not any(s is d for d in different))]
     if not chosen:
         return None
-    pictures = pictures_of(recipe, chosen[: BLAME_SAMPLES[recipe.task]])
+    pictures = decoded(recipe, chosen[: BLAME_SAMPLES[recipe.task]])
     with reporter.task("swapping stages to find what is to blame", len(pictures)) as bar:
         return blame(
             Road(declared, reference), Road(shipped, candidate), pictures, lambda steps: bar.advance(steps=steps)
         ).to_dict()
 
 
-def pictures_of(recipe: Recipe, samples: Sequence[Any]) -> list[np.ndarray]:
+def decoded(recipe: Recipe, samples: Sequence[Any]) -> list[np.ndarray]:
     """Return what the network's pre-processing takes of samples: whole pictures, or crops."""
     return [read_image(sample.image) for sample in samples] if recipe.task == "det" else read_crops(samples)
 
@@ -93,7 +93,7 @@ def layer_table(recipe: Recipe, run: Run, samples: Sequence[Any], say: Callable[
     if find_spec("paddle") is None:
         raise MissingError("Paddle is needed for the layer table.", "Install ppedge with the extra `cpu`.")
     say(f"comparing the layers of {run.stage('slim')} with and without quantizers")
-    pictures = pictures_of(recipe, samples[: LAYER_SAMPLES[recipe.task]])
+    pictures = decoded(recipe, samples[: LAYER_SAMPLES[recipe.task]])
     inputs = [_prepare(recipe, picture) for picture in pictures]
     with scratch("layers") as folder:
         given, table = folder / "inputs.npz", folder / "layers.json"
