@@ -195,6 +195,15 @@ def test_the_command_brings_in_and_slims_and_goes_on_after_a_death(ppedge_here, 
     finally:
         weights.write_bytes(kept)
     assert code == 2 and f"{run.path.relative_to(tmp_path)}: was started with another {weights}. Restore it, or" in err
+    more = folders["pictures_det"] / "more.jpg"
+    try:
+        shutil.copyfile(next(folders["pictures_det"].glob("*.*")), more)
+        code, _, err = ppedge_here(*options(folders, "--resume"))
+        assert (
+            code == 2 and "was started with other pictures of " in err and "then, " in err and "Restore them, or" in err
+        )
+    finally:
+        more.unlink()
     code, out, err = ppedge_here(*options(folders, "--resume", "--json"))
     assert code == 0, err
     assert json.loads(out)["metrics"]["float"]["hmean"] == 1.0

@@ -149,10 +149,10 @@ def go_on(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool,
     redo = force
     for stage in recipe.stages:
         if not redo and run.done(stage) and run.fresh(stage) and _same_settings(stage, recipe, run):
-            changed = run.changed_input(stage)
+            changed = _changed(stage, recipe, run)
             if changed is None:
                 continue
-            reporter.say(f"{changed}: has changed since the stage {stage} read it, which is repeated")
+            reporter.say(changed)
         redo = True
         if stage != "validate" and "nb" in recipe.convert.formats:
             require_opt()  # hours of training later would be late
@@ -165,6 +165,17 @@ def go_on(recipe: Recipe, run: Run, *, device: str, force: bool, skip_bad: bool,
             # Here is no --resume: what has no earlier result goes on by itself.
             hint = AGAIN if again else "Repeat the command: it goes on from there."
             raise Interrupted(error.message, hint) from error
+
+
+def _changed(stage: str, recipe: Recipe, run: Run) -> str | None:
+    """Return why a stage that is done is repeated, in a sentence: it has read what is something else now."""
+    from ppedge.brought.pictures import changed_pictures
+
+    changed = run.changed_input(stage)
+    if changed is not None:
+        return f"{changed}: has changed since the stage {stage} read it, which is repeated"
+    others = changed_pictures(recipe, run) if stage == "train" else None
+    return None if others is None else f"{run.path}: was started with other {others}: the stage train is repeated"
 
 
 def _same_settings(stage: str, recipe: Recipe, run: Run) -> bool:

@@ -70,11 +70,19 @@ class _Manifest(TypedDict):
     seed: NotRequired[int]
 
 
+class Pictures(TypedDict):
+    """Of a network that was brought in: how many, and a sum over their names and sizes."""
+
+    count: int
+    sha256: str
+
+
 class TrainManifest(_Manifest):
     """Of the train stage."""
 
     metrics: Metrics
     chosen_by: NotRequired[Metrics]
+    source: NotRequired[Pictures]
     intervals: NotRequired[dict[str, tuple[float | None, float | None]]]
 
 

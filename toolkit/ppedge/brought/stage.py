@@ -15,6 +15,7 @@ import numpy as np
 import paddle
 
 from ppedge.brought.labels import LABELS, Labelled, kept_apart, label
+from ppedge.brought.pictures import HINT, summed
 from ppedge.convert import imported
 from ppedge.convert.rewriting import runner
 from ppedge.data.formats import write_lines
@@ -38,7 +39,6 @@ from ppedge.train.course import BEST
 from ppedge.train.stage import intervals_of, measure_test, measured_on, read_test
 from ppedge.train.task import PROGRAM, NetEngine, Task
 
-_HINT = "Name a folder of pictures with --data (model.pictures)."
 LEAST = 2
 EQUAL = 1e-4
 """Largest difference between the network and Paddle's run of its program: the order of sums is another."""
@@ -64,12 +64,12 @@ def run_bring_in(
     began = time.monotonic()
     assert isinstance(recipe.model, Imported) and recipe.model.pictures is not None
     files = _opened(recipe)
-    pictures = pictures_from(recipe, recipe.model.pictures, _HINT)
+    pictures = pictures_from(recipe, recipe.model.pictures, HINT)
     if len(pictures) < LEAST:
         raise PpedgeError(
             f"{recipe.model.pictures}: holds {len(pictures)} pictures; slimming needs some to learn from and some kept "
             "apart.",
-            _HINT,
+            HINT,
         )
     with run.writing("train", force=force) as folder:
         kept = InferenceModel.at(folder / PROGRAM)
@@ -99,6 +99,7 @@ def run_bring_in(
             device=device,
             difference=difference,
             pictures={"train": learned, "eval": apart},
+            source=summed(recipe.model.pictures, pictures),
             **measured_on(recipe, agreement),
             **intervals_of(tested),
             seconds=round(time.monotonic() - began, 1),

@@ -72,6 +72,7 @@ def bring_in(recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool
     """
     import_paddle()  # first of all: the modules below import it, in an order of their own
 
+    from ppedge.brought.pictures import changed_pictures
     from ppedge.brought.stage import run_bring_in
     from ppedge.progress import Reporter
     from ppedge.recipe.compare import require_same
@@ -84,6 +85,9 @@ def bring_in(recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool
         changed = run.changed_input("train")
         if changed is not None:
             raise PpedgeError(f"{run.path}: was started with another {changed}.", f"Restore it, or {other_way}.")
+        others = changed_pictures(recipe, run)
+        if others is not None:
+            raise PpedgeError(f"{run.path}: was started with other {others}.", f"Restore them, or {other_way}.")
         return
     run_bring_in(recipe, run, device=device, force=force, skip_bad=skip_bad, reporter=Reporter())
 
