@@ -1,5 +1,6 @@
 """Passes that say the same by other operators: each on a small network, at odd sizes, and where each does nothing."""
 
+import numpy as np
 import pytest
 
 paddle = pytest.importorskip("paddle", reason="programs need Paddle's description of them")
@@ -14,7 +15,7 @@ from ppedge.program.slices import slices  # noqa: E402
 from ppedge.program.strides import column_strides, row_strides  # noqa: E402
 from ppedge.program.transposed import sub_pixel  # noqa: E402
 from ppedge.program.upsampling import nearest  # noqa: E402
-from program.tiny import program_of  # noqa: E402
+from program.tiny import outputs_of, program_of, round_to_8_bits  # noqa: E402
 
 ALL = (row_strides, column_strides, few_rows, sub_pixel, nearest, border_rows, slices)
 
@@ -278,9 +279,23 @@ def test_other_slices_are_left(check, cut):
     assert changes == []
 
 
-def test_a_quantized_program_is_given_no_float_convolutions(tmp_path):
-    program = program_of(
-        tmp_path / "net", head, lambda net, x: plain(net, F.interpolate(x, scale_factor=2)), (1, 4, -1, -1)
-    )
-    program.operators[1].description.type = "fake_quantize_dequantize_moving_average_abs_max"
-    assert program.quantized and sub_pixel(program) == nearest(program) == []
+def behind_a_convolution():
+    return {"conv1": nn.Conv2D(4, 4, 3, padding=1), **head()}
+
+
+def enlarged(net, x):
+    return plain(net, F.interpolate(net.conv1(x), scale_factor=2))
+
+
+def test_of_a_quantized_program_what_is_in_float_takes_another_form(tmp_path):
+    program = program_of(tmp_path / "net", behind_a_convolution, enlarged, (1, 4, -1, -1))
+    round_to_8_bits(program, {"conv2d"})
+    before = outputs_of(program, tmp_path / "before", (1, 4, 6, 7))[0]
+    assert [one.kind for one in (*sub_pixel(program), *nearest(program))] == ["sub-pixel", "nearest"]
+    assert program.quantized and np.abs(outputs_of(program, tmp_path / "after", (1, 4, 6, 7))[0] - before).max() < 1e-6
+
+
+def test_transposed_convolutions_in_8_bits_keep_their_form(tmp_path):
+    program = program_of(tmp_path / "net", behind_a_convolution, enlarged, (1, 4, -1, -1))
+    round_to_8_bits(program, {"conv2d_transpose"})
+    assert program.quantized and sub_pixel(program) == []

@@ -133,14 +133,32 @@ def test_transposed_convolutions_in_8_bits_on_arm(tmp_path):
     require_runtime()
     program, shape = in_8_bits(tmp_path), (1, 8, 6, 10)
     [theirs] = outputs_of(program, tmp_path, shape)
-    to_nb(tmp_path / "out", tmp_path / "out.nb", "int8")
+    to_nb(tmp_path / "out", tmp_path / "out.nb", "int8", list(program.origins))
+    with open_engine("arm-paddlelite", tmp_path / "out.nb") as engine:
+        [mine] = engine.run([np.random.default_rng(5).standard_normal(shape, dtype=np.float32)])
+    assert np.abs(mine - theirs).max() < 1e-5 and theirs.std() > 0.005
+
+
+def test_what_is_in_float_takes_another_form_among_8_bits_on_arm(tmp_path):
+    """Upsampling of what a convolution in 8 bits gives, and transposed convolutions behind it."""
+    require_runtime()
+    make = lambda: {"before": nn.Conv2D(8, 8, 3, padding=1), **detector()}  # noqa: E731
+    program = program_of(tmp_path / "net", make, lambda net, x: maps(net, net.before(x)), (1, 8, -1, -1))
+    in_float = [name for name in program.weights if "transpose" in name]
+    round_to_8_bits(program, ("conv2d",))
+    kinds = {change.kind for change in rewrite(program, PASSES)}
+    assert {"sub-pixel", "nearest"} <= kinds
+    shape = (1, 8, 6, 10)
+    [theirs] = outputs_of(program, tmp_path, shape)
+    to_nb(tmp_path / "out", tmp_path / "out.nb", "int8", [*in_float, *program.origins])
     with open_engine("arm-paddlelite", tmp_path / "out.nb") as engine:
         [mine] = engine.run([np.random.default_rng(5).standard_normal(shape, dtype=np.float32)])
     assert np.abs(mine - theirs).max() < 1e-5 and theirs.std() > 0.005
 
 
 def test_what_opt_joins_with_a_transposed_convolution_in_8_bits_is_refused(tmp_path):
-    in_8_bits(tmp_path, bias_attr=False).write(InferenceModel.at(tmp_path / "out"))
+    program = in_8_bits(tmp_path, bias_attr=False)
+    program.write(InferenceModel.at(tmp_path / "out"))
     with pytest.raises(PpedgeError, match=r"follows conv2d_transpose_\d.w_0 with it.*computes that wrongly in 8 bits"):
-        to_nb(tmp_path / "out", tmp_path / "out.nb", "int8")
+        to_nb(tmp_path / "out", tmp_path / "out.nb", "int8", list(program.origins))
     assert not (tmp_path / "out.nb").exists()

@@ -21,8 +21,6 @@ def sub_pixel(program: Program) -> list[Change]:
     Biases, BatchNorms and other constants between and behind them become the biases of the new ones.
     """
     changes: list[Change] = []
-    if program.quantized:  # its file would have float convolutions that nobody asked for
-        return changes
     for operator in list(program.operators):
         first = _doubling(program, operator)
         if first is None:

@@ -22,8 +22,6 @@ def nearest(program: Program) -> list[Change]:
     """Repeat pixels by convolutions with ones."""
     changes: list[Change] = []
     ones: dict[tuple[int, ...], str] = {}
-    if program.quantized:  # its file would have float convolutions that nobody asked for
-        return changes
     for operator in list(program.operators):
         factor = _factor(operator)
         channels = (*program.shape(operator.input("X")), -1, -1)[1] if factor else -1
