@@ -22,7 +22,9 @@ def test_what_layers_save_alone_in_int8(task, tmp_path):
     assert all(gain["a53"] < best / 50 for name, gain in gains.items() if "mid_se" in name)
     if task == "det":
         assert not [name for name in gains if name.startswith("head.thresh")]  # training alone uses it
-        assert "head.binarize.conv2" in gains and gains["neck.in5_conv"]["a76"] > 0
+        assert gains["neck.in5_conv"]["a76"] > 0
+        # In float they become a shuffle of pixels, and in int8 they would be what they are.
+        assert not {"head.binarize.conv2", "head.binarize.conv3"} & set(gains)
         assert gains["head.binarize.conv1"]["a76"] < 0  # float goes by Winograd
     else:
         assert gains["head.fc"]["a53"] < 0

@@ -60,8 +60,9 @@ def arm_counter(recipe: Recipe) -> Callable[..., Mapping[str, int]] | None:
 def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
     """Return what predicts a float network's instructions and bytes, and what its layers save in int8, with no runtime.
 
-    Left out of the savings are layers for which the cost table has no kernel, those that eval mode does not use, and
-    those that the converter joins with a neighbour in float: in int8 they would be two operators. An operator that the
+    Left out of the savings are layers for which the cost table has no kernel, those that eval mode does not use, those
+    that the converter joins with a neighbour in float, for in int8 they would be two operators, and transposed
+    convolutions that are rewritten as others. An operator that the
     table does not know costs nothing, and the prices have a warning.
 
     Args:
@@ -81,7 +82,13 @@ def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
             stored[name] = stored.get(name, 0.0) + sum(held.pop(variable, 0) for variable in read)
         stored["the graph"] = size - sum(stored.values())
         weights = {name.removesuffix(".weight"): prod(tensor.shape) for name, tensor in net.state_dict().items()}
-        known = [(name, op) for name, op in zip(names, found, strict=True) if isinstance(op, Operation)]
+        # A layer that is rewritten as another operator would, in int8, be what it is: its gain is not that one's.
+        transposed = {name for name, layer in net.named_sublayers() if isinstance(layer, paddle.nn.Conv2DTranspose)}
+        known = [
+            (name, op)
+            for name, op in zip(names, found, strict=True)
+            if isinstance(op, Operation) and (name in transposed) == (op.type == "conv2d_transpose")
+        ]
         return Prices(cost, _gains(known, weights), warning)
 
     return price
