@@ -158,6 +158,13 @@ def test_a_file_of_a_sealed_folder_that_others_may_write(sealed):
         damage(sealed)
 
 
+@pytest.mark.parametrize("place", ["", "bin"])
+def test_a_folder_of_a_sealed_one_in_which_others_may_put_another_file(sealed, place):
+    (sealed / place).chmod(0o777)
+    with pytest.raises(UntrustedError, match=f"{sealed / place}: may be written to by others"):
+        damage(sealed)
+
+
 def test_training_says_when_it_goes_the_slow_way_and_stops_at_others_code(cache, tmp_path, monkeypatch, capsys):
     pytest.importorskip("paddle")
     from ppedge.models import native

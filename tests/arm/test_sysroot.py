@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from typer.testing import CliRunner
@@ -117,6 +118,21 @@ def test_a_damaged_sandbox_is_said_and_mended(built, harm, told):
     sysroot._damage.cache_clear()
     assert sysroot.status()["ready"]
     assert sandboxes(built.parent) == [built.name]
+
+
+def test_threads_that_open_guests_together_look_at_the_sandbox_once(built, monkeypatch):
+    """Each look reads every file of it, which takes as long as starting a guest of Paddle Lite's."""
+    looked, damage = [], sysroot.damage
+
+    def slowly(folder):
+        looked.append(folder)
+        time.sleep(0.1)
+        return damage(folder)
+
+    monkeypatch.setattr(sysroot, "damage", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        assert {one.result().folder for one in [pool.submit(sysroot.ensure) for _ in range(4)]} == {built}
+    assert looked == [built]
 
 
 def test_a_sandbox_of_an_older_ppedge_is_tried_before_it_is_trusted(built, monkeypatch):

@@ -91,8 +91,8 @@ def read_state(path: Path, kind: Any, what: str, hint: str) -> Any:
 
 def sha256(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    digest, block = hashlib.sha256(), memoryview(bytearray(1 << 16))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(block):
+            digest.update(block[:size])
     return digest.hexdigest()

@@ -38,12 +38,16 @@ def require_own(path: Path, base: Path) -> None:
             found = place.stat()
         except (FileNotFoundError, NotADirectoryError):
             continue
-        if found.st_uid not in (0, os.geteuid()):
-            raise _untrusted(place, f"belongs to another user (uid {found.st_uid})")
-        by_group = found.st_mode & stat.S_IWGRP and not _of_this_user_alone(found.st_gid)
-        # In a sticky folder, such as /tmp, nobody can replace what is another's.
-        if (by_group or found.st_mode & stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
-            raise _untrusted(place, "may be written to by others")
+        _require_own(place, found)
+
+
+def _require_own(place: Path, found: os.stat_result) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise _untrusted(place, f"belongs to another user (uid {found.st_uid})")
+    by_group = found.st_mode & stat.S_IWGRP and not _of_this_user_alone(found.st_gid)
+    # In a sticky folder, such as /tmp, nobody can replace what is another's.
+    if (by_group or found.st_mode & stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+        raise _untrusted(place, "may be written to by others")
 
 
 def _of_this_user_alone(group: int) -> bool:
@@ -74,7 +78,7 @@ def seal(folder: Path) -> None:
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
-    sums = {path.relative_to(folder).as_posix(): _what(path) for path in sorted(folder.rglob("*"))}
+    sums = {path.relative_to(folder).as_posix(): _is(path, path.lstat().st_mode) for path in sorted(folder.rglob("*"))}
     write_json(folder / SUMS, {name: what for name, what in sums.items() if name != SUMS})
 
 
@@ -88,22 +92,30 @@ def damage(folder: Path) -> str | None:
         sums = dict(read_json(folder / SUMS))
     except (PpedgeError, TypeError, ValueError):
         return f"{SUMS} is damaged"
+    # A sandbox has thousands of files, and each command looks at all of them: each file is asked once what it is, each
+    # folder once whose it is.
+    own: set[Path] = set()
     for name, what in sums.items():
         path = folder / name
-        if not os.path.lexists(path):
+        try:
+            found = path.lstat()
+        except (OSError, ValueError):
             return f"{name} is missing"
-        if not path.is_symlink():
-            require_own(path, path)
-        if _what(path) != what:
+        if not stat.S_ISLNK(found.st_mode):
+            _require_own(path, found)
+            if path.parent not in own:
+                _require_own(path.parent, path.parent.stat())
+                own.add(path.parent)
+        if _is(path, found.st_mode) != what:
             return f"{name} has changed"
     return None
 
 
-def _what(path: Path) -> str:
+def _is(path: Path, mode: int) -> str:
     """Return what a file is: where a link leads, or whether it can be executed, and its bytes' sha256."""
-    if path.is_symlink():
+    if stat.S_ISLNK(mode):
         return f"-> {path.readlink()}"
-    if path.is_dir():
+    if stat.S_ISDIR(mode):
         return "folder"
     return f"{'x' if os.access(path, os.X_OK) else '-'} {sha256(path)}"
 

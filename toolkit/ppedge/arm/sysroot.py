@@ -17,6 +17,7 @@ import functools
 import hashlib
 import json
 import platform
+import threading
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -52,6 +53,8 @@ _NEEDLESS_SITE = (
     *(f"onnxruntime/{part}" for part in ("datasets", "quantization", "tools", "transformers")),
     *("numpy/f2py", "numpy/tests", "numpy/*/tests", "bin"),
 )
+
+_LOOKING = threading.Lock()
 
 
 @functools.cache
@@ -90,7 +93,7 @@ def ensure(progress: Progress | None = None, *, anew: bool = False) -> Sandbox:
     """
     name, failed = f"arm64-{key()}", "The ARM emulator could not be built in"
     sandbox = Sandbox(built_once("arm64", name, _build, failed, progress))
-    found = _damage(sandbox)
+    found = _damage_once(sandbox)
     if found is not None and anew:
         (progress or say)(f"The ARM emulator is damaged ({found}): building it anew.")
         built_once("arm64", name, _build, failed, progress, anew=True)
@@ -113,7 +116,7 @@ def status() -> dict[str, Any]:
     sandbox = Sandbox(cache_root() / f"arm64-{key()}")
     require_own(sandbox.folder, cache_base())
     found: dict[str, Any] = {"ready": sandbox.folder.is_dir(), "folder": str(sandbox.folder)}
-    if found["ready"] and (reason := _damage(sandbox)):
+    if found["ready"] and (reason := _damage_once(sandbox)):
         return found | {"ready": False, "damaged": reason}
     if found["ready"]:
         size = sum(
@@ -121,6 +124,12 @@ def status() -> dict[str, Any]:
         )
         found |= {"bytes": size, **sandbox.about}
     return found
+
+
+def _damage_once(sandbox: Sandbox) -> str | None:
+    """Look for damage once in this process, though several threads open guests at the same time."""
+    with _LOOKING:
+        return _damage(sandbox)
 
 
 @functools.cache
