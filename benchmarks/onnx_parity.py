@@ -41,7 +41,7 @@ def main() -> None:
         def opened() -> Any:
             return open_engine("arm-paddlelite", path, cpu=options.cpu)
 
-        with open_engine("onnxruntime", options.onnx) as reference, Workers[Any](opened, 1) as workers:
+        with open_engine("onnxruntime", options.onnx) as reference, Workers[Any]([opened]) as workers:
             found = compare(reference, workers, shipped_spec(run), samples, recipe.metric, seed=recipe.seed)
     except PpedgeError as error:
         sys.exit(f"error: {error}")

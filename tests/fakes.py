@@ -37,9 +37,27 @@ class Fake:
 
 
 class FakeArm(Fake):
-    """An engine that also counts."""
+    """A guest: it counts, and opens other models; each is the function that ``function_of`` makes of a path."""
 
     last_counts = COUNTS
+
+    def __init__(self, name, path, function_of):
+        super().__init__(name, function_of(path))
+        self.function_of, self.paths = function_of, [path]
+        self.counting = True
+        self.shared = []  # its inputs since it stopped to count
+
+    def run(self, inputs):
+        if not self.counting:
+            self.shared.append((self.paths[-1].name, inputs[0]))
+        return super().run(inputs)
+
+    def stop_counting(self):
+        self.counting = False
+
+    def reopen(self, path):
+        self.paths.append(path)
+        self.function = self.function_of(path)
 
     def memory(self):
         return 5_000_000
@@ -51,4 +69,4 @@ class FakeArm(Fake):
 def workers(*engines):
     """Workers made of these engines."""
     waiting = list(engines)
-    return Workers(lambda: waiting.pop(0), len(engines))
+    return Workers([lambda: waiting.pop(0)] * len(engines))

@@ -21,7 +21,7 @@ from ppedge.cli.main import main
 from ppedge.data.source import model_spec
 from ppedge.engines import arm_paddlelite, open_engine
 from ppedge.runs import Run
-from ppedge.validate import stage
+from ppedge.validate import measuring
 from small import make_data, recipe_dict, tiny_recipe
 
 FILES = ["det.fp32.onnx", "det.int8.onnx", "det.int8.nb"]
@@ -49,7 +49,7 @@ def run(tmp_path, data, monkeypatch):
     write_convert(run, data)
     recipe = recipe_dict("det", data, validate={"limit": 2, "gates": {"min_box_agreement": 0.9}})
     run.recipe_path.write_text(yaml.safe_dump(recipe))
-    monkeypatch.setattr(stage, "find_spec", lambda name: None)  # the reference is onnxruntime, as without Paddle
+    monkeypatch.setattr(measuring, "find_spec", lambda name: None)  # the reference is onnxruntime, as without Paddle
     on_arm(monkeypatch, bright)
     return run
 
@@ -71,9 +71,9 @@ def on_arm(monkeypatch, function):
             return Fake(name, bright)
         if name == "arm-paddlelite":
             return open_engine(name, path, **options)
-        return FakeArm(name, function if "int8" in path.name else bright)
+        return FakeArm(name, path, lambda path: function if "int8" in path.name else bright)
 
-    monkeypatch.setattr(stage, "open_engine", open_fake)
+    monkeypatch.setattr(measuring, "open_engine", open_fake)
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from ppedge.cli.validate import report_lines
 from ppedge.cost.inference import measure
 from ppedge.data.source import model_spec
 from ppedge.engines import open_engine
+from ppedge.engines.arm_guest import ArmGuestEngine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.progress import Reporter
 from ppedge.recipe.io import save
 from ppedge.runs import Run
 from ppedge.storage import read_json
-from ppedge.validate import stage
+from ppedge.validate import measuring, stage
 from small import make_data, tiny_recipe
 
 
@@ -56,7 +57,7 @@ def opened(tmp_path, data, monkeypatch):
             onnx_model(folder / name)
         run.write_manifest(folder, "convert", outputs=names, model=model_spec(recipe, None).to_dict())
     save(recipe, run.recipe_path)
-    monkeypatch.setattr(stage, "find_spec", lambda name: None)  # the reference is onnxruntime, as without Paddle
+    monkeypatch.setattr(measuring, "find_spec", lambda name: None)  # the reference is onnxruntime, as without Paddle
 
     def validate(**settings):
         changed = recipe.model_copy(update={"validate_": type(recipe.validate_).model_validate(settings)})
@@ -73,9 +74,9 @@ def fakes(monkeypatch):
     def open_fake(name, path, **options):
         if name in ("onnxruntime", "paddle"):
             return Fake(name, functions[name](path))
-        return FakeArm(name, functions[name](path))
+        return FakeArm(name, path, lambda path: functions[name](path))
 
-    monkeypatch.setattr(stage, "open_engine", open_fake)
+    monkeypatch.setattr(measuring, "open_engine", open_fake)
     return functions
 
 
@@ -108,7 +109,7 @@ def test_onnxruntime_on_the_pc_is_compared_and_not_counted(opened, fakes, monkey
         for name in names:
             (folder / name).write_bytes(b"any")
         run.write_manifest(folder, "convert", outputs=names, model=run.manifest("convert")["model"])
-    monkeypatch.setattr(stage, "find_spec", lambda name: True)
+    monkeypatch.setattr(measuring, "find_spec", lambda name: True)
     fakes["paddle"] = lambda path: bright
     fakes["onnxruntime"] = lambda path: (lambda x: 0 * bright(x)) if "int8" in path.name else bright
     report = validate(cpu=["pc", "cortex-a53"], limit=2)
@@ -161,15 +162,65 @@ def test_differences_are_drawn_and_in_the_manifest(opened, fakes):
         assert run.artifact("validate", one["drawing"]).read_bytes()[:3] == b"\xff\xd8\xff"
 
 
-def test_what_is_to_blame_is_found_with_the_engines_that_are_open(opened, fakes, monkeypatch):
-    run, validate = opened
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_guest_is_started_for_each_file_and_none_besides(opened, fakes, monkeypatch, workers):
+    """It counts its file, compares it, and then helps with the next."""
+    _, validate = opened
     fakes["arm-onnxruntime"] = lambda path: (lambda x: 0 * bright(x)) if "int8" in path.name else bright
-    names, open_fake = [], stage.open_engine
-    monkeypatch.setattr(stage, "open_engine", lambda name, *a, **o: names.append(name) or open_fake(name, *a, **o))
-    models = {model["file"]: model for model in validate(cpu=["cortex-a53"], limit=2, workers=2)["models"]}
+    engines, open_fake = [], measuring.open_engine
+
+    def open_and_note(*arguments, **options):
+        engines.append(open_fake(*arguments, **options))
+        return engines[-1]
+
+    monkeypatch.setattr(measuring, "open_engine", open_and_note)
+    models = {model["file"]: model for model in validate(cpu=["cortex-a53"], limit=2, workers=workers)["models"]}
     assert models["det.int8.onnx"]["blame"] is not None
-    # Each of three files is counted on one guest; two of them are compared on two guests with one reference.
-    assert (names.count("arm-onnxruntime"), names.count("onnxruntime")) == (3 + 2 * 2, 2)
+    guests = [engine for engine in engines if engine.name == "arm-onnxruntime"]
+    opened_ones = sorted(["/".join(path.parts[-2:]) for path in guest.paths] for guest in guests)
+    lent = {1: ([], []), 2: (["convert/det.fp32.onnx"], ["convert/det.int8.onnx"])}[workers]
+    assert opened_ones == [
+        ["baseline/det.fp32.onnx", *lent[0]], ["convert/det.fp32.onnx", *lent[1]], ["convert/det.int8.onnx"]
+    ]  # fmt: skip
+    assert len(engines) - len(guests) == 2  # the references
+    assert all(guest.closed and guest.killed.is_set() for guest in guests)
+
+
+def test_no_network_runs_again_for_what_it_has_given(opened, fakes, monkeypatch):
+    """What is to blame is found from the outputs that the comparison has computed, of reference and candidate."""
+    _, validate = opened
+    fakes["arm-onnxruntime"] = lambda path: (lambda x: 0 * bright(x)) if "int8" in path.name else bright
+    engines, open_fake = [], measuring.open_engine
+
+    def open_and_note(*arguments, **options):
+        engines.append(open_fake(*arguments, **options))
+        return engines[-1]
+
+    monkeypatch.setattr(measuring, "open_engine", open_and_note)
+    models = {model["file"]: model for model in validate(cpu=["cortex-a53"], limit=2, workers=2)["models"]}
+    blame = models["det.int8.onnx"]["blame"]
+    assert len(models["det.int8.onnx"]["different"]) == blame["samples"] == 2 and blame["disagreement"] == 1
+    shapes = 5
+    given = [x for engine in engines for name, x in getattr(engine, "shared", []) if name == "det.int8.onnx"]
+    assert len(given) == 2 + shapes + 1  # the first shape once more
+    assert [len(engine.inputs) for engine in engines if engine.name == "onnxruntime"] == [2 + shapes] * 2
+
+
+def test_guests_of_one_core_end_before_those_of_the_next_start(opened, fakes, monkeypatch):
+    _, validate = opened
+    guests, open_fake = [], measuring.open_engine
+
+    def watch(name, path, **options):
+        engine = open_fake(name, path, **options)
+        if name == "arm-onnxruntime":
+            assert all(guest.closed or guest.cpu == options["cpu"] for guest in guests)
+            engine.cpu = options["cpu"]
+            guests.append(engine)
+        return engine
+
+    monkeypatch.setattr(measuring, "open_engine", watch)
+    validate(cpu=["cortex-a53", "cortex-a76"], limit=2, workers=2)
+    assert [guest.cpu for guest in guests] == ["cortex-a53"] * 3 + ["cortex-a76"] * 3
 
 
 def test_half_precision_runs_where_core_and_runtime_can(opened, fakes, monkeypatch):
@@ -180,7 +231,7 @@ def test_half_precision_runs_where_core_and_runtime_can(opened, fakes, monkeypat
         for name in names:
             (folder / name).write_bytes(b"any")
         run.write_manifest(folder, "convert", outputs=names, model=run.manifest("convert")["model"])
-    monkeypatch.setattr(stage, "find_spec", lambda name: True)
+    monkeypatch.setattr(measuring, "find_spec", lambda name: True)
     fakes["paddle"] = fakes["arm-paddlelite"] = lambda path: bright
     report = validate(engine="paddlelite", cpu=["cortex-a53", "cortex-a76"], limit=1, gates={"max_instructions": 10})
     assert [(m["file"], m["cpu"]) for m in report["models"]] == [
@@ -245,31 +296,34 @@ def test_a_guest_that_is_killed_in_the_middle(opened, fakes, monkeypatch):
     run, validate = opened
     validate(limit=1)
     before = run.artifact("validate", stage.REPORT).read_bytes()
-    guests, fake = [], stage.open_engine
+    guests, fake = [], measuring.open_engine
 
     def killed(name, path, **options):
-        if name == "onnxruntime" or "count" in options:
+        if name == "onnxruntime":
             return fake(name, path, **options)
         engine = open_engine(name, path, **options)
         guests.append(engine._guest._process)
-        complete = engine.run
+        stop_counting = engine.stop_counting
 
         def run_and_die(inputs):
-            outputs = complete(inputs)
             os.kill(engine._guest._process.pid, signal.SIGKILL)
-            return outputs
+            return ArmGuestEngine.run(engine, inputs)
 
-        engine.run = run_and_die
+        def go_on():
+            stop_counting()
+            engine.run = run_and_die
+
+        engine.stop_counting = go_on
         return engine
 
-    monkeypatch.setattr(stage, "open_engine", killed)
+    monkeypatch.setattr(measuring, "open_engine", killed)
     with pytest.raises(PpedgeError, match=r"det\.fp32\.onnx: running the network.*died of SIGKILL") as error:
         validate(limit=2, workers=2)
     assert error.value.exit_code == 2
     assert "\n" not in str(error.value)
     assert run.artifact("validate", stage.REPORT).read_bytes() == before
     assert not run.partial("validate").exists()
-    assert len(guests) == 2 and all(guest.poll() is not None for guest in guests)
+    assert len(guests) == 3 and all(guest.poll() is not None for guest in guests)
 
 
 @pytest.mark.slow

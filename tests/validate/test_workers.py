@@ -86,5 +86,5 @@ def test_one_that_cannot_be_opened_closes_the_others():
             return opened[-1]
 
     with pytest.raises(PpedgeError, match="no such core"):
-        Workers(open_one, 2)
+        Workers([open_one, open_one])
     assert [engine.closed for engine in opened] == [1]

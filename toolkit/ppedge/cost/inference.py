@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
-from ppedge.engines.arm_guest import ArmGuestEngine
 from ppedge.engines.base import Engine
 
 _SMALL_SIDE = 64  # of the runs around an opening: what they cost is not what is measured
+
+
+class Counting(Engine, Protocol):
+    """An engine under the emulator that counts; see `ppedge.engines.arm_guest.ArmGuestEngine`."""
+
+    runtime: str
+    last_counts: dict[str, int] | None
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the guest holds beyond what it held before the model was opened."""
+        ...
+
+    def load_counts(self, inputs: Sequence[np.ndarray]) -> dict[str, int]:
+        """Return the instructions of opening the model, by class."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,15 +61,27 @@ def measure(open_counting: Callable[[], Engine], size: tuple[int, int]) -> Cost:
     Raises:
         PpedgeError: The engine failed.
     """
+    with open_counting() as opened:
+        return count_inference(cast(Counting, opened), size)
+
+
+def count_inference(engine: Counting, size: tuple[int, int]) -> Cost:
+    """Count one inference at a fixed size in a guest that has run nothing yet; afterwards it holds the model still.
+
+    Args:
+        engine: The model, just opened with ``count=True``.
+        size: Height and width of the input in pixels.
+
+    Raises:
+        PpedgeError: The engine failed.
+    """
     generator = np.random.default_rng(0)
     x = generator.standard_normal((1, 3, *size), dtype=np.float32)
     small = generator.standard_normal((1, 3, *(min(side, _SMALL_SIDE) for side in size)), dtype=np.float32)
-    with open_counting() as opened:
-        engine = cast(ArmGuestEngine, opened)
-        engine.run([x])
-        counts, memory = engine.last_counts, engine.memory()
-        assert counts is not None
-        return Cost(engine.runtime, x.shape, counts, engine.load_counts([small])["total"], memory)
+    engine.run([x])
+    counts, memory = engine.last_counts, engine.memory()
+    assert counts is not None
+    return Cost(engine.runtime, x.shape, counts, engine.load_counts([small])["total"], memory)
 
 
 def ratios(cost: dict[str, int], baseline: dict[str, int]) -> dict[str, float | None]:

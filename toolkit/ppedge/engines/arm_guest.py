@@ -81,8 +81,24 @@ class ArmGuestEngine(ClosingEngine):
             self._guest.run(inputs, what)
             self._warm.add(shapes)
         outputs = self._guest.run(inputs, what)
-        self.last_counts, self.last_trace = self._guest.last_counts, self._guest.last_trace
+        if self._count:
+            self.last_counts, self.last_trace = self._guest.last_counts, self._guest.last_trace
         return outputs
+
+    def stop_counting(self) -> None:
+        """Run the network once a call from now on, as an engine does that was opened without counting."""
+        self._count = False
+        self.last_counts, self.last_trace = None, []
+
+    def reopen(self, path: Path) -> None:
+        """Put another model in the place of this one: the guest lets go of this one and opens that.
+
+        Raises:
+            PpedgeError: The model cannot be read or opened, or the guest died or takes too long.
+        """
+        self.path = path
+        self._warm.clear()
+        self.runtime = str(self._guest.open_model(path)["runtime"])
 
     def memory(self) -> int:
         """Return the bytes of memory that the guest holds beyond what it held before the model was opened.

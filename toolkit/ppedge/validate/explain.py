@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ppedge.data.source import declared_spec
-from ppedge.engines.base import Engine
 from ppedge.errors import MissingError
 from ppedge.metrics.accuracy import read_crops
 from ppedge.ocr.image_file import read_image
+from ppedge.ocr.pipeline import Network
 from ppedge.ocr.preprocess import prepare_cls, prepare_det, prepare_rec
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import run_module
@@ -24,7 +24,8 @@ from ppedge.storage import read_json
 from ppedge.validate.blame import Road, blame
 
 BLAME_SAMPLES = {"det": 4, "rec": 16, "cls": 16}
-"""At most so many pictures, or crops, go through the emulated core once more, or twice, to find the stage."""
+"""At most so many pictures, or crops, are looked at to find the stage; where the two specifications prepare them
+differently, they go through the emulated core once more, or twice."""
 LAYER_SAMPLES = {"det": 2, "rec": 16, "cls": 16}
 """Pictures, or crops, that the layer table is made from; more change its figures little."""
 WORST = 10
@@ -36,8 +37,8 @@ def explain_model(
     shipped: ModelSpec,
     samples: Sequence[Any],
     different: Sequence[Any],
-    reference: Engine,
-    candidate: Engine,
+    reference: Network,
+    candidate: Network,
     reporter: Reporter,
 ) -> dict[str, Any] | None:
     """Say which stage is to blame for what a model does differently on ARM.

@@ -225,6 +225,7 @@ def compare(
     ignore: str = "",
     seed: int = 0,
     advance: Callable[[int], None] = lambda steps: None,
+    differs: Callable[[np.ndarray, np.ndarray, np.ndarray], None] = lambda x, reference, candidate: None,
 ) -> Parity:
     """Run samples through two engines, one line of text at a time, and compare on three levels.
 
@@ -240,6 +241,7 @@ def compare(
         ignore: For a recogniser, characters that are left out of the texts before.
         seed: Of the confidence intervals.
         advance: Called with the number of samples that have been through both.
+        differs: Called for each sample on which the two do not agree, with the network's input and both outputs.
 
     Raises:
         PpedgeError: An engine failed, an output is not the task's, a picture cannot be read, or there are no samples.
@@ -251,7 +253,10 @@ def compare(
     for tag, inputs, outputs in candidates.run(_work(road, samples)):
         expected = reference.run(inputs[:1])[0]
         statistics.add(expected, outputs[0])
+        agreed = len(road.agreement.different)
         road.add(tag.sample, tag.picture, _Played(reference.name, expected), _Played(candidates.name, outputs[0]))
+        if len(road.agreement.different) > agreed:
+            differs(inputs[0], expected, outputs[0])
         for name, x, y in zip(tag.names, inputs[1:], outputs[1:], strict=False):  # the last is the first once more
             shapes.append(Shape(name, x.shape, tensor_parity(reference.run([x])[0], y)))
             broken += not _usable(shapes[-1].tensors)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ppedge import artifacts
 from ppedge.arm.cores import features
-from ppedge.cost.inference import Cost, measure, ratios
+from ppedge.cost.inference import Cost, ratios
 from ppedge.data.source import (
     CHOSE_TOO,
     choosing_reports,
@@ -22,26 +20,22 @@ from ppedge.data.source import (
     shipped_spec,
     spread,
 )
-from ppedge.engines import open_engine
-from ppedge.engines.base import Engine
-from ppedge.errors import GateError, PpedgeError
+from ppedge.errors import GateError
 from ppedge.metrics.drop import drop_of
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
-from ppedge.recipe.sizes import count_size
 from ppedge.runs import Run, versions
 from ppedge.storage import write_json
 from ppedge.validate import gates, latency, side_by_side
 from ppedge.validate.adb import Phone
 from ppedge.validate.differences import MOST_DRAWN, report_differences
-from ppedge.validate.explain import explain_model, layer_table
+from ppedge.validate.explain import layer_table
 from ppedge.validate.html import PAGE, write_page
 from ppedge.validate.jobs import PC, Model, models_of, require_possible
-from ppedge.validate.parity import Parity, compare
+from ppedge.validate.measuring import Measuring
 from ppedge.validate.report import REPORT
 from ppedge.validate.spec_changes import changes
-from ppedge.validate.workers import Candidate, Workers, cores
 
 SCHEMA = 2
 
@@ -136,19 +130,19 @@ class _Stage:
         reporter: Reporter,
         allow_older_runtime: bool,
     ) -> None:
-        self.recipe, self.run, self.samples, self.folder, self.reporter = recipe, run, samples, folder, reporter
+        self.recipe, self.run, self.samples, self.folder = recipe, run, samples, folder
         self.settings = recipe.validate_
         self.cpus = list(dict.fromkeys(self.settings.cpu))
-        self.allow_older_runtime = allow_older_runtime
-        self.workers = self.settings.workers or cores()
         self.spec = shipped_spec(run)
+        self.measuring = Measuring(recipe, run, self.spec, samples, reporter, allow_older_runtime)
 
     def report(self, models: Sequence[Model]) -> dict[str, Any]:
         """Return the whole report."""
         asked = [(model, cpu) for model in models for cpu in self.cpus if not (model.baseline and cpu == PC)]
-        not_run = {job: reason for job in asked if (reason := self._unable(*job))}
+        not_run = {job: reason for job in asked if (reason := self.measuring.unable(*job))}
         jobs = [job for job in asked if job not in not_run]
-        costs = self._costs([job for job in jobs if job[1] != PC])
+        self.measuring.measure(jobs)
+        costs, comparisons = self.measuring.costs, self.measuring.comparisons
         totals = {cpu: costs[model, cpu].instructions for model, cpu in jobs if model.baseline}
         emulated = [cpu for cpu in self.cpus if cpu != PC]
         compared = sum(not model.baseline for model, _ in jobs)
@@ -158,7 +152,7 @@ class _Stage:
             cost, baseline = costs.get((model, cpu)), totals.get(cpu)
             entry = self._entry(model, cpu, cost, baseline)
             if not model.baseline:
-                parity, blame = self._compared(model, cpu)
+                parity = comparisons[model, cpu].parity
                 entry |= parity.to_dict()
                 entry["different"] = report_differences(
                     parity.agreement.different,
@@ -168,7 +162,7 @@ class _Stage:
                     f"{Path(model.file).name}.{cpu}",
                     max(1, MOST_DRAWN // compared),
                 )
-                entry["blame"] = blame
+                entry["blame"] = comparisons[model, cpu].blame
                 rows += gates.check_parity(self.settings.gates, model.file, model.precision, cpu, parity)
             if model == shipped and cost is not None:
                 before = None if baseline is None else baseline["total"]
@@ -199,48 +193,6 @@ class _Stage:
         parent = self.run.manifest("convert")["parent"]
         return self.run.manifest("slim") if parent is not None and parent["stage"] == "slim" else None
 
-    def _unable(self, model: Model, cpu: str) -> str | None:
-        """Return why a file cannot be compared here: few cores and builds of Paddle Lite compute in half precision."""
-        if cpu == PC and find_spec("paddle") is None:
-            return "without Paddle, onnxruntime on this computer is the reference itself"
-        if model.precision != "fp16":
-            return None
-        if "asimdhp" not in (features(cpu) or ["asimdhp"]):
-            return f"{cpu} has no half precision (asimdhp)"
-        try:
-            self._open(model, cpu).close()
-        except PpedgeError as error:
-            return str(error)
-        return None
-
-    def _costs(self, jobs: Sequence[tuple[Model, str]]) -> dict[tuple[Model, str], Cost]:
-        """Count each model on each core, as many at a time as there are workers: load does not move a count."""
-        size = count_size(self.recipe)
-        if not jobs:
-            return {}
-        cpus = dict.fromkeys(cpu for _, cpu in jobs)
-        with (
-            self.reporter.task(f"counting instructions on {', '.join(cpus)}", len(jobs)) as bar,
-            ThreadPoolExecutor(self.workers) as pool,
-        ):
-            opened: list[Candidate] = []
-
-            def opening(model: Model, cpu: str) -> Engine:
-                opened.append(cast(Candidate, self._open(model, cpu, count=True)))
-                return opened[-1]
-
-            def one(job: tuple[Model, str]) -> Cost:
-                cost = measure(lambda: opening(*job), size)
-                bar.advance()
-                return cost
-
-            try:
-                return dict(zip(jobs, pool.map(one, jobs), strict=True))
-            except BaseException:
-                for engine in opened:
-                    engine.kill()  # nobody waits for what is under way
-                raise
-
     def _entry(self, model: Model, cpu: str, cost: Cost | None, baseline: dict[str, int] | None) -> dict[str, Any]:
         size = (self.run.stage("convert") / model.file).stat().st_size
         entry = {
@@ -257,50 +209,6 @@ class _Stage:
             "estimated_latency": latency.report(self.settings.engine, cpu, cost.instructions["total"], size),
             "ratios": None if baseline is None else ratios(cost.instructions, baseline),
         }
-
-    def _compared(self, model: Model, cpu: str) -> tuple[Parity, dict[str, Any] | None]:
-        """Compare a model with the reference, and find what is to blame for differences with the same engines.
-
-        To open a guest takes longer than to run it a few times.
-        """
-        count = min(self.workers, len(self.samples))
-        with (
-            self._reference(model) as reference,
-            Workers[Any](lambda: cast(Candidate, self._open(model, cpu)), count) as workers,
-        ):
-            with self.reporter.task(f"{model.file} on {cpu}", len(self.samples)) as bar:
-                parity = compare(
-                    reference,
-                    workers,
-                    self.spec,
-                    self.samples,
-                    self.recipe.metric,
-                    ignore=self.recipe.metric_ignore,
-                    seed=self.recipe.seed,
-                    advance=lambda steps: bar.advance(steps=steps),
-                )
-            different = [self.samples[one.sample] for one in parity.agreement.different]
-            blame = explain_model(
-                self.recipe, self.spec, self.samples, different, reference, workers.first, self.reporter
-            )
-        return parity, blame
-
-    def _reference(self, model: Model) -> Engine:
-        path = self.run.artifact("convert", model.file)
-        if find_spec("paddle") is not None:
-            files = [self.run.artifact("convert", name) for name in model.reference]
-            return open_engine("paddle", files[0])
-        if path.suffix == ".onnx":
-            return open_engine("onnxruntime", path)
-        raise PpedgeError(f"{path}: Paddle is needed as the reference.", "Install ppedge with the extra `cpu`.")
-
-    def _open(self, model: Model, cpu: str, **options: Any) -> Engine:
-        path = self.run.artifact("convert", model.file)
-        if cpu == PC:
-            return open_engine("onnxruntime", path, threads=1)
-        if self.settings.engine == "paddlelite":
-            options["allow_older_runtime"] = self.allow_older_runtime
-        return open_engine(f"arm-{self.settings.engine}", path, cpu=cpu, progress=self.reporter.say, **options)
 
     def _nb_bytes(self) -> list[gates.Row]:
         limit = self.settings.gates.max_nb_bytes

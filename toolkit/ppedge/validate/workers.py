@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
@@ -37,18 +37,22 @@ class Workers(Generic[Tag]):
     there are. The engines are opened once, all at the same time.
 
     Args:
-        open_one: Opens an engine.
-        count: How many.
+        openers: Each opens an engine.
+        keep: Leave the engines open at the end, unless it is an error's.
+
+    Attributes:
+        engines: The engines, for work that is not shared, while `run` is not under way.
 
     Raises:
         PpedgeError: One of them cannot be opened; the others are closed.
     """
 
-    def __init__(self, open_one: Callable[[], Candidate], count: int) -> None:
-        self._pool = ThreadPoolExecutor(count)
-        opening = [self._pool.submit(open_one) for _ in range(count)]
+    def __init__(self, openers: Sequence[Callable[[], Candidate]], *, keep: bool = False) -> None:
+        self._keep = keep
+        self._pool = ThreadPoolExecutor(len(openers))
+        opening = [self._pool.submit(open_one) for open_one in openers]
         try:
-            self._engines = [one.result() for one in opening]
+            self.engines = [one.result() for one in opening]
         except BaseException:
             self._pool.shutdown(wait=True, cancel_futures=True)
             for one in opening:
@@ -56,9 +60,9 @@ class Workers(Generic[Tag]):
                     one.result().close()
             raise
         self._free: SimpleQueue[Candidate] = SimpleQueue()
-        for engine in self._engines:
+        for engine in self.engines:
             self._free.put(engine)
-        self.name, self.runtime = self._engines[0].name, self._engines[0].runtime
+        self.name, self.runtime = self.engines[0].name, self.engines[0].runtime
 
     def run(self, work: Iterable[tuple[Tag, Series]]) -> Iterator[tuple[Tag, Series, Series]]:
         """Run series of inputs of a network with one input and one output.
@@ -76,16 +80,11 @@ class Workers(Generic[Tag]):
         pending: deque[tuple[Tag, Series, Future[Series]]] = deque()
         for tag, inputs in work:
             pending.append((tag, inputs, self._pool.submit(self._run_one, inputs)))
-            if len(pending) >= _AHEAD * len(self._engines):
+            if len(pending) >= _AHEAD * len(self.engines):
                 tag, inputs, outputs = pending.popleft()
                 yield tag, inputs, outputs.result()
         for tag, inputs, outputs in pending:
             yield tag, inputs, outputs.result()
-
-    @property
-    def first(self) -> Engine:
-        """One of the engines, for work that is not shared, while `run` is not under way."""
-        return self._engines[0]
 
     def _run_one(self, inputs: Series) -> Series:
         engine = self._free.get()
@@ -101,10 +100,12 @@ class Workers(Generic[Tag]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            for engine in self._engines:
+            for engine in self.engines:
                 engine.kill()  # nobody waits for what is under way
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for engine in self._engines:
+        if error is None and self._keep:
+            return
+        for engine in self.engines:
             engine.close()
 
 
