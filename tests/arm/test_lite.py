@@ -202,6 +202,10 @@ def test_the_real_runtime_counts_the_same_twice(sandbox):
         with open_engine("arm-paddlelite", lite.SELFTEST, count=True) as engine:
             np.testing.assert_allclose(engine.run([image])[0], expected, atol=1e-4)
             found.append(engine.last_counts)
+            engine.stop_counting()
+            engine.reopen(lite.SELFTEST)
+            np.testing.assert_allclose(engine.run([image])[0], expected, atol=1e-4)
+            assert engine.last_counts is None
     assert found[0] == found[1]
 
 

@@ -82,6 +82,33 @@ def test_the_count_survives_a_run_that_fails(model):
         assert engine.last_counts["fma"] == before
 
 
+def test_a_guest_goes_on_without_counting_and_with_another_model(model, tmp_path):
+    other = onnx.load(model)
+    weights = other.graph.initializer[0]
+    weights.CopyFrom(numpy_helper.from_array(-2 * numpy_helper.to_array(weights), weights.name))
+    onnx.save(other, tmp_path / "other.onnx")
+    image = picture(32, 32)
+    wanted = [
+        onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"]).run(None, {"x": image})[0]
+        for path in (model, tmp_path / "other.onnx")
+    ]
+    with open_engine("arm-onnxruntime", model, count=True) as engine:
+        counting = engine.run([image])[0]
+        assert engine.last_counts is not None
+        engine.stop_counting()
+        asked, run = [], engine._guest.run
+        engine._guest.run = lambda *arguments: asked.append(arguments) or run(*arguments)
+        np.testing.assert_array_equal(engine.run([picture(32, 64)])[0].shape, (1, 16, 32, 64))
+        assert len(asked) == 1 and engine.last_counts is None  # a shape that is new is run once, not first to warm up
+        np.testing.assert_array_equal(engine.run([image])[0], counting)
+        engine.reopen(tmp_path / "other.onnx")
+        np.testing.assert_allclose(engine.run([image])[0], wanted[1], atol=1e-5)
+        assert np.abs(wanted[1] - wanted[0]).max() > 1
+        (tmp_path / "broken.onnx").write_bytes(b"broken")
+        with pytest.raises(PpedgeError, match=r"broken\.onnx: opening the model on cortex-a53"):
+            engine.reopen(tmp_path / "broken.onnx")
+
+
 def test_wrong_inputs_and_files(model, tmp_path):
     with open_engine("arm-onnxruntime", model) as engine:
         with pytest.raises(PpedgeError, match="the model has 1 inputs, 2 were given"):
