@@ -94,8 +94,9 @@ class CoreGuests:
         self._spare(workers.engines)
 
     def _start(self, model: Model, count: bool) -> Guest:
-        self._started.append(self._start_one(model, count))
-        return self._started[-1]
+        guest = self._start_one(model, count)
+        self._started.append(guest)
+        return guest
 
     def _lend(self, guest: Guest, model: Model) -> Guest:
         guest.reopen(self._path_of(model))
