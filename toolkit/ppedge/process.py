@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from ppedge.errors import MissingError, PpedgeError
 
@@ -28,6 +28,19 @@ _NO_MEMORY = (
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 # Looked up once, here: between fork and exec of a process with threads, loading anything may wait for ever.
 _PRCTL = ctypes.CDLL(None).prctl
+
+
+class Process(Protocol):
+    """A child process that has been started; `subprocess.Popen` is one."""
+
+    def poll(self) -> int | None:
+        """Return its exit code, less than 0 for a signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code; `subprocess.TimeoutExpired` if it does not come in time."""
+
+    def kill(self) -> None:
+        """Have it end at once."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,9 @@ class Child:
     timeout: float = 600.0
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
+
+
+Start = Callable[[Child, IO[bytes]], "Process | None"]
 
 
 def run_child(argv: Sequence[str | Path], what: str, **options: Any) -> str:
@@ -82,26 +98,31 @@ def dealt(pieces: Sequence[T], most: int = 2) -> list[list[T]]:
     return [list(pieces[k::count]) for k in range(count)]
 
 
-def run_children(children: Sequence[Child]) -> list[str | PpedgeError]:
+def run_children(children: Sequence[Child], start: Start | None = None) -> list[str | PpedgeError]:
     """Run commands side by side, each to its end; they end with this process, and at once when it is interrupted.
+
+    Args:
+        children: The commands.
+        start: Starts one whose output goes to the file, and returns None if there is no such program; by default it
+            runs the program that the command names.
 
     Returns:
         For each what it printed (stdout and stderr together), or the error that `run_child` would raise.
     """
-    started: list[subprocess.Popen[bytes] | None] = []
+    started: list[Process | None] = []
     with ExitStack() as stack:
         # In memory, since on a full disk a child could not say that it is full.
         outputs = [stack.enter_context(os.fdopen(os.memfd_create("output"), "w+b")) for _ in children]
         stack.callback(_kill, started)
         for child, output in zip(children, outputs, strict=True):
-            started.append(_start(child, output))
+            started.append((start or _start)(child, output))
         began = time.monotonic()
         return [
             _end(one, process, output, began) for one, process, output in zip(children, started, outputs, strict=True)
         ]
 
 
-def _start(child: Child, output: IO[bytes]) -> subprocess.Popen[bytes] | None:
+def _start(child: Child, output: IO[bytes]) -> Process | None:
     """Return the process; None if there is no such program."""
     try:
         return subprocess.Popen(
@@ -117,14 +138,14 @@ def _start(child: Child, output: IO[bytes]) -> subprocess.Popen[bytes] | None:
         return None
 
 
-def _kill(processes: Sequence[subprocess.Popen[bytes] | None]) -> None:
+def _kill(processes: Sequence[Process | None]) -> None:
     for process in filter(None, processes):
         if process.poll() is None:
             process.kill()
             process.wait()
 
 
-def _end(child: Child, process: subprocess.Popen[bytes] | None, output: IO[bytes], began: float) -> str | PpedgeError:
+def _end(child: Child, process: Process | None, output: IO[bytes], began: float) -> str | PpedgeError:
     """Wait for the end of a child and return what it printed, or its failure."""
     what = child.what
     if process is None:

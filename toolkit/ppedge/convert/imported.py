@@ -22,9 +22,9 @@ from ppedge.convert.noted import Section, require_dictionary, require_preprocess
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel, Signature
+from ppedge.forkserver import ForkServer
 from ppedge.ocr.charset import BUILT_IN
 from ppedge.ocr.direction import DIRECTIONS
-from ppedge.process import run_module
 from ppedge.recipe.networks import Imported
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
@@ -196,7 +196,7 @@ def require_runnable_nb(files: InferenceModel) -> None:
         )
 
 
-def bring_in(files: InferenceModel, prefix: Path, task: Task, height: int) -> None:
+def bring_in(files: InferenceModel, prefix: Path, task: Task, height: int, forks: ForkServer) -> None:
     """Copy a model to ``PREFIX.pdmodel`` and ``.pdiparams``, and write ``PREFIX.npz``, what Paddle makes of it.
 
     Raises:
@@ -206,7 +206,7 @@ def bring_in(files: InferenceModel, prefix: Path, task: Task, height: int) -> No
     target = InferenceModel.at(prefix)
     shutil.copyfile(files.model, target.model)
     shutil.copyfile(files.params, target.params)
-    run_module("ppedge.convert.imported", [prefix, task, str(height)], f"Running {files.model} in Paddle")
+    forks.run("ppedge.convert.imported", [prefix, task, str(height)], f"Running {files.model} in Paddle")
     with np.load(prefix.with_name(f"{prefix.name}.npz")) as cases:
         for name in (name for name in cases.files if name.startswith("y")):
             require_probabilities(files, task, cases[name])

@@ -1,8 +1,10 @@
-"""ONNX from a float inference model, by Paddle2ONNX, and its check against Paddle."""
+"""ONNX from a float inference model, by Paddle2ONNX, and its check against Paddle.
+
+Paddle2ONNX runs in a process of its own, which calls `main`.
+"""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 from ppedge.engines import open_engine
 from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.process import run_child
+from ppedge.forkserver import ForkServer
 from ppedge.scratch import scratch
 from ppedge.storage import atomic_write
 
@@ -22,25 +24,17 @@ INT8_TOLERANCE, LEAST_OUTPUT = 0.3, 0.01
 
 OPSET = 14
 """Version of the operator set; Paddle2ONNX takes a newer one where the network needs it."""
-_EXPORT = """
-import sys
-import onnx, paddle2onnx
-opset, *words = sys.argv[1:]
-for model, params, out in zip(words[::3], words[1::3], words[2::3]):
-    print(model, flush=True)  # if it aborts without a word, this line is the last
-    paddle2onnx.export(model, params, out, opset_version=int(opset), enable_onnx_checker=True)
-    onnx.checker.check_model(onnx.load(out), full_check=True)
-"""
 
 
-def to_onnx(models: Mapping[Path, Path]) -> None:
+def to_onnx(models: Mapping[Path, Path], forks: ForkServer) -> None:
     """Convert float inference models; free batch, height and width stay free. Equal inputs give equal bytes.
 
-    One process converts all of them, since most of what it does for one is to start Paddle.
+    One process converts all of them.
 
     Args:
         models: By the ONNX file to write, with the weights inside, the prefix of the ``.pdmodel`` and ``.pdiparams``
             files. A quantized network's make Paddle2ONNX abort.
+        forks: Has Paddle imported.
 
     Raises:
         MissingError: Paddle2ONNX is not installed.
@@ -58,8 +52,9 @@ def to_onnx(models: Mapping[Path, Path]) -> None:
         words = [
             word for files, path in zip(sources, written, strict=True) for word in (files.model, files.params, path)
         ]
-        run_child(
-            [sys.executable, "-c", _EXPORT, str(OPSET), *words],
+        forks.run(
+            __name__,
+            words,
             f"Converting {what} with Paddle2ONNX",
             cause="It takes float networks only, and not every operator.",
         )
@@ -158,3 +153,18 @@ def load_cases(path: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
             return [arrays[f"x{k}"] for k in range(count)], [arrays[f"y{k}"] for k in range(count)]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise PpedgeError(f"{path}: no reference outputs ({error}).", "Export the model again.") from error
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Convert models: the child process of `to_onnx`.
+
+    Args:
+        arguments: Of each model the ``.pdmodel``, the ``.pdiparams`` and the ONNX file to write.
+    """
+    import onnx
+    import paddle2onnx
+
+    for model, params, out in zip(arguments[::3], arguments[1::3], arguments[2::3], strict=True):
+        print(model, flush=True)  # if it aborts without a word, this line is the last
+        paddle2onnx.export(model, params, out, opset_version=OPSET, enable_onnx_checker=True)
+        onnx.checker.check_model(onnx.load(out), full_check=True)

@@ -12,7 +12,8 @@ import numpy as np
 from ppedge.convert.lite import Precision
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
-from ppedge.process import Child, dealt, module, run_children
+from ppedge.forkserver import ForkServer
+from ppedge.process import Child, dealt
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import count_size, line_height
 from ppedge.storage import read_json, write_json
@@ -95,8 +96,12 @@ class Rewriting:
         )  # fmt: skip
         self._jobs.append((job, layers or {}))
 
-    def run(self, say: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, forks: ForkServer, say: Callable[[str], None]) -> dict[str, Any]:
         """Rewrite the networks; those that are left as they are, with a sentence, have no rewritten files.
+
+        Args:
+            forks: Has Paddle imported.
+            say: Told what was done.
 
         Returns:
             By name: ``note``, a sentence on what was left as it is and why, or empty; ``before``, predicted
@@ -109,7 +114,7 @@ class Rewriting:
         if not self._jobs:
             return {}
         say("rewriting: the same numbers from fewer instructions")
-        died = self._run_children()
+        died = self._run_children(forks)
         found = {}
         for job, layers in self._jobs:
             note = f"not rewritten: {died.get(job.out, '')}"
@@ -121,7 +126,7 @@ class Rewriting:
             found[Path(job.out).relative_to(self._folder).as_posix()] = report
         return found
 
-    def _run_children(self) -> dict[str, str]:
+    def _run_children(self, forks: ForkServer) -> dict[str, str]:
         """Do the jobs, the networks in turn in either of two processes; return why jobs are not done, by ``out``.
 
         Jobs of one network share a process, in which it is run once for all of them.
@@ -134,9 +139,9 @@ class Rewriting:
         for k, pile in enumerate(piles):
             listed = self._folder / f"jobs{k}.json"
             write_json(listed, [asdict(job) for job in pile])
-            children.append(Child(module("ppedge.convert.rewriting", [listed]), "Rewriting the networks"))
+            children.append(Child(["ppedge.convert.rewriting", listed], "Rewriting the networks"))
         died = dict[str, str]()
-        for pile, ended in zip(piles, run_children(children), strict=True):
+        for pile, ended in zip(piles, forks.run_children(children), strict=True):
             if isinstance(ended, MissingError):
                 raise ended
             if isinstance(ended, PpedgeError):  # Paddle itself may abort on a program that a pass has made

@@ -25,8 +25,9 @@ from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb_summary import summary
+from ppedge.forkserver import ForkServer
 from ppedge.ocr.spec import ModelSpec
-from ppedge.process import Child, dealt, module, run_children
+from ppedge.process import Child, dealt
 from ppedge.recipe.io import save
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
@@ -74,15 +75,17 @@ def run_convert(
     if "nb" in recipe.convert.formats:
         require_opt()
     files: dict[str, Any] = {}
-    with run.writing("convert", force=force) as folder, scratch("onnx") as aside:
+    with run.writing("convert", force=force) as folder, scratch("onnx") as aside, ForkServer() as forks:
         if model:
             save(keep or recipe, folder / RECIPE)
             say(f"running {model.model} in Paddle")
-            imported.bring_in(model, folder / sources[0].prefix(recipe.task), recipe.task, line_height(recipe))
+            imported.bring_in(model, folder / sources[0].prefix(recipe.task), recipe.task, line_height(recipe), forks)
         else:
-            _export(recipe, run, sources, folder, aside, say)
-        rewritten = _rewrite(recipe, spec, sources, folder, aside, say) if recipe.convert.rewrite != "none" else {}
-        _write_onnx(recipe, sources, folder, aside, say)
+            _export(recipe, run, sources, folder, aside, forks, say)
+        rewritten: dict[str, Any] = {}
+        if recipe.convert.rewrite != "none":
+            rewritten = _rewrite(recipe, spec, sources, folder, aside, forks, say)
+        _write_onnx(recipe, sources, folder, aside, forks, say)
         for source in sources:
             added = rewritten.get(f"{_NB}/{source.prefix(recipe.task)}", {}).get("origins", {})
             files |= _convert(recipe, spec, source, folder, aside, say, added)
@@ -102,7 +105,13 @@ def run_convert(
 
 
 def _export(
-    recipe: Recipe, run: Run, sources: Sequence[Source], folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe,
+    run: Run,
+    sources: Sequence[Source],
+    folder: Path,
+    aside: Path,
+    forks: ForkServer,
+    say: Callable[[str], None],
 ) -> None:
     """Put an inference model, with reference cases beside it, at the prefix of each source in the stage's folder.
 
@@ -122,20 +131,28 @@ def _export(
     say(f"exporting {', '.join(f'the {kind} network of {stage}' for stage, kind, _ in networks)}")
     children = [
         Child(
-            module(
-                "ppedge.convert.export", [run.path, *(word for one in part for word in ("--network", *map(str, one)))]
-            ),
+            [
+                "ppedge.convert.export",
+                run.path,
+                *(word for one in part for word in ("--network", *map(str, one))),
+            ],
             f"Exporting the networks of {run.path}",
         )
         for part in dealt(networks)
     ]
-    for ended in run_children(children):
+    for ended in forks.run_children(children):
         if isinstance(ended, PpedgeError):
             raise ended
 
 
 def _rewrite(
-    recipe: Recipe, spec: ModelSpec, sources: Sequence[Source], folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe,
+    spec: ModelSpec,
+    sources: Sequence[Source],
+    folder: Path,
+    aside: Path,
+    forks: ForkServer,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Put each source's network aside, rewritten for what is made of it; return what was done, see `Rewriting`."""
     rewriting = Rewriting(recipe, aside, picture_inputs(recipe, spec))
@@ -148,7 +165,7 @@ def _rewrite(
         if "onnx" in recipe.convert.formats and source.kind == "float":
             model = _for_onnx(folder, aside, prefix)
             rewriting.add(model, f"{_ONNX}/{prefix}", "onnx", "fp32", layers=noted["layers"])
-    return rewriting.run(say)
+    return rewriting.run(forks, say)
 
 
 def _for_onnx(folder: Path, aside: Path, prefix: str) -> Path:
@@ -203,7 +220,12 @@ def _convert(
 
 
 def _write_onnx(
-    recipe: Recipe, sources: Sequence[Source], folder: Path, aside: Path, say: Callable[[str], None]
+    recipe: Recipe,
+    sources: Sequence[Source],
+    folder: Path,
+    aside: Path,
+    forks: ForkServer,
+    say: Callable[[str], None],
 ) -> None:
     """Write the ONNX files of float networks, and aside that of the float network with a quantized one's weights."""
     models, names = {}, []
@@ -216,7 +238,7 @@ def _write_onnx(
             models[folder / name] = _rewritten(aside, _ONNX, of, _for_onnx(folder, aside, of))
     if models:
         say(f"writing {', '.join(names)}")
-        onnx.to_onnx(models)
+        onnx.to_onnx(models, forks)
 
 
 def _exact(unquantized: Path) -> Path:
