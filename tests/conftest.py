@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppedge.cli.main import main
+from ppedge.forkserver import ForkServer
 from ppedge.process import run_child
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,13 @@ def wheel(tmp_path_factory) -> Path:
     run_child([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], "building it", cwd=PROJECT)
     [path] = folder.glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """What runs modules that find Paddle imported."""
+    with ForkServer() as server:
+        yield server
 
 
 @pytest.fixture

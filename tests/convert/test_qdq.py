@@ -227,10 +227,10 @@ def test_same_input_same_bytes(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "layers"), [("det-un", 5), ("det-unmixed", 4), ("rec-un", 4)])
-def test_paddles_quantized_network(name, layers, export_tiny, tmp_path):
+def test_paddles_quantized_network(name, layers, export_tiny, forks, tmp_path):
     """Layers that the recipe excludes, LSTMs and heads of training alone are no quantized layers."""
     export_tiny(tmp_path, name)
-    to_onnx({tmp_path / "float.onnx": tmp_path / name})
+    to_onnx({tmp_path / "float.onnx": tmp_path / name}, forks)
     quantizers = [Quantizer(**entry) for entry in json.loads((tmp_path / f"{name}.json").read_text())]
     assert to_qdq(tmp_path / "float.onnx", tmp_path / "int8.onnx", quantizers) == layers
     inputs, reference = load_cases(tmp_path / f"{name}.npz")

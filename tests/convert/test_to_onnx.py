@@ -8,8 +8,8 @@ from ppedge.storage import sha256
 
 
 @pytest.fixture(scope="module")
-def onnx_files(models):
-    to_onnx({models / f"{name}.onnx": models / name for name in ("det-float", "rec-float", "rec-batched")})
+def onnx_files(models, forks):
+    to_onnx({models / f"{name}.onnx": models / name for name in ("det-float", "rec-float", "rec-batched")}, forks)
     return models
 
 
@@ -45,22 +45,22 @@ def test_a_difference_is_found(onnx_files):
 
 
 @pytest.mark.slow
-def test_same_model_same_bytes(onnx_files, tmp_path):
-    to_onnx({tmp_path / "m.onnx": onnx_files / "det-float"})
+def test_same_model_same_bytes(onnx_files, forks, tmp_path):
+    to_onnx({tmp_path / "m.onnx": onnx_files / "det-float"}, forks)
     assert sha256(tmp_path / "m.onnx") == sha256(onnx_files / "det-float.onnx")
 
 
-def test_quantized_and_damaged_models_end_in_a_sentence(models, tmp_path):
+def test_quantized_and_damaged_models_end_in_a_sentence(models, forks, tmp_path):
     out = tmp_path / "m.onnx"
     out.write_bytes(b"old")
     with pytest.raises(PpedgeError, match=r"det-quantized\.pdmodel .* died of SIGABRT.* float networks only"):
-        to_onnx({tmp_path / "first.onnx": models / "det-float", out: models / "det-quantized"})
+        to_onnx({tmp_path / "first.onnx": models / "det-float", out: models / "det-quantized"}, forks)
     assert not (tmp_path / "first.onnx").exists()
     source, target = InferenceModel.at(models / "det-float"), InferenceModel.at(tmp_path / "m")
     target.model.write_bytes(source.model.read_bytes()[:-1])
     target.params.write_bytes(source.params.read_bytes())
     with pytest.raises(PpedgeError, match=r"m\.pdmodel: damaged"):
-        to_onnx({out: tmp_path / "m"})
+        to_onnx({out: tmp_path / "m"}, forks)
     assert out.read_bytes() == b"old"
 
 

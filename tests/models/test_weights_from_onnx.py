@@ -34,7 +34,7 @@ def network(name):
     return next(one for one in PUBLISHED if one.name == name)
 
 
-def exported(name, folder):
+def exported(name, folder, forks):
     """Return a re-parameterised network, and the ONNX file of it with the running numbers that PaddleOCR gives."""
     published = network(name)
     net = zoo.build(Model.model_validate(published.model), published.task, CLASSES)
@@ -49,14 +49,14 @@ def exported(name, folder):
     for number, one in enumerate(sorted(net_layers(net), key=lambda one: (one.late, one.number))):
         one.layer.weight.name = f"{one.kind}_{number}.w_0"
     made = export_float(net, folder / "m", published.task, height)
-    to_onnx({folder / "m.onnx": made.model.with_suffix("")})
+    to_onnx({folder / "m.onnx": made.model.with_suffix("")}, forks)
     return net, folder / "m.onnx"
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny(tmp_path_factory, forks):
     """PP-OCRv6's tiny recogniser, and its file."""
-    return exported(TINY, tmp_path_factory.mktemp("onnx"))
+    return exported(TINY, tmp_path_factory.mktemp("onnx"), forks)
 
 
 @pytest.fixture
@@ -146,12 +146,12 @@ def test_a_networks_own_export_comes_back(ppedge_here, tiny, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_detector_that_is_brought_in_has_the_boxes_of_its_recipe(tmp_path, monkeypatch, capsys):
+def test_a_detector_that_is_brought_in_has_the_boxes_of_its_recipe(tmp_path, forks, monkeypatch, capsys):
     name = "PP-OCRv6's tiny detector, re-parameterised"
     monkeypatch.setattr(read, "PUBLISHED", (network(name),))
     # What a child process does, in this one, where there is one network to try.
     monkeypatch.setattr(onnx_model, "run_module", lambda module, given, what: translating.main([*map(str, given)]))
-    _, path = exported(name, tmp_path)
+    _, path = exported(name, tmp_path, forks)
     _, keys = from_onnx(path, None, ["det_postprocess.thresh=0.35"], [], tmp_path / "run", force=False)
     value = {"name": "x", "task": "det", "data": {}, "model": {"inference": "x"}}
     found = make_recipe(value, tmp_path, keys).det_postprocess

@@ -122,13 +122,13 @@ def test_slimming_for_arm_takes_channels_of_the_form_that_ships(trained, tmp_pat
     assert len(fewer) >= 7, "each pointwise convolution is read by the next through a depthwise one"
 
 
-def test_it_is_the_same_as_nb_and_onnx(trained, tmp_path):
+def test_it_is_the_same_as_nb_and_onnx(trained, forks, tmp_path):
     pytest.importorskip("paddlelite")
     pytest.importorskip("paddle2onnx")
     net = load_float(Run(trained[0]), Task(trained[1]), "train")
     export_float(net, tmp_path / "net", "det")
     nb = to_nb(tmp_path / "net", tmp_path / "net.nb", "fp32")
-    to_onnx({tmp_path / "net.onnx": tmp_path / "net"})
+    to_onnx({tmp_path / "net.onnx": tmp_path / "net"}, forks)
     # opt would fold them into the convolutions before them, in front of the activation, if these had no bias.
     affines = sum(isinstance(layer, FixedAffine) for layer in net.sublayers())
     assert sum(op.type == "scale" for op in operations(nb, (1, 3, 64, 64))) == affines == 15

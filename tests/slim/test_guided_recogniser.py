@@ -70,7 +70,7 @@ def test_the_guide_does_not_ship(trained):
     assert read_pdparams(run.artifact("train", BEST)).keys() == state_of(net).keys()
 
 
-def test_it_is_pruned_quantized_and_the_same_as_nb_and_onnx(trained, tmp_path):
+def test_it_is_pruned_quantized_and_the_same_as_nb_and_onnx(trained, forks, tmp_path):
     pytest.importorskip("paddlelite")
     pytest.importorskip("paddle2onnx")
     run, task = slimmed(trained, tmp_path / "run")
@@ -79,7 +79,7 @@ def test_it_is_pruned_quantized_and_the_same_as_nb_and_onnx(trained, tmp_path):
     assert len(pruned) * 2 == len(whole)
     export_float(net, tmp_path / "net", "rec", 48)
     to_nb(tmp_path / "net", tmp_path / "net.nb", "fp32")
-    to_onnx({tmp_path / "net.onnx": tmp_path / "net"})
+    to_onnx({tmp_path / "net.onnx": tmp_path / "net"}, forks)
     operators = summary(read_nb(tmp_path / "net.nb"))["operators"]
     assert not {"silu", "flatten", "flatten_contiguous_range"} & set(operators), "ARM's runtime has none of them"
     x = np.random.default_rng(0).standard_normal((1, 3, 48, 96), dtype=np.float32)

@@ -15,7 +15,7 @@ HEAD = "head.binarize"
 
 
 @pytest.mark.slow
-def test_a_rewritten_detector_is_the_same_as_nb_and_onnx(examples, tmp_path):
+def test_a_rewritten_detector_is_the_same_as_nb_and_onnx(examples, forks, tmp_path):
     pytest.importorskip("paddlelite")
     pytest.importorskip("paddle2onnx")
     example = examples["det"]
@@ -34,7 +34,7 @@ def test_a_rewritten_detector_is_the_same_as_nb_and_onnx(examples, tmp_path):
     export_float(net, tmp_path / "net", "det")
     nb = to_nb(tmp_path / "net", tmp_path / "net.nb", "fp32")
     assert nb is not None
-    to_onnx({tmp_path / "net.onnx": tmp_path / "net"})
+    to_onnx({tmp_path / "net.onnx": tmp_path / "net"}, forks)
     x = np.random.default_rng(0).standard_normal((1, 3, 64, 96), dtype=np.float32)
     with paddle.no_grad():
         expected = net(paddle.to_tensor(x)).numpy()
