@@ -9,7 +9,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-@pytest.mark.parametrize("script", ["postprocess.py", "input.py", "cli_start.py", "train_step.py"])
+@pytest.mark.parametrize("script", ["postprocess.py", "input.py", "cli_start.py", "train_step.py", "road.py"])
 def test_help_needs_no_peer(script):
     done = subprocess.run([sys.executable, BENCHMARKS / script, "--help"], capture_output=True, text=True)
 

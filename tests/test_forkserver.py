@@ -137,6 +137,12 @@ def test_a_good_end(code, do):
     assert do(code) == ""
 
 
+@pytest.mark.parametrize("end", ["pass", "raise SystemExit(0)"])
+def test_what_is_to_be_done_at_the_end_is_done(end, do):
+    """Paddle keeps the source of what it has traced in the user's cache until then."""
+    assert do(f"import atexit; atexit.register(print, 'cleared'); {end}") == "cleared\n"
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
@@ -228,7 +234,8 @@ def test_it_computes_on_the_processor(do):
 def test_paddle_computes_as_in_a_process_of_its_own(do):
     code = (
         "import numpy as np, paddle; x = np.random.RandomState(0).rand(1, 8, 500, 500).astype('float32')\n"
-        "print(float(paddle.nn.Conv2D(8, 8, 3, weight_attr=paddle.nn.initializer.Constant(1))(paddle.to_tensor(x)).sum()))\n"
+        "net = paddle.nn.Conv2D(8, 8, 3, weight_attr=paddle.nn.initializer.Constant(1))\n"
+        "print(float(net(paddle.to_tensor(x)).sum()))\n"
         "print(np.ones((999, 999)).dot(x.ravel()[:999]).sum())"
     )
     assert do(code) == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
@@ -292,10 +299,11 @@ def test_an_interruption_does_not_wait_for_the_import(folder, tmp_path):
 
 def test_a_ctrl_c_of_the_whole_group_ends_the_child_and_not_the_server(do, server):
     """A terminal sends it to all; the server waits to be told what is to end."""
+    code = (
+        "import os, signal, time\nfor pid in (os.getppid(), os.getpid()): os.kill(pid, signal.SIGINT)\ntime.sleep(60)"
+    )
     with pytest.raises(PpedgeError, match="died of SIGINT"):
-        do(
-            "import os, signal, time\nfor one in (os.getppid(), os.getpid()): os.kill(one, signal.SIGINT)\ntime.sleep(60)"
-        )
+        do(code)
     assert do("print('alive')") == "alive\n"
 
 

@@ -19,6 +19,7 @@ This file is both ends. `ForkServer` is the caller's; run as a program it is the
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -274,7 +275,7 @@ def _send(line: socket.socket, packet: bytes) -> None:
 
 
 def _work(asked: Mapping[str, Any]) -> NoReturn:
-    """Call what is asked for, and end as Python does, but without taking down what the server has built up."""
+    """Call what is asked for, and end as Python does, but without taking down module by module what the server has."""
     code = 1
     try:
         os.environ.update(asked["env"])
@@ -290,9 +291,12 @@ def _work(asked: Mapping[str, Any]) -> NoReturn:
         code = 128 + signal.SIGINT
     except BaseException:
         traceback.print_exc()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code & 0xFF)
+    try:
+        atexit._run_exitfuncs()  # Paddle's remove temporary files
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(code & 0xFF)
 
 
 def main(number: int) -> None:
