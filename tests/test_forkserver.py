@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -261,40 +262,44 @@ with ForkServer() as forks:
 """
 
 
+@contextmanager
+def caller(told, *modules):
+    """A process that waits for what it has asked of a server; nothing of it is left at the end."""
+    path = os.pathsep.join([*map(str, modules), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT, told], stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_server_and_children_end_with_their_parent(number, folder, tmp_path):
     told = tmp_path / "pids"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, told],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])},
-    )
-    server, child = wait_for(lambda: told.is_file() and told.read_text().split())
-    children = Path(f"/proc/{child}/task/{child}/children")
-    (grandchild,) = wait_for(lambda: children.read_text().split())
-    parent.send_signal(number)
-    parent.wait(60)
-    if number == signal.SIGINT:  # it has waited for them
-        assert ended(server) and ended(child)
-    assert wait_for(lambda: all(map(ended, (server, child, grandchild))))
+    with caller(told, folder) as parent:
+        server, child = wait_for(lambda: told.is_file() and told.read_text().split())
+        children = Path(f"/proc/{child}/task/{child}/children")
+        (grandchild,) = wait_for(lambda: children.read_text().split())
+        parent.send_signal(number)
+        parent.wait(60)
+        if number == signal.SIGINT:  # it has waited for them
+            assert ended(server) and ended(child)
+        assert wait_for(lambda: all(map(ended, (server, child, grandchild))))
 
 
 def test_an_interruption_does_not_wait_for_the_import(folder, tmp_path):
+    pid = tmp_path / "pid"
     (tmp_path / "paddle.py").write_text(
-        f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+        f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, tmp_path / "pids"],
-        stderr=subprocess.DEVNULL,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(folder), os.environ.get("PYTHONPATH", "")]),
-        },
-    )
-    server = wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
-    parent.send_signal(signal.SIGINT)
-    parent.wait(60)
-    assert ended(server)
+    with caller(tmp_path / "pids", tmp_path, folder) as parent:
+        server = wait_for(lambda: pid.is_file() and pid.read_text())
+        parent.send_signal(signal.SIGINT)
+        parent.wait(60)
+        assert ended(server)
 
 
 def test_a_ctrl_c_of_the_whole_group_ends_the_child_and_not_the_server(do, server):

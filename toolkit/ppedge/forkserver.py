@@ -39,6 +39,7 @@ from typing import IO, Any, NoReturn
 
 from ppedge.errors import PpedgeError
 from ppedge.process import Child, die_with_parent, run_children, tied_to_this_process
+from ppedge.signals import import_paddle
 
 _BEGUN = b"begun"
 _PACKET = 64
@@ -307,7 +308,7 @@ def main(number: int) -> None:
     """
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets it too, and says what is to end
     gc.disable()
-    importlib.import_module("paddle")
+    import_paddle()
     asked = _Serving(socket.socket(fileno=number)).run()
     gc.enable()
     signal.signal(signal.SIGINT, interrupt)

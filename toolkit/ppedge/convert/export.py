@@ -1,8 +1,8 @@
 """From a network in memory to an inference model (``.pdmodel`` and ``.pdiparams``) that Paddle Lite and ONNX take.
 
-Run it in a process of its own (``python -m ppedge.convert.export RUN --network STAGE KIND PREFIX``): exporting puts
-Paddle into its static mode for a while, and Paddle may abort. Paddle numbers variables as they come; each network
-begins again at 0, so that equal networks give equal files.
+`main` runs in a process of its own (by hand ``python -m ppedge.convert.export RUN --network STAGE KIND PREFIX``):
+exporting puts Paddle into its static mode for a while, and Paddle may abort. Paddle numbers variables as they come;
+each network begins again at 0, so that equal networks give equal files.
 
 A detector is exported with free batch, height and width: opt makes the same operators of it as with batch 1. A
 recogniser is exported with batch 1, fixed height and free width: Paddle Lite aborts when it runs an LSTM whose zero
@@ -163,7 +163,7 @@ def save_cases(path: Path, cases: list[Case]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Export a run's networks: the child process of the convert stage, since importing Paddle takes longest.
+    """Export a run's networks: a child process of the convert stage.
 
     Kinds: ``float``; ``quantized``; and for ONNX, with a free batch, ``batched``, the float network, and
     ``unquantized``, the float network that carries the quantized one's weights. Beside the model it writes, for the

@@ -3,8 +3,8 @@
 What PaddleOCR publishes as ``..._infer`` is such a model. Its ``.pdmodel`` says what goes in and what comes out, so
 that a model of another task, or of another character set, is refused before Paddle sees it.
 
-As a program (``python -m ppedge.convert.imported PREFIX TASK HEIGHT``) it writes ``PREFIX.npz``: what Paddle makes of
-some inputs, to hold the converted files against.
+`main` runs in a process of its own, which has Paddle: it writes what Paddle makes of some inputs, to hold the converted
+files against.
 """
 
 from __future__ import annotations
@@ -237,11 +237,11 @@ def _shape(sides: tuple[int, ...]) -> str:
     return f"({', '.join('?' if side < 0 else str(side) for side in sides)})"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write reference cases: the child process of `bring_in`."""
+def main(arguments: Sequence[str]) -> None:
+    """Write reference cases, ``PREFIX.npz``: the child process of `bring_in`."""
     from ppedge.convert.export import case_inputs, save_cases
 
-    parser = argparse.ArgumentParser(prog="python -m ppedge.convert.imported")
+    parser = argparse.ArgumentParser(prog="ppedge.convert.imported")
     parser.add_argument("prefix", type=Path)
     parser.add_argument("task", choices=tuple(TASKS))
     parser.add_argument("height", type=int)
@@ -256,7 +256,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     save_cases(options.prefix.with_name(f"{options.prefix.name}.npz"), cases)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Rewrites of inference programs before they are converted: applied, checked on inputs, and priced.
 
-Run it in a process of its own (``python -m ppedge.convert.rewriting JOBS.json``), since it loads Paddle.
+`main` runs in a process of its own, which has Paddle.
 """
 
 from __future__ import annotations
@@ -145,9 +145,9 @@ def _pricer(job: Job) -> Callable[[Program], Prices]:
     return price
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Rewrite inference models: a child process of the convert stage."""
-    parser = argparse.ArgumentParser(prog="python -m ppedge.convert.rewriting")
+    parser = argparse.ArgumentParser(prog="ppedge.convert.rewriting")
     parser.add_argument("jobs", type=Path, help="A JSON list of jobs.")
     options = parser.parse_args(arguments)
     try:
@@ -159,7 +159,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except PpedgeError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()
