@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from click import Choice
 
+from ppedge.cli.labels import list_problems, only_missing, say_changes, say_left_out, show_report
 from ppedge.cli.options import Force, Json, RecognizerName, SkipBad
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
     from ppedge.data.check import Report
-    from ppedge.data.formats import Problem
 
 app = typer.Typer(add_completion=False, help="Check, show, convert, split and make data.", no_args_is_help=True)
 
@@ -68,9 +68,9 @@ def check(
     if json:
         emit(report.to_dict())
     else:
-        _show(report)
+        show_report(report)
         say_unconfirmed(say, named, below)
-        if root is None and _only_missing(report):
+        if root is None and only_missing(report):
             say(f"pictures were looked for below {files[0].absolute().parent}: --root names another folder")
     if report.problems:
         raise typer.Exit(_BAD_INPUT)
@@ -122,7 +122,7 @@ def convert(
     from ppedge.data.ppocrlabel import say_no_states
 
     found = converting.convert(source, folder, root or folder)  # type: ignore[arg-type]
-    _list(found.problems)
+    list_problems(found.problems)
     if found.problems and not skip_bad:
         raise PpedgeError(
             f"{folder}: {len(found.problems)} problems, nothing written.",
@@ -137,7 +137,7 @@ def convert(
         say(f"{found.unlabelled} pictures are left out: {annotates}")
     if source == "ppocrlabel":
         say_no_states(say, folder)
-    _say_changes(found.reversed, found.clipped)
+    say_changes(found.reversed, found.clipped)
 
 
 @app.command()
@@ -160,7 +160,7 @@ def crops(
         count = write_crops(samples, out, progress)
     say(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
     say_unconfirmed(say, [file], root or labels.parent)
-    _say_left_out(count_unusable(samples))
+    say_left_out(count_unusable(samples))
 
 
 @app.command()
@@ -219,7 +219,7 @@ def split(
     found = splitting.split(file, root or labels.parent, shares, seed, group, skip_bad)
     folder = out or labels.parent
     splitting.write(found.parts, folder, file, force)
-    _list(found.problems)
+    list_problems(found.problems)
     say_unconfirmed(say, [file], root or labels.parent)
     for name, part in found.parts.items():
         say(f"{folder / SPLITS[name]}: {part.pictures} pictures, {len(part.lines)} lines")
@@ -302,44 +302,6 @@ def _alone(files: list[Path], told: object) -> None:
 def _absolute(files: list[Path]) -> list[Path]:
     """Files on the command line are meant relative to the current folder, not to the root."""
     return [file.absolute() for file in files]
-
-
-def _show(report: Report) -> None:
-    _list(report.problems)
-    say(
-        f"{report.samples} labels, {report.pictures} pictures, {report.boxes} boxes of which {report.ignored} ignored, "
-        f"{len(report.problems)} problems"
-    )
-    _say_changes(report.reversed, report.clipped)
-    _say_left_out(report.left_out)
-    if report.outside_charset:
-        from ppedge.data.statistics import counted
-
-        say(f"outside the character set: {counted(report.outside_charset)}")
-
-
-def _only_missing(report: Report) -> bool:
-    """Whether there is a label file, but none of its pictures."""
-    missing = [problem.reason.startswith("no such picture") for problem in report.problems]
-    return report.samples == 0 and bool(missing) and all(missing)
-
-
-def _say_changes(turned: int, clipped: int) -> None:
-    if turned:
-        say(f"{turned} boxes run counter-clockwise: they are turned round, to start at the upper left")
-    if clipped:
-        say(f"{clipped} boxes stick out of their picture: they are cut off at its edge")
-
-
-def _say_left_out(reasons: dict[str, int]) -> None:
-    if reasons:
-        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        say(f"regions that give a recogniser no line: {counts}")
-
-
-def _list(problems: list[Problem]) -> None:
-    for problem in problems:
-        say(str(problem))
 
 
 @contextmanager
