@@ -256,11 +256,20 @@ def test_equal_metrics_are_told_apart_by_the_second_one_and_then_by_the_later_st
     assert resumed.best == result.best
 
 
-def test_a_course_that_brings_nothing_says_so(det_data, tmp_path, monkeypatch):
-    figures = [{"hmean": value} for value in (0.5, 0.5, 0.4)]
+@pytest.mark.parametrize(
+    ("values", "count", "weights"),
+    [
+        ((0.5, 0.5, 0.4), 2, "the weights of step 3 are kept, which are as good"),
+        ((0.5, 0.4, 0.3), 1, "its start is kept"),
+    ],
+)
+def test_a_course_that_brings_nothing_says_so_and_what_it_keeps(
+    det_data, tmp_path, monkeypatch, values, count, weights
+):
+    figures = [{"hmean": value} for value in values]
     _, kept, said = fit_with(monkeypatch, tiny_recipe("det", det_data), tmp_path, figures, evaluate_first=True)
-    assert kept == 2
-    assert said[-1] == "train: no better than its start: hmean 0.5000 before, 0.5000 after"
+    assert kept == count
+    assert said[-1] == f"train: no better than its start: hmean 0.5000 before, 0.5000 after; {weights}"
 
 
 def test_patience_is_not_renewed_by_a_tie(det_data, tmp_path, monkeypatch):

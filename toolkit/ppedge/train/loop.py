@@ -119,8 +119,10 @@ class _Fit:
         if best == 0:
             course.reporter.say(f"{course.title}: {main} is 0 at every evaluation")
         elif course.evaluate_first and self.total and best <= first:
+            step = self.position.best_step
+            kept = f"the weights of step {step} are kept, which are as good" if step else "its start is kept"
             course.reporter.say(
-                f"{course.title}: no better than its start: {main} {first:.4f} before, {best:.4f} after"
+                f"{course.title}: no better than its start: {main} {first:.4f} before, {best:.4f} after; {kept}"
             )
 
     def _steps(self) -> None:
