@@ -8,6 +8,8 @@ import pytest
 
 from ppedge.convert.inputs import picture_inputs
 from ppedge.convert.rewrites import Rewriting
+from ppedge.convert.sources import Source
+from ppedge.convert.stage import _rewrite
 from ppedge.data.source import declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.naming import with_origins
@@ -45,7 +47,7 @@ def test_a_child_that_dies_leaves_what_it_did_not_end_as_it_was(tmp_path):
     recipe = tiny_recipe("det", tmp_path)
     rewriting = Rewriting(recipe, tmp_path, [])
     for name in ("one", "two"):
-        rewriting.add(tmp_path / "net", name, "nb", "fp32", layers={"conv2d_0.w_0": "head.conv"})
+        rewriting.add(tmp_path / "net", name, f"net {name}", "nb", "fp32", layers={"conv2d_0.w_0": "head.conv"})
     done = [{"where": where} for where in ("conv2d_0.w_0", "conv2d_1.w_0")]
     step = {"name": "gate", "changes": done, "difference": 0, "instructions": {}, "refused": ""}
 
@@ -60,7 +62,17 @@ def test_a_child_that_dies_leaves_what_it_did_not_end_as_it_was(tmp_path):
     found = rewriting.run(SimpleNamespace(run_children=die), told.append)
     assert found["one"]["origins"] == {"a": "b"} and (tmp_path / "one.pdmodel").exists()
     assert [one["layer"] for one in found["one"]["passes"][0]["changes"]] == ["head.conv", "conv2d_1.w_0"]
-    assert told[-1] == "  net for nb: not rewritten: it died of SIGABRT" and not (tmp_path / "two.pdmodel").exists()
+    assert told[-1] == "  net two for nb: not rewritten: it died of SIGABRT" and not (tmp_path / "two.pdmodel").exists()
+
+
+def test_the_network_before_slimming_is_told_apart_from_the_slimmed_one(tmp_path):
+    recipe = tiny_recipe("det", make_data("det", tmp_path))
+    sources = [Source("float", "slim", ("fp32",)), Source("float", "train", ("fp32",), baseline=True)]
+    forks = SimpleNamespace(run_children=lambda children: [PpedgeError("it died") for _ in children])
+    told = []
+    _rewrite(recipe, declared_spec(recipe), sources, tmp_path, tmp_path, forks, told.append)
+    of_nb = [line for line in told if " for nb: " in line]
+    assert [line.split(" for ")[0].strip() for line in of_nb] == ["det.fp32", "baseline/det.fp32"]
 
 
 def test_weights_that_stand_for_others_have_their_layers_names():

@@ -65,12 +65,13 @@ class Rewriting:
         self._recipe, self._folder = recipe, folder
         self._pictures = folder / "pictures.npz"
         np.savez(self._pictures, *pictures)
-        self._jobs: list[tuple[Job, Mapping[str, str]]] = []
+        self._jobs: list[tuple[Job, str, Mapping[str, str]]] = []
 
     def add(
         self,
         prefix: Path,
         name: str,
+        called: str,
         form: Form,
         precision: Precision,
         float_weights: Sequence[str] = (),
@@ -81,6 +82,7 @@ class Rewriting:
         Args:
             prefix: Of its files.
             name: Prefix of the rewritten ones below the folder, and its key in what `run` returns.
+            called: What it is called in what is said.
             form: What is made of it.
             precision: Of the ``.nb`` file.
             float_weights: Names of weights that may stay float in an int8 file.
@@ -94,7 +96,7 @@ class Rewriting:
             str(prefix), str(out), str(self._pictures), task, height, form, precision, float_weights, size,
             self._recipe.convert.rewrite,
         )  # fmt: skip
-        self._jobs.append((job, layers or {}))
+        self._jobs.append((job, called, layers or {}))
 
     def run(self, forks: ForkServer, say: Callable[[str], None]) -> dict[str, Any]:
         """Rewrite the networks; those that are left as they are, with a sentence, have no rewritten files.
@@ -116,13 +118,13 @@ class Rewriting:
         say("rewriting: the same numbers from fewer instructions")
         died = self._run_children(forks)
         found = {}
-        for job, layers in self._jobs:
+        for job, called, layers in self._jobs:
             note = f"not rewritten: {died.get(job.out, '')}"
             report = _report(job) or {"note": note, "before": {}, "passes": [], "origins": {}}
             for change in (change for one in report["passes"] for change in one["changes"]):
                 change["layer"] = layers.get(change["where"], change["where"])
             for line in sentences(report):
-                say(f"  {Path(job.prefix).name} for {job.form}: {line}")
+                say(f"  {called} for {job.form}: {line}")
             found[Path(job.out).relative_to(self._folder).as_posix()] = report
         return found
 
@@ -132,7 +134,7 @@ class Rewriting:
         Jobs of one network share a process, in which it is run once for all of them.
         """
         networks: dict[str, list[Job]] = {}
-        for job, _ in self._jobs:
+        for job, *_ in self._jobs:
             networks.setdefault(job.prefix, []).append(job)
         piles = [[job for jobs in part for job in jobs] for part in dealt(list(networks.values()))]
         children = []

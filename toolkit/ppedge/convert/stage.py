@@ -159,12 +159,15 @@ def _rewrite(
     for source in sources:
         prefix = source.prefix(recipe.task)
         noted = _noted(folder / prefix)
+        called = artifacts.nb(recipe.task, source.precision, baseline=source.baseline).removesuffix(".nb")
         if "nb" in recipe.convert.formats and source.precisions:
             kept_float = noted["float_weights"]
-            rewriting.add(folder / prefix, f"{_NB}/{prefix}", "nb", source.precision, kept_float, noted["layers"])
+            rewriting.add(
+                folder / prefix, f"{_NB}/{prefix}", called, "nb", source.precision, kept_float, noted["layers"]
+            )
         if "onnx" in recipe.convert.formats and source.kind == "float":
             model = _for_onnx(folder, aside, prefix)
-            rewriting.add(model, f"{_ONNX}/{prefix}", "onnx", "fp32", layers=noted["layers"])
+            rewriting.add(model, f"{_ONNX}/{prefix}", called, "onnx", "fp32", layers=noted["layers"])
     return rewriting.run(forks, say)
 
 
