@@ -29,7 +29,10 @@ def calibration_of(stage: Stage, net: Network, plan: Plan) -> Calibration:
     Where the recipe asks for it the network is equalized first; it computes the same.
     """
     settings = stage.recipe.slim.quant
-    pictures = list(batches(stage, min(settings.samples, len(stage.train)), settings.train.batch_size))
+    count = min(settings.samples, len(stage.train))
+    # Of hundreds of samples this takes minutes, in which nothing else is said.
+    stage.reporter.say(f"calibrating on {count} training samples; slim.quant.samples says on how many")
+    pictures = list(batches(stage, count, settings.train.batch_size))
     if settings.equalize:
         _equalize(stage, net, plan, pictures)
     return Calibration(pictures, pact.measure_clips(net, pictures, settings.percentile, settings.min_clip))
