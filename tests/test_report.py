@@ -87,6 +87,17 @@ def test_what_slimming_left(run):
     assert "&lt;b&gt;" in render(run) and "<b>" not in render(run)
 
 
+@pytest.mark.parametrize(("samples", "words"), [(2, "2 pictures"), (1, "1 picture")])
+def test_gates_that_hold_say_on_how_many_samples(run, samples, words):
+    with run.writing("validate") as folder:
+        gate = {"gate": "broken_outputs", "model": "det.fp32.nb", "cpu": None, "value": 0, "limit": 0, "note": "",
+                "passed": True}  # fmt: skip
+        report = {"task": "det", "models": [{"samples": samples}], "gates": [gate], "pictures": "test"}
+        write_json(folder / "report.json", report)
+        run.write_manifest(folder, "validate", outputs=["report.json"], parent="train")
+    assert f"✓ all gates hold on ARM, on {words} of data.test" in text_of(render(run))
+
+
 def test_a_drop_on_one_picture_has_no_interval(run):
     slim(run, 0.45, low=None, high=None)
     assert "a drop of 0.0500 (one sample: no confidence interval), no limit." in text_of(render(run))

@@ -124,6 +124,13 @@ def test_every_gate_has_a_row_and_failures_come_first(report):
     ]
 
 
+def test_the_head_says_on_how_many_samples_the_gates_hold(report):
+    assert "1 of 3 gates hold, on 20 lines of data.eval." in page_of(report).text
+    assert "gates hold, on 20 pictures of data.test." in page_of({**report, "task": "det", "pictures": "test"}).text
+    assert "gates hold, on 20 samples of data.eval." in page_of({**report, "task": "cls"}).text
+    assert "1 of 3 gates hold." in page_of({**report, "models": [baseline("cortex-a53")]}).text
+
+
 def test_trained_slimmed_and_shipped_stand_side_by_side(report):
     slim = {"metrics": {"float": {"exact": 0.75}, "finetuned": {"exact": 0.7}, "quantized": {"exact": 0.69}},
             "measured_on": "test"}  # fmt: skip

@@ -22,7 +22,7 @@ from ppedge.storage import atomic_write, read_json, sha256
 from ppedge.validate.gates import told
 from ppedge.validate.html import PAGE as VALIDATED
 from ppedge.validate.report import REPORT
-from ppedge.validate.side_by_side import forms, measured
+from ppedge.validate.side_by_side import compared_on, forms, measured
 
 PAGE = "report.html"
 
@@ -93,7 +93,9 @@ def _head(recipe: Recipe, run: Run, metric: str, report: Mapping[str, Any] | Non
     if report is not None:
         failed = sum(not row["passed"] for row in report["gates"])
         word, kind = ("all gates hold", "passed") if not failed else (f"{failed} gates failed", "failed")
-        verdict.append(tag("p", tag("span", f"{'✓' if not failed else '✗'} {word}", class_=kind), " on ARM"))
+        verdict.append(
+            tag("p", tag("span", f"{'✓' if not failed else '✗'} {word}", class_=kind), f" on ARM{compared_on(report)}")
+        )
     pieces = [piece for name, value in facts.items() if value for piece in (tag("dt", name), tag("dd", value))]
     return tag("header", tag("h1", recipe.name), *verdict, tag("dl", *pieces))
 

@@ -16,7 +16,7 @@ from ppedge.page.markup import Html, join, table, tag
 from ppedge.storage import atomic_write
 from ppedge.validate.gates import shown
 from ppedge.validate.html_models import drawings_of, model_part, model_title, precision_words
-from ppedge.validate.side_by_side import measured
+from ppedge.validate.side_by_side import compared_on, measured
 
 PAGE = "report.html"
 CLASSES = {
@@ -71,7 +71,7 @@ def _head(report: Mapping[str, Any], title: str) -> Html:
         "Measured on": _pictures(report),
         "Versions": ", ".join(f"{name} {version}" for name, version in report.get("versions", {}).items()),
     }
-    told = f"{len(report['gates']) - failed} of {len(report['gates'])} gates hold."
+    told = f"{len(report['gates']) - failed} of {len(report['gates'])} gates hold{compared_on(report)}."
     known = [(tag("dt", name), tag("dd", value)) for name, value in facts.items() if value]
     return tag(
         "header", tag("h1", title), tag("p", _outcome(report["passed"]), f" - {told}"),

@@ -67,3 +67,16 @@ def rows(slim: Mapping[str, Any] | None, models: Sequence[Mapping[str, Any]], sp
 def measured(row: Mapping[str, Any]) -> str:
     """Return what a row was measured on, in words."""
     return f"data.{row['measured_on']}, {'all' if row['samples'] is None else row['samples']}"
+
+
+def compared_on(report: Mapping[str, Any]) -> str:
+    """Return on how many samples of which split a report's models were compared, as the end of a sentence.
+
+    Gates that hold on two samples say little, so that whoever reads that they hold is to see the number too. It is
+    empty where nothing was compared. A classifier's lines count twice, once each way, and are called samples.
+    """
+    counts = [model["samples"] for model in report["models"] if "samples" in model]
+    if not counts:
+        return ""
+    count, unit = min(counts), {"det": "picture", "rec": "line"}.get(report["task"], "sample")
+    return f", on {count} {unit}{'' if count == 1 else 's'} of data.{report.get('pictures', 'eval')}"
