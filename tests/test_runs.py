@@ -256,6 +256,19 @@ class TestManifests:
         with pytest.raises(PpedgeError, match="rests on results that have been replaced"):
             run.require_fresh("convert")
 
+    def test_whoever_would_repeat_a_stage_is_told_that_its_result_is_outdated(self, run):
+        finish(run, "train")
+        finish(run, "convert", parent="train")
+        with pytest.raises(PpedgeError, match=r"convert: there already\. Use --force"):
+            finish(run, "convert", parent="train")
+        finish(run, "train", "other", force=True)
+        outdated = r"convert: there already, and rests on results that have been replaced since\. Use --force"
+        with pytest.raises(PpedgeError, match=outdated):
+            finish(run, "convert", parent="train")
+        (run.stage("convert") / "manifest.json").write_text("{")
+        with pytest.raises(PpedgeError, match=r"convert: there already\. Use --force"):
+            finish(run, "convert", parent="train")
+
     @pytest.mark.parametrize("text", ["[]", "3", "{", ""])
     def test_a_damaged_manifest_is_a_sentence(self, run, text):
         finish(run, "train")

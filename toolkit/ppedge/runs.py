@@ -117,6 +117,13 @@ class Run:
         before = parent["stage"]
         return self.done(before) and sha256(self.stage(before) / MANIFEST) == parent["sha256"] and self.fresh(before)
 
+    def _outdated(self, name: str) -> bool:
+        """Whether a finished stage is known to rest on results that have been replaced; a damaged one is not."""
+        try:
+            return self.done(name) and not self.fresh(name)
+        except PpedgeError:
+            return False
+
     def changed_input(self, name: str) -> Path | None:
         """Return the first file of those that a finished stage has read that holds something else now.
 
@@ -213,7 +220,8 @@ class Run:
         target, partial = self.stage(name), self.partial(name)
         going_on = resume and self.interrupted(name)  # who began it has allowed it to replace what is there
         if target.exists() and not (force or going_on):
-            raise PpedgeError(f"{target}: there already.", "Use --force to replace it.")
+            old = ", and rests on results that have been replaced since" if self._outdated(name) else ""
+            raise PpedgeError(f"{target}: there already{old}.", "Use --force to replace it.")
         if partial.exists() and not going_on:
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
