@@ -43,12 +43,18 @@ def test_what_is_printed(ppedge_here, bundle, labels, order):
     assert code == 0
     head, end_to_end, boxes, texts, note, worst, mistake = out.splitlines()
     assert "(det int8, rec int8; onnxruntime): 2 of 3 regions right, 4 lines read, 2 pictures" in head
+    assert head.endswith(" s; metric strict")
     assert end_to_end.startswith("end to end")
     assert "precision 0.5000 (0.500 to 0.500), recall 0.6667 (0.500 to 1.000)" in end_to_end
     assert boxes.startswith("boxes ") and "precision 0.7500" in boxes and "recall 1.0000" in boxes
     assert texts.startswith("texts in matched boxes  exact 0.6667")
     assert note == "in parentheses: 95% interval over pictures"
     assert worst.endswith("one.png: 1 of 2 right") and mistake == "  车·b: read as 车b"
+
+
+def test_it_says_how_texts_were_compared(ppedge_here, bundle, labels):
+    code, out, _ = ppedge_here("eval", "--e2e", bundle, labels, "--metric", "upper_alnum", "--metric-ignore", "·")
+    assert code == 0 and out.splitlines()[0].endswith(" s; metric upper_alnum; without '·'")
 
 
 def test_json_and_the_options_of_the_metric(ppedge_here, bundle, labels):

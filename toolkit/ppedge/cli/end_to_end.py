@@ -76,7 +76,9 @@ def measure_bundle(
     counts = "{right} of {regions} regions right, {lines} lines read".format(**found.counts())
     ran = ", ".join(f"{task} {precision}" for task, precision in models.items())
     ran += f"; recogniser {reader['name']}" if reader["name"] else ""
-    say(f"{bundle} ({ran}; {name}): {counts}, {len(samples)} pictures, {skipped} bad ones left out, {seconds} s")
+    compared = f"metric {metric}" + (f"; without {ignore!r}" if ignore else "")
+    looked_at = f"{len(samples)} pictures, {skipped} bad ones left out"
+    say(f"{bundle} ({ran}; {name}): {counts}, {looked_at}, {seconds} s; {compared}")
     _tell(figures, f"{CONFIDENCE:.0%}")
     for picture in pictures:
         say(f"{picture.image}: {picture.right} of {picture.regions} right")
