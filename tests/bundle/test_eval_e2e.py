@@ -81,6 +81,17 @@ def test_bad_labels_are_refused_or_left_out(ppedge_here, bundle, labels):
     assert code == 2 and "No region of the labels has a text" in err
 
 
+def test_pictures_that_lie_elsewhere_are_looked_for_by_root(ppedge_here, bundle, labels, tmp_path):
+    elsewhere = tmp_path / "labels" / "test.txt"
+    elsewhere.parent.mkdir()
+    labels.rename(elsewhere)
+    hint = f"Pictures were looked for below {elsewhere.parent}: name their folder with --root DIR."
+    for options in ([], ["--skip-bad"]):
+        code, _, err = ppedge_here("eval", "--e2e", bundle, elsewhere, *options)
+        assert code == 2 and "test.txt:1: no such picture: one.png" in err and ", and 1 more." in err and hint in err
+    assert ppedge_here("eval", "--e2e", bundle, elsewhere, "--root", labels.parent)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from click import Choice
 
-from ppedge.cli.labels import list_problems, only_missing, say_changes, say_left_out, show_report
+from ppedge.cli.labels import list_problems, say_changes, say_left_out, show_report
 from ppedge.cli.options import Force, Json, RecognizerName, SkipBad
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
@@ -70,7 +70,7 @@ def check(
     else:
         show_report(report)
         say_unconfirmed(say, named, below)
-        if root is None and only_missing(report):
+        if root is None and checking.only_missing(report.samples, report.problems):
             say(f"pictures were looked for below {files[0].absolute().parent}: --root names another folder")
     if report.problems:
         raise typer.Exit(_BAD_INPUT)
@@ -155,11 +155,12 @@ def crops(
     from ppedge.data.ppocrlabel import say_unconfirmed
 
     [file] = _absolute([labels])
-    samples, skipped = usable(read_labels(file, root or labels.parent, "detection"), skip_bad)
+    below = root or labels.parent
+    samples, skipped = usable(read_labels(file, below, "detection"), skip_bad, below)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
     say(f"{out / 'labels.txt'}: {count} crops of {len(samples)} pictures, {skipped} lines skipped")
-    say_unconfirmed(say, [file], root or labels.parent)
+    say_unconfirmed(say, [file], below)
     say_left_out(count_unusable(samples))
 
 

@@ -54,7 +54,8 @@ def measure_bundle(
     value = read_manifest(bundle)
     reader = choose(value, recognizer, bundle)
     models = {task: model["precision"] for task, model in networks(value, reader).items()}
-    samples, skipped = usable(read_all([labels.absolute()], root or labels.parent, "detection"), skip_bad)
+    below = root or labels.parent
+    samples, skipped = usable(read_all([labels.absolute()], below, "detection"), skip_bad, below)
     found = EndToEndMetric(metric, ignore)
     began = time.monotonic()
     with ExitStack() as stack:

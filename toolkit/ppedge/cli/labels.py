@@ -26,12 +26,6 @@ def show_report(report: Report) -> None:
         say(f"outside the character set: {counted(report.outside_charset)}")
 
 
-def only_missing(report: Report) -> bool:
-    """Whether there is a label file, but none of its pictures."""
-    missing = [problem.reason.startswith("no such picture") for problem in report.problems]
-    return report.samples == 0 and bool(missing) and all(missing)
-
-
 def say_changes(turned: int, clipped: int) -> None:
     """Say how many boxes are turned round, and how many are cut off."""
     if turned:
