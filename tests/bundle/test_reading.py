@@ -8,6 +8,7 @@ import pytest
 from sample import DET, REC
 
 from ppedge.arm import lite
+from ppedge.bundle import reading
 from ppedge.bundle.build import build_bundle
 from ppedge.bundle.golden import pack
 from ppedge.bundle.reading import choose_engine, open_bundle
@@ -85,6 +86,27 @@ def test_without_twins_paddle_lite_reads_or_a_sentence_says_what_to_do(runs, pic
     assert "has no det.onnx for onnxruntime" in ppedge("ocr", tmp_path / "b", picture, "--engine", "onnxruntime")[2]
     monkeypatch.setattr(lite, "registered", lambda: None)
     assert choose_engine(tmp_path / "b", read_json(tmp_path / "b" / "manifest.json")["models"]) == "arm-paddlelite"
+
+
+def test_emulation_that_nobody_asked_for_is_told_before_it_starts(runs, picture, tmp_path, monkeypatch, ppedge):
+    build_bundle(runs, tmp_path / "bare", pictures=[picture])
+    build_bundle(runs, tmp_path / "twins", pictures=[picture], onnx=True)
+    labels = tmp_path / "labels.txt"
+    labels.write_text(f'{picture.name}\t[{{"transcription": "b", "points": [[0, 0], [9, 0], [9, 9], [0, 9]]}}]\n')
+
+    def start(name, path, **options):
+        raise PpedgeError(f"{name} starts.")
+
+    monkeypatch.setattr(reading, "open_engine", start)
+    monkeypatch.setattr(lite, "registered", lambda: None)
+    told = "bare: has no ONNX twins, so it is read on the emulated ARM core, which takes minutes; build the bundle with"
+    for command in (["ocr", tmp_path / "bare", picture], ["eval", "--e2e", tmp_path / "bare", labels]):
+        _, out, err = ppedge(*command)
+        assert told in err.splitlines()[0] and "arm-paddlelite starts." in err and out == ""
+        assert "emulated" not in ppedge(*command, "--engine", "arm-paddlelite")[2]
+    assert "emulated" not in ppedge("ocr", tmp_path / "twins", picture)[2]
+    monkeypatch.setattr(reading, "find_spec", lambda name: None)
+    assert "twins: onnxruntime is not installed, so it is read on" in ppedge("ocr", tmp_path / "twins", picture)[2]
 
 
 def tensor(place, about):

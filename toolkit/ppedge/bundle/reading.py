@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ def open_bundle(
     engine: str | None = None,
     threads: int | None = None,
     recognizer: str | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Pipeline:
     """Open the networks of a bundle.
 
@@ -37,6 +39,7 @@ def open_bundle(
             registered Paddle Lite under emulation.
         threads: For one operator, of an engine of this computer; by default as many as it has cores.
         recognizer: The name of the one that reads, of several; by default the first. Others are not opened.
+        say: Told, before it starts, if a bundle is read under emulation that nobody asked for, and why.
 
     Returns:
         What reads a picture.
@@ -56,6 +59,8 @@ def open_bundle(
         files = {task: _model_file(folder, task, model, name) for task, model in models.items()}
         specs = {task: _spec(folder, task, model, reader["charset"]) for task, model in models.items()}
         options = require_threads(name, threads)
+        if engine is None and name == "arm-paddlelite":
+            say(f"{folder}: {_why_emulated(models)}")
         opened: dict[str, Network] = {
             task: stack.enter_context(open_engine(name, path, **options)) for task, path in files.items()
         }
@@ -93,6 +98,14 @@ def choose_engine(folder: Path, models: dict[str, dict[str, Any]]) -> str:
             "Build the bundle with --onnx, or run `ppedge arm setup --lite DIR`.",
         ) from error
     return "arm-paddlelite"
+
+
+def _why_emulated(models: dict[str, dict[str, Any]]) -> str:
+    """Say what a bundle lacks to be read by this computer's own core, and how it gets that."""
+    slow = "it is read on the emulated ARM core, which takes minutes"
+    if all(model["onnx"] for model in models.values()):
+        return f"onnxruntime is not installed, so {slow}; install it to read on this computer"
+    return f"has no ONNX twins, so {slow}; build the bundle with --onnx to read on this computer"
 
 
 def _model_file(folder: Path, task: str, model: dict[str, Any], engine: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,7 +60,7 @@ def measure_bundle(
     found = EndToEndMetric(metric, ignore)
     began = time.monotonic()
     with ExitStack() as stack:
-        pipeline = open_bundle(stack, bundle, engine, threads, recognizer)
+        pipeline = open_bundle(stack, bundle, engine, threads, recognizer, partial(say, err=True))
         name = pipeline.detector.engine.name
         bar = stack.enter_context(Reporter().task("eval", len(samples)))
         measure_pipeline(pipeline, samples, found, advance=lambda steps: bar.advance(steps=steps))

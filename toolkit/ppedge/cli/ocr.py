@@ -214,7 +214,7 @@ def _open_bundle(
         raise PpedgeError(f"{bundle}: no pictures are named after it.", "`ppedge ocr BUNDLE IMAGE...`.")
     if precision is not None:
         raise PpedgeError("--precision: a bundle's networks have theirs.", "Leave it out.")
-    return open_bundle(stack, bundle, engine, threads, recognizer), images
+    return open_bundle(stack, bundle, engine, threads, recognizer, partial(say, err=True)), images
 
 
 def _drawing_names(images: list[Path]) -> dict[Path, str]:
