@@ -113,6 +113,7 @@ def test_a_file_without_arrays_is_shown(ppedge_here, tmp_path):
         ("ch_PP-OCRv3_det_student", "PP-OCRv3's detector", "no threshold head, which training starts fresh"),
         ("ch_ppocr_mobile_v2.0_det_train", "PP-OCR's detector, v1 and v2", "the official ch_ppocr_mobile_v2.0_det"),
         ("ch_PP-OCRv2_rec_student", "PP-OCRv2's recogniser", "classes: 6625"),
+        ("en_PP-OCRv3_rec", "PP-OCRv3's recogniser", "recipe to start from: ppocrv3_rec_en"),
         ("en_PP-OCRv3_rec", "PP-OCRv3's recogniser", 'data.charset="en_dict", data.use_space_char=true'),
         (
             "ch_PP-OCRv4_rec_rep",

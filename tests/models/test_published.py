@@ -6,11 +6,15 @@ import json
 import numpy as np
 import pytest
 
+from ppedge.data.source import read_charset
 from ppedge.models import zoo
 from ppedge.models.published import PUBLISHED, fitting, form_of
 from ppedge.models.weight_parts import parts
+from ppedge.models.weight_summary import summary
 from ppedge.models.weights import state_of
+from ppedge.recipe.io import load_recipe
 from ppedge.recipe.networks import Model
+from ppedge.recipe.shipped import find
 
 
 def built(network, classes=11):
@@ -30,6 +34,18 @@ def test_the_table_has_the_form_of_what_its_section_builds(network):
 
 def test_no_two_networks_of_the_table_have_one_form():
     assert len({network.form for network in PUBLISHED}) == len(PUBLISHED)
+
+
+def test_of_recipes_of_one_network_that_with_the_same_classes_is_the_one_to_start_from():
+    for network in PUBLISHED:
+        for classes, name in network.recipes.items():
+            recipe = load_recipe(find(name).path)
+            assert len(read_charset(recipe).characters) + 1 == classes
+            own = fitting(state_of(zoo.build(recipe.model, recipe.task, classes)))
+            assert own.recipe_for(classes) == name and own.recipe == network.recipe
+    network = next(network for network in PUBLISHED if network.name == "PP-OCRv3's recogniser")
+    found = {classes: summary(built(network, classes))["networks"][0]["fits"]["recipe"] for classes in (97, 96, 6625)}
+    assert found == {97: "ppocrv3_rec_en", 96: "ppocrv3_rec", 6625: "ppocrv3_rec"}
 
 
 def test_the_form_is_that_of_what_ships(recogniser):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class Published:
             be others in a file that fits.
         form: Of its names and shapes; see `form_of`.
         recipe: The recipe that trains it, by the name under which it comes with ppedge.
+        recipes: Others that train the same network, by the number of classes of their dictionary; see `recipe_for`.
     """
 
     name: str
@@ -43,6 +44,11 @@ class Published:
     model: Mapping[str, Any]
     form: str
     recipe: str
+    recipes: Mapping[int, str] = field(default_factory=dict)
+
+    def recipe_for(self, classes: int | None) -> str:
+        """Return the recipe whose dictionary has so many classes, the blank included; of no such number `recipe`."""
+        return self.recipe if classes is None else self.recipes.get(classes, self.recipe)
 
 
 _MOBILE = {"name": "MobileNetV3", "model_name": "large", "scale": 0.5, "disable_se": True}
@@ -71,6 +77,7 @@ def _v6_rec(size: str, head: Mapping[str, Any], *, folded: bool) -> Mapping[str,
 
 _TINY_HEAD = {"neck": {"name": "Reshape"}, "mid_channels": 80, "use_guide": True}
 _SMALL_HEAD = {"neck": {"name": "LightSVTR"}}
+_V5_REC = {18385: "ppocrv5_rec_mobile"}
 
 
 PUBLISHED = (
@@ -168,6 +175,7 @@ PUBLISHED = (
         },
         "0324e93802b492aa",
         "ppocrv3_rec",
+        {97: "ppocrv3_rec_en"},
     ),
     Published(
         "PP-OCRv4's recogniser (v5's mobile one alike)",
@@ -175,6 +183,7 @@ PUBLISHED = (
         _v4_rec(folded=False),
         "7ac0aff7c1787871",
         "ppocrv4_rec",
+        _V5_REC,
     ),
     Published(
         "PP-OCRv4's recogniser, re-parameterised (v5's mobile one alike)",
@@ -182,6 +191,7 @@ PUBLISHED = (
         _v4_rec(folded=True),
         "a4af0b7cef368165",
         "ppocrv4_rec",
+        _V5_REC,
     ),
     Published(
         "PP-OCRv6's tiny detector",

@@ -33,14 +33,14 @@ def summary(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def _network(name: str | None, state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     fits = published.fitting(state)
     official, similar = known.by_values(state), known.by_form(state)
-    own_recipe = None if official is None else official.recipe
+    classes, own_recipe = _classes(state), None if official is None else official.recipe
     return {
         "name": name,
         **_amount(state),
         "parts": {part: _amount(own) for part, own in _by_part(state).items()},
         "form": _form(state),
-        "classes": _classes(state),
-        "fits": None if fits is None else _fits(fits) | ({"recipe": own_recipe} if own_recipe else {}),
+        "classes": classes,
+        "fits": None if fits is None else _fits(fits, classes) | ({"recipe": own_recipe} if own_recipe else {}),
         "official": None if official is None else {"name": official.name, "settings": _settings(official)},
         "layers_of": None if similar is None else similar.name,
         "guides": sorted({guide for start, (guide, _) in GUIDES.items() if _has(state, start)}),
@@ -49,8 +49,9 @@ def _network(name: str | None, state: Mapping[str, np.ndarray]) -> dict[str, Any
     }
 
 
-def _fits(network: published.Published) -> dict[str, Any]:
-    return {"network": network.name, "task": network.task, "model": dict(network.model), "recipe": network.recipe}
+def _fits(network: published.Published, classes: int | None) -> dict[str, Any]:
+    recipe = network.recipe_for(classes)
+    return {"network": network.name, "task": network.task, "model": dict(network.model), "recipe": recipe}
 
 
 def _settings(official: known.Known) -> dict[str, Any]:
