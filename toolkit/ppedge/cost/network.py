@@ -62,8 +62,8 @@ def arm_pricer(recipe: Recipe) -> Callable[[Network], Prices]:
 
     Left out of the savings are layers for which the cost table has no kernel, those that eval mode does not use, those
     that the converter joins with a neighbour in float, for in int8 they would be two operators, and transposed
-    convolutions that are rewritten as others. An operator that the
-    table does not know costs nothing, and the prices have a warning.
+    convolutions that are rewritten as others. An operator that the table does not know costs nothing, and the prices
+    have a warning.
 
     Args:
         recipe: Of the network.
