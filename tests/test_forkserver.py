@@ -21,6 +21,7 @@ from ppedge.process import Child, run_module
 from ppedge.runs import Run
 from ppedge.storage import sha256
 from small import make_data, recipe_dict
+from waiting import ended, wait_for
 
 pytest.importorskip("paddle", reason="the server imports Paddle")
 
@@ -63,21 +64,6 @@ def do(server):
         return server.run("piece_of_work", [code, *arguments], "Doing the thing", **options)
 
     return run
-
-
-def ended(pid):
-    """Whether a process is gone, or waits only for its parent to ask how it ended."""
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or " Z " in state.read_text()
-
-
-def wait_for(value, seconds=60):
-    """Return the first true value."""
-    for _ in range(seconds * 50):
-        if found := value():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
 
 
 def test_output_of_both_streams_and_no_input(do):

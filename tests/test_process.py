@@ -3,12 +3,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from ppedge.errors import GateError, MissingError, PpedgeError
 from ppedge.process import Child, death, last_words, run_child, run_children, run_module
+from waiting import ended, wait_for
 
 
 def python(code, **options):
@@ -122,14 +122,4 @@ def test_a_child_ends_with_its_parent(number, tmp_path):
     child = wait_for(lambda: told.is_file() and told.read_text())
     parent.send_signal(number)
     parent.wait(60)
-    state = Path(f"/proc/{child}/stat")
-    assert wait_for(lambda: not state.exists() or " Z " in state.read_text())
-
-
-def wait_for(value, seconds=60):
-    """Return the first true value."""
-    for _ in range(seconds * 50):
-        if found := value():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
+    assert wait_for(lambda: ended(child))

@@ -162,18 +162,24 @@ def test_differences_are_drawn_and_in_the_manifest(opened, fakes):
         assert run.artifact("validate", one["drawing"]).read_bytes()[:3] == b"\xff\xd8\xff"
 
 
+@pytest.fixture
+def engines(fakes, monkeypatch):
+    """All fakes that a validation opens, in their order."""
+    found, open_fake = [], measuring.open_engine
+
+    def open_and_note(*arguments, **options):
+        found.append(open_fake(*arguments, **options))
+        return found[-1]
+
+    monkeypatch.setattr(measuring, "open_engine", open_and_note)
+    return found
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_guest_is_started_for_each_file_and_none_besides(opened, fakes, monkeypatch, workers):
+def test_a_guest_is_started_for_each_file_and_none_besides(opened, fakes, engines, workers):
     """It counts its file, compares it, and then helps with the next."""
     _, validate = opened
     fakes["arm-onnxruntime"] = lambda path: (lambda x: 0 * bright(x)) if "int8" in path.name else bright
-    engines, open_fake = [], measuring.open_engine
-
-    def open_and_note(*arguments, **options):
-        engines.append(open_fake(*arguments, **options))
-        return engines[-1]
-
-    monkeypatch.setattr(measuring, "open_engine", open_and_note)
     models = {model["file"]: model for model in validate(cpu=["cortex-a53"], limit=2, workers=workers)["models"]}
     assert models["det.int8.onnx"]["blame"] is not None
     guests = [engine for engine in engines if engine.name == "arm-onnxruntime"]
@@ -186,17 +192,10 @@ def test_a_guest_is_started_for_each_file_and_none_besides(opened, fakes, monkey
     assert all(guest.closed and guest.killed.is_set() for guest in guests)
 
 
-def test_no_network_runs_again_for_what_it_has_given(opened, fakes, monkeypatch):
+def test_no_network_runs_again_for_what_it_has_given(opened, fakes, engines):
     """What is to blame is found from the outputs that the comparison has computed, of reference and candidate."""
     _, validate = opened
     fakes["arm-onnxruntime"] = lambda path: (lambda x: 0 * bright(x)) if "int8" in path.name else bright
-    engines, open_fake = [], measuring.open_engine
-
-    def open_and_note(*arguments, **options):
-        engines.append(open_fake(*arguments, **options))
-        return engines[-1]
-
-    monkeypatch.setattr(measuring, "open_engine", open_and_note)
     models = {model["file"]: model for model in validate(cpu=["cortex-a53"], limit=2, workers=2)["models"]}
     blame = models["det.int8.onnx"]["blame"]
     assert len(models["det.int8.onnx"]["different"]) == blame["samples"] == 2 and blame["disagreement"] == 1
