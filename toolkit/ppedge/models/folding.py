@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
 from paddle.utils import unique_name
 
+from ppedge.models.hardswish import hardswish
 from ppedge.models.layers import Activation, ConvBNLayer, SEModule, Stride, same_padding, set_bias
 from ppedge.models.rep import Affine, Kernel, RepLayer, wide
 
@@ -101,7 +101,7 @@ class AffineConv(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
-        return self.affine(F.hardswish(self.conv(x)))
+        return self.affine(hardswish(self.conv(x)))
 
 
 class FusedConv(Foldable, nn.Conv2D):

@@ -10,6 +10,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ppedge.models.hardswish import hardswish
+
 Activation = Literal["relu", "hardswish"]
 Stride = int | tuple[int, int]
 
@@ -66,7 +68,7 @@ class ConvBNLayer(nn.Layer):
         if self.activation == "relu":
             return F.relu(x)
         if self.activation == "hardswish":
-            return F.hardswish(x)
+            return hardswish(x)
         return x
 
 

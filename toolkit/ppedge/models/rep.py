@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
 
+from ppedge.models.hardswish import hardswish
 from ppedge.models.layers import ConvBNLayer, Stride, kaiming_normal, without_l2
 
 AFFINE_LEARNING_RATE = 0.1
@@ -73,7 +73,7 @@ class LearnableActivation(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Return a tensor of the same shape."""
-        return self.lab(F.hardswish(x))
+        return self.lab(hardswish(x))
 
 
 class RepLayer(nn.Layer):

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
 
+from ppedge.models.hardswish import hardswish
 from ppedge.models.layers import Activation, SEModule, Stride, kaiming_normal, without_l2
 
 STEM_CHANNELS = 32
@@ -70,7 +70,7 @@ class ConvBNHardswish(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
-        return F.hardswish(self._batch_norm(self._conv(x)))
+        return hardswish(self._batch_norm(self._conv(x)))
 
 
 class DepthwiseSeparable(nn.Layer):

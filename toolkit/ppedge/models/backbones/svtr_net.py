@@ -15,6 +15,7 @@ from paddle import nn
 
 from ppedge.errors import PpedgeError
 from ppedge.models.attention import MLP, GlobalMixing
+from ppedge.models.hardswish import hardswish
 from ppedge.models.layers import kaiming_normal, kaiming_uniform
 
 Mixer = Literal["Conv", "Global"]
@@ -202,7 +203,7 @@ class SVTRNet(nn.Layer):
         x = self.blocks2(self.sub_sample1(x))
         x = self.blocks3(self.sub_sample2(x))
         x = self.last_conv(self.avg_pool(as_map(x, self.size)))
-        return self.dropout(F.hardswish(x))
+        return self.dropout(hardswish(x))
 
 
 def tokens(x: paddle.Tensor) -> paddle.Tensor:

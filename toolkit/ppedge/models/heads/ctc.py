@@ -7,6 +7,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ppedge.models.folding import Foldable
+from ppedge.models.hardswish import hardswish
 from ppedge.models.layers import linear
 
 NEIGHBOURS = 5
@@ -75,8 +76,8 @@ class GuideLayer(Foldable):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map columns (N, T, C) to (N, T, C)."""
         depthwise, first, pointwise, second = self.children()
-        x = F.hardswish(first(depthwise(x.transpose([0, 2, 1]))))
-        return F.hardswish(second(pointwise(x))).transpose([0, 2, 1])
+        x = hardswish(first(depthwise(x.transpose([0, 2, 1]))))
+        return hardswish(second(pointwise(x))).transpose([0, 2, 1])
 
     def folded(self) -> nn.Layer:
         """Return the layer as it ships."""
@@ -124,4 +125,4 @@ class RowConv(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map (N, C, 1, T) to the same shape."""
-        return F.hardswish(self.bn(self.conv(x)))
+        return hardswish(self.bn(self.conv(x)))

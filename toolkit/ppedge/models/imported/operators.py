@@ -11,6 +11,7 @@ from typing import Any
 import paddle
 import paddle.nn.functional as F
 
+from ppedge.models.hardswish import hardswish
 from ppedge.program.operator import Operator
 from ppedge.program.program import Program
 
@@ -30,7 +31,7 @@ def _unary(compute: Callable[[paddle.Tensor], paddle.Tensor]) -> Callable[[Opera
 def _hard_swish(op: Operator, program: Program) -> Function:
     if (op.get("threshold", 6.0), op.get("scale", 6.0), op.get("offset", 3.0)) != (6.0, 6.0, 3.0):
         raise UnknownFormError("of other numbers than 6, 6 and 3")
-    return F.hardswish
+    return hardswish
 
 
 def _hard_sigmoid(op: Operator, program: Program) -> Function:
