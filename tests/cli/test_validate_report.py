@@ -73,6 +73,31 @@ def test_what_few_pictures_say_is_told(samples, told):
     assert (sentence in text) == told
 
 
+@pytest.mark.parametrize(
+    ("engine", "more"),
+    [
+        ("onnxruntime", "onnxruntime's kernels; those of Paddle Lite, which a phone runs, differ: `ppedge cost RUN` "
+                        "predicts what they take."),
+        ("paddlelite", "Paddle Lite's kernels; `ppedge slim --quant arm` leaves in float what does not gain by 8 "
+                       "bits."),
+    ],
+)  # fmt: skip
+def test_8_bits_that_cost_more_than_float_are_told(engine, more):
+    def counted(precision, cpu, millions, **others):
+        return model(file=f"det.{precision}.nb", precision=precision, cpu=cpu,
+                     instructions={"total": millions * 1_000_000}, **others)  # fmt: skip
+
+    models = [
+        counted("fp32", "cortex-a53", 1, baseline=True),
+        counted("fp32", "cortex-a53", 200),
+        counted("int8", "cortex-a53", 150),
+        counted("fp32", "cortex-a76", 100),
+        counted("int8", "cortex-a76", 111),
+    ]
+    told = [line for line in lines(*models, engine=engine) if line.startswith("In 8 bits")]
+    assert told == [f"In 8 bits the network takes 1.11 times the instructions of float on cortex-a76, by {more}"]
+
+
 def test_gates_that_hold_are_counted_and_bury_nothing():
     row = {
         "gate": "max_difference",

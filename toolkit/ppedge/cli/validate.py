@@ -85,8 +85,9 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
     from ppedge.validate.explain import layer_lines
     from ppedge.validate.gates import told
+    from ppedge.validate.report import dearer_in_8_bits
 
-    lines = [*_core_lines(report), *_cost_lines(report), *_latency_lines(report)]
+    lines = [*_core_lines(report), *_cost_lines(report), *dearer_in_8_bits(report), *_latency_lines(report)]
     lines += [*(f"not run: {row['file']} on {row['cpu']}: {row['reason']}" for row in report["not_run"]), ""]
     for model in report["models"]:
         if not model["baseline"]:

@@ -1,8 +1,8 @@
 """Hardswish for training on a CPU, with a gradient several times as fast as Paddle's own.
 
 Paddle computes the gradient an element at a time, which is a tenth of a step of MobileNetV3's small recogniser.
-``hardswish.c`` is compiled for the processor on first use, and comes to the same bits. Where there is no C compiler, on a
-GPU, in mixed precision and in exported networks Paddle's own serves.
+``hardswish.c`` is compiled for the processor on first use, and comes to the same bits. Without a C compiler, on a GPU,
+in mixed precision and in exported networks Paddle's own serves.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from ppedge.page.markup import Html, join, table, tag
 from ppedge.storage import atomic_write
 from ppedge.validate.gates import shown
 from ppedge.validate.html_models import drawings_of, model_part, model_title, precision_words
+from ppedge.validate.report import dearer_in_8_bits
 from ppedge.validate.side_by_side import compared_on, measured
 
 PAGE = "report.html"
@@ -130,6 +131,7 @@ def _cost(report: Mapping[str, Any]) -> Html | None:
     return _section(
         "Cost on ARM",
         tag("p", note, class_="quiet"),
+        *(tag("p", sentence) for sentence in dearer_in_8_bits(report)),
         _cost_table(models, f"One warm inference at {shape}, one thread"),
         tag("div", *(_classes(models, cpu) for cpu in report["cpus"]), _accuracy(models), class_="columns"),
     )
