@@ -32,7 +32,8 @@ def run(tmp_path):
         lines[150:150] = [{"step": 150, "eval": {**METRICS, "hmean": 0.4}, "seconds": 2.0}, "damaged"]
         (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + "{")
         run.write_manifest(folder, "train", outputs=["metrics.jsonl"], metrics=METRICS, measured_on="test",
-                           chosen_by={**METRICS, "hmean": 0.6}, command=["x", "train", "a b.yml"])  # fmt: skip
+                           chosen_by={**METRICS, "hmean": 0.6}, intervals={"hmean": [0.4, 0.65]},
+                           command=["x", "train", "a b.yml"])  # fmt: skip
     return run
 
 
@@ -68,8 +69,9 @@ def test_a_trained_run(run):
     page = path.read_text()
     told = text_of(page)
     assert path == run.path / PAGE and render(run) == page
-    assert "hmean 0.5000 on data.test" in told and "as trained, where the weights were chosen eval 0.6000" in told
-    assert "training: 300 steps; 1 evaluations in 2 s" in told and page.count("<polyline") == 2
+    assert "hmean 0.5000 on data.test" in told and "where the weights were chosen data.eval, all 0.6000" in told
+    assert "as trained data.test, all 0.5000 (0.400 to 0.650)" in told
+    assert "training: 300 steps; 1 evaluation in 2 s" in told and page.count("<polyline") == 2
     assert "ppedge train 'a b.yml'" in text_of(page.replace("&#x27;", "'"))
     assert "slim not done" in told and "Slimming" not in told
     assert not re.search(r"(src|href)=", page)  # it opens without network
@@ -78,7 +80,7 @@ def test_a_trained_run(run):
 def test_what_slimming_left(run):
     slim(run, 0.45)
     told = text_of(render(run))
-    assert "hmean 0.4500 on data.eval" in told and "quantized, int8 eval 0.4500" in told
+    assert "hmean 0.4500 on data.eval" in told and "quantized, int8 data.eval, all 0.4500" in told
     assert "hmean went from 0.5000 to 0.4500, a drop of 0.0500 (95% interval -0.0100 to +0.0900), no limit." in told
     assert "taken 0.300 0.400 0.2500" in told and "could be had 0.300 0.400 0.5000" in told
     assert "neck.in2 8 to 2 6 to 3" in told and "head.thresh is dropped" in told
@@ -96,6 +98,37 @@ def test_gates_that_hold_say_on_how_many_samples(run, samples, words):
         write_json(folder / "report.json", report)
         run.write_manifest(folder, "validate", outputs=["report.json"], parent="train")
     assert f"✓ all gates hold on ARM, on {words} of data.test" in text_of(render(run))
+
+
+def test_a_gate_that_may_hold_by_chance_has_no_tick(run):
+    with run.writing("validate") as folder:
+        gate = {"gate": "max_metric_drop", "model": "det.fp32.nb", "cpu": None, "value": 0.05, "limit": 0.01,
+                "note": "", "by_chance": True, "passed": True}  # fmt: skip
+        accuracy = {"network": "det.fp32.nb", "on": "cortex-a53", "value": 0.4, "interval": [0.1, 0.7], "samples": 2,
+                    "measured_on": "test"}  # fmt: skip
+        report = {
+            "task": "det",
+            "models": [{"samples": 2}],
+            "gates": [gate],
+            "pictures": "test",
+            "accuracy": [accuracy],
+        }
+        write_json(folder / "report.json", report)
+        run.write_manifest(folder, "validate", outputs=["report.json"], parent="train", command=["x", "run", "r.yml"])
+    told = text_of(render(run))
+    assert "✓ all gates hold, 1 of them perhaps by chance on ARM" in told
+    assert "? max_metric_drop 0.05 &gt; 0.01" in told and "✓ max_metric_drop" not in told
+    assert "det.fp32.nb on cortex-a53 data.test, 2 0.4000 (0.100 to 0.700)" in told
+
+
+def test_stages_of_one_command_share_its_line(run):
+    for stage in ("slim", "convert"):
+        with run.writing(stage) as folder:
+            write_json(folder / "a.json", {})
+            run.write_manifest(folder, stage, outputs=["a.json"], command=["x", "run", "r.yml"], metrics=METRICS,
+                               parent="train", prune="none", quant="none")  # fmt: skip
+    assert text_of(render(run)).endswith("By which the stages were made: train: ppedge train &#x27;a b.yml&#x27; "
+                                         "slim, convert: ppedge run r.yml")  # fmt: skip
 
 
 def test_a_drop_on_one_picture_has_no_interval(run):
@@ -133,10 +166,13 @@ def test_the_dearest_operators_are_of_what_ships(names, shipped):
     operators = [{"instructions": 2e6, "operator": "conv2d", "layer": "stem"}, {"instructions": None, "operator": "odd",
                  "layer": None}]  # fmt: skip
     costs = [
-        {"name": name, "of": Converted.parse(name), "cpu": cpu, "instructions": 3e6, "lower_bound": cpu == "cortex-a76",
-         "per_ideal": 1.5, "input_shape": [1, 3, 32, 32], "operators": operators}
+        {"name": name, "of": Converted.parse(name), "cpu": cpu, "lower_bound": cpu == "cortex-a76",
+         "instructions": 3.3e6 if name == "det.int8.nb" and cpu == "cortex-a76" else 3e6, "per_ideal": 1.5,
+         "input_shape": [1, 3, 32, 32], "operators": operators}
         for name in names for cpu in ("cortex-a53", "cortex-a76")
     ]  # fmt: skip
     told = text_of(_cost(costs))
     assert f"The dearest operators of {shipped}" in told and told.count("2.00 M conv2d stem") == 2
+    dearer = "In 8 bits the network takes 1.10 times the instructions of float on cortex-a76, by Paddle Lite"
+    assert (dearer in told) == (shipped == "det.int8.nb") and "float on cortex-a53" not in told
     assert f"{names[0]} cortex-a53 3.0 1.5" in told and f"{names[0]} cortex-a76 3.0+ 1.5" in told

@@ -43,6 +43,8 @@ def cost(
 
     Counted under the emulator where Paddle Lite's runtime is registered, else predicted from a table.
     """  # fmt: skip
+    from ppedge.artifacts import Converted
+    from ppedge.cost.dearer import dearer_in_8_bits
     from ppedge.cost.report import cost_of, runtime_there
 
     files, shape = _files(run, precision, size)
@@ -58,6 +60,11 @@ def cost(
         return
     for report in reports:
         _show(report, limit)
+    named = [(report, Converted.parse(Path(report["file"]).name)) for report in reports]
+    for sentence in dearer_in_8_bits(
+        {(one["cpu"], file.precision): one["instructions"] for one, file in named if file}
+    ):
+        say(sentence)
     if predicted and not predict:
         say("Paddle Lite's runtime is not registered (`ppedge arm setup --lite DIR`): the cost is predicted.")
 

@@ -44,7 +44,7 @@ def run(
     from ppedge.recipe.road import Suite
     from ppedge.report.page import PAGE, write_report
     from ppedge.stages import go_on
-    from ppedge.validate.report import dearer_in_8_bits, read_report
+    from ppedge.validate.report import dearer, read_report
 
     loaded = load(recipe, set_)
     recipes = [load_recipe(path, set_) for path in loaded.recipes] if isinstance(loaded, Suite) else [loaded]
@@ -69,7 +69,7 @@ def run(
     else:
         _print_table(rows, pages)
         for folder in runs:
-            for sentence in dearer_in_8_bits(read_report(folder)):
+            for sentence in dearer(read_report(folder)):
                 say(f"{folder.path.name}: {sentence}")
     for folder in runs:
         _require_gates(folder)

@@ -85,9 +85,9 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     """Return a report as lines for a person."""
     from ppedge.validate.explain import layer_lines
     from ppedge.validate.gates import told
-    from ppedge.validate.report import dearer_in_8_bits
+    from ppedge.validate.report import dearer
 
-    lines = [*_core_lines(report), *_cost_lines(report), *dearer_in_8_bits(report), *_latency_lines(report)]
+    lines = [*_core_lines(report), *_cost_lines(report), *dearer(report), *_latency_lines(report)]
     lines += [*(f"not run: {row['file']} on {row['cpu']}: {row['reason']}" for row in report["not_run"]), ""]
     for model in report["models"]:
         if not model["baseline"]:
@@ -127,13 +127,13 @@ def _cost_lines(report: dict[str, Any]) -> list[str]:
 
 def _accuracy_lines(report: dict[str, Any]) -> list[str]:
     """Return the metric as trained, as slimmed and as it ships, side by side."""
-    from ppedge.validate.side_by_side import measured
+    from ppedge.validate.side_by_side import figure, measured
 
     found = report.get("accuracy", [])
     if not found:
         return []
-    rows = [(row["network"], row["on"], measured(row), f"{row['value']:.4f}") for row in found]
-    return [f"{found[0]['metric']} from training to ARM", *_aligned(rows, left=3)]
+    rows = [(row["network"], row["on"], measured(row), figure(row)) for row in found]
+    return [f"{found[0]['metric']} from training to ARM, with 95 % intervals", *_aligned(rows, left=4)]
 
 
 def _few_lines(report: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ppedge.artifacts import SHIPPED, Converted
+from ppedge.cost.dearer import dearer_in_8_bits
 from ppedge.cost.report import cost_of
 from ppedge.errors import PpedgeError
 from ppedge.page.charts import Bar, bar_chart
@@ -67,6 +68,7 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
     size = "x".join(map(str, costs[0]["input_shape"]))
     precisions = {cost["of"].precision for cost in costs if not cost["of"].baseline}
     ships = next((precision for precision in SHIPPED if precision in precisions), None)
+    totals = {(cost["cpu"], cost["of"].precision): cost["instructions"] for cost in costs if not cost["of"].baseline}
     shipped = [cost for cost in costs if cost["of"].precision == ships and not cost["of"].baseline]
     groups = []
     for cost in shipped:
@@ -78,6 +80,7 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
         "div",
         table(f"Instructions of one inference at {size}, by the cost table (+: at least)",
               ("file", "core", "millions", "per ideal"), rows, numeric=(2, 3)),
+        *(tag("p", sentence) for sentence in dearer_in_8_bits(totals)),
         tag("details", tag("summary", f"The dearest operators of {shipped[0]['name']}"),
             bar_chart("Instructions by operator", f"The {WORST} dearest on each core.", groups)) if shipped else None,
     )  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Any
 
 from ppedge.errors import SHOWN, PpedgeError, cut
 from ppedge.metrics.accuracy import MAIN_METRIC
+from ppedge.metrics.bootstrap import Measured
+from ppedge.metrics.few import told as told_figure
 from ppedge.page.document import document
 from ppedge.page.markup import Html, table, tag
 from ppedge.recipe.io import load_recipe
@@ -22,7 +24,7 @@ from ppedge.storage import atomic_write, read_json, sha256
 from ppedge.validate.gates import told
 from ppedge.validate.html import PAGE as VALIDATED
 from ppedge.validate.report import REPORT
-from ppedge.validate.side_by_side import compared_on, forms, measured
+from ppedge.validate.side_by_side import compared_on, figure, forms, measured
 
 PAGE = "report.html"
 
@@ -92,7 +94,9 @@ def _head(recipe: Recipe, run: Run, metric: str, report: Mapping[str, Any] | Non
     verdict = [_verdict(run.manifest(newest), metric)] if newest else []
     if report is not None:
         failed = sum(not row["passed"] for row in report["gates"])
-        word, kind = ("all gates hold", "passed") if not failed else (f"{failed} gates failed", "failed")
+        chance = sum(row.get("by_chance", False) for row in report["gates"])
+        holding = "all gates hold" + (f", {chance} of them perhaps by chance" if chance else "")
+        word, kind = (holding, "passed") if not failed else (f"{failed} gates failed", "failed")
         verdict.append(
             tag("p", tag("span", f"{'✓' if not failed else '✗'} {word}", class_=kind), f" on ARM{compared_on(report)}")
         )
@@ -144,33 +148,40 @@ def _figures(run: Run, metric: str, report: Mapping[str, Any] | None) -> Html | 
     rows = []
     if run.done("train"):
         trained = run.manifest("train")
-        rows.append(["as trained", trained.get("measured_on", "eval"), f"{trained['metrics'][metric]:.4f}"])
+        interval = trained.get("intervals", {}).get(metric, (None, None))
+        rows.append(["as trained", _whole(trained), told_figure(Measured(trained["metrics"][metric], *interval))])
         if (chose := trained.get("chosen_by")) and metric in chose:
-            rows.append(["as trained, where the weights were chosen", "eval", f"{chose[metric]:.4f}"])
+            rows.append(["as trained, where the weights were chosen", "data.eval, all", f"{chose[metric]:.4f}"])
     if run.done("slim"):
         slim = run.manifest("slim")
-        split = slim.get("measured_on", "eval")
-        rows += [[f"{form.stage}, {form.precision}", split, f"{form.metrics[metric]:.4f}"] for form in forms(slim)[1:]]
+        rows += [[f"{form.stage}, {form.precision}", _whole(slim), f"{form.metrics[metric]:.4f}"]
+                 for form in forms(slim)[1:]]  # fmt: skip
     for row in (report or {}).get("accuracy", []):
         if row["on"] != "training":
-            rows.append([f"{row['network']} on {row['on']}", measured(row), f"{row['value']:.4f}"])
+            rows.append([f"{row['network']} on {row['on']}", measured(row), figure(row)])
     if not rows:
         return None
     return tag("section", tag("h2", "Figures"),
-               table(metric, ("network", "measured on", metric), rows, numeric=(2,)))  # fmt: skip
+               table(f"{metric}; in brackets the 95 % interval", ("network", "measured on", metric), rows))  # fmt: skip
+
+
+def _whole(manifest: Mapping[str, Any]) -> str:
+    return f"data.{manifest.get('measured_on', 'eval')}, all"
 
 
 def _gates(report: Mapping[str, Any] | None) -> Html | None:
     if report is None:
         return None
-    rows = [[("✓ " if row["passed"] else "✗ ") + told(row)] for row in report["gates"]]
+    marks = {True: "✓", False: "✗"}
+    rows = [[f"{'?' if row.get('by_chance') else marks[row['passed']]} {told(row)}"] for row in report["gates"]]
     words = f"What differs, stage by stage and picture by picture, is on validate/{VALIDATED}."
     return tag("section", tag("h2", "Gates"), table("Limits of the recipe", ("gate",), rows), tag("p", words))
 
 
 def _commands(run: Run) -> Html:
-    lines = []
+    made: dict[str, list[str]] = {}
     for stage in STAGES:
         if run.done(stage) and (command := run.manifest(stage).get("command")):
-            lines.append(tag("p", tag("code", shlex.join(["ppedge", *map(str, command[1:])]))))
+            made.setdefault(shlex.join(["ppedge", *map(str, command[1:])]), []).append(stage)
+    lines = [tag("p", f"{', '.join(stages)}: ", tag("code", command)) for command, stages in made.items()]
     return tag("section", tag("h2", "Commands"), tag("p", "By which the stages were made:"), *lines)

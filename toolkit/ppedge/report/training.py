@@ -47,7 +47,7 @@ def _figure(name: str, entries: Sequence[Mapping[str, Any]], metric: str) -> Htm
         charts.append(curves(f"{metric} in {name}", f"On data.eval; the best is {best:.4f}.", ("step", metric),
                              [(metric, values)]))  # fmt: skip
     seconds = sum(float(entry.get("seconds", 0.0)) for entry in entries)
-    words = f"{name}: {len(losses)} steps; {len(values)} evaluations in {seconds:.0f} s"
+    words = f"{name}: {len(losses)} steps; {len(values)} evaluation{'' if len(values) == 1 else 's'} in {seconds:.0f} s"
     return tag("figure", tag("figcaption", words), tag("div", *charts, class_="columns"))
 
 

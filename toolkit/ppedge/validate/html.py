@@ -16,8 +16,8 @@ from ppedge.page.markup import Html, join, table, tag
 from ppedge.storage import atomic_write
 from ppedge.validate.gates import shown
 from ppedge.validate.html_models import drawings_of, model_part, model_title, precision_words
-from ppedge.validate.report import dearer_in_8_bits
-from ppedge.validate.side_by_side import compared_on, measured
+from ppedge.validate.report import dearer
+from ppedge.validate.side_by_side import compared_on, figure, measured
 
 PAGE = "report.html"
 CLASSES = {
@@ -112,7 +112,7 @@ def _road(report: Mapping[str, Any]) -> Html | None:
     rows = report.get("accuracy", [])
     if not rows:
         return None
-    lines = [[row["network"], row["precision"], row["on"], f"{row['value']:.4f}", measured(row)] for row in rows]
+    lines = [[row["network"], row["precision"], row["on"], figure(row), measured(row)] for row in rows]
     head = ("Network", "Precision", "Computed by", rows[0]["metric"], "Pictures")
     return _section(
         "Accuracy from training to ARM", table("Trained, slimmed and shipped, side by side", head, lines, numeric={3})
@@ -131,7 +131,7 @@ def _cost(report: Mapping[str, Any]) -> Html | None:
     return _section(
         "Cost on ARM",
         tag("p", note, class_="quiet"),
-        *(tag("p", sentence) for sentence in dearer_in_8_bits(report)),
+        *(tag("p", sentence) for sentence in dearer(report)),
         _cost_table(models, f"One warm inference at {shape}, one thread"),
         tag("div", *(_classes(models, cpu) for cpu in report["cpus"]), _accuracy(models), class_="columns"),
     )

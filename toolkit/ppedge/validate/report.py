@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
+from ppedge.cost.dearer import dearer_in_8_bits
 from ppedge.runs import Run
 from ppedge.storage import read_state
 
@@ -61,23 +62,11 @@ def read_report(run: Run) -> dict[str, Any]:
     return report
 
 
-def dearer_in_8_bits(report: Mapping[str, Any]) -> list[str]:
+def dearer(report: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each core on which the network in 8 bits takes more instructions than in float."""
     totals = {
         (model["cpu"], model["precision"]): model["instructions"]["total"]
         for model in report["models"]
         if "instructions" in model and not model.get("baseline")
     }
-    ratios = {cpu: total / totals[cpu, "fp32"] for (cpu, precision), total in totals.items()
-              if precision == "int8" and (cpu, "fp32") in totals}  # fmt: skip
-    if report.get("engine") == "onnxruntime":
-        kernels = "by onnxruntime's kernels"
-        more = "those of Paddle Lite, which a phone runs, differ: `ppedge cost RUN` predicts what they take"
-    else:
-        kernels = "by Paddle Lite's kernels"
-        more = "`ppedge slim --quant arm` leaves in float what does not gain by 8 bits"
-    return [
-        f"In 8 bits the network takes {ratio:.2f} times the instructions of float on {cpu}, {kernels}; {more}."
-        for cpu, ratio in ratios.items()
-        if ratio > 1
-    ]
+    return dearer_in_8_bits(totals, report.get("engine", "onnxruntime"))

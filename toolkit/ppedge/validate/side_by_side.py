@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ppedge.metrics.bootstrap import Measured
+from ppedge.metrics.few import told
+
 
 class Form(NamedTuple):
     """A form that training or slimming gave the network.
@@ -41,7 +44,8 @@ def rows(slim: Mapping[str, Any] | None, models: Sequence[Mapping[str, Any]], sp
 
     Returns:
         Rows with ``network`` (a form, or a file), ``precision``, ``on`` (``training`` for Paddle's dynamic graph on the
-        PC, or the core), ``metric``, ``value``, ``measured_on`` (the split) and ``samples`` (None: all of the split).
+        PC, or the core), ``metric``, ``value``, ``interval`` (of 95 %; None where none was computed), ``measured_on``
+        (the split) and ``samples`` (None: all of the split).
     """
     compared = [model for model in models if not model["baseline"]]
     if not compared:
@@ -51,17 +55,24 @@ def rows(slim: Mapping[str, Any] | None, models: Sequence[Mapping[str, Any]], sp
     if slim is not None:
         found += [
             {"network": form.stage, "precision": form.precision, "on": "training", "metric": main,
-             "value": form.metrics[main], "measured_on": slim.get("measured_on", "eval"), "samples": None}
+             "value": form.metrics[main], "interval": None, "measured_on": slim.get("measured_on", "eval"),
+             "samples": None}
             for form in forms(slim)
         ]  # fmt: skip
     for model in compared:
-        files = {"network": model["file"], "precision": model["precision"], "metric": main, "measured_on": split,
-                 "samples": model["samples"]}  # fmt: skip
+        files = {"network": model["file"], "precision": model["precision"], "metric": main, "interval": None,
+                 "measured_on": split, "samples": model["samples"]}  # fmt: skip
         reference = {**files, "on": "pc", "value": model["metric"]["reference"][main]}
         if reference not in found:
             found.append(reference)
-        found.append({**files, "on": model["cpu"], "value": model["metric"]["candidate"][main]})
+        found.append({**files, "on": model["cpu"], "value": model["metric"]["candidate"][main],
+                      "interval": model["metric"].get("interval")})  # fmt: skip
     return found
+
+
+def figure(row: Mapping[str, Any]) -> str:
+    """Return a row's value, and its interval where it has one: of few samples it says more than the value."""
+    return told(Measured(row["value"], *(row.get("interval") or (None, None))))
 
 
 def measured(row: Mapping[str, Any]) -> str:
