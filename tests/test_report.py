@@ -69,6 +69,7 @@ def test_a_trained_run(run):
     page = path.read_text()
     told = text_of(page)
     assert path == run.path / PAGE and render(run) == page
+    assert "on data.test, which" not in told
     assert "hmean 0.5000 on data.test" in told and "where the weights were chosen data.eval, all 0.6000" in told
     assert "as trained data.test, all 0.5000 (0.400 to 0.650)" in told
     assert "training: 300 steps; 1 evaluation in 2 s" in told and page.count("<polyline") == 2
@@ -80,7 +81,10 @@ def test_a_trained_run(run):
 def test_what_slimming_left(run):
     slim(run, 0.45)
     told = text_of(render(run))
-    assert "hmean 0.4500 on data.eval" in told and "quantized, int8 data.eval, all 0.4500" in told
+    assert (
+        "hmean 0.4500 on data.eval, which also chose the weights" in told
+        and "quantized, int8 data.eval, all 0.4500" in told
+    )
     assert "hmean went from 0.5000 to 0.4500, a drop of 0.0500 (95% interval -0.0100 to +0.0900), no limit." in told
     assert "taken 0.300 0.400 0.2500" in told and "could be had 0.300 0.400 0.5000" in told
     assert "neck.in2 8 to 2 6 to 3" in told and "head.thresh is dropped" in told

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ppedge.data.source import choosing_reports
 from ppedge.errors import SHOWN, PpedgeError, cut
 from ppedge.metrics.accuracy import MAIN_METRIC
 from ppedge.metrics.bootstrap import Measured
@@ -91,7 +92,7 @@ def _head(recipe: Recipe, run: Run, metric: str, report: Mapping[str, Any] | Non
         "Seed": str(recipe.seed),
         "Versions": ", ".join(f"{name} {version}" for name, version in _versions(run).items()),
     }
-    verdict = [_verdict(run.manifest(newest), metric)] if newest else []
+    verdict = [_verdict(recipe, run.manifest(newest), metric)] if newest else []
     if report is not None:
         failed = sum(not row["passed"] for row in report["gates"])
         chance = sum(row.get("by_chance", False) for row in report["gates"])
@@ -104,7 +105,7 @@ def _head(recipe: Recipe, run: Run, metric: str, report: Mapping[str, Any] | Non
     return tag("header", tag("h1", recipe.name), *verdict, tag("dl", *pieces))
 
 
-def _verdict(manifest: Mapping[str, Any], metric: str) -> Html:
+def _verdict(recipe: Recipe, manifest: Mapping[str, Any], metric: str) -> Html:
     """Say what the network that ships is worth; one that finds or reads nothing cannot look well."""
     metrics = manifest["metrics"]
     found = metrics if metric in metrics else forms(manifest)[-1].metrics
@@ -112,7 +113,8 @@ def _verdict(manifest: Mapping[str, Any], metric: str) -> Html:
     if not value:
         sentence = f"✗ {metric} is 0 on data.{split}: this network finds or reads nothing right."
         return tag("p", tag("span", sentence, class_="failed"))
-    return tag("p", f"{metric} {value:.4f} on data.{split}", class_="verdict")
+    chose = ", which also chose the weights" if split == "eval" and choosing_reports(recipe) else ""
+    return tag("p", f"{metric} {value:.4f} on data.{split}{chose}", class_="verdict")
 
 
 def _network(recipe: Recipe) -> str:
