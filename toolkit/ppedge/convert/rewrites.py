@@ -115,7 +115,8 @@ class Rewriting:
         """
         if not self._jobs:
             return {}
-        say("rewriting: the same numbers from fewer instructions")
+        names = ", ".join(f"{called} for {job.form}" for job, called, _ in self._jobs)
+        say(f"rewriting {names}, which takes a large network a minute: the same numbers from fewer instructions")
         died = self._run_children(forks)
         found = {}
         for job, called, layers in self._jobs:
