@@ -118,6 +118,18 @@ def test_a_recipe_is_checked_by_its_own_settings(words, tmp_path):
         assert isinstance(result.exception, PpedgeError) and "a recipe says which" in str(result.exception)
 
 
+def test_split_says_that_crops_of_one_picture_are_kept_together(tmp_path):
+    names = [f"{k}_crop_{n}.jpg" for k in range(10) for n in range(2)]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "rec_gt.txt").write_text("".join(f"{name}\tx\n" for name in names))
+    told = "crops of one picture, by their names PICTURE_crop_NUMBER, are kept together: 10 groups"
+    assert told in run("split", tmp_path / "rec_gt.txt").output
+    assert "crops of one" not in run("split", tmp_path / "rec_gt.txt", "--group", ".*", "--force").output
+    (tmp_path / "rec_gt.txt").write_text("".join(f"{name}\tx\n" for name in names[::2]))
+    assert "together" not in run("split", tmp_path / "rec_gt.txt", "--force").output
+
+
 def test_split_says_what_each_file_has_and_what_training_lacks(words):
     labels = words / "train.txt"
     labels.write_text("".join(f"images/train_00000{k}.jpg\t{text}\n" for k, text in enumerate("AAÅ")))

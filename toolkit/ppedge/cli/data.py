@@ -202,7 +202,11 @@ def split(
     test: Annotated[float, typer.Option(min=0, max=1, help="Share of them in test.txt.")] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another split.")] = 0,
     group: Annotated[
-        str, typer.Option(metavar="REGEX", help="Keep pictures together in whose paths it finds the same: '.*/'")
+        str,
+        typer.Option(
+            metavar="REGEX",
+            help="Keep pictures together in whose paths it finds the same ('.*/'); by default PPOCRLabel's crops.",
+        ),
     ] = "",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write; by default beside LABELS.")] = None,
     root: Root = None,
@@ -226,6 +230,8 @@ def split(
         say(f"{folder / SPLITS[name]}: {part.pictures} pictures, {len(part.lines)} lines")
     if group:
         say(f"{found.groups} groups of pictures are kept together")
+    elif found.groups < sum(part.pictures for part in found.parts.values()):
+        say(f"crops of one picture, by their names PICTURE_crop_NUMBER, are kept together: {found.groups} groups")
     for name, characters in found.unseen().items():
         what = f"{SPLITS[name]} has characters that train.txt lacks, which cannot be learnt"
         say(f"warning: {what}: {counted(characters)}")
