@@ -43,10 +43,12 @@ def test_check_says_where_it_looked_if_no_picture_is_there(words):
     file = (words / "train.txt").rename(words / "apart" / "train.txt")
     (words / "images").rename(words / "pictures")
     told = run("check", file, "--kind", "recognition")
-    assert told.exit_code == 2 and "--root names another folder" in told.output and str(file.parent) in told.output
-    assert "--root names" not in run("check", file, "--kind", "recognition", "--root", words).output
+    place = f"Pictures were looked for below {file.parent}, such as {file.parent / 'images/train_000000.jpg'}: "
+    assert told.exit_code == 2 and f"{place}name their folder by --root DIR." in told.output
+    assert "name their folder by data.root." in run("check", recipe_of(words, words, train=["apart/train.txt"])).output
+    assert f"below {words}, such as" in run("check", file, "--kind", "recognition", "--root", words).output
     file.write_text("no tab here\n")
-    assert "--root names" not in run("check", file, "--kind", "recognition").output
+    assert "looked for" not in run("check", file, "--kind", "recognition").output
 
 
 def test_scenes_become_crops(tmp_path):

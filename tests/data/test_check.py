@@ -79,6 +79,29 @@ def test_training_refuses_bad_data_unless_told_to_skip_it(root):
     assert ([s.text for s in samples], skipped) == (["A"], 2)
 
 
+@pytest.mark.parametrize(
+    ("lines", "skip_bad", "elsewhere"),
+    [
+        (["gone/1.jpg\tA", "gone/2.jpg\tA"], False, True),
+        (["gone/1.jpg\tA", "gone/2.jpg\tA"], True, True),
+        ([*(f"gone/{k}.jpg\tA" for k in range(1, 10)), "good.jpg\tA"], False, True),
+        ([*(f"gone/{k}.jpg\tA" for k in range(1, 10)), "good.jpg\tA"], True, False),
+        (["gone/1.jpg\tA", "good.jpg\tA"], False, False),
+    ],
+)
+def test_where_next_to_no_picture_is_there_the_root_is_told(root, lines, skip_bad, elsewhere):
+    labels = read_labels(write(root, *lines), root, "recognition")
+    hint = ""
+    try:
+        usable(labels, skip_bad, root, "--set data.root=DIR")
+    except PpedgeError as error:
+        hint = error.hint
+    looked = (
+        f"Pictures were looked for below {root}, such as {root / 'gone/1.jpg'}: name their folder by --set data.root"
+    )
+    assert (looked in hint) == elsewhere
+
+
 def regions(*points):
     return json.dumps([{"transcription": "A", "points": corners} for corners in points])
 

@@ -110,6 +110,16 @@ def test_where_label_txt_is_read_as_it_is_what_is_not_confirmed_is_told(labelled
     assert "not confirmed" not in "".join(ppedge_here("data", "check", folder / "mine.txt", "--root", tmp_path)[1:])
 
 
+def test_a_training_says_where_pictures_were_looked_for(labelled):
+    data = {"root": str(labelled.parent), "train": ["pics/Label.txt"]}  # whose lines name "old name/"
+    recipe = make_recipe({"name": "x", "task": "det", "data": data, "model": DETECTOR}, Path("x.yml"))
+    with pytest.raises(PpedgeError) as error:
+        read_samples(recipe, "train")
+    tried = labelled.parent / "old name/a b.jpg"
+    told = f"looked for below {labelled.parent}, such as {tried}: name their folder by --set data.root=DIR."
+    assert told in error.value.hint
+
+
 def test_a_training_says_what_is_not_confirmed(labelled):
     told = []
     labelled.rename(labelled.parent / "old name")

@@ -61,8 +61,10 @@ def check(
     if files[0].suffix in (".yml", ".yaml"):
         _alone(files, root or kind or charset)
         report, named, below = _check_recipe(files[0])
+        option = "data.root"
     else:
         named, below = _absolute(files), root or files[0].parent
+        option = checking.ROOT_OPTION
         characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
         report = checking.check(named, below, kind or "detection", characters)  # type: ignore[arg-type]
     if json:
@@ -70,8 +72,8 @@ def check(
     else:
         show_report(report)
         say_unconfirmed(say, named, below)
-        if root is None and checking.only_missing(report.samples, report.problems):
-            say(f"pictures were looked for below {files[0].absolute().parent}: --root names another folder")
+        if elsewhere := checking.looked_elsewhere(report.samples, report.problems, below, option):
+            say(elsewhere)
     if report.problems:
         raise typer.Exit(_BAD_INPUT)
 

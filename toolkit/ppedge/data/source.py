@@ -145,7 +145,7 @@ def read_samples(
     say_unconfirmed(say, paths(files), recipe.data.root)
     parts = _checked(recipe, files, say, watch)
     problems = in_order([*(p for part in parts for p in part.lines), *(p for part in parts for p in part.pictures)])
-    require_usable(sum(part.good for part in parts), problems, skip_bad)
+    require_usable(sum(part.good for part in parts), problems, skip_bad, recipe.data.root, "--set data.root=DIR")
     _say_regions(recipe, split, [part.regions for part in parts], say)
     samples = joined([part.samples for part in parts])
     if not samples:
