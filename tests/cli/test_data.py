@@ -51,6 +51,18 @@ def test_check_says_where_it_looked_if_no_picture_is_there(words):
     assert "looked for" not in run("check", file, "--kind", "recognition").output
 
 
+def test_check_of_a_folder_checks_the_label_files_in_it(words):
+    (words / "train.txt").write_text("no tab\n")
+    result = run("check", words, "--kind", "recognition")
+    assert result.exit_code == 2 and "train.txt:1: no tab" in result.output and "1 labels, 1 pictures" in result.output
+    (words / "train.txt").unlink()
+    (words / "val.txt").rename(words / "labels.txt")
+    assert run("check", words, "--kind", "recognition").exit_code == 0
+    result = run("check", words / "images")
+    assert isinstance(result.exception, PpedgeError)
+    assert "images: a folder without train.txt, val.txt, test.txt, Label.txt or labels.txt" in str(result.exception)
+
+
 def test_scenes_become_crops(tmp_path):
     assert (
         run("synth", "scenes", "--content", "plates", "--out", tmp_path / "s", "--train", 2, "--eval", 0).exit_code == 0

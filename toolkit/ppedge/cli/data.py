@@ -27,12 +27,20 @@ LAYOUTS = ["blue", "green", "yellow", "large_green", "double"]
 """What `ppedge.data.plates` draws, likewise."""
 
 Root = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The folder that pictures are named relative to; by default FILE's.")
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="The folder that pictures are named relative to; by default FILE's, of PPOCRLabel's Label.txt that above.",
+    ),
 ]
 
 Files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
+    typer.Argument(
+        metavar="FILE...",
+        help="Label files in PPOCR format, or a folder with them, PPOCRLabel's too; or one recipe (.yml), for all it "
+        "names.",
+    ),
 ]
 Kind = Annotated[
     str | None,
@@ -63,7 +71,7 @@ def check(
         report, named, below = _check_recipe(files[0])
         option = "data.root"
     else:
-        named, below = _absolute(files), root or files[0].parent
+        named, below = _label_files(files, root)
         option = checking.ROOT_OPTION
         characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
         report = checking.check(named, below, kind or "detection", characters)  # type: ignore[arg-type]
@@ -101,7 +109,7 @@ def show(
         _alone(files, root or kind)
         title, parts = parts_of_recipe(files[0], say)
     else:
-        title, parts = parts_of_files(_absolute(files), root or files[0].parent, kind or "detection")  # type: ignore[arg-type]
+        title, parts = parts_of_files(*_label_files(files, root), kind or "detection")  # type: ignore[arg-type]
     text = page(title, parts, limit)
     with atomic_write(out) as file:
         file.write(text.encode())
@@ -154,10 +162,11 @@ def crops(
     from ppedge.data.convert import write_crops
     from ppedge.data.formats import read_labels
     from ppedge.data.lines import count_unusable
+    from ppedge.data.named import usual_root
     from ppedge.data.ppocrlabel import say_unconfirmed
 
     [file] = _absolute([labels])
-    below = root or labels.parent
+    below = root or usual_root(labels)
     samples, skipped = usable(read_labels(file, below, "detection"), skip_bad, below)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
@@ -311,6 +320,14 @@ def _alone(files: list[Path], told: object) -> None:
 def _absolute(files: list[Path]) -> list[Path]:
     """Files on the command line are meant relative to the current folder, not to the root."""
     return [file.absolute() for file in files]
+
+
+def _label_files(named: list[Path], root: Path | None) -> tuple[list[Path], Path]:
+    """Return label files, those in folders that are named too, and the folder that pictures are named relative to."""
+    from ppedge.data.named import label_files, usual_root
+
+    files = [file for place in named for file in label_files(place)]
+    return _absolute(files), root or usual_root(files[0])
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from ppedge.data.convert import Source, convert, parse_ccpd_name
 from ppedge.data.formats import DetSample, Kind, read_either, write_lines
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.lookup import SPLITS, label_lines
+from ppedge.data.named import WHOLE
 from ppedge.data.ppocrlabel import LABELS, say_no_states
 from ppedge.errors import PpedgeError
-from ppedge.project.parts import ALL, Good, deal, write_bytes
+from ppedge.project.parts import Good, deal, write_bytes
 from ppedge.scratch import scratch
 
 _TAKEN = (
@@ -71,9 +72,9 @@ def take_labels(
     if source is not None and root is not None:
         raise PpedgeError("--root: this folder says itself where its pictures lie.", "Leave it out.")
     if source is not None:
-        file, root, told = folder / ALL, data, _convert(source, data, folder / ALL, skip_bad)
+        file, root, told = folder / WHOLE, data, _convert(source, data, folder / WHOLE, skip_bad)
     else:
-        file, told = (data / ALL if data.is_dir() else data), []
+        file, told = (data / WHOLE if data.is_dir() else data), []
         data = file
     if not file.is_file():
         raise PpedgeError(f"{data.parent}: a folder without labels.", _TAKEN)

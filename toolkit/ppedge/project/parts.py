@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.data.lookup import SPLITS
+from ppedge.data.named import WHOLE
 from ppedge.data.ppocrlabel import LABELS
 from ppedge.data.split import Part, original_of, split, write
 from ppedge.errors import PpedgeError
 from ppedge.storage import atomic_write
 
-ALL = "labels.txt"
-"""All good lines, before they are split; also what `ppedge data convert` and `crops` are told to write."""
 LEAST, KEEP_ASIDE = 5, 20
 """Pictures: fewer than the first cannot be split, from the second on some are kept aside as ``test``."""
 
@@ -66,7 +65,7 @@ def deal(
     Raises:
         PpedgeError: There are too few pictures, or a part would be empty.
     """
-    file = (folder / ALL).absolute()
+    file = (folder / WHOLE).absolute()
     write_bytes(file, good.lines)
     parts = _following(good, named, beside) if beside else _split(good, named, file, root, seed, group)
     write(parts, folder, file)
