@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppedge.data.check import check, readable, usable
+from ppedge.data.check import check, readable
 from ppedge.data.formats import read_labels
+from ppedge.data.usable import usable
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 

@@ -64,6 +64,7 @@ def check(
     """
     from ppedge.data import check as checking
     from ppedge.data.ppocrlabel import say_unconfirmed
+    from ppedge.data.usable import ROOT_OPTION, looked_elsewhere
     from ppedge.ocr.charset import Charset
 
     if files[0].suffix in (".yml", ".yaml"):
@@ -72,7 +73,7 @@ def check(
         option = "data.root"
     else:
         named, below = _label_files(files, root)
-        option = checking.ROOT_OPTION
+        option = ROOT_OPTION
         characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
         report = checking.check(named, below, kind or "detection", characters)  # type: ignore[arg-type]
     if json:
@@ -80,7 +81,7 @@ def check(
     else:
         show_report(report)
         say_unconfirmed(say, named, below)
-        if elsewhere := checking.looked_elsewhere(report.samples, report.problems, below, option):
+        if elsewhere := looked_elsewhere(report.samples, report.problems, below, option):
             say(elsewhere)
     if report.problems:
         raise typer.Exit(_BAD_INPUT)
@@ -158,12 +159,12 @@ def crops(
     skip_bad: SkipBad = False,
 ) -> None:
     """Cut the text regions of detection labels out of their pictures, for a recogniser."""
-    from ppedge.data.check import usable
     from ppedge.data.convert import write_crops
     from ppedge.data.formats import read_labels
     from ppedge.data.lines import count_unusable
     from ppedge.data.named import usual_root
     from ppedge.data.ppocrlabel import say_unconfirmed
+    from ppedge.data.usable import usable
 
     [file] = _absolute([labels])
     below = root or usual_root(labels)

@@ -44,9 +44,9 @@ def measure_bundle(
     from ppedge.bundle.manifest import read_manifest
     from ppedge.bundle.reading import open_bundle
     from ppedge.bundle.recognizers import choose, networks
-    from ppedge.data.check import usable
     from ppedge.data.formats import read_all
     from ppedge.data.named import usual_root
+    from ppedge.data.usable import usable
     from ppedge.metrics.bootstrap import CONFIDENCE, intervals
     from ppedge.metrics.end_to_end import EndToEndMetric, measure_pipeline
     from ppedge.progress import Reporter

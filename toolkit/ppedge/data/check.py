@@ -14,15 +14,11 @@ from typing import Any, NamedTuple
 from ppedge.data.formats import DetSample, Kind, Labels, Problem, RecSample, Sample, good_lines, of_other_kind
 from ppedge.data.lines import count_unusable
 from ppedge.data.lookup import find_label_file
-from ppedge.data.ppocrlabel import LABELS, confirmed_alone
 from ppedge.data.regions import Region, RegionError, fit_all
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.image_file import picture_size, read_image
 
-ROOT_OPTION = "--root DIR"
-"""What names the folder of the pictures where no recipe does."""
-_NEXT_TO_ALL = 0.9
 _AT_ONCE = 256  # samples whose pictures are decoded before the next are read
 
 
@@ -142,81 +138,6 @@ class _Tally:
 def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
     for key, count in more.items():
         counts[key] = counts.get(key, 0) + count
-
-
-def usable(
-    labels: Labels[Sample], skip_bad: bool, root: Path | None = None, option: str = ROOT_OPTION
-) -> tuple[list[Sample], int]:
-    """Return the samples that a training can use, after decoding every picture.
-
-    Args:
-        labels: What `read_labels` returned.
-        skip_bad: Leave bad lines and pictures out; without it, one is an error.
-        root: See `require_usable`, and there for ``option``.
-        option: Likewise.
-
-    Returns:
-        The good samples and the number of label lines that were left out.
-
-    Raises:
-        PpedgeError: There is a problem and no ``skip_bad``, or nothing is left.
-    """
-    good = readable(labels)
-    require_usable(len(good.samples), good.problems, skip_bad, root, option)
-    return good.samples, len(good.problems)
-
-
-def require_usable(
-    good: int, problems: Sequence[Problem], skip_bad: bool, root: Path | None = None, option: str = ROOT_OPTION
-) -> None:
-    """Refuse label files that a training cannot use.
-
-    Args:
-        good: How many good lines they have.
-        problems: Of the others.
-        skip_bad: Bad lines are left out; without it, one is an error.
-        root: The folder that pictures were looked for below; None if no label file names them.
-        option: See `looked_elsewhere`.
-
-    Raises:
-        PpedgeError: There is a problem and no ``skip_bad``, or no good line.
-    """
-    count = len(problems)
-    more = f", and {count - 1} more" if count > 1 else ""
-    elsewhere = "" if root is None else looked_elsewhere(good, problems, root, option)
-    if elsewhere and not (good and skip_bad):
-        raise PpedgeError(f"{problems[0]}{more}.", elsewhere)
-    if count and not skip_bad:
-        raise PpedgeError(
-            f"{problems[0]}{more}.", "List all of them with `ppedge data check`, or leave them out with --skip-bad."
-        )
-    if not good:
-        first = f" The first problem: {problems[0]}." if count else ""
-        raise PpedgeError(f"The label files have no usable line.{first}", "List the problems with `ppedge data check`.")
-
-
-def looked_elsewhere(good: int, problems: Sequence[Problem], root: Path, option: str) -> str:
-    """Say where pictures were looked for, if next to none of them is there: they lie below another folder then.
-
-    Args:
-        good: How many good lines label files have.
-        problems: Of the others.
-        root: The folder that pictures were looked for below.
-        option: What names another one.
-
-    Returns:
-        Sentences; empty if more pictures are there.
-    """
-    missing = [problem for problem in problems if problem.missing]
-    if not missing or len(missing) < _NEXT_TO_ALL * (good + len(problems)):
-        return ""
-    place, labels = root.absolute(), missing[0].file
-    told = (
-        f"Pictures were looked for below {place}, such as {place / missing[0].missing}: name their folder by {option}."
-    )
-    if labels.name != LABELS:
-        return told
-    return f"{told} Or `{confirmed_alone(labels.parent)}` makes labels that name them from where they are."
 
 
 def readable(labels: Labels[Sample], decoded: Decoded | None = None) -> Labels[Sample]:
