@@ -85,7 +85,8 @@ def test_pictures_that_lie_elsewhere_are_looked_for_by_root(ppedge_here, bundle,
     elsewhere = tmp_path / "labels" / "test.txt"
     elsewhere.parent.mkdir()
     labels.rename(elsewhere)
-    hint = f"Pictures were looked for below {elsewhere.parent}: name their folder with --root DIR."
+    looked = f"Pictures were looked for below {elsewhere.parent}, such as {elsewhere.parent / 'one.png'}"
+    hint = f"{looked}: name their folder by --root DIR."
     for options in ([], ["--skip-bad"]):
         code, _, err = ppedge_here("eval", "--e2e", bundle, elsewhere, *options)
         assert code == 2 and "test.txt:1: no such picture: one.png" in err and ", and 1 more." in err and hint in err

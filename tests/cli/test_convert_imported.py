@@ -176,13 +176,13 @@ def test_damaged_models(ppedge, folders, tmp_path, suffix, change, told):
 
 def test_what_an_exporter_noted_of_boxes_is_taken_and_said(folders, tmp_path, capsys):
     shutil.copytree(folders / "det", tmp_path / "det")
-    tell_noted(tmp_path / "det")
+    tell_noted(tmp_path / "det", None, [])
     assert capsys.readouterr().err == ""
     notes = {"PostProcess": {"name": "DBPostProcess", "thresh": 0.2, "box_thresh": 0.45, "max_candidates": 1000}}
     (tmp_path / "det" / "inference.yml").write_text(yaml.safe_dump(notes))
     found = make_recipe(recipe_of(tmp_path / "det", []), Path("--from-inference"), ["det_postprocess.thresh=0.25"])
     assert (found.det_postprocess.thresh, found.det_postprocess.box_thresh) == (0.25, 0.45)
-    tell_noted(tmp_path / "det")
+    tell_noted(tmp_path / "det", None, [])
     assert "det: of its boxes the exporter has noted thresh 0.2, box_thresh 0.45\n" in capsys.readouterr().err
 
 
@@ -197,7 +197,7 @@ def test_what_an_exporter_noted_of_pictures_is_taken_and_said_or_refused(ppedge,
     found = make_recipe(recipe_of(tmp_path / "det", []), Path("--from-inference"), ["det_preprocess.limit_side=640"])
     assert (found.det_preprocess.limit_side, found.det_preprocess.limit_type) == (640, "max")
     assert found.det_preprocess.mean == (0.5, 0.5, 0.5)
-    tell_noted(tmp_path / "det")
+    tell_noted(tmp_path / "det", None, [])
     told = capsys.readouterr().err
     assert "of its pictures the exporter has noted limit_side 960, limit_type max, mean (0.5, 0.5, 0.5)" in told
     assert "small pictures were enlarged" in told

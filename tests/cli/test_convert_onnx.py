@@ -1,20 +1,25 @@
 """``ppedge convert --from-onnx``: an ONNX model becomes a run, or one sentence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
-from ppedge.cli.brought import recipe_of
+from ppedge.cli import brought
+from ppedge.cli.brought import from_onnx, recipe_of, tell_noted
+from ppedge.convert import onnx_model
+from ppedge.convert.imported import of_recipe
 from ppedge.convert.onnx_model import import_onnx
 from ppedge.errors import PpedgeError
 from ppedge.files.naming import weight_of
 from ppedge.files.nb import read_nb
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.image_file import read_image
-from ppedge.recipe.io import load_recipe
+from ppedge.ocr.spec import DetPreprocess
+from ppedge.recipe.io import load_recipe, make_recipe
 from ppedge.runs import Run
 from ppedge.storage import read_json
 from small import make_data
@@ -83,6 +88,67 @@ def test_characters_that_do_not_fit_are_not_taken(at_once, tmp_path):
     assert "the 5 characters that it carries do not fit its 9 classes; --charset names others" in said[0]
     save_trained_rec(tmp_path / "bare.onnx", 9)
     assert import_onnx(tmp_path / "bare.onnx", tmp_path / "bare").characters is None
+
+
+NOTES = """\
+PreProcess: {transform_ops: [{NormalizeImage: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], scale: 1./255.}}]}
+PostProcess: {name: DBPostProcess, box_thresh: 0.45}
+"""
+
+
+def brought_in(file, *changes):
+    """Return the recipe of an ONNX file and the folder that it is made in, as the commands make them."""
+    folder, keys = from_onnx(file, None, [], list(changes), None, force=False)
+    tell_noted(folder, file, [*keys, *changes])
+    return make_recipe(recipe_of(folder, [*keys, *changes]), Path("--from-onnx"), [*keys, *changes]), folder
+
+
+def test_what_the_exporter_noted_beside_the_file_is_taken_and_said(at_once, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_trained_det(tmp_path / "small.onnx")
+    (tmp_path / "inference.yml").write_text(NOTES)
+    recipe, folder = brought_in(Path("small.onnx"))
+    assert recipe.det_preprocess.mean == recipe.det_preprocess.std == (0.5, 0.5, 0.5)
+    assert recipe.det_postprocess.box_thresh == 0.45
+    told = capsys.readouterr().err
+    assert "small.onnx: of its pictures the exporter has noted mean (0.5, 0.5, 0.5), std (0.5, 0.5, 0.5)\n" in told
+    assert "is assumed" not in told
+    with pytest.raises(PpedgeError, match="takes mean"):  # what is converted later is held against it, too
+        of_recipe(recipe.model_copy(update={"det_preprocess": DetPreprocess()}), ())
+    (tmp_path / "inference.yml").write_text(NOTES.replace("0.5, 0.5, 0.5", "0.4, 0.4, 0.4"))
+    with pytest.raises(PpedgeError, match="imported: was made of another ONNX file or inference.yml beside it"):
+        brought_in(Path("small.onnx"))
+    assert folder == Path("runs/small/imported")
+
+
+def test_without_notes_what_is_assumed_of_pictures_is_said(at_once, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_trained_det(tmp_path / "small.onnx")
+    brought_in(Path("small.onnx"))
+    told = capsys.readouterr().err
+    for key, value in (("mean", "[0.485,0.456,0.406]"), ("std", "[0.229,0.224,0.225]")):
+        assert (
+            f"small.onnx: no inference.yml beside it says by which {key} pictures were normalised: {value} is assumed, "
+            f"PaddleOCR's own; --set det_preprocess.{key} changes it\n"
+        ) in told
+    brought_in(Path("small.onnx"), "det_preprocess.mean=[0.5,0.5,0.5]")
+    told = capsys.readouterr().err
+    assert "which mean" not in told and "which std" in told
+    save_trained_rec(tmp_path / "lines.onnx", 7, CHARACTERS)
+    brought_in(Path("lines.onnx"))
+    assert "which std lines were normalised: 0.5 is assumed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("notes", "chosen"), [(None, 0.123), (NOTES, 0.45), ("PostProcess: {name: DB}", 0.123)])
+def test_a_files_own_notes_of_boxes_go_before_those_of_its_layers(at_once, tmp_path, monkeypatch, notes, chosen):
+    monkeypatch.chdir(tmp_path)
+    save_trained_det(tmp_path / "small.onnx")
+    if notes:
+        (tmp_path / "inference.yml").write_text(notes)
+    monkeypatch.setattr(brought, "_postprocess_of", lambda name, say: ["det_postprocess.box_thresh=0.123"])
+    real = onnx_model.import_onnx
+    monkeypatch.setattr(onnx_model, "import_onnx", lambda *a, **k: replace(real(*a, **k), recipe="ppocrv6_det_tiny"))
+    assert brought_in(Path("small.onnx"))[0].det_postprocess.box_thresh == chosen
 
 
 def test_pictures_to_try_it_on(at_once, tmp_path):

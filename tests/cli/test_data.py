@@ -43,10 +43,24 @@ def test_check_says_where_it_looked_if_no_picture_is_there(words):
     file = (words / "train.txt").rename(words / "apart" / "train.txt")
     (words / "images").rename(words / "pictures")
     told = run("check", file, "--kind", "recognition")
-    assert told.exit_code == 2 and "--root names another folder" in told.output and str(file.parent) in told.output
-    assert "--root names" not in run("check", file, "--kind", "recognition", "--root", words).output
+    place = f"Pictures were looked for below {file.parent}, such as {file.parent / 'images/train_000000.jpg'}: "
+    assert told.exit_code == 2 and f"{place}name their folder by --root DIR." in told.output
+    assert "name their folder by data.root." in run("check", recipe_of(words, words, train=["apart/train.txt"])).output
+    assert f"below {words}, such as" in run("check", file, "--kind", "recognition", "--root", words).output
     file.write_text("no tab here\n")
-    assert "--root names" not in run("check", file, "--kind", "recognition").output
+    assert "looked for" not in run("check", file, "--kind", "recognition").output
+
+
+def test_check_of_a_folder_checks_the_label_files_in_it(words):
+    (words / "train.txt").write_text("no tab\n")
+    result = run("check", words, "--kind", "recognition")
+    assert result.exit_code == 2 and "train.txt:1: no tab" in result.output and "1 labels, 1 pictures" in result.output
+    (words / "train.txt").unlink()
+    (words / "val.txt").rename(words / "labels.txt")
+    assert run("check", words, "--kind", "recognition").exit_code == 0
+    result = run("check", words / "images")
+    assert isinstance(result.exception, PpedgeError)
+    assert "images: a folder without train.txt, val.txt, test.txt, Label.txt or labels.txt" in str(result.exception)
 
 
 def test_scenes_become_crops(tmp_path):
@@ -116,6 +130,18 @@ def test_a_recipe_is_checked_by_its_own_settings(words, tmp_path):
     for more in (["--kind", "recognition"], ["--root", words], ["--charset", "en_number"], [words / "val.txt"]):
         result = run("check", path, *more)
         assert isinstance(result.exception, PpedgeError) and "a recipe says which" in str(result.exception)
+
+
+def test_split_says_that_crops_of_one_picture_are_kept_together(tmp_path):
+    names = [f"{k}_crop_{n}.jpg" for k in range(10) for n in range(2)]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "rec_gt.txt").write_text("".join(f"{name}\tx\n" for name in names))
+    told = "crops of one picture, by their names PICTURE_crop_NUMBER, are kept together: 10 groups"
+    assert told in run("split", tmp_path / "rec_gt.txt").output
+    assert "crops of one" not in run("split", tmp_path / "rec_gt.txt", "--group", ".*", "--force").output
+    (tmp_path / "rec_gt.txt").write_text("".join(f"{name}\tx\n" for name in names[::2]))
+    assert "together" not in run("split", tmp_path / "rec_gt.txt", "--force").output
 
 
 def test_split_says_what_each_file_has_and_what_training_lacks(words):

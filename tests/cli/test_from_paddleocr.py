@@ -82,7 +82,9 @@ def test_pictures_that_nobody_has_confirmed_are_told(config, tmp_path, monkeypat
     (tmp_path / "data/photos").mkdir(parents=True)
     (tmp_path / "data/photos/Label.txt").write_text("photos/a.jpg\t[]\nphotos/b.jpg\t[]\n")
     (tmp_path / "data/photos/fileState.txt").write_text("/there/photos/a.jpg\t1\n/there/photos/b.jpg\t0\n")
-    result = run(config, "-o", "Train.dataset.label_file_list=[data/photos/Label.txt]", "--out", tmp_path / "ours.yml")
+    files = [f"{part}.dataset.label_file_list=[data/photos/Label.txt]" for part in ("Train", "Eval")]
+    result = run(config, "-o", files[0], "-o", files[1], "--out", tmp_path / "ours.yml")
+    assert result.output.count("are not confirmed") == 1, "of a file that both teaches and measures, too"
     assert "Label.txt: 1 of 2 pictures are not confirmed in fileState.txt, and are taken too; `ppedge" in result.output
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppedge.data.check import check, readable, usable
+from ppedge.data.check import check, readable
 from ppedge.data.formats import read_labels
+from ppedge.data.usable import usable
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 
@@ -77,6 +78,29 @@ def test_training_refuses_bad_data_unless_told_to_skip_it(root):
     assert "ppedge data check" in error.value.hint and "--skip-bad" in error.value.hint
     samples, skipped = usable(labels, skip_bad=True)
     assert ([s.text for s in samples], skipped) == (["A"], 2)
+
+
+@pytest.mark.parametrize(
+    ("lines", "skip_bad", "elsewhere"),
+    [
+        (["gone/1.jpg\tA", "gone/2.jpg\tA"], False, True),
+        (["gone/1.jpg\tA", "gone/2.jpg\tA"], True, True),
+        ([*(f"gone/{k}.jpg\tA" for k in range(1, 10)), "good.jpg\tA"], False, True),
+        ([*(f"gone/{k}.jpg\tA" for k in range(1, 10)), "good.jpg\tA"], True, False),
+        (["gone/1.jpg\tA", "good.jpg\tA"], False, False),
+    ],
+)
+def test_where_next_to_no_picture_is_there_the_root_is_told(root, lines, skip_bad, elsewhere):
+    labels = read_labels(write(root, *lines), root, "recognition")
+    hint = ""
+    try:
+        usable(labels, skip_bad, root, "--set data.root=DIR")
+    except PpedgeError as error:
+        hint = error.hint
+    looked = (
+        f"Pictures were looked for below {root}, such as {root / 'gone/1.jpg'}: name their folder by --set data.root"
+    )
+    assert (looked in hint) == elsewhere
 
 
 def regions(*points):

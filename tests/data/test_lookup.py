@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from ppedge.data.formats import read_labels
+from ppedge.data.named import usual_root
 
 MARK = "\ufeff"
 REGION = json.dumps([{"transcription": "A", "points": [[0, 0], [9, 0], [9, 9], [0, 9]]}])
@@ -88,3 +89,15 @@ def test_a_single_line_of_the_other_kind_is_a_problem_of_that_line(root):
     assert [(p.line, "list of regions" in p.reason) for p in labels.problems] == [(3, True)]
     labels = read(root, f"a.JPG\t{REGION}", "a.JPG\tA", kind="detection")
     assert [(p.line, "not JSON" in p.reason) for p in labels.problems] == [(2, True)] and len(labels.samples) == 1
+
+
+def test_ppocrlabels_file_names_pictures_from_the_folder_above_where_they_are_there(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").touch()
+    file = folder / "Label.txt"
+    file.write_bytes(b"x" * 5000 + b"\t[]\na\0b\t[]\n\xff\t[]\nphotos/a.jpg\t[]\n")
+    assert usual_root(file) == tmp_path
+    file.write_text("gone.jpg\t[]\na.jpg\t[]\n")
+    assert usual_root(file) == folder
+    assert usual_root(folder / "labels.txt") == folder

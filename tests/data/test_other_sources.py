@@ -110,6 +110,38 @@ def test_where_label_txt_is_read_as_it_is_what_is_not_confirmed_is_told(labelled
     assert "not confirmed" not in "".join(ppedge_here("data", "check", folder / "mine.txt", "--root", tmp_path)[1:])
 
 
+@pytest.mark.parametrize("named", ["folder", "file", "file from within"])
+def test_ppocrlabels_own_labels_are_checked_and_shown_as_they_are(labelled, ppedge_here, named, monkeypatch, tmp_path):
+    labelled.rename(labelled.parent / "old name")
+    place = {"folder": labelled.parent / "old name", "file": labelled.parent / "old name/Label.txt"}.get(named)
+    if place is None:
+        monkeypatch.chdir(labelled.parent / "old name")
+        place = "Label.txt"
+    code, out, err = ppedge_here("data", "check", place)
+    assert code == 0 and "3 labels, 3 pictures, 4 boxes" in out + err and "1 of 3 pictures are not" in out + err
+    assert ppedge_here("data", "show", place, "--out", tmp_path / "page.html")[0] == 0
+    if named != "folder":
+        assert ppedge_here("data", "crops", place, "--out", tmp_path / "crops")[0] == 0
+
+
+def test_of_a_folder_that_was_renamed_what_to_type_is_told(labelled, ppedge_here):
+    code, out, err = ppedge_here("data", "check", labelled)
+    command = f"ppedge data convert {labelled} --from ppocrlabel --out {labelled / 'labels.txt'}"
+    assert code == 2 and f"Or `{command}` makes labels" in " ".join((out + err).split())
+    assert ppedge_here(*command.split()[1:])[0] == 0
+    assert ppedge_here("data", "check", labelled / "labels.txt")[0] == 0
+
+
+def test_a_training_says_where_pictures_were_looked_for(labelled):
+    data = {"root": str(labelled.parent), "train": ["pics/Label.txt"]}  # whose lines name "old name/"
+    recipe = make_recipe({"name": "x", "task": "det", "data": data, "model": DETECTOR}, Path("x.yml"))
+    with pytest.raises(PpedgeError) as error:
+        read_samples(recipe, "train")
+    tried = labelled.parent / "old name/a b.jpg"
+    told = f"looked for below {labelled.parent}, such as {tried}: name their folder by --set data.root=DIR."
+    assert told in error.value.hint
+
+
 def test_a_training_says_what_is_not_confirmed(labelled):
     told = []
     labelled.rename(labelled.parent / "old name")

@@ -75,6 +75,17 @@ def test_groups_are_kept_whole(forty, group):
     assert [len(street) for street in streets] == [2, 1, 1] and len(set.union(*streets)) == 4
 
 
+def test_crops_of_one_picture_are_kept_whole_unless_a_group_says_otherwise(labelled):
+    names = [f"{k}_crop_{n}.jpg" for k in range(1, 11) for n in range(5)]
+    names += ["crop_1.jpg", "11_crop_.jpg", "11_crop_x.jpg"]  # which are no such names
+    file = labelled({f"crop_img/{name}": "x" for name in names})
+    found = split(file, file.parent, {"train": 0.5, "eval": 0.25, "test": 0.25})
+    parts = [{line.split(b"_crop_")[0] for line in part.lines} for part in found.parts.values()]
+    pictures = [{f"crop_img/{k}".encode() for k in range(1, 11)} & part for part in parts]
+    assert sum(map(len, pictures)) == 10 and found.groups == 13
+    assert split(file, file.parent, SHARES, group=".*").groups == 53
+
+
 def test_a_large_group_does_not_empty_the_other_parts(labelled):
     file = labelled({f"{'a' if k < 18 else k}/{k}.png": "x" for k in range(20)})
     for seed in range(5):

@@ -96,6 +96,68 @@ def test_labels_of_each_kind_become_recipes_whose_data_is_there(given, here):
     assert not [path for path in here.iterdir() if path.name.startswith(".")]
 
 
+@pytest.fixture
+def photos(here):
+    """PPOCRLabel's folder: forty pictures, two or three lines of each cut out, which are named as it names them."""
+    lines = detection(here / "photos", 40)
+    (here / "photos/Label.txt").write_text("".join(f"photos/{line}\n" for line in lines), encoding="utf-8")
+    crops = [f"crop_img/{k}_crop_{n}.jpg" for k in range(40) for n in range(2 + k % 2)]
+    for crop in crops:
+        picture(here / "photos" / crop)
+    (here / "photos/rec_gt.txt").write_text("".join(f"{crop}\t{PLATE}\n" for crop in crops), encoding="utf-8")
+    return here / "photos"
+
+
+def parts_by_picture(folder):
+    """Return in which parts the lines or regions of each picture are."""
+    found = {}
+    for part, file in SPLITS.items():
+        for line in (folder / file).read_text(encoding="utf-8").splitlines():
+            name = Path(line.partition("\t")[0]).stem
+            found.setdefault(name.partition("_crop_")[0], set()).add(part)
+    return found
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_crops_are_in_the_parts_of_their_pictures(photos, here, seed):
+    create(here / "both", "plates", data=photos, seed=seed)
+    made = create(here / "lines", "plates", data=photos / "rec_gt.txt", seed=seed)
+    assert parts_by_picture(here / "lines") == parts_by_picture(here / "both")
+    assert "crops are in the parts that their pictures have as Label.txt beside them is split" in made.told
+
+
+def test_crops_follow_label_files_that_their_folder_has_been_split_into(photos, here):
+    lines = (photos / "Label.txt").read_text(encoding="utf-8").replace("photos/", "").splitlines(keepends=True)
+    for k, file in enumerate(SPLITS.values()):
+        (photos / file).write_text("".join(lines[k:30:3]), encoding="utf-8")
+    create(here / "lines", "plates", data=photos / "rec_gt.txt")
+    found = parts_by_picture(here / "lines")
+    assert found == {str(k): {list(SPLITS)[k % 3] if k < 30 else "train"} for k in range(40)}
+
+
+def test_crops_without_labels_of_their_pictures_are_kept_together(photos, here):
+    (photos / "Label.txt").write_text("photos/none.jpg\t[]\n")  # nothing that can be split
+    made = create(here / "lines", "plates", data=photos / "rec_gt.txt")
+    found = parts_by_picture(here / "lines")
+    assert all(len(parts) == 1 for parts in found.values())
+    assert [len((here / "lines" / file).read_bytes().splitlines()) for file in SPLITS.values()] == [80, 10, 10]
+    assert "crops of one picture, by their names, are kept together: of 40 pictures" in made.told
+    alone = create(here / "alone", "plates", data=photos / "rec_gt.txt", group=".*")
+    assert any(len(parts) > 1 for parts in parts_by_picture(here / "alone").values())
+    assert not any("crops of one" in line for line in alone.told)
+
+
+def test_crops_of_too_few_pictures_are_refused(photos, here):
+    file = photos / "rec_gt.txt"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:10]), encoding="utf-8")
+    with pytest.raises(PpedgeError, match="none of its crops is of a picture in the val.txt of Label.txt beside it"):
+        create(here / "mine", "plates", data=file)
+    (photos / "Label.txt").unlink()
+    with pytest.raises(PpedgeError, match="rec_gt.txt: 4 pictures with labels: too few"):
+        create(here / "mine", "plates", data=file)
+
+
 def test_what_nobody_has_confirmed_is_told(here):
     photos, _ = ppocrlabel(here)
     assert any(

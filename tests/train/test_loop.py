@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -257,19 +258,33 @@ def test_equal_metrics_are_told_apart_by_the_second_one_and_then_by_the_later_st
 
 
 @pytest.mark.parametrize(
-    ("values", "count", "weights"),
+    ("values", "count", "told"),
     [
-        ((0.5, 0.5, 0.4), 2, "the weights of step 3 are kept, which are as good"),
-        ((0.5, 0.4, 0.3), 1, "its start is kept"),
+        ((0.5, 0.5, 0.4), 1, "train: no better than its start: hmean 0.5000 before, 0.5000 after; its start is kept"),
+        ((0.5, 0.4, 0.3), 1, "train: no better than its start: hmean 0.5000 before, 0.5000 after; its start is kept"),
+        ((0.5, 0.6, 0.6), 3, "train 6/6: hmean 0.6000"),  # of later ones the last
+        ((0.0, 0.0, 0.0), 3, "train: hmean is 0 at every evaluation"),  # a start that finds nothing is none to keep
     ],
 )
-def test_a_course_that_brings_nothing_says_so_and_what_it_keeps(
-    det_data, tmp_path, monkeypatch, values, count, weights
+def test_a_start_gives_way_to_better_weights_alone_and_what_is_kept_is_said(
+    det_data, tmp_path, monkeypatch, values, count, told
 ):
     figures = [{"hmean": value} for value in values]
-    _, kept, said = fit_with(monkeypatch, tiny_recipe("det", det_data), tmp_path, figures, evaluate_first=True)
-    assert kept == count
-    assert said[-1] == f"train: no better than its start: hmean 0.5000 before, 0.5000 after; {weights}"
+    course = {"evaluate_first": True}
+    _, kept, said = fit_with(monkeypatch, tiny_recipe("det", det_data), tmp_path, figures, **course)
+    assert (kept, said[-1]) == (count, told)
+
+
+def test_weights_that_are_better_by_what_breaks_ties_replace_a_start(rec_data, tmp_path, monkeypatch):
+    recipe = tiny_recipe("rec", rec_data, train={"epochs": 2})
+    figures = [{"exact": 0.5, "ned": ned} for ned in (0.6, 0.7, 0.6)]
+    _, kept, said = fit_with(monkeypatch, recipe, tmp_path, figures, evaluate_first=True)
+    assert kept == 2
+    assert re.fullmatch(
+        r"train: no better than its start: exact 0\.5000 before, 0\.5000 after; the weights of step \d+ are kept, "
+        r"of ned 0\.6000 before, 0\.7000 after",
+        said[-1],
+    )
 
 
 def test_patience_is_not_renewed_by_a_tie(det_data, tmp_path, monkeypatch):

@@ -138,6 +138,8 @@ def _read_notes(folder: Path) -> None:
     keys = noted.noted_preprocess(files, "det")
     noted.require_preprocess(files, "det", DetPreprocess(**keys), free_height=False)
     noted.otherwise(files)
+    noted.has_postprocess(files)
+    noted.assumed(files, "det")
     DbPostprocess(**noted.noted_postprocess(files))
 
 

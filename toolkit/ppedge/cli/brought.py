@@ -111,6 +111,8 @@ def from_onnx(
     Raises:
         PpedgeError: As `ppedge.convert.onnx_model.import_onnx`.
     """
+    from ppedge.convert.imported import find
+    from ppedge.convert.noted import has_postprocess
     from ppedge.convert.onnx_model import import_onnx
     from ppedge.progress import Reporter
     from ppedge.runs import RUNS, Run
@@ -124,7 +126,7 @@ def from_onnx(
     if made.characters is not None and not any(key.startswith("data.charset=") for key in (*keys, *changes)):
         told += [f"data.charset={json.dumps(str(made.characters))}",
                  f"data.use_space_char={json.dumps(made.use_space_char)}"]  # fmt: skip
-    if made.recipe is not None:
+    if made.recipe is not None and not has_postprocess(find(made.folder)):  # the file's own notes go before
         told += _postprocess_of(made.recipe, say)
     return made.folder, [*told, *keys]
 
@@ -180,23 +182,37 @@ def keys_of(task: str | None, name: str | None, charset: str | None) -> list[str
     return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 
-def tell_noted(folder: Path) -> None:
-    """Say what the recipe of an inference model takes from its exporter's notes."""
+def tell_noted(folder: Path, onnx: Path | None, changes: list[str]) -> None:
+    """Say what the recipe of an inference model takes from its exporter's notes, and of an ONNX file what it assumes.
+
+    Args:
+        folder: Of the inference model.
+        onnx: The ONNX file that it was made of, where it was.
+        changes: Changes of the recipe.
+    """
     from ppedge.convert import imported, noted
     from ppedge.progress import Reporter
 
     def say(of: str, keys: dict[str, Any]) -> None:
         if keys:
             told = ", ".join(f"{key} {value}" for key, value in keys.items())
-            Reporter().say(f"{folder}: of its {of} the exporter has noted {told}")
+            Reporter().say(f"{named}: of its {of} the exporter has noted {told}")
 
-    files = imported.find(folder)
+    named, files = onnx or folder, imported.find(folder)
     task = imported.task_of(files)
-    say("pictures" if task == "det" else "lines", noted.noted_preprocess(files, task))
+    what = "pictures" if task == "det" else "lines"
+    say(what, noted.noted_preprocess(files, task))
+    assumed = noted.assumed(files, task) if onnx is not None else {}
+    for key, value in assumed.items():
+        if not any(change.startswith(f"{task}_preprocess.{key}=") for change in changes):
+            Reporter().say(
+                f"{onnx}: no {noted.NOTES} beside it says by which {key} {what} were normalised: {value} is assumed, "
+                f"PaddleOCR's own; --set {task}_preprocess.{key} changes it"
+            )
     if task == "det":
         say("boxes", noted.noted_postprocess(files))
         if sentence := noted.otherwise(files):
-            Reporter().say(f"{folder}: by the exporter's notes {sentence}")
+            Reporter().say(f"{named}: by the exporter's notes {sentence}")
 
 
 def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:

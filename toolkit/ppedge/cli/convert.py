@@ -104,7 +104,7 @@ def convert(
     elif data is not None:
         raise PpedgeError("--data: pictures to check an ONNX model on.", "It goes with --from-onnx FILE.")
     if from_inference is not None or (what is not None and what.is_file()):
-        keep, recipe, opened = _bring_in(what, from_inference, keys, list(set_), overrides, out)
+        keep, recipe, opened = _bring_in(what, from_inference, keys, list(set_), overrides, out, from_onnx)
     elif keys or set_ or out is not None:
         raise PpedgeError(
             "--task, --name, --charset, --set and --out: a run that is there has its recipe already.",
@@ -128,7 +128,13 @@ def convert(
 
 
 def _bring_in(
-    what: Path | None, folder: Path | None, keys: list[str], set_: list[str], overrides: list[str], out: Path | None
+    what: Path | None,
+    folder: Path | None,
+    keys: list[str],
+    set_: list[str],
+    overrides: list[str],
+    out: Path | None,
+    onnx: Path | None,
 ) -> tuple[Recipe, Recipe, Run]:
     """Return the recipe of an inference model, the same with what holds for this call alone, and its run.
 
@@ -139,6 +145,7 @@ def _bring_in(
         set_: Changes of the recipe by ``--set``.
         overrides: Changes for this call alone.
         out: The run's folder, where the command line names it.
+        onnx: The ONNX file that the model was made of, where it was.
     """
     from ppedge.recipe.io import load_recipe, make_recipe
     from ppedge.recipe.networks import Imported
@@ -146,7 +153,7 @@ def _bring_in(
     changes = keys + set_
     if what is None:
         assert folder is not None
-        tell_noted(folder)
+        tell_noted(folder, onnx, changes)
         where = Path("--from-inference")
         keep = make_recipe(recipe_of(folder, changes), where, changes)
         recipe = make_recipe(recipe_of(folder, changes), where, changes + overrides)

@@ -27,12 +27,20 @@ LAYOUTS = ["blue", "green", "yellow", "large_green", "double"]
 """What `ppedge.data.plates` draws, likewise."""
 
 Root = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The folder that pictures are named relative to; by default FILE's.")
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="The folder that pictures are named relative to; by default FILE's, of PPOCRLabel's Label.txt that above.",
+    ),
 ]
 
 Files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="Label files in PPOCR format; or one recipe (.yml), for all it names."),
+    typer.Argument(
+        metavar="FILE...",
+        help="Label files in PPOCR format, or a folder with them, PPOCRLabel's too; or one recipe (.yml), for all it "
+        "names.",
+    ),
 ]
 Kind = Annotated[
     str | None,
@@ -56,13 +64,16 @@ def check(
     """
     from ppedge.data import check as checking
     from ppedge.data.ppocrlabel import say_unconfirmed
+    from ppedge.data.usable import ROOT_OPTION, looked_elsewhere
     from ppedge.ocr.charset import Charset
 
     if files[0].suffix in (".yml", ".yaml"):
         _alone(files, root or kind or charset)
         report, named, below = _check_recipe(files[0])
+        option = "data.root"
     else:
-        named, below = _absolute(files), root or files[0].parent
+        named, below = _label_files(files, root)
+        option = ROOT_OPTION
         characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
         report = checking.check(named, below, kind or "detection", characters)  # type: ignore[arg-type]
     if json:
@@ -70,8 +81,8 @@ def check(
     else:
         show_report(report)
         say_unconfirmed(say, named, below)
-        if root is None and checking.only_missing(report.samples, report.problems):
-            say(f"pictures were looked for below {files[0].absolute().parent}: --root names another folder")
+        if elsewhere := looked_elsewhere(report.samples, report.problems, below, option):
+            say(elsewhere)
     if report.problems:
         raise typer.Exit(_BAD_INPUT)
 
@@ -99,7 +110,7 @@ def show(
         _alone(files, root or kind)
         title, parts = parts_of_recipe(files[0], say)
     else:
-        title, parts = parts_of_files(_absolute(files), root or files[0].parent, kind or "detection")  # type: ignore[arg-type]
+        title, parts = parts_of_files(*_label_files(files, root), kind or "detection")  # type: ignore[arg-type]
     text = page(title, parts, limit)
     with atomic_write(out) as file:
         file.write(text.encode())
@@ -148,14 +159,15 @@ def crops(
     skip_bad: SkipBad = False,
 ) -> None:
     """Cut the text regions of detection labels out of their pictures, for a recogniser."""
-    from ppedge.data.check import usable
     from ppedge.data.convert import write_crops
     from ppedge.data.formats import read_labels
     from ppedge.data.lines import count_unusable
+    from ppedge.data.named import usual_root
     from ppedge.data.ppocrlabel import say_unconfirmed
+    from ppedge.data.usable import usable
 
     [file] = _absolute([labels])
-    below = root or labels.parent
+    below = root or usual_root(labels)
     samples, skipped = usable(read_labels(file, below, "detection"), skip_bad, below)
     with _progress("cutting out") as progress:
         count = write_crops(samples, out, progress)
@@ -202,7 +214,11 @@ def split(
     test: Annotated[float, typer.Option(min=0, max=1, help="Share of them in test.txt.")] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another split.")] = 0,
     group: Annotated[
-        str, typer.Option(metavar="REGEX", help="Keep pictures together in whose paths it finds the same: '.*/'")
+        str,
+        typer.Option(
+            metavar="REGEX",
+            help="Keep pictures together in whose paths it finds the same ('.*/'); by default PPOCRLabel's crops.",
+        ),
     ] = "",
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write; by default beside LABELS.")] = None,
     root: Root = None,
@@ -226,6 +242,8 @@ def split(
         say(f"{folder / SPLITS[name]}: {part.pictures} pictures, {len(part.lines)} lines")
     if group:
         say(f"{found.groups} groups of pictures are kept together")
+    elif found.groups < sum(part.pictures for part in found.parts.values()):
+        say(f"crops of one picture, by their names PICTURE_crop_NUMBER, are kept together: {found.groups} groups")
     for name, characters in found.unseen().items():
         what = f"{SPLITS[name]} has characters that train.txt lacks, which cannot be learnt"
         say(f"warning: {what}: {counted(characters)}")
@@ -303,6 +321,14 @@ def _alone(files: list[Path], told: object) -> None:
 def _absolute(files: list[Path]) -> list[Path]:
     """Files on the command line are meant relative to the current folder, not to the root."""
     return [file.absolute() for file in files]
+
+
+def _label_files(named: list[Path], root: Path | None) -> tuple[list[Path], Path]:
+    """Return label files, those in folders that are named too, and the folder that pictures are named relative to."""
+    from ppedge.data.named import label_files, usual_root
+
+    files = [file for place in named for file in label_files(place)]
+    return _absolute(files), root or usual_root(files[0])
 
 
 @contextmanager

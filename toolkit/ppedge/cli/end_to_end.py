@@ -44,8 +44,9 @@ def measure_bundle(
     from ppedge.bundle.manifest import read_manifest
     from ppedge.bundle.reading import open_bundle
     from ppedge.bundle.recognizers import choose, networks
-    from ppedge.data.check import usable
     from ppedge.data.formats import read_all
+    from ppedge.data.named import usual_root
+    from ppedge.data.usable import usable
     from ppedge.metrics.bootstrap import CONFIDENCE, intervals
     from ppedge.metrics.end_to_end import EndToEndMetric, measure_pipeline
     from ppedge.progress import Reporter
@@ -55,7 +56,7 @@ def measure_bundle(
     value = read_manifest(bundle)
     reader = choose(value, recognizer, bundle)
     models = {task: model["precision"] for task, model in networks(value, reader).items()}
-    below = root or labels.parent
+    below = root or usual_root(labels)
     samples, skipped = usable(read_all([labels.absolute()], below, "detection"), skip_bad, below)
     found = EndToEndMetric(metric, ignore)
     began = time.monotonic()

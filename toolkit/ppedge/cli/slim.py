@@ -126,7 +126,7 @@ def slim(
     if from_inference is not None:
         _require_new(run, data, "--from-inference")
         assert data is not None
-        tell_noted(from_inference)
+        tell_noted(from_inference, from_onnx, [*keys, *set_])
         brought = Brought(from_inference, data, labels, [*keys, *set_], out)
     elif keys or data or labels or out:
         raise PpedgeError(

@@ -1,4 +1,4 @@
-"""What PaddleOCR's exporter notes beside an inference model, since 2.9: ``inference.yml``.
+"""What PaddleOCR's exporter notes beside an inference model or ONNX file, since 2.9: ``inference.yml``.
 
 It holds the steps that a picture went through in evaluation (``PreProcess.transform_ops``), what makes boxes or text of
 the network's output (``PostProcess``), and a recogniser's dictionary. What a recipe can say of it is taken into one
@@ -23,7 +23,7 @@ from ppedge.files.inference_model import InferenceModel
 from ppedge.ocr.spec import ClsPreprocess, DbPostprocess, DetPreprocess, RecPreprocess
 
 Task = Literal["det", "rec", "cls"]
-_ABOUT = "inference.yml"
+NOTES = "inference.yml"
 _POSTPROCESS = {"thresh": "thresh", "box_thresh": "box_thresh", "max_candidates": "max_candidates",
                 "unclip_ratio": "unclip_ratio", "use_dilation": "dilation", "score_mode": "score_mode"}  # fmt: skip
 """Of a detector, by the names there: the keys of a recipe's ``det_postprocess``."""
@@ -59,6 +59,11 @@ def noted_postprocess(files: InferenceModel) -> dict[str, float | str | bool]:
     return given.unusual()
 
 
+def has_postprocess(files: InferenceModel) -> bool:
+    """Whether ``inference.yml`` beside a detector says anything of its boxes."""
+    return not _POSTPROCESS.keys().isdisjoint(_section(_path(files), "PostProcess"))
+
+
 def noted_preprocess(files: InferenceModel, task: Task) -> dict[str, Any]:
     """Return what ``inference.yml`` says of a network's input and is not the usual, by the recipe's keys.
 
@@ -71,6 +76,16 @@ def noted_preprocess(files: InferenceModel, task: Task) -> dict[str, Any]:
     """
     usual = asdict(_SECTIONS[task]())
     return {key: value for key, value in _input_of(_path(files), task).items() if not _same(value, usual[key])}
+
+
+def assumed(files: InferenceModel, task: Task) -> dict[str, str]:
+    """Return mean and std as a recipe has them where no notes say them, by the recipe's keys.
+
+    Raises:
+        PpedgeError: Pictures went through something that no recipe can say.
+    """
+    usual, known = _SECTIONS[task](), _input_of(_path(files), task)
+    return {key: _written(getattr(usual, key)) for key in ("mean", "std") if key not in known}
 
 
 def otherwise(files: InferenceModel) -> str:
@@ -132,7 +147,7 @@ def require_dictionary(files: InferenceModel, characters: Sequence[str]) -> None
 
 
 def _path(files: InferenceModel) -> Path:
-    return files.model.with_name(_ABOUT)
+    return files.model.with_name(NOTES)
 
 
 def _section(path: Path, name: str) -> dict[Any, Any]:

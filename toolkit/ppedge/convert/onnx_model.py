@@ -1,11 +1,13 @@
 """ONNX models that somebody else has trained, as inference models that are brought in.
 
 The result lies in a run's folder ``imported``: the inference model, the characters that a recogniser's file carries,
-and ``about.json``, which tells what it was made of and how far the two are apart.
+what its exporter has noted beside it, and ``about.json``, which tells what it was made of and how far the two are
+apart.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,6 +16,7 @@ from typing import Any
 
 from ppedge import __version__
 from ppedge.convert import imported
+from ppedge.convert.noted import NOTES
 from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.onnx import characters_of
@@ -65,16 +68,13 @@ def import_onnx(
             run's folder holds what was made of another file, and there is no ``force``.
     """
     folder = run / FOLDER
-    try:
-        source = {"file": path.name, "sha256": sha256(path), "ppedge": __version__}
-    except OSError as error:
-        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Name an ONNX file.") from error
+    source = _source(path)
     known = _about(folder)
     another = known.get("source") != source
     if another or pictures:
         if folder.exists() and another and not force:
             raise PpedgeError(
-                f"{folder}: was made of another ONNX file, or by another version.",
+                f"{folder}: was made of another ONNX file or {NOTES} beside it, or by another version.",
                 "Use --force to replace it, or name another run with --out.",
             )
         known = _make(path, folder, pictures, source)
@@ -87,6 +87,19 @@ def import_onnx(
     characters = folder / CHARACTERS
     return OnnxImport(folder, characters if characters.is_file() else None, bool(known["use_space_char"]),
                       known["recipe"])  # fmt: skip
+
+
+def _source(path: Path) -> dict[str, str]:
+    """Return what an inference model is made of: the file, what its exporter has noted beside it, and by whom."""
+    source, notes = {"file": path.name, "sha256": _sum(path), "ppedge": __version__}, path.with_name(NOTES)
+    return source | {"notes": _sum(notes)} if notes.is_file() else source
+
+
+def _sum(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise PpedgeError(f"{path}: cannot be read ({error.strerror}).", "Name an ONNX file.") from error
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -112,6 +125,8 @@ def _make(path: Path, folder: Path, pictures: Sequence[Path], source: dict[str, 
         known = dict(read_json(working / ABOUT))
         if "error" in known:
             raise PpedgeError(known["error"], known["hint"])
+        if "notes" in source:
+            shutil.copyfile(path.with_name(NOTES), working / NOTES)
         known |= {"source": source, "use_space_char": _write_characters(working, known)}
         write_json(working / ABOUT, known)
         swap_in(working, folder, aside / "old")

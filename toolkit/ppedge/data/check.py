@@ -140,61 +140,6 @@ def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
         counts[key] = counts.get(key, 0) + count
 
 
-def usable(labels: Labels[Sample], skip_bad: bool, root: Path | None = None) -> tuple[list[Sample], int]:
-    """Return the samples that a training can use, after decoding every picture.
-
-    Args:
-        labels: What `read_labels` returned.
-        skip_bad: Leave bad lines and pictures out; without it, one is an error.
-        root: See `require_usable`.
-
-    Returns:
-        The good samples and the number of label lines that were left out.
-
-    Raises:
-        PpedgeError: There is a problem and no ``skip_bad``, or nothing is left.
-    """
-    good = readable(labels)
-    require_usable(len(good.samples), good.problems, skip_bad, root)
-    return good.samples, len(good.problems)
-
-
-def require_usable(good: int, problems: Sequence[Problem], skip_bad: bool, root: Path | None = None) -> None:
-    """Refuse label files that a training cannot use.
-
-    Args:
-        good: How many good lines they have.
-        problems: Of the others.
-        skip_bad: Bad lines are left out; without it, one is an error.
-        root: The folder that pictures were looked for below, of a command whose ``--root`` names another.
-
-    Raises:
-        PpedgeError: There is a problem and no ``skip_bad``, or no good line.
-    """
-    count = len(problems)
-    more = f", and {count - 1} more" if count > 1 else ""
-    if root is not None and only_missing(good, problems):
-        place = f"Pictures were looked for below {root.absolute()}"
-        raise PpedgeError(f"{problems[0]}{more}.", f"{place}: name their folder with --root DIR.")
-    if count and not skip_bad:
-        raise PpedgeError(
-            f"{problems[0]}{more}.", "List all of them with `ppedge data check`, or leave them out with --skip-bad."
-        )
-    if not good:
-        first = f" The first problem: {problems[0]}." if count else ""
-        raise PpedgeError(f"The label files have no usable line.{first}", "List the problems with `ppedge data check`.")
-
-
-def only_missing(good: int, problems: Sequence[Problem]) -> bool:
-    """Return whether label files have lines, but none of their pictures is there: the root is another folder then.
-
-    Args:
-        good: How many good lines they have.
-        problems: Of the others.
-    """
-    return not good and bool(problems) and all(problem.reason.startswith("no such picture") for problem in problems)
-
-
 def readable(labels: Labels[Sample], decoded: Decoded | None = None) -> Labels[Sample]:
     """Decode every picture once, in threads, and hold the regions of detection labels against it.
 

@@ -44,12 +44,14 @@ class Problem:
         line: Its line, counted from 1.
         reason: What is wrong.
         other_kind: Whether the line looks like one of the other format.
+        missing: The name of its picture, if there is none of that name.
     """
 
     file: Path
     line: int
     reason: str
     other_kind: bool = field(default=False, compare=False)
+    missing: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.reason}"
@@ -134,6 +136,14 @@ class _OtherKindError(_BadLineError):
     """The line looks like a label of the other format."""
 
 
+class _NoPictureError(_BadLineError):
+    """The line names a picture that is not there."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        self.name = name[:200]
+        super().__init__(f"no such picture: {self.name}{hint}")
+
+
 def read_labels(file: Path, root: Path, kind: Kind) -> Labels[Any]:
     """Read a label file.
 
@@ -200,7 +210,8 @@ def parsed(
         try:
             sample = parse(line, pictures, f"{path}:{number}")
         except _BadLineError as error:
-            problems.append(Problem(path, number, str(error), isinstance(error, _OtherKindError)))
+            missing = error.name if isinstance(error, _NoPictureError) else ""
+            problems.append(Problem(path, number, str(error), isinstance(error, _OtherKindError), missing))
         else:
             yield sample
 
@@ -268,7 +279,7 @@ def _split(line: bytes, pictures: Lookup) -> tuple[Path, str]:
         raise _BadLineError("no path before the tab")
     image = pictures.find(name)
     if image is None:
-        raise _BadLineError(f"no such picture: {name[:200]}{pictures.hint(name)}")
+        raise _NoPictureError(name, pictures.hint(name))
     return image, rest
 
 

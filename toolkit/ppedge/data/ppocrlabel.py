@@ -56,23 +56,27 @@ def say_unconfirmed(say: Callable[[str], None], files: Iterable[Path], root: Pat
     """Say how many pictures of label files nobody has confirmed, where PPOCRLabel's own files are read as they are.
 
     Args:
-        say: Told, once for each such file.
+        say: Told, once for each such file, however often it is named.
         files: Label files; those of other names are passed over, as are those without ``fileState.txt`` beside them.
         root: The folder that files may be named relative to.
     """
-    for file in files:
-        path = label_path(file, root)
+    for path in dict.fromkeys(label_path(file, root) for file in files):
         if path.name != LABELS or not path.is_file() or not (path.parent / STATES).is_file():
             continue
         confirmed = _confirmed(path.parent.absolute())
         lines = (line.decode("utf-8", "replace") for _, line in label_lines(path.absolute(), path.parent))
         names = {_own_name(line.partition("\t")[0]) for line in lines}
         if open_ones := len(names - confirmed):
-            below, out = (shlex.quote(str(one)) for one in (path.parent, path.parent / "labels.txt"))
             say(
                 f"note: {path}: {open_ones} of {len(names)} pictures are not confirmed in {STATES}, and are taken too; "
-                f"`ppedge data convert {below} --from ppocrlabel --out {out}` leaves them out"
+                f"`{confirmed_alone(path.parent)}` leaves them out"
             )
+
+
+def confirmed_alone(folder: Path) -> str:
+    """Return the command line that makes a label file of the confirmed pictures in a folder, named from there."""
+    below, out = (shlex.quote(str(one)) for one in (folder, folder / "labels.txt"))
+    return f"ppedge data convert {below} --from ppocrlabel --out {out}"
 
 
 def say_no_states(say: Callable[[str], None], folder: Path) -> None:

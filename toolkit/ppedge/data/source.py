@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ppedge.data.check import Decoded, in_order, require_usable, usable
+from ppedge.data.check import Decoded, in_order
 from ppedge.data.checked import Checked, Regions, Wanted, Watch, check_file, unwatched
 from ppedge.data.formats import ClsSample, Labels, RecSample, read_all
 from ppedge.data.index import indexed
@@ -16,6 +16,7 @@ from ppedge.data.lookup import label_path
 from ppedge.data.ppocrlabel import say_unconfirmed
 from ppedge.data.samples import Samples, joined
 from ppedge.data.synth import ensure_synth
+from ppedge.data.usable import require_usable, usable
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.direction import TURNED, UPRIGHT
@@ -145,7 +146,7 @@ def read_samples(
     say_unconfirmed(say, paths(files), recipe.data.root)
     parts = _checked(recipe, files, say, watch)
     problems = in_order([*(p for part in parts for p in part.lines), *(p for part in parts for p in part.pictures)])
-    require_usable(sum(part.good for part in parts), problems, skip_bad)
+    require_usable(sum(part.good for part in parts), problems, skip_bad, recipe.data.root, "--set data.root=DIR")
     _say_regions(recipe, split, [part.regions for part in parts], say)
     samples = joined([part.samples for part in parts])
     if not samples:

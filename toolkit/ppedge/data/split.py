@@ -17,6 +17,8 @@ from ppedge.errors import PpedgeError, shown
 from ppedge.storage import atomic_write
 
 _TOLERANCE = 1e-6  # three shares in decimal digits need not add up to 1 exactly
+_CROP = re.compile(r"(.+)_crop_\d+\.[^./]+")
+"""How PPOCRLabel names the lines that it cuts out of a picture, which are on one paper and in one light."""
 
 
 @dataclass
@@ -73,7 +75,7 @@ def split(
         shares: By the names of `SPLITS`, the share of the pictures that each part gets, 0 to 1; together 1.
         seed: Another one gives another split.
         group: A regular expression on the pictures' paths: pictures in whose paths it finds the same stay together.
-            Where it finds nothing, a picture stands alone. Empty: each stands alone.
+            Where it finds nothing, a picture stands alone. Empty: crops of one picture stay together, by `original_of`.
         skip_bad: Leave bad lines out; without it, one is an error.
 
     Returns:
@@ -106,6 +108,12 @@ def split(
         for name, pictures in _dealt(groups, shares, seed).items()
     }
     return Split(parts, len(groups), labels.problems)
+
+
+def original_of(picture: str) -> str:
+    """Return the path, without suffix, of the picture that PPOCRLabel has cut a crop out of; any other as it is."""
+    crop = _CROP.fullmatch(picture)
+    return crop[1] if crop else picture
 
 
 def write(parts: Mapping[str, Part], folder: Path, source: Path, force: bool = False) -> None:
@@ -148,9 +156,11 @@ def _compiled(group: str) -> re.Pattern[str] | None:
 
 def _grouped(pictures: Mapping[str, object], pattern: re.Pattern[str] | None) -> dict[str, list[str]]:
     """Put pictures together in whose paths the pattern finds the same: its first group, or all that it matches."""
-    if pattern is None:
-        return {picture: [picture] for picture in pictures}
     groups: dict[str, list[str]] = {}
+    if pattern is None:
+        for picture in sorted(pictures):
+            groups.setdefault(original_of(picture), []).append(picture)
+        return groups
     found_any = False
     for picture in sorted(pictures):
         match = pattern.search(picture)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.data.annotation import pictures_below
-from ppedge.data.check import usable
 from ppedge.data.formats import DetSample, Kind, Labels, RecSample, read_labels
 from ppedge.data.source import read_charset
+from ppedge.data.usable import usable
 from ppedge.errors import PpedgeError
 from ppedge.ocr.direction import UPRIGHT
 from ppedge.recipe.road import Recipe

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ppedge.data.check import readable
 from ppedge.data.convert import Source, convert, parse_ccpd_name
 from ppedge.data.formats import DetSample, Kind, read_either, write_lines
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.lookup import SPLITS, label_lines
+from ppedge.data.named import WHOLE
 from ppedge.data.ppocrlabel import LABELS, say_no_states
-from ppedge.data.split import split, write
 from ppedge.errors import PpedgeError
-from ppedge.storage import atomic_write
+from ppedge.project.parts import Good, deal, write_bytes
+from ppedge.scratch import scratch
 
-ALL = "labels.txt"
-"""All good lines, before they are split; also what `ppedge data convert` and `crops` are told to write."""
-LEAST, KEEP_ASIDE = 5, 20
-"""Pictures: fewer than the first cannot be split, from the second on some are kept aside as ``test``."""
-
-_SHARES = {"train": 0.8, "eval": 0.1, "test": 0.1}
-_SHARES_OF_FEW = {"train": 0.8, "eval": 0.2, "test": 0.0}
 _TAKEN = (
     "Name a label file in PPOCR format, PPOCRLabel's folder, a folder with train.txt and val.txt, or one of CCPD's "
     "pictures; `ppedge data convert` reads ICDAR 2015, MLT, SROIE, Total-Text and COCO-Text."
@@ -48,19 +41,6 @@ class Taken:
     texts: list[str]
     example: Path
     told: list[str]
-
-
-@dataclass
-class _Good:
-    """The good lines of a label file, and the samples that they are."""
-
-    lines: list[bytes] = field(default_factory=list)
-    samples: list[Any] = field(default_factory=list)
-    left_out: int = 0
-
-    @property
-    def pictures(self) -> int:
-        return len({sample.image for sample in self.samples})
 
 
 def take_labels(
@@ -92,19 +72,18 @@ def take_labels(
     if source is not None and root is not None:
         raise PpedgeError("--root: this folder says itself where its pictures lie.", "Leave it out.")
     if source is not None:
-        file, root, told = folder / ALL, data, _convert(source, data, folder / ALL, skip_bad)
+        file, root, told = folder / WHOLE, data, _convert(source, data, folder / WHOLE, skip_bad)
     else:
-        file, told = (data / ALL if data.is_dir() else data), []
+        file, told = (data / WHOLE if data.is_dir() else data), []
         data = file
     if not file.is_file():
         raise PpedgeError(f"{data.parent}: a folder without labels.", _TAKEN)
     good = _good(file, root or file.parent, data, skip_bad)
-    counts, first = _split(good, data, root or file.parent, folder, seed, group)
-    told = [_told(data, good), *told, f"split by their pictures with seed {seed}: {_counts(counts)}"]
-    if "test" not in counts:
-        told.append(f"fewer than {KEEP_ASIDE} pictures: none is kept aside as test.txt, to report only")
-    place = (root or file.parent).resolve()
-    return Taken(_kind(good), place, counts, _texts(good), place / first, told)
+    place = root or file.parent
+    beside = _parts_beside(file.parent, seed) if good.has_crops and not group else {}
+    counts, first, done = deal(good, data, place, folder, seed, group, beside)
+    told = [_told(data, good), *told, *done]
+    return Taken(_kind(good), place.resolve(), counts, _texts(good), place.resolve() / first, told)
 
 
 def _source(folder: Path) -> Source | None:
@@ -128,24 +107,26 @@ def _convert(source: Source, data: Path, file: Path, skip_bad: bool) -> list[str
     return told
 
 
-def _split(good: _Good, named: Path, root: Path, folder: Path, seed: int, group: str) -> tuple[dict[str, int], str]:
-    """Split good lines; return how many pictures each part has, and the first picture's name of ``eval``."""
-    if good.pictures < LEAST:
-        raise PpedgeError(
-            f"{named}: {good.pictures} pictures with labels: too few to train on some and to choose by others.",
-            f"Label at least {LEAST}; a model that is of use takes hundreds.",
-        )
-    file = (folder / ALL).absolute()
-    _write(file, good.lines)
-    try:
-        parts = split(file, root, _SHARES if good.pictures >= KEEP_ASIDE else _SHARES_OF_FEW, seed, group).parts
-    except PpedgeError as error:
-        if not group:
-            raise
-        raise PpedgeError(error.message, "Name another --group, or label pictures of more groups.") from error
-    write(parts, folder, file)
-    first = parts["eval"].lines[0].decode().partition("\t")[0]
-    return {name: part.pictures for name, part in parts.items()}, first
+def _parts_beside(folder: Path, seed: int) -> dict[str, str]:
+    """Return the part that each picture of PPOCRLabel's folder has where the folder itself is taken.
+
+    Crops that were cut out of these pictures follow them: else a recogniser would learn from lines of pictures that it
+    is measured on together with the detector, and nobody would see it.
+
+    Returns:
+        By the pictures' names without suffix; nothing where the folder has no detection labels that can be taken.
+    """
+    if not (folder / LABELS).is_file():
+        return {}
+    with scratch("init") as aside:
+        try:
+            taken = take_labels(folder, aside, seed=seed, skip_bad=True)
+        except PpedgeError:  # then there is no detector whose pictures are to be followed
+            return {}
+        lines = {part: [line for _, line in label_lines(Path(SPLITS[part]), aside)] for part in taken.pictures}
+    if taken.kind != "detection":
+        return {}
+    return {Path(line.decode().partition("\t")[0]).stem: part for part in lines for line in lines[part]}
 
 
 def _parts(data: Path, root: Path, folder: Path, skip_bad: bool) -> Taken:
@@ -161,9 +142,9 @@ def _parts(data: Path, root: Path, folder: Path, skip_bad: bool) -> Taken:
             f"{data}: its label files are some of detection and some of recognition.", "Name a folder with one kind."
         )
     for part, good in parts.items():
-        _write(folder / SPLITS[part], good.lines)
+        write_bytes(folder / SPLITS[part], good.lines)
     counts = {part: good.pictures for part, good in parts.items()}
-    every = _Good([], [sample for good in parts.values() for sample in good.samples])
+    every = Good([], [sample for good in parts.values() for sample in good.samples])
     told = [_told(data / SPLITS[part], good) for part, good in parts.items()]
     if "test" not in counts:
         told.append(f"{data}: no {SPLITS['test']}: figures are those of {SPLITS['eval']}, which chooses too")
@@ -172,7 +153,7 @@ def _parts(data: Path, root: Path, folder: Path, skip_bad: bool) -> Taken:
     )  # fmt: skip
 
 
-def _good(file: Path, root: Path, named: Path, skip_bad: bool) -> _Good:
+def _good(file: Path, root: Path, named: Path, skip_bad: bool) -> Good:
     """Read a label file, hold it against its pictures, and return what is good of it."""
     labels = readable(read_either(file.absolute(), root))
     if labels.problems and not skip_bad:
@@ -183,7 +164,7 @@ def _good(file: Path, root: Path, named: Path, skip_bad: bool) -> _Good:
         raise PpedgeError(f"{named}: no label that can be used.{why}", "List the problems with `ppedge data check`.")
     lines = dict(label_lines(file.absolute(), root))
     kept = [lines[int(sample.where.rpartition(":")[2])] for sample in labels.samples]
-    return _Good(kept, labels.samples, len(labels.problems))
+    return Good(kept, labels.samples, len(labels.problems))
 
 
 def _bad(problem: str, count: int) -> PpedgeError:
@@ -193,21 +174,16 @@ def _bad(problem: str, count: int) -> PpedgeError:
     )
 
 
-def _write(file: Path, lines: list[bytes]) -> None:
-    with atomic_write(file) as out:
-        out.writelines(line + b"\n" for line in lines)
-
-
-def _kind(good: _Good) -> Kind:
+def _kind(good: Good) -> Kind:
     return "detection" if isinstance(good.samples[0], DetSample) else "recognition"
 
 
-def _texts(good: _Good) -> list[str]:
+def _texts(good: Good) -> list[str]:
     lines = rec_samples_from_detection(good.samples) if _kind(good) == "detection" else good.samples
     return [line.text for line in lines]
 
 
-def _told(named: Path, good: _Good) -> str:
+def _told(named: Path, good: Good) -> str:
     """Say what labels hold, and what is no line of text."""
     if _kind(good) == "detection":
         regions = sum(len(sample.polygons) for sample in good.samples)
@@ -217,7 +193,3 @@ def _told(named: Path, good: _Good) -> str:
     else:
         told = f"{good.pictures} pictures of lines"
     return f"{named}: {told}" + (f"; {good.left_out} bad labels are left out" if good.left_out else "")
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} in {SPLITS[part]}" for part, count in counts.items())

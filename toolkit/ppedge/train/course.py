@@ -50,7 +50,8 @@ class Course:
         heights: Of a recogniser's lines; by default that of evaluation.
         amp: Mixed precision.
         resume: Go on from ``folder``'s last.ckpt if there is one.
-        evaluate_first: Measure the network as it came; if every later evaluation is worse, it stays as it came.
+        evaluate_first: Measure the network as it came; unless a later evaluation is better, it stays as it came. One
+            that finds nothing (the metric is 0) gives way to later weights that find nothing either.
         reporter: Progress.
         log: Is given each entry of metrics.jsonl too.
     """

@@ -14,6 +14,7 @@ from paddle.utils import unique_name
 
 from ppedge.data.samples import ratios_of
 from ppedge.errors import Interrupted, PpedgeError
+from ppedge.metrics.accuracy import RANKING
 from ppedge.models.depthwise import accelerate
 from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
@@ -120,7 +121,11 @@ class _Fit:
             course.reporter.say(f"{course.title}: {main} is 0 at every evaluation")
         elif course.evaluate_first and self.total and best <= first:
             step = self.position.best_step
-            kept = f"the weights of step {step} are kept, which are as good" if step else "its start is kept"
+            ties = [name for name in result.first if name in RANKING[course.task.recipe.task][1:]]
+            told = "".join(
+                f", of {name} {result.first[name]:.4f} before, {result.best[name]:.4f} after" for name in ties
+            )
+            kept = f"the weights of step {step} are kept{told}" if step else "its start is kept"
             course.reporter.say(
                 f"{course.title}: no better than its start: {main} {first:.4f} before, {best:.4f} after; {kept}"
             )
@@ -204,7 +209,7 @@ class _Fit:
         return self.position.step % self.course.schedule.checkpoint_every == 0 or self._epoch_ends(1)
 
     def _evaluate(self) -> None:
-        """Measure the network, or its average; keep the weights if none before were better.
+        """Measure the network, or its average, and keep the weights that `_replaces` those kept before.
 
         Only the first process does.
         """
@@ -216,7 +221,7 @@ class _Fit:
         with nullcontext() if self.average is None else self.average.applied():
             metrics = course.task.evaluate(self.trainee.net, course.eval)
             best = evaluations(course.folder / METRICS).get(position.best_step)
-            if best is None or course.task.rank(metrics) >= course.task.rank(best):
+            if best is None or self._replaces(metrics, best):
                 position.best_step = position.step
                 write_pdparams(course.folder / BEST, state_of(self.trainee.net))
         self.trainee.train()
@@ -224,6 +229,17 @@ class _Fit:
         self._log({"step": position.step, "eval": metrics, "seconds": seconds, **self.trainee.log()})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         course.reporter.say(f"{course.title} {position.step}/{self.total}: {shown}")
+
+    def _replaces(self, metrics: dict[str, float], best: dict[str, float]) -> bool:
+        """Whether weights take the place of the best before them: they do if they are better, or as good and later.
+
+        A start that finds anything gives way to better weights alone: a training that gains nothing changes nothing.
+        One that finds nothing has hardly been trained, so that whatever comes later is of more use.
+        """
+        task = self.course.task
+        new, old = task.rank(metrics), task.rank(best)
+        is_start = self.position.best_step == 0
+        return new > old if is_start and best[task.main_metric] > 0 else new >= old
 
     def _require_finite(self) -> None:
         """Refuse to keep a network that has diverged; the loss alone does not tell, since relu makes 0 of NaN."""
