@@ -209,12 +209,14 @@ def _on_arm(
 def on_arm_lines(found: dict[str, Any]) -> list[str]:
     """Return what a run of the app on the emulated core gave, for a person."""
     from ppedge.bundle.on_arm import worst_checks
+    from ppedge.figures import held
 
     lines = [f"the app {found['app']} on {found['cpu']}, Paddle Lite {found['runtime']}:"]
     for check in worst_checks(found["checks"]):
         stage = check["stage"] + (f" of {check['recognizer']}" if "recognizer" in check else "")
-        size = "no number" if check["difference"] is None else f"{check['difference']:.2g}"
-        words = f"  {stage}: at most {size} {check['unit']} apart, {check['tolerance']:g} are allowed"
+        difference, tolerance = held(check["difference"], check["tolerance"], digits=2)
+        size = "no number" if check["difference"] is None else difference
+        words = f"  {stage}: at most {size} {check['unit']} apart, {tolerance} are allowed"
         lines.append(words if check["passed"] else f"{words}: FAILED ({check['detail']})")
     lines.append(f"  memory: {found['memory'] / 1e6:.0f} MB with the JVM's own")
     read = found["pictures"]
