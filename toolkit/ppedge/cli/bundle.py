@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ppedge.cli.options import Force, Json, RecognizerName
 from ppedge.cli.output import emit, say
@@ -27,10 +27,23 @@ class BundleGroup(TyperGroup):
         return super().parse_args(ctx, args if args and args[0] in self.commands else [self.default, *args])
 
 
+class _NamedAsGroup(click.Context):
+    @property
+    def command_path(self) -> str:
+        assert self.parent is not None
+        return self.parent.command_path
+
+
+class BuildCommand(TyperCommand):
+    """In help and messages it has the name that people type, which is the group's."""
+
+    context_class = _NamedAsGroup
+
+
 app = typer.Typer(cls=BundleGroup, add_completion=False)
 
 
-@app.command()
+@app.command(cls=BuildCommand)
 def build(
     runs: Annotated[
         list[Path] | None,
