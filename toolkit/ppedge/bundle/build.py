@@ -17,12 +17,14 @@ from ppedge.bundle.pictures import golden_pictures, most_lines
 from ppedge.bundle.sources import Part, chain, open_parts, validated
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
-from ppedge.errors import PpedgeError
+from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.pipeline import Classifier, Detector, Recognizer
 from ppedge.ocr.spec import ModelSpec
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.runs import versions
+from ppedge.validate.gates import told
+from ppedge.validate.report import read_report
 
 
 def build_bundle(
@@ -34,6 +36,7 @@ def build_bundle(
     precision: str | None = None,
     onnx: bool = False,
     pictures: Sequence[Path] = (),
+    allow_failed_gates: bool = False,
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
@@ -50,6 +53,7 @@ def build_bundle(
             is taken in the precision that it has, and so is a further recogniser unless it is asked for.
         onnx: Put the ONNX twins in as well.
         pictures: Files to make the golden cases of; by default up to five evaluation pictures of the detector's run.
+        allow_failed_gates: Take runs whose gates failed when they were validated.
         force: Replace a bundle that is there.
         say: Told what is being done.
 
@@ -59,13 +63,14 @@ def build_bundle(
         ``golden_engine``, ``bytes`` (of the whole folder).
 
     Raises:
+        GateError: A gate of a run failed when it was validated.
         PpedgeError: A run is not what it must be, a name is none, ``out`` may not be replaced, a picture cannot be
             read, no line is found in it, or an engine failed; ``out`` is as before.
     """
     parts = open_parts(runs, recognizer, also, precision)
     det = parts[0]
     recipe = load_recipe(det.source.run.recipe_path)
-    _tell_validation(parts, say)
+    _require_gates(parts, say, allow_failed=allow_failed_gates)
     with whole_folder(out, replace=lambda folder: _replaceable(folder, force)) as folder:
         models, recognizers = _add_models(folder, parts, onnx)
         engine = golden_engine()
@@ -106,12 +111,22 @@ def _replaceable(folder: Path, force: bool) -> bool:
     return manifest.is_bundle(folder)
 
 
-def _tell_validation(parts: Sequence[Part], say: Callable[[str], None]) -> None:
+def _require_gates(parts: Sequence[Part], say: Callable[[str], None], *, allow_failed: bool) -> None:
+    """Refuse runs whose gates failed, or say so; say which have not been validated."""
     for part in parts:
-        passed, path = validated(part.source), part.source.run.path
-        if not passed:
-            what = "has not been validated as it stands" if passed is None else "did not pass its gates"
-            say(f"note: {path} {what} (`ppedge validate {path}`)")
+        run, passed = part.source.run, validated(part.source)
+        if passed is None:
+            say(f"note: {run.path} has not been validated as it stands (`ppedge validate {run.path}`)")
+        elif not passed:
+            failed = [told(row) for row in read_report(run)["gates"] if not row["passed"]]
+            what = f"{run.stage('validate')}: {len(failed)} gates failed: {'; '.join(failed)}"
+            if not allow_failed:
+                raise GateError(
+                    f"{what}.",
+                    f"Mend it and repeat `ppedge validate {run.path} --force`, or take the network as it is with "
+                    "--allow-failed-gates.",
+                )
+            say(f"note: {what}; the network is taken all the same")
 
 
 def _add_models(folder: Path, parts: Sequence[Part], onnx: bool) -> tuple[dict[str, Any], dict[str, Any]]:

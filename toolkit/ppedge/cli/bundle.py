@@ -79,6 +79,9 @@ def build(
             show_default=False,
         ),
     ] = None,
+    allow_failed_gates: Annotated[
+        bool, typer.Option("--allow-failed-gates", help="Take runs whose gates failed when they were validated.")
+    ] = False,
     into: Annotated[
         Path | None, typer.Option(metavar="APP", help="Also put the bundle into the app's folder, android_demo.")
     ] = None,
@@ -94,7 +97,7 @@ def build(
     """Make the folder that a phone needs: models, character set, constants, golden cases, manifest.
 
     Without runs, the bundle that is at --out goes into the app, or with --lite-android Paddle Lite alone does.
-    `ppedge bundle verify DIR` checks a bundle.
+    A run that failed a gate of its validation is refused. `ppedge bundle verify DIR` checks a bundle.
     """
     if not runs and (into is None or also or recognizer):
         raise PpedgeError("Name the runs to make a bundle of.", "`ppedge bundle DET_RUN REC_RUN [CLS_RUN] --out DIR`.")
@@ -121,6 +124,7 @@ def build(
             precision=precision,
             onnx=onnx,
             pictures=pictures or (),
+            allow_failed_gates=allow_failed_gates,
             force=force,
             say=reporter.say,
         )
