@@ -196,3 +196,11 @@ def test_a_classifier_goes_along(ppedge, runs, picture, tmp_path):
 def test_a_run_in_the_classifiers_place(ppedge, runs, tmp_path):
     code, _, err = ppedge("bundle", *runs, runs[1], "--out", tmp_path / "b")
     assert code == 2 and "its place on the command line is that of a cls run" in err
+
+
+def test_who_may_see_golden_pictures_is_asked_of_real_ones_alone(ppedge, runs, picture, tmp_path):
+    code, out, err = ppedge("bundle", *runs, "--out", tmp_path / "a", "--precision", "fp32")
+    assert code == 0 and "golden pictures are drawn" in err
+    assert "check that you may pass them on" not in out
+    out = ppedge("bundle", *runs, "--out", tmp_path / "b", "--pictures", picture)[1]
+    assert "check that you may pass them on" in out

@@ -60,7 +60,8 @@ def build_bundle(
     Returns:
         ``bundle``, ``precision``, ``models`` (by task: file, bytes, precision, opt_version; of several recognisers the
         first), ``recognizers`` (the same by name; only of several), ``golden`` (pictures), ``lines`` (in them),
-        ``golden_engine``, ``bytes`` (of the whole folder).
+        ``golden_sources`` (where the pictures come from, see `pictures.Picture`), ``golden_engine``, ``bytes`` (of the
+        whole folder).
 
     Raises:
         GateError: A gate of a run failed when it was validated.
@@ -88,6 +89,7 @@ def build_bundle(
         **({"recognizers": several} if also else {}),
         "golden": len(golden),
         "lines": sum(case["lines"] for case in golden),
+        "golden_sources": sorted({case["source"] for case in golden}),
         "golden_engine": engine,
         "bytes": size,
     }
@@ -173,14 +175,17 @@ def _add_golden(
             if not case["lines"]:
                 raise PpedgeError(
                     f"{picture.name}: the detector finds no line in it, so that as a golden case it proves nothing.",
-                    "Name other --pictures.",
+                    "Name another --pictures FILE, or leave --pictures out.",
                 )
             golden.append(case)
     if not golden:
+        run = parts[0].source.run.path
+        # What has learned from drawn pictures and finds nothing in such ones has no use for others.
+        other = "train it longer" if recipe.data.synth else "name pictures with text: --pictures FILE"
         raise PpedgeError(
-            f"{parts[0].source.run.path}: the detector finds no line in any picture that was looked at, so that no "
-            "golden case would prove anything.",
-            "See what it finds with `ppedge eval`, or name --pictures.",
+            f"{run}: the detector finds no line in any picture that was looked at, so that no golden case would prove "
+            "anything.",
+            f"See what it finds with `ppedge eval {run}`, or {other}.",
         )
     return golden
 

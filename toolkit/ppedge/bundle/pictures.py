@@ -58,7 +58,7 @@ def golden_pictures(
         find: Gives the quads of the lines that the detector finds; unless they are given, only pictures that have some
             are taken.
         most: Lines to keep of a picture.
-        say: Told when pictures have to be drawn.
+        say: Told when pictures have to be drawn, and at the end how many were left out because nothing was found.
 
     Raises:
         PpedgeError: A given file cannot be read.
@@ -69,6 +69,7 @@ def golden_pictures(
     files = _evaluation_files(recipe)
     if not files:
         say("the recipe's evaluation pictures are not here: the golden pictures are drawn")
+    looked, without = 0, 0
     for number in range(COUNT):
         if files:
             # Its own stretch of the files, so that the pictures are spread whichever of them has text.
@@ -77,9 +78,19 @@ def golden_pictures(
         else:
             looked_at = (_drawn(recipe, number, attempt) for attempt in range(_TRIES))
         for picture in looked_at:
-            if quads := find(picture.image):
-                yield picture._replace(image=cut_off(picture.image, quads, most))
+            looked += 1
+            quads = find(picture.image)
+            image = cut_off(picture.image, quads, most)
+            # Of a part of a picture the detector may think otherwise.
+            if quads and (image is picture.image or find(image)):
+                yield picture._replace(image=image)
                 break
+            without += 1
+    if without:
+        say(
+            f"golden pictures: {without} of the {looked} that were looked at are left out, since the detector finds no "
+            "text in them"
+        )
 
 
 def most_lines(classes: int) -> int:

@@ -271,7 +271,8 @@ def _lines(result: dict[str, Any]) -> list[str]:
         for model in shown.values():
             about = f"{model['precision']}, opt {model['opt_version']}, {model['bytes']:,} bytes"
             lines.append(f"  {model['file']}: {about}")
-        lines.append("  the golden pictures are in it as they are: check that you may pass them on")
+        if result["golden_sources"] not in ([], ["synthetic"]):
+            lines.append("  the golden pictures are in it as they are: check that you may pass them on")
     if "assets" in result:
         lines.append(f"{result['assets']}: the bundle")
     for file in result.get("lite", {}).get("files", []):
