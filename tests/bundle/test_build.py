@@ -253,6 +253,17 @@ def test_how_many_golden_pictures_are_left_out_is_said(runs, tmp_path):
     assert not [text for text in said if "left out" in text]
 
 
+def test_as_many_golden_pictures_as_are_asked_for(runs, tmp_path):
+    det = evaluated(tmp_path / "all", [])
+    made = [build_bundle([det, runs[1]], tmp_path / f"b{count}", count=count) for count in (None, 2, 0)]
+    assert [one["golden"] for one in made] == [5, 2, 0]
+    for one, folder in zip(made, ("bNone", "b2", "b0"), strict=True):
+        assert verify_bundle(tmp_path / folder) == []
+        files = (tmp_path / folder).glob("golden/*/*")
+        assert one["golden_bytes"] == sum(path.stat().st_size for path in files)
+    assert made[0]["bytes"] > made[1]["bytes"] > made[2]["bytes"] and made[2]["golden_bytes"] == 0
+
+
 def test_a_picture_whose_kept_part_has_no_line_is_left_out(tmp_path):
     draw(tmp_path / "a.png", size=(64, 96))
     (tmp_path / "val.txt").write_text("a.png\t[]\n")

@@ -160,6 +160,7 @@ def test_the_command_line_of_building(ppedge, runs, picture, tmp_path, monkeypat
         ([], "Name the runs"),
         (["--lite-android", "x"], "Name the runs"),
         (["a", "b", "--lite-android", "x"], "Name the app's folder"),
+        (["a", "b", "--golden", "2", "--pictures", "x.png"], "--golden: --pictures names the golden pictures."),
         (["a", "b", "--into", "nowhere"], "nowhere: not the Android project"),
         (["a", "b"], "a: not a run"),
         (["a"], "two or three runs, not 1"),
@@ -204,3 +205,12 @@ def test_who_may_see_golden_pictures_is_asked_of_real_ones_alone(ppedge, runs, p
     assert "check that you may pass them on" not in out
     out = ppedge("bundle", *runs, "--out", tmp_path / "b", "--pictures", picture)[1]
     assert "check that you may pass them on" in out
+
+
+def test_a_bundle_without_golden_pictures_reads_and_has_no_self_test(ppedge, runs, picture, tmp_path):
+    out = tmp_path / "b"
+    code, told, err = ppedge("bundle", *runs, "--out", out, "--golden", "0", "--onnx")
+    assert code == 0 and "no golden pictures: the app's self-test" in told and "golden outputs" not in err
+    assert ppedge("ocr", out, picture)[0] == 0 and ppedge("bundle", "verify", out)[0] == 0
+    code, _, err = ppedge("bundle", "verify", out, "--on-arm", tmp_path)
+    assert code == 2 and f"{out}: has no golden pictures" in err and "without --golden 0" in err

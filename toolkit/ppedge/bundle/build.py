@@ -13,7 +13,7 @@ from ppedge import artifacts
 from ppedge.bundle import manifest
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.golden import write_golden
-from ppedge.bundle.pictures import golden_pictures, most_lines
+from ppedge.bundle.pictures import COUNT, golden_pictures, most_lines
 from ppedge.bundle.sources import Part, chain, open_parts, validated
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
@@ -36,6 +36,7 @@ def build_bundle(
     precision: str | None = None,
     onnx: bool = False,
     pictures: Sequence[Path] = (),
+    count: int | None = None,
     allow_failed_gates: bool = False,
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
@@ -52,7 +53,9 @@ def build_bundle(
         precision: ``fp32`` or ``int8``; by default int8 if detector and recogniser have it. A classifier that lacks it
             is taken in the precision that it has, and so is a further recogniser unless it is asked for.
         onnx: Put the ONNX twins in as well.
-        pictures: Files to make the golden cases of; by default up to five evaluation pictures of the detector's run.
+        pictures: Files to make the golden cases of; by default evaluation pictures of the detector's run.
+        count: How many of those at most, by default `pictures.COUNT`; 0: the bundle has no golden cases, and the app
+            no self-test.
         allow_failed_gates: Take runs whose gates failed when they were validated.
         force: Replace a bundle that is there.
         say: Told what is being done.
@@ -60,8 +63,8 @@ def build_bundle(
     Returns:
         ``bundle``, ``precision``, ``models`` (by task: file, bytes, precision, opt_version; of several recognisers the
         first), ``recognizers`` (the same by name; only of several), ``golden`` (pictures), ``lines`` (in them),
-        ``golden_sources`` (where the pictures come from, see `pictures.Picture`), ``golden_engine``, ``bytes`` (of the
-        whole folder).
+        ``golden_sources`` (where the pictures come from, see `pictures.Picture`), ``golden_bytes``, ``golden_engine``,
+        ``bytes`` (of the whole folder).
 
     Raises:
         GateError: A gate of a run failed when it was validated.
@@ -74,9 +77,12 @@ def build_bundle(
     _require_gates(parts, say, allow_failed=allow_failed_gates)
     with whole_folder(out, replace=lambda folder: _replaceable(folder, force)) as folder:
         models, recognizers = _add_models(folder, parts, onnx)
-        engine = golden_engine()
-        say(f"computing golden outputs with {engine['name']} {engine['version']}, {det.precision}")
-        golden = _add_golden(folder, parts, engine["name"], recipe, pictures, say)
+        engine, golden = golden_engine(), []
+        if pictures or count != 0:
+            say(f"computing golden outputs with {engine['name']} {engine['version']}, {det.precision}")
+            golden = _add_golden(
+                folder, parts, engine["name"], recipe, pictures, COUNT if count is None else count, say
+            )
         name = " + ".join(part.source.name for part in parts)
         manifest.write_manifest(folder, name, models, recognizers, golden, engine)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -90,6 +96,7 @@ def build_bundle(
         "golden": len(golden),
         "lines": sum(case["lines"] for case in golden),
         "golden_sources": sorted({case["source"] for case in golden}),
+        "golden_bytes": sum(file["bytes"] for case in golden for file in case["files"]),
         "golden_engine": engine,
         "bytes": size,
     }
@@ -161,12 +168,15 @@ def _add_golden(
     engine: str,
     recipe: Recipe,
     pictures: Sequence[Path],
+    count: int,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Write the golden cases into the bundle and return their entries of the manifest."""
     with _networks(parts, engine) as (detector, recognizers, classifier):
         most = most_lines(sum(recognizer.charset.size for recognizer in recognizers.values()))
-        chosen = golden_pictures(recipe, pictures, lambda image: [box.quad for box in detector(image)], most, say)
+        chosen = golden_pictures(
+            recipe, pictures, lambda image: [box.quad for box in detector(image)], most, say, count
+        )
         golden = []
         for number, picture in enumerate(chosen, 1):
             case = write_golden(

@@ -46,7 +46,7 @@ class Picture(NamedTuple):
 
 
 def golden_pictures(
-    recipe: Recipe, given: Sequence[Path], find: Find, most: int, say: Callable[[str], None]
+    recipe: Recipe, given: Sequence[Path], find: Find, most: int, say: Callable[[str], None], count: int = COUNT
 ) -> Iterator[Picture]:
     """Yield the pictures, each no larger than `MAX_SIDE` and in colours.
 
@@ -59,6 +59,7 @@ def golden_pictures(
             are taken.
         most: Lines to keep of a picture.
         say: Told when pictures have to be drawn, and at the end how many were left out because nothing was found.
+        count: Of the pictures, where none are given.
 
     Raises:
         PpedgeError: A given file cannot be read.
@@ -70,10 +71,10 @@ def golden_pictures(
     if not files:
         say("the recipe's evaluation pictures are not here: the golden pictures are drawn")
     looked, without = 0, 0
-    for number in range(COUNT):
+    for number in range(count):
         if files:
             # Its own stretch of the files, so that the pictures are spread whichever of them has text.
-            stretch = files[len(files) * number // COUNT : len(files) * (number + 1) // COUNT]
+            stretch = files[len(files) * number // count : len(files) * (number + 1) // count]
             looked_at: Iterable[Picture] = filter(None, map(_read, _spread(stretch)))
         else:
             looked_at = (_drawn(recipe, number, attempt) for attempt in range(_TRIES))

@@ -75,7 +75,16 @@ def build(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Make golden cases of this picture; may be repeated. By default five evaluation pictures.",
+            help="Make golden cases of this picture; may be repeated. By default of evaluation pictures.",
+            show_default=False,
+        ),
+    ] = None,
+    golden: Annotated[
+        int | None,
+        typer.Option(
+            metavar="COUNT",
+            min=0,
+            help="Evaluation pictures to make golden cases of; by default 5. Fewer take less space; 0: no self-test.",
             show_default=False,
         ),
     ] = None,
@@ -101,6 +110,8 @@ def build(
     """
     if not runs and (into is None or also or recognizer):
         raise PpedgeError("Name the runs to make a bundle of.", "`ppedge bundle DET_RUN REC_RUN [CLS_RUN] --out DIR`.")
+    if pictures and golden is not None:
+        raise PpedgeError("--golden: --pictures names the golden pictures.", "Leave one of the two out.")
     if lite_android is not None and into is None:
         raise PpedgeError("--lite-android: it goes into an app.", "Name the app's folder with --into android_demo.")
 
@@ -124,6 +135,7 @@ def build(
             precision=precision,
             onnx=onnx,
             pictures=pictures or (),
+            count=golden,
             allow_failed_gates=allow_failed_gates,
             force=force,
             say=reporter.say,
@@ -271,6 +283,12 @@ def _lines(result: dict[str, Any]) -> list[str]:
         for model in shown.values():
             about = f"{model['precision']}, opt {model['opt_version']}, {model['bytes']:,} bytes"
             lines.append(f"  {model['file']}: {about}")
+        if result["golden"]:
+            lines.append(
+                f"  golden: {result['golden_bytes']:,} bytes, for the app's self-test; --golden COUNT takes fewer"
+            )
+        else:
+            lines.append("  no golden pictures: the app's self-test and benchmark have nothing to work on")
         if result["golden_sources"] not in ([], ["synthetic"]):
             lines.append("  the golden pictures are in it as they are: check that you may pass them on")
     if "assets" in result:
