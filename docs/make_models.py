@@ -82,7 +82,7 @@ def _commands(models: Sequence[Model]) -> Iterator[str]:
         yield f"### {model.name}"
         yield ""
         note = f"; {model.note}" if model.note else ""
-        yield f"{model.title}, {model.form}, {model.precision}{note}. {_source(model)}"
+        yield f"{model.told}{note}. {_source(model)}"
         yield ""
         yield "```"
         yield from model.commands

@@ -1,7 +1,9 @@
 """The page on a run: of each stage what it left, and the same bytes for the same run."""
 
 import json
+import os
 import re
+import shutil
 
 import pytest
 
@@ -180,3 +182,23 @@ def test_the_dearest_operators_are_of_what_ships(names, shipped):
     dearer = "In 8 bits the network takes 1.10 times the instructions of float on cortex-a76, by Paddle Lite"
     assert (dearer in told) == (shipped == "det.int8.nb") and "float on cortex-a53" not in told
     assert f"{names[0]} cortex-a53 3.0 1.5" in told and f"{names[0]} cortex-a76 3.0+ 1.5" in told
+
+
+def test_without_a_run_the_newest_is_taken_and_told_first(run, tmp_path, monkeypatch, ppedge_here):
+    monkeypatch.chdir(tmp_path)
+    for name, written in (("old", 1000), ("new", 2000)):
+        path = shutil.copytree(run.path, tmp_path / "runs" / name)
+        for there in (path, path / "train/manifest.json"):
+            os.utime(there, (written, written))
+    code, out, err = ppedge_here("report")
+    assert (code, out, err) == (0, "runs/new/report.html\n", "no run is named: taking the newest, runs/new\n")
+    assert ppedge_here("report", "runs/old")[1:] == ("runs/old/report.html\n", "")
+
+
+def test_a_command_that_opens_its_run_twice_tells_the_newest_once(tmp_path, monkeypatch, ppedge_here):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/det").mkdir(parents=True)
+    (tmp_path / "runs/det/recipe.yml").write_text(json.dumps(recipe_dict("det", tmp_path)))
+    code, _, err = ppedge_here("slim", "--max-drop", "0.1", "--quant", "none", "--rounding", "learned")
+    assert code == 2 and "--rounding is for 8 bits" in err
+    assert err.count("taking the newest, runs/det") == 1

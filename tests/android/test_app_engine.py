@@ -90,6 +90,15 @@ def test_a_planted_fault_is_blamed_on_its_stage(phone, fault):
     assert {check["stage"] for check in report["checks"] if not check["passed"]} == FAULTS[fault]
 
 
+def test_a_bundle_without_golden_pictures_opens_and_has_no_self_test(phone):
+    bundle = phone.assets / "bundle"
+    shutil.rmtree(bundle / "golden")
+    reseal(bundle, {**read_manifest(bundle), "golden": []})
+    with phone.start() as app:
+        assert app.ask("about")["state"] == "DONE"
+        assert [app.run(kind, run="x")["problem"] for kind in ("self_test", "benchmark")] == ["no_golden"] * 2
+
+
 def test_a_document_is_taken_in_and_read(phone, tmp_path):
     (tmp_path / "no.png").write_text("no picture")
     case = json.loads((phone.bundle / "golden/02/golden.json").read_text())

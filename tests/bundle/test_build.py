@@ -166,7 +166,7 @@ def test_two_at_once(tmp_path):
 
 def test_a_golden_picture_without_a_line_is_refused(runs, tmp_path):
     blank = draw(tmp_path / "blank.png", bars=())
-    with pytest.raises(PpedgeError, match=r"blank\.png: the detector finds no line in it.*Name other --pictures"):
+    with pytest.raises(PpedgeError, match=r"blank\.png: the detector finds no line.*Name another --pictures FILE"):
         build_bundle(runs, tmp_path / "b", pictures=[blank])
     assert not (tmp_path / "b").exists()
 
@@ -228,3 +228,60 @@ def test_no_absolute_path_leaves_the_machine(tmp_path, runs, picture):
     build_bundle([det, runs[1]], tmp_path / "b", pictures=[picture])
     text = (tmp_path / "b" / "manifest.json").read_text()
     assert "secret.png" in text and str(tmp_path) not in text
+
+
+def evaluated(folder, blank, **sections):
+    """A detector's run whose evaluation pictures are 20, all but the blank ones with a line of text."""
+    folder.mkdir()
+    for number in range(20):
+        draw(folder / f"{number}.png", **({"bars": ()} if number in blank else {}))
+    (folder / "val.txt").write_text("".join(f"{number}.png\t[]\n" for number in range(20)))
+    det = make_run(folder / "det", "det", data=folder)
+    (det / "recipe.yml").write_text(json.dumps(recipe_dict("det", folder, **sections)))
+    return det
+
+
+def test_how_many_golden_pictures_are_left_out_is_said(runs, tmp_path):
+    det, said = evaluated(tmp_path / "some", [0, 1, 8, 9, 10, 11]), []
+    made = build_bundle([det, runs[1]], tmp_path / "b", say=said.append)
+    assert (made["golden"], made["golden_sources"]) == (4, ["evaluation"])  # the third stretch of four has none
+    assert [text for text in said if "left out" in text] == [
+        "golden pictures: 6 of the 10 that were looked at are left out, since the detector finds no text in them"
+    ]
+    said.clear()
+    build_bundle([evaluated(tmp_path / "all", []), runs[1]], tmp_path / "c", say=said.append)
+    assert not [text for text in said if "left out" in text]
+
+
+def test_as_many_golden_pictures_as_are_asked_for(runs, tmp_path):
+    det = evaluated(tmp_path / "all", [])
+    made = [build_bundle([det, runs[1]], tmp_path / f"b{count}", count=count) for count in (None, 2, 0)]
+    assert [one["golden"] for one in made] == [5, 2, 0]
+    for one, folder in zip(made, ("bNone", "b2", "b0"), strict=True):
+        assert verify_bundle(tmp_path / folder) == []
+        files = (tmp_path / folder).glob("golden/*/*")
+        assert one["golden_bytes"] == sum(path.stat().st_size for path in files)
+    assert made[0]["bytes"] > made[1]["bytes"] > made[2]["bytes"] and made[2]["golden_bytes"] == 0
+
+
+def test_a_picture_whose_kept_part_has_no_line_is_left_out(tmp_path):
+    draw(tmp_path / "a.png", size=(64, 96))
+    (tmp_path / "val.txt").write_text("a.png\t[]\n")
+    recipe, said = Recipe.model_validate(recipe_dict("det", tmp_path)), []
+    quads = [QUAD, QUAD + np.float32([0, 40])]
+    found = golden_pictures(recipe, [], lambda image: quads if len(image) == 64 else [], 1, said.append)
+    assert list(found) == [] and "1 of the 1 that were looked at" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "says", "not_said"),
+    [
+        ({}, r"or name pictures with text: --pictures FILE\.", "train it longer"),
+        ({"synth": {"kind": "scenes", "train": 6, "eval": 20}}, r"or train it longer\.", "--pictures"),
+    ],
+)
+def test_what_to_do_where_the_detector_finds_nothing(runs, tmp_path, data, says, not_said):
+    det = evaluated(tmp_path / "none", range(20), data=data)
+    with pytest.raises(PpedgeError, match=r"finds no line in any picture that was looked at.*" + says) as refused:
+        build_bundle([det, runs[1]], tmp_path / "b")
+    assert not_said not in str(refused.value) and f"`ppedge eval {det}`" in refused.value.hint

@@ -11,6 +11,7 @@ import pytest
 import ppedge
 from ppedge.errors import PpedgeError
 from ppedge.ocr.image_file import read_image
+from tiny_runs import draw
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 EXAMPLES = [code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "stages" not in code]
@@ -22,6 +23,17 @@ def test_a_file_and_its_pixels_read_alike(bundle, picture):
         of_file, of_array = reader.read(str(picture)), reader.read(read_image(picture))
     assert [line.text for line in of_file] == ["车b", "车b"]
     assert [line.to_dict() for line in of_file] == [line.to_dict() for line in of_array]
+
+
+def test_a_picture_that_is_one_line_needs_no_detector(bundle, tmp_path):
+    crop = draw(tmp_path / "crop.png", size=(20, 60), bars=())
+    with ppedge.open_bundle(bundle) as reader:
+        assert reader.read(crop) == []
+        line = reader.read_line(crop)
+        assert (line.text, line.turned) == ("车b", False) and 0 < line.score <= 1
+        assert reader.read_line(read_image(crop)) == line
+        with pytest.raises(PpedgeError, match="is no picture"):
+            reader.read_line(np.zeros((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ppedge.ocr.geometry import crop_quad, reading_order
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.preprocess import prepare_rec
 from ppedge.storage import read_json
-from tiny_runs import make_run
+from tiny_runs import draw, make_run
 
 
 @pytest.fixture
@@ -160,6 +160,7 @@ def test_the_command_line_of_building(ppedge, runs, picture, tmp_path, monkeypat
         ([], "Name the runs"),
         (["--lite-android", "x"], "Name the runs"),
         (["a", "b", "--lite-android", "x"], "Name the app's folder"),
+        (["a", "b", "--golden", "2", "--pictures", "x.png"], "--golden: --pictures names the golden pictures."),
         (["a", "b", "--into", "nowhere"], "nowhere: not the Android project"),
         (["a", "b"], "a: not a run"),
         (["a"], "two or three runs, not 1"),
@@ -196,3 +197,52 @@ def test_a_classifier_goes_along(ppedge, runs, picture, tmp_path):
 def test_a_run_in_the_classifiers_place(ppedge, runs, tmp_path):
     code, _, err = ppedge("bundle", *runs, runs[1], "--out", tmp_path / "b")
     assert code == 2 and "its place on the command line is that of a cls run" in err
+
+
+def test_who_may_see_golden_pictures_is_asked_of_real_ones_alone(ppedge, runs, picture, tmp_path):
+    code, out, err = ppedge("bundle", *runs, "--out", tmp_path / "a", "--precision", "fp32")
+    assert code == 0 and "golden pictures are drawn" in err
+    assert "check that you may pass them on" not in out
+    out = ppedge("bundle", *runs, "--out", tmp_path / "b", "--pictures", picture)[1]
+    assert "check that you may pass them on" in out
+
+
+def test_a_bundle_without_golden_pictures_reads_and_has_no_self_test(ppedge, runs, picture, tmp_path):
+    out = tmp_path / "b"
+    code, told, err = ppedge("bundle", *runs, "--out", out, "--golden", "0", "--onnx")
+    assert code == 0 and "no golden pictures: the app's self-test" in told and "golden outputs" not in err
+    assert ppedge("ocr", out, picture)[0] == 0 and ppedge("bundle", "verify", out)[0] == 0
+    code, _, err = ppedge("bundle", "verify", out, "--on-arm", tmp_path)
+    assert code == 2 and f"{out}: has no golden pictures" in err and "without --golden 0" in err
+
+
+def test_a_picture_that_is_one_line_is_read_without_the_detector(ppedge, bundle, tmp_path):
+    crop = draw(tmp_path / "crop.png", size=(20, 60), bars=())  # the detector finds nothing in it
+    code, out, err = ppedge("ocr", bundle, crop)
+    assert (code, out) == (0, f"{crop}: 0 lines\n")
+    assert err == (
+        f"the detector finds no text in {crop}; wide and low as a single line of text is: --lines reads such pictures\n"
+    )
+    code, out, err = ppedge("ocr", bundle, crop, "--lines", "--json")
+    assert (code, err) == (0, "")
+    assert [line["text"] for line in json.loads(out)[0]["lines"]] == ["车b"]
+
+
+def test_what_to_do_where_nothing_is_found_is_said_once(ppedge, bundle, runs, picture, tmp_path):
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    for name, size in (("a", (20, 60)), ("b", (60, 50)), ("c", (20, 40))):
+        draw(folder / f"{name}.png", size=size, bars=())
+    code, out, err = ppedge("ocr", bundle, folder, picture)
+    assert code == 0 and out.count(": 0 lines") == 3
+    wide, other = err.splitlines()
+    assert f"{folder}/a.png and 1 more; wide and low" in wide
+    assert f"no text in {folder}/b.png; give it the text larger" in other
+    _, _, err = ppedge("ocr", "--det", runs[0], "--rec", runs[1], folder / "a.png")
+    assert "--rec RUN without --det reads such pictures" in err
+
+
+def test_lines_and_boxes_are_two_things(ppedge, bundle, runs, picture, tmp_path):
+    for arguments in ([bundle, picture, "--draw", tmp_path / "d"], ["--det", runs[0], "--rec", runs[1], picture]):
+        code, _, err = ppedge("ocr", "--lines", *arguments)
+        assert code == 2 and "--lines: pictures are read without looking for boxes. Leave --det and --draw out." in err

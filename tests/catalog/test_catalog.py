@@ -45,6 +45,14 @@ def test_a_model_says_what_it_measures_and_how_to_get_it(one):
     assert one.instructions["cortex-a76"] < one.instructions["cortex-a53"]
 
 
+def test_a_form_that_the_title_says_is_not_said_again():
+    by_name = {model.name: model.told for model in TABLE.models}
+    assert by_name["v3-det"] == "PP-OCRv3 detector, published, fp32"
+    assert by_name["v1-det-slim-52m"] == "PP-OCR v1 (v2.0) detector, slimmed, int8"
+    assert by_name["v3-det-tuned"] == "PP-OCRv3 detector, fine-tuned on receipts, fp32"
+    assert not [told for told in by_name.values() for word in ("slimmed", "fine-tuned") if told.count(word) > 1]
+
+
 @pytest.mark.parametrize("one", TABLE.models, ids=lambda one: one.name)
 def test_figures_that_are_a_pages_stand_there(one):
     for found in filter(None, one.metrics.values()):

@@ -31,3 +31,11 @@ def test_help_says_what_an_argument_is(command, told):
     )
 
     assert told in done.stdout and done.stdout.lower().count("arguments:") == 1
+
+
+def test_making_a_bundle_has_the_name_that_is_typed(ppedge_here):
+    _, out, _ = ppedge_here("bundle", "--help")
+    assert out.splitlines()[0] == "Usage: ppedge bundle [OPTIONS] DET_RUN REC_RUN [CLS_RUN]"
+    code, out, err = ppedge_here("bundle", "a", "b", "--nonsense")
+    assert code == 2 and "bundle build" not in out + err
+    assert ppedge_here("bundle", "verify", "--help")[1].startswith("Usage: ppedge bundle verify [OPTIONS] DIR")

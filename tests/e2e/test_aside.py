@@ -75,6 +75,8 @@ def test_what_few_test_pictures_say_is_told_by_each_command(ppedge_here, recipe,
     assert (code, err.count(note)) == (0, 1), err
     low, high = Run(run).manifest("train")["intervals"]["ned"]
     assert f"on test: exact 0.0000 (0.000 to 0.000), ned {read_ned(run):.4f} ({low:.3f} to {high:.3f})" in out
+    parameters = Run(run).manifest("train")["metrics"]["parameters"]
+    assert parameters > 10_000 and f"parameters {parameters:,}" in out
     code, out, err = ppedge_here("eval", run)
     assert code == 0 and note in out and f"ned {read_ned(run):.4f} ({low:.3f} to {high:.3f})" in out, err
     told = json.loads(ppedge_here("eval", run, "--json")[1])

@@ -137,9 +137,7 @@ def test_what_slimming_loses_is_held_against_a_limit_and_the_files_are_kept(run_
     arguments = [run.path, "--prune", "none", "--quant", "none", "--device", "cpu"]
     code, out, err = ppedge_here("slim", *arguments)
     assert code == 1
-    assert (
-        "slimming took exact on data.eval from 1.0000 to 0.0000, 1.0000 where slim.max_metric_drop allows 0.03" in err
-    )
+    assert "slimming took exact on data.eval from 1.0000 to 0.0000, a drop of 1 where slim.max_metric_drop" in err
     assert "the files are kept" in err and "float  exact 1.0000" in out
     assert run.artifact("slim", "best.pdparams").is_file()
     drop = run.manifest("slim")["drop"]
@@ -409,7 +407,9 @@ def test_a_layer_that_cannot_bear_8_bits_stays_in_float(run_of):
     assert (found["layer"], found["reason"]) == (layer, "the output would change too far")
     assert found["error"] > record["max_layer_error"] == 0.01
     assert Plan.load(run.artifact("slim", "plan.json")).float_layers == [layer]
-    assert any(text.startswith(f"{layer} stays in float: in 8 bits it alone moves the output by") for text in said)
+    (told,) = (text for text in said if text.startswith(f"{layer} stays in float: in 8 bits it alone moves the output"))
+    assert told.endswith(" % of its variance, where slim.quant.max_layer_error allows 1 %")
+    assert float(told.split(" by ")[1].split(" %")[0].replace(",", "")) == pytest.approx(100 * found["error"], rel=0.01)
     slim(run, "slim.prune.method=none", "slim.quant.train.epochs=0", "slim.quant.max_layer_error=null", force=True)
     assert not Plan.load(run.artifact("slim", "plan.json")).float_layers
     assert not (run.stage("slim") / "quantization.json").exists()

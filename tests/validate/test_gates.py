@@ -148,6 +148,8 @@ def test_a_row_in_words():
     assert told("min_speedup", "m.nb", "cortex-a53", 1.2, 1.5) == "min_speedup 1.2 < 1.5 (m.nb on cortex-a53)"
     assert told("min_speedup", "m.nb", "cortex-a53", 1.6, 1.5) == "min_speedup 1.6 >= 1.5 (m.nb on cortex-a53)"
     assert told("max_nb_bytes", "m.nb", None, 10.0, 20.0) == "max_nb_bytes 10 <= 20 (m.nb)"
+    assert told("max_nb_bytes", "m.nb", None, 2228000.0, 2e6) == "max_nb_bytes 2,228,000 > 2,000,000 (m.nb)"
+    assert told("max_x", "m.nb", None, 0.0100000001, 0.01) == "max_x 0.0100000001 > 0.01 (m.nb)"
     assert told("max_x", "m.nb", None, float("nan"), 20.0) == "max_x not finite > 20 (m.nb)"
 
 

@@ -119,7 +119,7 @@ def test_every_gate_has_a_row_and_failures_come_first(report):
     rows = page_of(report).rows
     assert rows[1:4] == [
         ["max_metric_drop", "✗ failed", "0.0179", "≤ 0.005", "rec.int8.nb", "cortex-a53", EVIL],
-        ["max_nb_bytes", "✗ failed", "not finite", "≤ 1e+06", "rec.int8.nb", "any", ""],
+        ["max_nb_bytes", "✗ failed", "not finite", "≤ 1,000,000", "rec.int8.nb", "any", ""],
         ["broken_outputs", "✓ passed", "0.0179", "≤ 0.005", "rec.int8.nb", "cortex-a53", EVIL],
     ]
 

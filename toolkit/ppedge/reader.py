@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ppedge.bundle import reading
+from ppedge.bundle.reading import open_bundle as open_networks
 from ppedge.errors import PpedgeError
+from ppedge.ocr.alone import Reading, reading
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Line
 
@@ -42,7 +43,7 @@ class Reader:
         recognizer: str | None = None,
     ) -> None:
         with ExitStack() as stack:
-            self._pipeline = reading.open_bundle(stack, Path(bundle), engine, threads, recognizer)
+            self._pipeline = open_networks(stack, Path(bundle), engine, threads, recognizer)
             self._opened = stack.pop_all()
 
     def read(self, picture: str | Path | np.ndarray) -> list[Line]:
@@ -59,6 +60,20 @@ class Reader:
             PpedgeError: The file is no picture that can be read, the array is none, or a network cannot run on it.
         """
         return self._pipeline(_picture(picture))
+
+    def read_line(self, picture: str | Path | np.ndarray) -> Reading:
+        """Return what a picture says that is one line of text, cut out already: the detector is left out.
+
+        Args:
+            picture: As in `read`.
+
+        Returns:
+            ``text``, ``score`` and ``turned``, as in `read`.
+
+        Raises:
+            PpedgeError: See `read`.
+        """
+        return reading(self._pipeline.recognizer, self._pipeline.classifier, _picture(picture))
 
     def close(self) -> None:
         """Let the networks go; the reader cannot read afterwards."""

@@ -13,16 +13,18 @@ from ppedge import artifacts
 from ppedge.bundle import manifest
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.golden import write_golden
-from ppedge.bundle.pictures import golden_pictures, most_lines
+from ppedge.bundle.pictures import COUNT, golden_pictures, most_lines
 from ppedge.bundle.sources import Part, chain, open_parts, validated
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
-from ppedge.errors import PpedgeError
+from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.pipeline import Classifier, Detector, Recognizer
 from ppedge.ocr.spec import ModelSpec
 from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.runs import versions
+from ppedge.validate.gates import told
+from ppedge.validate.report import read_report
 
 
 def build_bundle(
@@ -34,6 +36,8 @@ def build_bundle(
     precision: str | None = None,
     onnx: bool = False,
     pictures: Sequence[Path] = (),
+    count: int | None = None,
+    allow_failed_gates: bool = False,
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
@@ -49,28 +53,36 @@ def build_bundle(
         precision: ``fp32`` or ``int8``; by default int8 if detector and recogniser have it. A classifier that lacks it
             is taken in the precision that it has, and so is a further recogniser unless it is asked for.
         onnx: Put the ONNX twins in as well.
-        pictures: Files to make the golden cases of; by default up to five evaluation pictures of the detector's run.
+        pictures: Files to make the golden cases of; by default evaluation pictures of the detector's run.
+        count: How many of those at most, by default `pictures.COUNT`; 0: the bundle has no golden cases, and the app
+            no self-test.
+        allow_failed_gates: Take runs whose gates failed when they were validated.
         force: Replace a bundle that is there.
         say: Told what is being done.
 
     Returns:
         ``bundle``, ``precision``, ``models`` (by task: file, bytes, precision, opt_version; of several recognisers the
         first), ``recognizers`` (the same by name; only of several), ``golden`` (pictures), ``lines`` (in them),
-        ``golden_engine``, ``bytes`` (of the whole folder).
+        ``golden_sources`` (where the pictures come from, see `pictures.Picture`), ``golden_bytes``, ``golden_engine``,
+        ``bytes`` (of the whole folder).
 
     Raises:
+        GateError: A gate of a run failed when it was validated.
         PpedgeError: A run is not what it must be, a name is none, ``out`` may not be replaced, a picture cannot be
             read, no line is found in it, or an engine failed; ``out`` is as before.
     """
     parts = open_parts(runs, recognizer, also, precision)
     det = parts[0]
     recipe = load_recipe(det.source.run.recipe_path)
-    _tell_validation(parts, say)
+    _require_gates(parts, say, allow_failed=allow_failed_gates)
     with whole_folder(out, replace=lambda folder: _replaceable(folder, force)) as folder:
         models, recognizers = _add_models(folder, parts, onnx)
-        engine = golden_engine()
-        say(f"computing golden outputs with {engine['name']} {engine['version']}, {det.precision}")
-        golden = _add_golden(folder, parts, engine["name"], recipe, pictures, say)
+        engine, golden = golden_engine(), []
+        if pictures or count != 0:
+            say(f"computing golden outputs with {engine['name']} {engine['version']}, {det.precision}")
+            golden = _add_golden(
+                folder, parts, engine["name"], recipe, pictures, COUNT if count is None else count, say
+            )
         name = " + ".join(part.source.name for part in parts)
         manifest.write_manifest(folder, name, models, recognizers, golden, engine)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -83,6 +95,8 @@ def build_bundle(
         **({"recognizers": several} if also else {}),
         "golden": len(golden),
         "lines": sum(case["lines"] for case in golden),
+        "golden_sources": sorted({case["source"] for case in golden}),
+        "golden_bytes": sum(file["bytes"] for case in golden for file in case["files"]),
         "golden_engine": engine,
         "bytes": size,
     }
@@ -106,12 +120,22 @@ def _replaceable(folder: Path, force: bool) -> bool:
     return manifest.is_bundle(folder)
 
 
-def _tell_validation(parts: Sequence[Part], say: Callable[[str], None]) -> None:
+def _require_gates(parts: Sequence[Part], say: Callable[[str], None], *, allow_failed: bool) -> None:
+    """Refuse runs whose gates failed, or say so; say which have not been validated."""
     for part in parts:
-        passed, path = validated(part.source), part.source.run.path
-        if not passed:
-            what = "has not been validated as it stands" if passed is None else "did not pass its gates"
-            say(f"note: {path} {what} (`ppedge validate {path}`)")
+        run, passed = part.source.run, validated(part.source)
+        if passed is None:
+            say(f"note: {run.path} has not been validated as it stands (`ppedge validate {run.path}`)")
+        elif not passed:
+            failed = [told(row) for row in read_report(run)["gates"] if not row["passed"]]
+            what = f"{run.stage('validate')}: {len(failed)} gates failed: {'; '.join(failed)}"
+            if not allow_failed:
+                raise GateError(
+                    f"{what}.",
+                    f"Mend it and repeat `ppedge validate {run.path} --force`, or take the network as it is with "
+                    "--allow-failed-gates.",
+                )
+            say(f"note: {what}; the network is taken all the same")
 
 
 def _add_models(folder: Path, parts: Sequence[Part], onnx: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -144,12 +168,15 @@ def _add_golden(
     engine: str,
     recipe: Recipe,
     pictures: Sequence[Path],
+    count: int,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Write the golden cases into the bundle and return their entries of the manifest."""
     with _networks(parts, engine) as (detector, recognizers, classifier):
         most = most_lines(sum(recognizer.charset.size for recognizer in recognizers.values()))
-        chosen = golden_pictures(recipe, pictures, lambda image: [box.quad for box in detector(image)], most, say)
+        chosen = golden_pictures(
+            recipe, pictures, lambda image: [box.quad for box in detector(image)], most, say, count
+        )
         golden = []
         for number, picture in enumerate(chosen, 1):
             case = write_golden(
@@ -158,14 +185,17 @@ def _add_golden(
             if not case["lines"]:
                 raise PpedgeError(
                     f"{picture.name}: the detector finds no line in it, so that as a golden case it proves nothing.",
-                    "Name other --pictures.",
+                    "Name another --pictures FILE, or leave --pictures out.",
                 )
             golden.append(case)
     if not golden:
+        run = parts[0].source.run.path
+        # What has learned from drawn pictures and finds nothing in such ones has no use for others.
+        other = "train it longer" if recipe.data.synth else "name pictures with text: --pictures FILE"
         raise PpedgeError(
-            f"{parts[0].source.run.path}: the detector finds no line in any picture that was looked at, so that no "
-            "golden case would prove anything.",
-            "See what it finds with `ppedge eval`, or name --pictures.",
+            f"{run}: the detector finds no line in any picture that was looked at, so that no golden case would prove "
+            "anything.",
+            f"See what it finds with `ppedge eval {run}`, or {other}.",
         )
     return golden
 

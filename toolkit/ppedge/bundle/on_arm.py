@@ -133,9 +133,15 @@ def run_on_arm(
 
     Raises:
         MissingError: No runtime is registered, there is no JDK, or the JVM or the compiler cannot be had.
-        PpedgeError: The app failed or died, or a picture cannot be read.
+        PpedgeError: The bundle has no golden pictures, the app failed or died, or a picture cannot be read.
     """
-    name = choose(read_manifest(bundle), recognizer, bundle)["name"]
+    value = read_manifest(bundle)
+    name = choose(value, recognizer, bundle)["name"]
+    if not value["golden"]:
+        raise PpedgeError(
+            f"{bundle}: has no golden pictures, with which the app's self-test would compare.",
+            "Build the bundle again, without --golden 0.",
+        )
     with scratch("app") as work, ExitStack() as stack:
         pipeline = open_bundle(stack, bundle, recognizer=recognizer) if pictures else None
         classes, assets, storage = work / "classes", work / "assets", work / "storage"

@@ -46,7 +46,7 @@ class Picture(NamedTuple):
 
 
 def golden_pictures(
-    recipe: Recipe, given: Sequence[Path], find: Find, most: int, say: Callable[[str], None]
+    recipe: Recipe, given: Sequence[Path], find: Find, most: int, say: Callable[[str], None], count: int = COUNT
 ) -> Iterator[Picture]:
     """Yield the pictures, each no larger than `MAX_SIDE` and in colours.
 
@@ -58,7 +58,8 @@ def golden_pictures(
         find: Gives the quads of the lines that the detector finds; unless they are given, only pictures that have some
             are taken.
         most: Lines to keep of a picture.
-        say: Told when pictures have to be drawn.
+        say: Told when pictures have to be drawn, and at the end how many were left out because nothing was found.
+        count: Of the pictures, where none are given.
 
     Raises:
         PpedgeError: A given file cannot be read.
@@ -69,17 +70,28 @@ def golden_pictures(
     files = _evaluation_files(recipe)
     if not files:
         say("the recipe's evaluation pictures are not here: the golden pictures are drawn")
-    for number in range(COUNT):
+    looked, without = 0, 0
+    for number in range(count):
         if files:
             # Its own stretch of the files, so that the pictures are spread whichever of them has text.
-            stretch = files[len(files) * number // COUNT : len(files) * (number + 1) // COUNT]
+            stretch = files[len(files) * number // count : len(files) * (number + 1) // count]
             looked_at: Iterable[Picture] = filter(None, map(_read, _spread(stretch)))
         else:
             looked_at = (_drawn(recipe, number, attempt) for attempt in range(_TRIES))
         for picture in looked_at:
-            if quads := find(picture.image):
-                yield picture._replace(image=cut_off(picture.image, quads, most))
+            looked += 1
+            quads = find(picture.image)
+            image = cut_off(picture.image, quads, most)
+            # Of a part of a picture the detector may think otherwise.
+            if quads and (image is picture.image or find(image)):
+                yield picture._replace(image=image)
                 break
+            without += 1
+    if without:
+        say(
+            f"golden pictures: {without} of the {looked} that were looked at are left out, since the detector finds no "
+            "text in them"
+        )
 
 
 def most_lines(classes: int) -> int:

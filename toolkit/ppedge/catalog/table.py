@@ -87,6 +87,12 @@ class Model:
     metrics: dict[str, Figure | None]
     note: str
 
+    @property
+    def told(self) -> str:
+        """Title, form and precision; a title that says the form already has it once."""
+        form = "" if self.form in self.title else f", {self.form}"
+        return f"{self.title}{form}, {self.precision}"
+
     def estimates(self, core: Core) -> list[Estimate]:
         """Return what an inference may take on the phones whose kernels a core stands for."""
         return estimates(core, self.instructions[core], self.nb_bytes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ppedge.cli.options import Force, Json, RecognizerName
 from ppedge.cli.output import emit, say
@@ -27,10 +27,23 @@ class BundleGroup(TyperGroup):
         return super().parse_args(ctx, args if args and args[0] in self.commands else [self.default, *args])
 
 
+class _NamedAsGroup(click.Context):
+    @property
+    def command_path(self) -> str:
+        assert self.parent is not None
+        return self.parent.command_path
+
+
+class BuildCommand(TyperCommand):
+    """In help and messages it has the name that people type, which is the group's."""
+
+    context_class = _NamedAsGroup
+
+
 app = typer.Typer(cls=BundleGroup, add_completion=False)
 
 
-@app.command()
+@app.command(cls=BuildCommand)
 def build(
     runs: Annotated[
         list[Path] | None,
@@ -62,10 +75,22 @@ def build(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Make golden cases of this picture; may be repeated. By default five evaluation pictures.",
+            help="Make golden cases of this picture; may be repeated. By default of evaluation pictures.",
             show_default=False,
         ),
     ] = None,
+    golden: Annotated[
+        int | None,
+        typer.Option(
+            metavar="COUNT",
+            min=0,
+            help="Evaluation pictures to make golden cases of; by default 5. Fewer take less space; 0: no self-test.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_failed_gates: Annotated[
+        bool, typer.Option("--allow-failed-gates", help="Take runs whose gates failed when they were validated.")
+    ] = False,
     into: Annotated[
         Path | None, typer.Option(metavar="APP", help="Also put the bundle into the app's folder, android_demo.")
     ] = None,
@@ -81,10 +106,12 @@ def build(
     """Make the folder that a phone needs: models, character set, constants, golden cases, manifest.
 
     Without runs, the bundle that is at --out goes into the app, or with --lite-android Paddle Lite alone does.
-    `ppedge bundle verify DIR` checks a bundle.
+    A run that failed a gate of its validation is refused. `ppedge bundle verify DIR` checks a bundle.
     """
     if not runs and (into is None or also or recognizer):
         raise PpedgeError("Name the runs to make a bundle of.", "`ppedge bundle DET_RUN REC_RUN [CLS_RUN] --out DIR`.")
+    if pictures and golden is not None:
+        raise PpedgeError("--golden: --pictures names the golden pictures.", "Leave one of the two out.")
     if lite_android is not None and into is None:
         raise PpedgeError("--lite-android: it goes into an app.", "Name the app's folder with --into android_demo.")
 
@@ -108,6 +135,8 @@ def build(
             precision=precision,
             onnx=onnx,
             pictures=pictures or (),
+            count=golden,
+            allow_failed_gates=allow_failed_gates,
             force=force,
             say=reporter.say,
         )
@@ -209,12 +238,14 @@ def _on_arm(
 def on_arm_lines(found: dict[str, Any]) -> list[str]:
     """Return what a run of the app on the emulated core gave, for a person."""
     from ppedge.bundle.on_arm import worst_checks
+    from ppedge.figures import held
 
     lines = [f"the app {found['app']} on {found['cpu']}, Paddle Lite {found['runtime']}:"]
     for check in worst_checks(found["checks"]):
         stage = check["stage"] + (f" of {check['recognizer']}" if "recognizer" in check else "")
-        size = "no number" if check["difference"] is None else f"{check['difference']:.2g}"
-        words = f"  {stage}: at most {size} {check['unit']} apart, {check['tolerance']:g} are allowed"
+        difference, tolerance = held(check["difference"], check["tolerance"], digits=2)
+        size = "no number" if check["difference"] is None else difference
+        words = f"  {stage}: at most {size} {check['unit']} apart, {tolerance} are allowed"
         lines.append(words if check["passed"] else f"{words}: FAILED ({check['detail']})")
     lines.append(f"  memory: {found['memory'] / 1e6:.0f} MB with the JVM's own")
     read = found["pictures"]
@@ -252,7 +283,14 @@ def _lines(result: dict[str, Any]) -> list[str]:
         for model in shown.values():
             about = f"{model['precision']}, opt {model['opt_version']}, {model['bytes']:,} bytes"
             lines.append(f"  {model['file']}: {about}")
-        lines.append("  the golden pictures are in it as they are: check that you may pass them on")
+        if result["golden"]:
+            lines.append(
+                f"  golden: {result['golden_bytes']:,} bytes, for the app's self-test; --golden COUNT takes fewer"
+            )
+        else:
+            lines.append("  no golden pictures: the app's self-test and benchmark have nothing to work on")
+        if result["golden_sources"] not in ([], ["synthetic"]):
+            lines.append("  the golden pictures are in it as they are: check that you may pass them on")
     if "assets" in result:
         lines.append(f"{result['assets']}: the bundle")
     for file in result.get("lite", {}).get("files", []):

@@ -22,7 +22,9 @@ def cost(
     run: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[RUN]", help="A run's folder, or a .nb file; left out: the newest run.", show_default=False
+            metavar="[RUN]",
+            help="A run's folder, or a .nb file; left out: the newest run, which is named.",
+            show_default=False,
         ),
     ] = None,
     cpu: Annotated[list[str], typer.Option(help="The core; may be repeated. Default: cortex-a53, cortex-a76.")] = [],  # noqa: B006

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ppedge.cli.end_to_end import BundleEngine, TextMetric, measure_bundle
-from ppedge.cli.options import Device, Json, RecognizerName, Set, SkipBad, measuring
+from ppedge.cli.options import Device, Json, RecognizerName, Set, SkipBad, measuring, opened_run
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
 
@@ -133,7 +133,6 @@ def _measure_network(
     from ppedge.metrics.few import few_of, figures_of, told
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load_recipe
-    from ppedge.runs import open_run
     from ppedge.train.device import set_device
     from ppedge.train.task import Task
 
@@ -141,7 +140,7 @@ def _measure_network(
     is_recipe = what is not None and what.is_file()
     if is_recipe and weights is None:
         raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
-    run = None if is_recipe else open_run(what)
+    run = None if is_recipe else opened_run(what)
     recipe = load_recipe(run.recipe_path if run else what or Path(), measuring(set_))
     measure: Callable[..., Metric]
     if run is not None and recipe.ships_as_it_came and stage is None and weights is None:

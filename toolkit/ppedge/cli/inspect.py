@@ -50,7 +50,7 @@ def _inspect_onnx(file: Path, as_json: bool, *, alone: bool) -> None:
         emit(value)
         return
     layers = ", ".join(f"{count} {precision}" for precision, count in value["layers"].items()) or "none"
-    about = f"{value['bytes']} bytes, opset {value['opset']}, by {value['producer'] or 'unknown'}"
+    about = f"{value['bytes']:,} bytes, opset {value['opset']}, by {value['producer'] or 'unknown'}"
     say(f"{value['file']}: {about}")
     say(f"convolutions and matrix products: {layers}")
     operators = ((kind, str(count)) for kind, count in value["operators"].items())
@@ -82,7 +82,7 @@ def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Seq
 
 def _show(value: dict[str, Any]) -> None:
     convolutions = ", ".join(f"{count} {name}" for name, count in value["convolutions"].items()) or "none"
-    say(f"{value['file']}: {value['bytes']} bytes, opt {value['opt_version']}")
+    say(f"{value['file']}: {value['bytes']:,} bytes, opt {value['opt_version']}")
     say(f"convolutions: {convolutions}; calib operators (borders of int8 or fp16): {value['calib']}")
     _print(
         f"{value['operators']['count']} operators",
@@ -94,11 +94,11 @@ def _show(value: dict[str, Any]) -> None:
         ),
     )
     parameters = value["parameters"]
-    _print_parameters(f"{parameters['count']} parameters, {parameters['bytes']} bytes", parameters["by_type"])
+    _print_parameters(f"{parameters['count']} parameters, {parameters['bytes']:,} bytes", parameters["by_type"])
 
 
 def _print_parameters(title: str, by_type: dict[str, dict[str, int]]) -> None:
-    rows = ((name, str(entry["count"]), str(entry["bytes"])) for name, entry in by_type.items())
+    rows = ((name, str(entry["count"]), f"{entry['bytes']:,}") for name, entry in by_type.items())
     _print(title, ("type", "count", "bytes"), rows)
 
 
@@ -109,7 +109,7 @@ def _show_all(nb: NbFile) -> None:
         written = [name for names in op.outputs.values() for name in names]
         rows.append((op.type, str(op.kernel or ""), *_split(op, weights), written))
     _print("operators, in order", ("operator", "kernel", "reads", "weights", "writes"), rows)
-    parameters = ((p.name, p.dtype, "x".join(map(str, p.shape)), str(p.bytes)) for p in nb.parameters)
+    parameters = ((p.name, p.dtype, "x".join(map(str, p.shape)), f"{p.bytes:,}") for p in nb.parameters)
     _print("parameters", ("name", "type", "shape", "bytes"), parameters)
 
 

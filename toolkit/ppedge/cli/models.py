@@ -177,7 +177,7 @@ def _show(model: Model, table: Table) -> None:
     from ppedge.validate.latency import band
 
     height, width = model.size
-    say(f"{model.name}: {model.title}, {model.form}, {model.precision}")
+    say(f"{model.name}: {model.told}")
     if model.note:
         say(f"  {model.note}")
     if model.weights is not None:

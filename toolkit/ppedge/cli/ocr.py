@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ppedge.ocr.alone import Outline, Reading
     from ppedge.ocr.fonts import Fonts
-    from ppedge.ocr.pipeline import Line, Pipeline
+    from ppedge.ocr.pipeline import Line
 
     Reader = Callable[[np.ndarray], Sequence[Line] | Sequence[Outline] | Sequence[Reading]]
 
@@ -28,6 +28,8 @@ app = typer.Typer(help="Read the text in pictures.", add_completion=False)
 
 EngineName = Literal["onnxruntime", "paddle", "arm-onnxruntime", "arm-paddlelite"]
 Precision = Literal["fp32", "int8"]
+_WIDE = 2.0
+"""A picture at least so many times as wide as high looks like a single line of text."""
 
 
 @app.command()
@@ -70,6 +72,9 @@ def ocr(
         Precision | None, typer.Option(help="Of the runs' networks; by default fp32.", show_default=False)
     ] = None,
     recognizer: RecognizerName = None,
+    lines_only: Annotated[
+        bool, typer.Option("--lines", help="Each picture is one line of text: read it without looking for lines.")
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of an engine of this computer; by default all cores.", show_default=False)
     ] = None,
@@ -95,12 +100,15 @@ def ocr(
 
     if font is not None and draw is None:
         raise PpedgeError("--font: is to draw with.", "Add --draw DIR.")
+    if lines_only and (det is not None or draw is not None):
+        raise PpedgeError("--lines: pictures are read without looking for boxes.", "Leave --det and --draw out.")
     fonts = Fonts(font)
     results, failed = [], False
+    empty: list[tuple[Path, tuple[int, ...]]] = []
     reader: Reader
     with ExitStack() as stack:
         if det is None and rec is None and cls is None:
-            reader, images = _open_bundle(stack, images, engine, precision, threads, recognizer)
+            reader, images = _open_bundle(stack, images, engine, precision, threads, recognizer, lines_only=lines_only)
         else:
             runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
             _check_asked(runs, draw, recognizer)
@@ -121,6 +129,8 @@ def ocr(
                 failed = True
                 continue
             lines = _read(reader, path, image)
+            if not lines:
+                empty.append((path, image.shape))
             if draw is not None:
                 # What has no boxes is refused to be drawn before anything is read.
                 _write_drawing(draw / names[path], image, cast("Sequence[Line | Outline]", lines), fonts)
@@ -130,6 +140,8 @@ def ocr(
                 _tell(path, lines)
     if as_json:
         emit(results)
+    for advice in _nothing_found(empty, "--lines" if det is None else "--rec RUN without --det"):
+        say(advice, err=True)
     if sentence := fonts.told():
         say(sentence, err=True)
     if failed:
@@ -142,6 +154,24 @@ def _read(reader: Reader, path: Path, image: np.ndarray) -> Sequence[Line] | Seq
         return reader(image)
     except PpedgeError as error:
         raise type(error)(f"{path}: {error.message}", error.hint) from error
+
+
+def _nothing_found(empty: Sequence[tuple[Path, tuple[int, ...]]], single: str) -> Iterator[str]:
+    """Yield what to do about the pictures, each with its shape, in which the detector finds nothing.
+
+    Args:
+        empty: The pictures.
+        single: The options that read a picture which is one line of text.
+    """
+    low = [path for path, (height, width, *_) in empty if width >= _WIDE * height]
+    other = [path for path, _ in empty if path not in low]
+    for paths, advice in (
+        (low, f"wide and low as a single line of text is: {single} reads such pictures"),
+        (other, "give it the text larger, cut out or of better contrast, or train it on such pictures"),
+    ):
+        if paths:
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            yield f"the detector finds no text in {paths[0]}{more}; {advice}"
 
 
 def _check_asked(runs: dict[Task, Path | None], draw: Path | None, recognizer: str | None) -> None:
@@ -203,9 +233,12 @@ def _open_bundle(
     precision: str | None,
     threads: int | None,
     recognizer: str | None,
-) -> tuple[Pipeline, list[Path]]:
+    *,
+    lines_only: bool,
+) -> tuple[Reader, list[Path]]:
     """Open the bundle that is named before the pictures; return what reads, and the pictures."""
     from ppedge.bundle.reading import open_bundle
+    from ppedge.ocr.alone import reading
 
     bundle, *images = paths
     if not bundle.is_dir():
@@ -214,7 +247,10 @@ def _open_bundle(
         raise PpedgeError(f"{bundle}: no pictures are named after it.", "`ppedge ocr BUNDLE IMAGE...`.")
     if precision is not None:
         raise PpedgeError("--precision: a bundle's networks have theirs.", "Leave it out.")
-    return open_bundle(stack, bundle, engine, threads, recognizer, partial(say, err=True)), images
+    pipeline = open_bundle(stack, bundle, engine, threads, recognizer, partial(say, err=True))
+    if lines_only:
+        return lambda image: [reading(pipeline.recognizer, pipeline.classifier, image)], images
+    return pipeline, images
 
 
 def _drawing_names(images: list[Path]) -> dict[Path, str]:

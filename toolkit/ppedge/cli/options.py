@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's YAML file.", show_default=False)]
 RunFolder = Annotated[
-    Path | None, typer.Argument(metavar="[RUN]", help="A run's folder; left out: the newest.", show_default=False)
+    Path | None,
+    typer.Argument(metavar="[RUN]", help="A run's folder; left out: the newest, which is named.", show_default=False),
 ]
 Set = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe; may be repeated.")
@@ -63,6 +64,21 @@ def measuring(overrides: list[str]) -> list[str]:
     return [*overrides, "data.test=[]"] if "data.eval" in named and "data.test" not in named else list(overrides)
 
 
+def opened_run(folder: Path | None) -> Run:
+    """Open a run; the newest one, which nobody named, is told before anything is done with it.
+
+    Raises:
+        PpedgeError: No run lies there.
+    """
+    from ppedge.cli.output import say
+    from ppedge.runs import open_run
+
+    run = open_run(folder)
+    if folder is None:
+        say(f"no run is named: taking the newest, {run.path}", err=True)
+    return run
+
+
 def run_and_recipe(folder: Path | None, overrides: list[str] | None = None) -> tuple[Run, Recipe]:
     """Open a run and the recipe kept in it.
 
@@ -70,7 +86,6 @@ def run_and_recipe(folder: Path | None, overrides: list[str] | None = None) -> t
         PpedgeError: No run lies there, or its recipe is damaged.
     """
     from ppedge.recipe.io import load_recipe
-    from ppedge.runs import open_run
 
-    run = open_run(folder)
+    run = opened_run(folder)
     return run, load_recipe(run.recipe_path, overrides or [])

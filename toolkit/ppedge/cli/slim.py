@@ -145,6 +145,7 @@ def slim(
         overrides.append(f"slim.prune.target_flops={target_flops}")
     overrides += _budgets(budget)
     opened, recipe = opened_with(overrides)
+    run = opened.path  # the newest, where none was named, is told once
     if max_drop is not None:
         key = "prune.arm.max_drop" if recipe.slim.prune.method == "arm" else "prune.max_drop"
         opened, recipe = opened_with([*overrides, f"slim.{key}={max_drop}"])

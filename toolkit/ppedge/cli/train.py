@@ -47,6 +47,7 @@ def train(
 
     import paddle
 
+    from ppedge.figures import figure
     from ppedge.metrics.bootstrap import Measured
     from ppedge.metrics.few import told
     from ppedge.progress import Reporter
@@ -72,7 +73,7 @@ def train(
         return
     sure = {name: Measured(metrics[name], low, high) for name, (low, high) in about.get("intervals", {}).items()}
     shown = ", ".join(
-        f"{name} {told(sure[name]) if name in sure else f'{value:.4g}'}" for name, value in metrics.items()
+        f"{name} {told(sure[name]) if name in sure else figure(value, 4)}" for name, value in metrics.items()
     )
-    chose = ", ".join(f"{name} {value:.4g}" for name, value in (chosen_by or {}).items())
+    chose = ", ".join(f"{name} {figure(value, 4)}" for name, value in (chosen_by or {}).items())
     say(f"{run.stage('train')}: on {split}: {shown}" + (f" (on eval, which chose: {chose})" if chose else ""))

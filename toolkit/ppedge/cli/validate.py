@@ -11,6 +11,7 @@ import typer
 from ppedge.cli.options import Force, Json, RunFolder, Set, SkipBad, measuring, run_and_recipe
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
+from ppedge.figures import figure
 
 app = typer.Typer(add_completion=False)
 _LISTED = 5  # samples that differ, on the screen
@@ -145,8 +146,8 @@ def _few_lines(report: dict[str, Any]) -> list[str]:
     if not compared:
         return []
     metric, split = compared[-1]["metric"], report["pictures"]
-    figure = Measured(metric["candidate"][metric["main"]], *metric.get("interval", (None, None)))
-    sentence = few(report["task"], split, compared[-1]["samples"], figure,
+    measured = Measured(metric["candidate"][metric["main"]], *metric.get("interval", (None, None)))
+    sentence = few(report["task"], split, compared[-1]["samples"], measured,
                    f"take more with --limit, or name more in data.{split}")  # fmt: skip
     return [] if sentence is None else [sentence]
 
@@ -185,7 +186,7 @@ def _parity_lines(model: dict[str, Any]) -> list[str]:
         change = metric["difference"][name]
         interval = "" if change["low"] is None else f" ({change['low']:+.4f} to {change['high']:+.4f})"
         lines.append(f"  {name}: {before:.4f} -> {metric['candidate'][name]:.4f}, {change['value']:+.4f}{interval}")
-    worst = [f"{shape['name']} {_figure(shape['max_difference'])}" for shape in model["shapes"]]
+    worst = [f"{shape['name']} {figure(shape['max_difference'], 2)}" for shape in model["shapes"]]
     lines.append(f"  largest difference by shape: {', '.join(worst)}")
     if model["blame"]:
         lines.append(f"  blame: {model['blame']['verdict']}")
@@ -196,17 +197,11 @@ def _parity_lines(model: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _figure(value: float | None, digits: int = 2) -> str:
-    from ppedge.validate.gates import shown
-
-    return shown(value, digits)
-
-
 def _tensor_words(tensors: dict[str, Any]) -> str:
     if tensors["identical"]:
         return "identical"
-    largest, mean = _figure(tensors["max_difference"]), _figure(tensors["mean_difference"])
-    snr, cosine = _figure(tensors["snr_db"], 3), _figure(tensors["cosine"], 7)
+    largest, mean = figure(tensors["max_difference"], 2), figure(tensors["mean_difference"], 2)
+    snr, cosine = figure(tensors["snr_db"], 3), figure(tensors["cosine"], 7)
     return f"largest difference {largest}, mean {mean}, signal to noise {snr} dB, cosine {cosine}"
 
 

@@ -143,6 +143,7 @@ def from_onnx(
     force: Force = False,
 ) -> None:
     """Make weights of an ONNX file, held against what onnxruntime computes of it."""
+    from ppedge.figures import held
     from ppedge.models.from_onnx.read import BOUND, weights_from_onnx
     from ppedge.models.weight_summary import summary
 
@@ -154,7 +155,8 @@ def from_onnx(
         say(f"  {line}")
     if not network["official"] and (charset := _charset_of(found)):
         say(f"  characters: {charset}")
-    say(f"largest difference from onnxruntime: {found.difference:.1e}, of probabilities (bound {BOUND:g})")
+    difference, bound = held(found.difference, BOUND, digits=2)
+    say(f"largest difference from onnxruntime: {difference}, of probabilities (bound {bound})")
     if found.lost_norms:
         say(
             f"BatchNorm of {found.lost_norms} layers had been folded into their weights, and its statistics are lost: "

@@ -20,6 +20,7 @@ from ppedge.convert.imported import Task, task_of
 from ppedge.convert.onnx_model import ABOUT, MODEL
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
+from ppedge.figures import held
 from ppedge.files.inference_model import InferenceModel
 from ppedge.models.from_onnx.read import published_of
 from ppedge.ocr.image_file import read_image
@@ -80,9 +81,10 @@ def _difference(path: Path, files: InferenceModel, inputs: Sequence[np.ndarray])
             difference = np.abs(made.astype(np.float64) - wanted) if made.shape == wanted.shape else np.float64(np.inf)
             largest, mean = float(np.max(difference)), float(np.mean(difference))
             if not (largest <= LARGEST and mean <= MEAN):  # also true of NaN
+                (most, most_allowed), (usual, usual_allowed) = held(largest, LARGEST, 2), held(mean, MEAN, 2)
                 raise PpedgeError(
                     f"{path}: of an input {list(x.shape)} Paddle makes something else than onnxruntime, by up to "
-                    f"{largest:.2g}, {mean:.2g} in the mean; {LARGEST:g} and {MEAN:g} are allowed.",
+                    f"{most}, {usual} in the mean; {most_allowed} and {usual_allowed} are allowed.",
                     "It uses an operator in a form that is not known here.",
                 )
             found.append((largest, mean))

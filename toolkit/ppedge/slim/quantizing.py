@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from ppedge.data.source import spread
 from ppedge.errors import PpedgeError
+from ppedge.figures import held
 from ppedge.metrics.scores import Metric
 from ppedge.models.network import Network
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
@@ -57,9 +58,10 @@ def _wherever_borne(stage: Stage, net: Network, calibration: Calibration) -> dic
     write_json(stage.folder / QUANTIZATION, {"max_layer_error": settings.max_layer_error, "layers": layers})
     stage.found.outputs.append(QUANTIZATION)
     for name in worst:
+        error, limit = held(100 * errors[name], 100 * settings.max_layer_error, digits=3)
         stage.reporter.say(
-            f"{name} stays in float: in 8 bits it alone moves the output by {errors[name]:.1e} of its variance "
-            f"(slim.quant.max_layer_error {settings.max_layer_error:g})"
+            f"{name} stays in float: in 8 bits it alone moves the output by {error} % of its variance, where "
+            f"slim.quant.max_layer_error allows {limit} %"
         )
     return precision
 

@@ -16,6 +16,7 @@ from paddle import nn
 from paddle.utils import unique_name
 
 from ppedge.errors import PpedgeError
+from ppedge.figures import held
 from ppedge.models.backbones.mobilenet_v1_enhance import ConvBNHardswish
 from ppedge.models.depthwise import accelerate
 from ppedge.models.heads.db import MapHead
@@ -112,9 +113,10 @@ def apply_exactly(net: nn.Layer, rewrite: Rewrite, pictures: Sequence[paddle.Ten
     difference = max((float(np.abs(a - b).max()) for a, b in zip(after, before, strict=True)), default=0.0)
     if not difference <= EXACT:
         put_at(net, rewrite.layer, old)
+        found, limit = held(difference, EXACT, digits=2)
         raise PpedgeError(
-            f"The rewrite {rewrite.kind} of {rewrite.layer} changes the network's output by {difference:.1e}, "
-            f"more than {EXACT:.0e}.",
+            f"The rewrite {rewrite.kind} of {rewrite.layer} changes the network's output by {found}, more than "
+            f"{limit}.",
             "Its weights are out of the ordinary: leave it out with slim.prune.arm.rewrites=[].",
         )
     return difference

@@ -8,6 +8,7 @@ from typing import Any
 
 from ppedge.data.source import reporting_split, say_what_chose
 from ppedge.errors import GateError, PpedgeError
+from ppedge.figures import held
 from ppedge.metrics.drop import drop_between, drop_of
 from ppedge.metrics.few import few_of
 from ppedge.metrics.scores import Metric
@@ -125,10 +126,12 @@ def require_kept(run: Run) -> None:
     drop = drop_of(about)
     if drop is None or drop.passed:
         return
+    assert drop.limit is not None
+    lost, limit = held(drop.value, drop.limit, digits=4)
     raise GateError(
         f"{run.stage('slim')}: slimming took {drop.metric} on data.{about['measured_on']} from {drop.before:.4f} to "
-        f"{drop.after:.4f}, {drop.value:.4f} where slim.max_metric_drop allows {drop.limit:g} ({drop.note}); the files "
-        "are kept.",
+        f"{drop.after:.4f}, a drop of {lost} where slim.max_metric_drop allows {limit} ({drop.note}); the files are "
+        "kept.",
         "Slim less (--target-flops, --budget), train longer, or set slim.max_metric_drop.",
     )
 

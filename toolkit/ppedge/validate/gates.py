@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ppedge.figures import held
 from ppedge.metrics.agreement import BoxAgreement
 from ppedge.metrics.drop import Drop
 from ppedge.metrics.tensors import finite
@@ -52,18 +53,14 @@ class Row:
         return {**asdict(self), "value": finite(self.value), "passed": self.passed}
 
 
-def shown(value: float | None, digits: int = 6) -> str:
-    """Return a report's figure for a person."""
-    return "not finite" if value is None else f"{value:.{digits}g}"
-
-
 def told(row: dict[str, Any]) -> str:
     """Return a row of the report as one line: ``max_metric_drop 0.0012 <= 0.005 (det.onnx on cortex-a53)``."""
     wanted = "<= >=" if row["passed"] and not row.get("by_chance") else "> <"
     sign = wanted.split()[row["gate"].startswith("min")]
     where = row["model"] + (f" on {row['cpu']}" if row["cpu"] else "")
     note = f"; {row['note']}" if row["note"] else ""
-    return f"{row['gate']} {shown(row['value'])} {sign} {row['limit']:.6g} ({where}{note})"
+    value, limit = held(row["value"], row["limit"])
+    return f"{row['gate']} {value} {sign} {limit} ({where}{note})"
 
 
 def key_of(row: dict[str, Any]) -> str:

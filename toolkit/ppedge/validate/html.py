@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ppedge.figures import held
 from ppedge.page.charts import Bar, Point, bar_chart, scatter
 from ppedge.page.document import document
 from ppedge.page.markup import Html, join, table, tag
 from ppedge.storage import atomic_write
-from ppedge.validate.gates import shown
 from ppedge.validate.html_models import drawings_of, model_part, model_title, precision_words
 from ppedge.validate.report import dearer
 from ppedge.validate.side_by_side import compared_on, figure, measured
@@ -98,11 +98,12 @@ def _section(title: str, *children: str | None) -> Html:
 def _gates(rows: Sequence[Mapping[str, Any]]) -> Html:
     lines = [
         [
-            row["gate"], _outcome(row["passed"]), shown(row["value"]),
-            f"{'≥' if row['gate'].startswith('min') else '≤'} {shown(row['limit'])}",
+            row["gate"], _outcome(row["passed"]), value,
+            f"{'≥' if row['gate'].startswith('min') else '≤'} {limit}",
             row["model"], row["cpu"] or "any", row["note"],
         ]
         for row in sorted(rows, key=lambda row: bool(row["passed"]))
+        for value, limit in [held(row["value"], row["limit"])]
     ]  # fmt: skip
     head = ("Gate", "Result", "Found", "Limit", "File", "Core", "Note")
     return _section("Gates", table("Limits, those that do not hold first", head, lines, numeric={2, 3}))

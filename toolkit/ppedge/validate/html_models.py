@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ppedge.figures import figure
 from ppedge.page.document import picture
 from ppedge.page.markup import Html, compared, join, table, tag
-from ppedge.validate.gates import shown
 
 STAGES = {"preprocess": "pre-processing", "network": "network", "postprocess": "post-processing"}
 
@@ -47,10 +47,10 @@ def _tensors(model: Mapping[str, Any]) -> Html:
     values = model["tensors"]
     rows = [
         ["Identical", "yes" if values["identical"] else "no"],
-        ["Largest difference", shown(values["max_difference"], 3)],
-        ["Mean difference", shown(values["mean_difference"], 3)],
-        ["Cosine", shown(values["cosine"], 8)],
-        ["Signal to noise, dB", "no noise" if values["identical"] else shown(values["snr_db"], 4)],
+        ["Largest difference", figure(values["max_difference"], 3)],
+        ["Mean difference", figure(values["mean_difference"], 3)],
+        ["Cosine", figure(values["cosine"], 8)],
+        ["Signal to noise, dB", "no noise" if values["identical"] else figure(values["snr_db"], 4)],
         ["Outputs that are broken", str(model["broken_outputs"])],
     ]
     return table("1. The network's outputs", ("Figure", "Value"), rows, numeric={1})
@@ -85,8 +85,8 @@ def _metric(model: Mapping[str, Any]) -> Html:
 def _shapes(model: Mapping[str, Any]) -> Html:
     rows = [
         [
-            shape["name"], "x".join(map(str, shape["input_shape"])), shown(shape["max_difference"], 3),
-            "no noise" if shape["identical"] else shown(shape["snr_db"], 4),
+            shape["name"], "x".join(map(str, shape["input_shape"])), figure(shape["max_difference"], 3),
+            "no noise" if shape["identical"] else figure(shape["snr_db"], 4),
         ]
         for shape in model["shapes"]
     ]  # fmt: skip
@@ -141,7 +141,7 @@ def _text_row(one: Mapping[str, Any]) -> list[str]:
 
 def _read(label: str, text: str, score: float | None) -> Html:
     """A reading, with what is not the label's marked, and its score."""
-    return join(compared(label, text), " ", tag("span", f"({shown(score, 3)})", class_="quiet"))
+    return join(compared(label, text), " ", tag("span", f"({figure(score, 3)})", class_="quiet"))
 
 
 def _figure(one: Mapping[str, Any], data: bytes, sides: tuple[str, str]) -> Html:

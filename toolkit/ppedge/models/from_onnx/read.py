@@ -13,6 +13,7 @@ import paddle
 
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
+from ppedge.figures import held
 from ppedge.models import zoo
 from ppedge.models.from_onnx.fit import UnfitError, fill
 from ppedge.models.from_onnx.layers import FileLayers, read_layers
@@ -127,9 +128,10 @@ def _checked(path: Path, found: FileLayers, fitting: _Fitting) -> FromOnnx:
     network, net = fitting.network, fitting.net
     difference = max(_differences(path, net, network.task))
     if not difference <= BOUND:
+        found_apart, bound = held(difference, BOUND, digits=2)
         raise PpedgeError(
             f"{path}: its layers have the shapes of {network.name}, but with its weights that gives other numbers "
-            f"(difference {difference:.1e}, bound {BOUND:g}).",
+            f"(difference {found_apart}, bound {bound}).",
             "The names of its weights have been lost or changed. Use the file as Paddle2ONNX has made it.",
         )
     state = {name: array for name, array in state_of(net).items() if not name.startswith(THRESHOLD)}
