@@ -21,7 +21,7 @@ from ppedge.convert.sources import (
     newest_of,
     sources_of,
 )
-from ppedge.data.source import declared_spec
+from ppedge.data.source import as_slimmed, declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.nb_summary import summary
@@ -64,7 +64,7 @@ def run_convert(
             result is wrong.
     """
     began = time.monotonic()
-    spec = declared_spec(recipe)
+    spec = declared_spec(as_slimmed(recipe, run))
     model = inference_model_of(recipe, run, spec.characters)
     newest: str | None = None
     if model is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -67,6 +68,14 @@ def declared_spec(recipe: Recipe) -> ModelSpec:
         PpedgeError: There is no such character set.
     """
     return model_spec(recipe, read_charset(recipe) if recipe.task == "rec" else None)
+
+
+def as_slimmed(recipe: Recipe, run: Run) -> Recipe:
+    """Return a run's recipe with the ``box_thresh`` that slimming has chosen for the network that it left."""
+    chosen = run.manifest("slim").get("box_thresh") if recipe.task == "det" and run.done("slim") else None
+    if chosen is None:
+        return recipe
+    return recipe.model_copy(update={"det_postprocess": replace(recipe.det_postprocess, box_thresh=chosen)})
 
 
 def shipped_spec(run: Run) -> ModelSpec:

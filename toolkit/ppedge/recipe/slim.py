@@ -205,5 +205,8 @@ class Slim(Section):
     """Largest drop of the metric from the network as trained to the slimmed one, measured on ``data.test`` where there
     is one, else on ``data.eval``; one whose confidence interval reaches 0 may be chance, and passes, unless the metric
     falls to 0. Beyond it the stage ends with exit code 1; its files are kept. null: not checked."""
+    choose_box_thresh: bool = True
+    """Give a detector that was pruned the ``det_postprocess.box_thresh`` with which it has the largest hmean on
+    ``data.eval``, where that is half a point more: with the recipe's it may lose boxes that it is less sure of."""
     prune: Prune = Prune()
     quant: Quant = Quant()

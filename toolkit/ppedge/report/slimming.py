@@ -27,6 +27,8 @@ def slimming(run: Run) -> Html | None:
         limit = "no limit" if drop.limit is None else f"{drop.limit} allowed"
         fell = f"{drop.metric} went from {drop.before:.4f} to {drop.after:.4f}"
         told.append(f"{fell}, a drop of {drop.value:.4f} ({drop.note}), {limit}.")
+    if (chosen := manifest.get("box_thresh")) is not None:
+        told.append(f"Its boxes need a score of {chosen:g} (det_postprocess.box_thresh), chosen on data.eval.")
     return tag(
         "section", tag("h2", "Slimming"), *(tag("p", line) for line in told),
         _searched(_kept(run, _REDUCTION)), _sensitive(_kept(run, _SENSITIVITY)), _channels(_kept(run, _PLAN)),

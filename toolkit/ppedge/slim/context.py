@@ -40,6 +40,7 @@ class Findings:
         chosen_by: The same on the evaluation data, where the metrics are of test data.
         int8: Names of the layers that a budget wants in 8 bits; None where none chose them.
         domain: How training and evaluation pictures differ; None where that was not looked at or cannot be told.
+        box_thresh: The score that boxes of a slimmed detector need; None where it is the recipe's.
     """
 
     __pydantic_config__ = _STRICT
@@ -49,6 +50,7 @@ class Findings:
     chosen_by: dict[str, Metrics] = field(default_factory=dict)
     int8: Sequence[str] | None = None
     domain: dict[str, Any] | None = None
+    box_thresh: float | None = None
 
 
 @dataclass

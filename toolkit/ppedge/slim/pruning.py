@@ -16,6 +16,7 @@ from ppedge.slim import domain
 from ppedge.slim.arm.distill import Distillation
 from ppedge.slim.arm.slimming import ArmSlimming
 from ppedge.slim.arm.understood import backbone_maps
+from ppedge.slim.box_thresh import choose_box_thresh
 from ppedge.slim.channels.fpgm import flops_left, keep_channels, keep_count
 from ppedge.slim.channels.groups import Group, trace
 from ppedge.slim.channels.sensitivity import choose, measure, trial_counts
@@ -58,12 +59,22 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
         if settings.method == "fpgm":
             loss = itself or stage.task.loss
             train_course(stage, "fine-tune", Trainee(net, loss), settings.finetune, "pruned", "finetuned")
+            _choose_box_thresh(stage, net, "finetuned")
         return plan, net, itself
     schedule = settings.arm.distill
     loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss,
                         kept=_kept(plan, trained), maps=backbone_maps(trained))  # fmt: skip
     train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled", more=_further_pictures(stage))
+    _choose_box_thresh(stage, net, "distilled")
     return plan, net, loss
+
+
+def _choose_box_thresh(stage: Stage, net: Network, step: str) -> None:
+    """Choose what a detector's boxes must score, and note the metrics of a step anew if it is another score."""
+    stage.found.box_thresh = None  # what an interrupted attempt has found is found again
+    choose_box_thresh(stage, net)
+    if stage.found.box_thresh is not None:
+        stage.note(step, stage.task.evaluate(net, stage.eval), stage.tested(net))
 
 
 def _further_pictures(stage: Stage) -> list[Any]:

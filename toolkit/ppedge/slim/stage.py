@@ -108,6 +108,7 @@ def run_slim(
             quant=recipe.slim.quant.method if "int8" in plan.precision.values() else "none",
             float_layers=float_layers,
             domain=stage.found.domain,
+            box_thresh=stage.found.box_thresh,
             drop=drop.to_dict(),
             **measured_on(recipe, stage.found.chosen_by),
             skipped=skipped,

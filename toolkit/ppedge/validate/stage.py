@@ -12,6 +12,7 @@ from ppedge.arm.cores import features
 from ppedge.cost.inference import Cost, ratios
 from ppedge.data.source import (
     CHOSE_TOO,
+    as_slimmed,
     choosing_reports,
     declared_spec,
     label_files,
@@ -72,6 +73,7 @@ def run_validate(
     """
     began = time.monotonic()
     run.require_fresh("convert")
+    recipe = as_slimmed(recipe, run)
     require_possible(recipe.validate_)
     split = reporting_split(recipe)
     samples, _ = read_samples(recipe, split, skip_bad=skip_bad)

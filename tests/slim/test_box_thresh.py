@@ -1,0 +1,127 @@
+"""A slimmed detector gets the score that its boxes need, and takes it along."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import paddle
+import pytest
+import yaml
+
+from ppedge.convert.stage import run_convert
+from ppedge.data.source import as_slimmed, declared_spec, shipped_spec
+from ppedge.progress import Reporter
+from ppedge.recipe.io import as_written, load_recipe
+from ppedge.runs import Run
+from ppedge.slim import box_thresh as module
+from ppedge.slim import pruning
+from ppedge.slim.box_thresh import choose_box_thresh
+from ppedge.slim.context import Findings
+from ppedge.slim.stage import run_slim
+from ppedge.train.stage import run_train
+from ppedge.train.task import Task
+from ppedge.validate.spec_changes import changes
+from small import tiny_recipe
+
+QUIET = Reporter(quiet=True)
+
+
+def stage_of(recipe, samples=()):
+    return SimpleNamespace(
+        recipe=recipe, task=Task(recipe), eval=list(samples), found=Findings(), reporter=Reporter(quiet=True)
+    )
+
+
+def chosen(monkeypatch, recipe, hmeans):
+    """What is chosen where evaluations come to these, by threshold; others find nothing."""
+    asked = []
+
+    def measure(engine, spec, samples):
+        asked.append(spec.det_postprocess.box_thresh)
+        return SimpleNamespace(summary=lambda: {"hmean": hmeans.get(asked[-1], 0.0)})
+
+    monkeypatch.setattr(module, "measure", measure)
+    stage = stage_of(recipe)
+    choose_box_thresh(stage, paddle.nn.Identity())
+    return stage, asked
+
+
+@pytest.mark.parametrize(
+    ("hmeans", "best"),
+    [
+        ({0.6: 0.80, 0.5: 0.90, 0.45: 0.85}, 0.5),
+        ({0.6: 0.80, 0.7: 0.90}, 0.7),
+        ({0.6: 0.80, 0.55: 0.90, 0.65: 0.90, 0.5: 0.90}, 0.55),
+        ({0.6: 0.80, 0.5: 0.8049}, None),
+        ({0.6: 0.80, 0.5: 0.8051}, 0.5),
+        ({0.6: 0.80}, None),
+        ({}, None),
+    ],
+)
+def test_the_best_is_taken_where_it_is_half_a_point_better(monkeypatch, det_data, hmeans, best):
+    recipe = tiny_recipe("det", det_data, det_postprocess={"thresh": 0.3, "box_thresh": 0.6})
+    stage, asked = chosen(monkeypatch, recipe, hmeans)
+    assert stage.found.box_thresh == best and stage.task.spec.det_postprocess.box_thresh == (best or 0.6)
+    assert stage.task.spec.det_postprocess.thresh == 0.3  # the rest stays
+    assert sorted(asked) == [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7]
+
+
+def test_thresholds_are_probabilities(monkeypatch, det_data):
+    _, asked = chosen(monkeypatch, tiny_recipe("det", det_data), {})
+    assert sorted(asked) == [0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
+
+
+def test_nothing_is_measured_where_nothing_may_change(monkeypatch, det_data, rec_data):
+    for recipe in (tiny_recipe("det", det_data, slim={"choose_box_thresh": False}), tiny_recipe("rec", rec_data)):
+        stage, asked = chosen(monkeypatch, recipe, {0.1: 1.0})
+        assert stage.found.box_thresh is None and not asked
+
+
+def test_what_is_measured_is_what_the_network_would_give(monkeypatch, examples):
+    example = examples["det"]
+    net, ran, found = example.build(), [], []
+    net.register_forward_post_hook(lambda layer, x, y: ran.append(y))
+    samples, _ = example.task.samples("eval")
+
+    def measure(*arguments):
+        found.append((arguments[1], real(*arguments)))
+        return found[-1][1]
+
+    real = module.measure
+    monkeypatch.setattr(module, "measure", measure)
+    stage = stage_of(example.recipe, samples)
+    choose_box_thresh(stage, net)
+    assert len(ran) == len(samples) and len(found) == 6  # the network runs once a picture
+    for spec, metric in found:
+        stage.task.spec = spec
+        assert stage.task.evaluate(net, samples) == metric.summary()
+
+
+def test_the_score_goes_with_the_network(det_data, tmp_path, monkeypatch, ppedge_here):
+    short = {"epochs": 1, "max_steps": 1, "batch_size": 2}
+    recipe = tiny_recipe(
+        "det", det_data, train={"epochs": 1, "max_steps": 1}, convert={"precisions": ["fp32"], "formats": ["onnx"]},
+        slim={"prune": {"mode": "flat", "finetune": short}, "quant": {"method": "none"}},
+    )  # fmt: skip
+    (tmp_path / "recipe.yml").write_text(yaml.safe_dump(as_written(recipe)))
+    run = Run(tmp_path / "run")
+    recipe = load_recipe(tmp_path / "recipe.yml")
+    run_train(recipe, run, device="cpu", reporter=QUIET)
+
+    def choose(stage, net):
+        stage.found.box_thresh, spec = 0.15, stage.task.spec
+        stage.task.spec = replace(spec, det_postprocess=replace(spec.det_postprocess, box_thresh=0.15))
+
+    monkeypatch.setattr(pruning, "choose_box_thresh", choose)
+    run_slim(recipe, run, device="cpu", reporter=QUIET)
+    assert run.manifest("slim")["box_thresh"] == 0.15
+    run_convert(recipe, run)
+    assert shipped_spec(run).det_postprocess.box_thresh == 0.15
+    assert changes(declared_spec(as_slimmed(recipe, run)), shipped_spec(run)) == []
+    told = "det_postprocess.box_thresh is 0.15: slimming chose it"
+    assert told in ppedge_here("eval", run.path)[2]
+    assert told not in ppedge_here("eval", run.path, "--stage", "train")[2]
+    assert told not in ppedge_here("eval", run.path, "--set", "det_postprocess.box_thresh=0.2")[2]
+    # Slimmed anew it starts from the recipe's.
+    monkeypatch.setattr(pruning, "choose_box_thresh", lambda stage, net: None)
+    run_slim(recipe, run, device="cpu", reporter=QUIET, force=True)
+    assert run.manifest("slim")["box_thresh"] is None and as_slimmed(recipe, run) is recipe
