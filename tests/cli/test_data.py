@@ -98,7 +98,7 @@ def test_regions_that_are_no_line_are_counted(tmp_path):
     assert "no line: 1 marked difficult, 1 not read yet" in result.output
     result = run("crops", labels, "--out", tmp_path / "crops")
     assert result.exit_code == 0 and "no line: 1 marked difficult, 1 not read yet" in result.output
-    assert (tmp_path / "crops" / "labels.txt").read_text() == "images/000000.png\tAB\n"
+    assert (tmp_path / "crops" / "labels.txt").read_text() == "images/a_crop_0.png\tAB\n"
     labels.write_text(f"a.jpg\t{json.dumps(regions[1:])}\n")
     result = run("crops", labels, "--out", tmp_path / "none")
     assert isinstance(result.exception, PpedgeError) and "1 marked difficult, 1 not read yet" in str(result.exception)

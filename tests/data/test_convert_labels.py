@@ -6,6 +6,7 @@ import pytest
 
 from ppedge.data.convert import convert, parse_ccpd_name, write_crops
 from ppedge.data.formats import read_labels, write_lines
+from ppedge.data.split import split
 from ppedge.errors import PpedgeError
 
 CCPD = "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15"
@@ -267,7 +268,26 @@ def test_texts_that_a_label_file_cannot_hold_are_left_out(tmp_path):
     regions = [{"transcription": text, "points": box} for text in ("one", "a\nb", "a\tb", "a\rb")]
     (tmp_path / "l.txt").write_text(f"p.png\t{json.dumps(regions)}\n")
     assert write_crops(read_labels(tmp_path / "l.txt", tmp_path, "detection").samples, tmp_path / "out") == 1
-    assert (tmp_path / "out" / "labels.txt").read_text() == "images/000000.png\tone\n"
+    assert (tmp_path / "out" / "labels.txt").read_text() == "images/p_crop_0.png\tone\n"
+
+
+def test_crops_are_named_after_their_pictures_and_stay_together_in_a_split(tmp_path):
+    box = "[[10,10],[50,10],[50,30],[10,30]]"
+    regions = ", ".join(f'{{"transcription": "{text}", "points": {box}}}' for text in "AB")
+    long = "é" * 120  # 240 bytes
+    names = ["a.png", "b/a.png", "a_1.png", f"{long}.png"]
+    (tmp_path / "b").mkdir()
+    for name in names:
+        picture(tmp_path / name)
+    (tmp_path / "l.txt").write_text("".join(f"{name}\t[{regions}]\n" for name in names))
+    assert write_crops(read_labels(tmp_path / "l.txt", tmp_path, "detection").samples, tmp_path / "out") == 8
+    lines = (tmp_path / "out" / "labels.txt").read_text().splitlines()
+    expected = [f"{stem}_crop_{k}.png" for stem in ("a", "a_1", "a_1_1", "é" * 100) for k in (0, 1)]
+    assert [line.split("\t")[0] for line in lines] == [f"images/{name}" for name in expected]
+    parts = split(tmp_path / "out" / "labels.txt", tmp_path / "out", {"train": 0.5, "eval": 0.5, "test": 0}).parts
+    for part in parts.values():
+        stems = [line.split(b"_crop_")[0] for line in part.lines]
+        assert len(stems) == 4 and stems[0] == stems[1] != stems[2] == stems[3]
 
 
 def test_crops_of_nothing_leave_nothing(tmp_path):

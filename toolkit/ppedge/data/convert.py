@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +36,7 @@ Source = Literal["icdar2015", "mlt", "sroie", "totaltext", "cocotext", "ccpd", "
 _CCPD_PROVINCES = PROVINCES + "警学" + "O"
 _CCPD_LETTERS = LETTERS + "O"
 _CCPD_SERIAL = LETTERS + "0123456789" + "O"
+_LONGEST_STEM = 200  # bytes, of the 255 that a file's name may have on most systems
 _CCPD_POINT = re.compile(r"(\d+)&(\d+)")
 
 
@@ -202,6 +205,7 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
     Args:
         samples: Detection labels.
         out: The folder to make, whole or not at all: ``images/`` (PNG, so that nothing is lost) and ``labels.txt``.
+            Crops are named after their picture, as PPOCRLabel names them, so that a split can keep them together.
         progress: Called with the number of pictures done and to do.
 
     Returns:
@@ -212,6 +216,7 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
             readable.
     """
     lines: list[str] = []
+    names, cut = _crop_names(samples), Counter[Path]()
     with new_folder(out) as folder:
         (folder / "images").mkdir()
         for done, sample in enumerate(samples, start=1):
@@ -219,7 +224,8 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
             if regions:
                 image = read_image(sample.image)
             for region in regions:
-                name = f"images/{len(lines):06d}.png"
+                name = f"images/{names[sample.image]}_crop_{cut[sample.image]}.png"
+                cut[sample.image] += 1
                 _, data = cv2.imencode(".png", cut_out(image, region))
                 (folder / name).write_bytes(data.tobytes())
                 lines.append(f"{name}\t{region.text}")
@@ -230,3 +236,14 @@ def write_crops(samples: list[DetSample], out: Path, progress: Callable[[int, in
             raise PpedgeError("The labels have no region with a text to cut out.", counts and f"There are: {counts}.")
         write_lines(folder / "labels.txt", lines)
     return len(lines)
+
+
+def _crop_names(samples: Sequence[DetSample]) -> dict[Path, str]:
+    """Return what the crops of each picture are named after: its name without suffix, and a number if that is taken."""
+    names: dict[Path, str] = {}
+    taken = set[str]()
+    for picture in dict.fromkeys(sample.image for sample in samples):
+        stem = picture.stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
+        names[picture] = next(name for k in count() if (name := f"{stem}_{k}" if k else stem) not in taken)
+        taken.add(names[picture])
+    return names
