@@ -40,13 +40,15 @@ def choose_box_thresh(stage: Stage, net: nn.Layer) -> None:
     if stage.recipe.task != "det" or not stage.recipe.slim.choose_box_thresh:
         return
     samples = spread(stage.eval, PICTURES)
+    others = [value for step in STEPS if 0 < (value := round(first + step, 4)) < 1]
     recorded = _Recorded(net)
-    found = {first: measure(recorded, stage.task.spec, samples).summary()["hmean"]}
-    for step in STEPS:
-        value = round(first + step, 4)
-        if 0 < value < 1:
-            engine = _Replayed(recorded.maps)
-            found[value] = measure(engine, _at(stage.task.spec, value), samples).summary()["hmean"]
+    with stage.reporter.task("box_thresh", 1 + len(others)) as bar:
+        found = {first: measure(recorded, stage.task.spec, samples).summary()["hmean"]}
+        bar.advance()
+        for value in others:
+            spec = _at(stage.task.spec, value)
+            found[value] = measure(_Replayed(recorded.maps), spec, samples).summary()["hmean"]
+            bar.advance()
     best = max(found, key=found.__getitem__)
     if found[best] - found[first] < LEAST_GAIN:
         return
