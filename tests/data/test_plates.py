@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ppedge.cli.data import LAYOUTS as OFFERED
+from ppedge.cli.data_making import LAYOUTS as OFFERED
 from ppedge.data.formats import read_labels
 from ppedge.data.plates import CONDITIONS, LAYOUTS, PLATE_FONT, PlateStyle, darken, draw_plate, moved, render_plate
 from ppedge.data.render import load_font, text_mask
