@@ -96,14 +96,24 @@ def test_what_slimming_left(run):
 
 
 @pytest.mark.parametrize(("samples", "words"), [(2, "2 pictures"), (1, "1 picture")])
-def test_gates_that_hold_say_on_how_many_samples(run, samples, words):
+@pytest.mark.parametrize(
+    ("engine", "cpus", "ran"),
+    [
+        ("onnxruntime", ["cortex-a53"], " on ARM: the ONNX files by onnxruntime"),
+        ("paddlelite", ["cortex-a53"], " on ARM: the .nb files by Paddle Lite"),
+        ("onnxruntime", [], ""),
+    ],
+)
+def test_gates_that_hold_say_of_what_and_on_how_many_samples(run, samples, words, engine, cpus, ran):
     with run.writing("validate") as folder:
         gate = {"gate": "broken_outputs", "model": "det.fp32.nb", "cpu": None, "value": 0, "limit": 0, "note": "",
                 "passed": True}  # fmt: skip
-        report = {"task": "det", "models": [{"samples": samples}], "gates": [gate], "pictures": "test"}
+        report = {"task": "det", "models": [{"samples": samples}], "gates": [gate], "pictures": "test",
+                  "engine": engine, "cpus": cpus}  # fmt: skip
         write_json(folder / "report.json", report)
         run.write_manifest(folder, "validate", outputs=["report.json"], parent="train")
-    assert f"✓ all gates hold on ARM, on {words} of data.test" in text_of(render(run))
+    told = re.sub(" ([:,])", r"\1", text_of(render(run)))
+    assert f"✓ all gates hold{ran}, on {words} of data.test" in told
 
 
 def test_a_gate_that_may_hold_by_chance_has_no_tick(run):
@@ -122,7 +132,7 @@ def test_a_gate_that_may_hold_by_chance_has_no_tick(run):
         write_json(folder / "report.json", report)
         run.write_manifest(folder, "validate", outputs=["report.json"], parent="train", command=["x", "run", "r.yml"])
     told = text_of(render(run))
-    assert "✓ all gates hold, 1 of them perhaps by chance on ARM" in told
+    assert "✓ all gates hold, 1 of them perhaps by chance" in told
     assert "? max_metric_drop 0.05 &gt; 0.01" in told and "✓ max_metric_drop" not in told
     assert "det.fp32.nb on cortex-a53 data.test, 2 0.4000 (0.100 to 0.700)" in told
 

@@ -3,6 +3,7 @@
 import pytest
 
 from ppedge.cli.validate import report_lines
+from ppedge.validate.report import what_ran_where
 
 
 def model(**changes):
@@ -158,3 +159,13 @@ def test_a_phone():
         "  det.fp32.nb: 32.72 ms (32.58 to 32.90)",
         "  det.fp16.nb: no kernels",
     ]
+
+
+def test_a_table_of_arm_says_which_files_ran():
+    sentence = what_ran_where({"engine": "onnxruntime", "cpus": ["cortex-a76", "cortex-a53"]})
+    assert sentence.startswith(
+        "on ARM, and instructions: the ONNX files by onnxruntime on an emulated cortex-a76; no .nb "
+    )
+    sentence = what_ran_where({"engine": "paddlelite", "cpus": ["cortex-a53"]})
+    assert sentence == "on ARM, and instructions: the .nb files by Paddle Lite on an emulated cortex-a53."
+    assert what_ran_where({"engine": "onnxruntime", "cpus": []}) == ""

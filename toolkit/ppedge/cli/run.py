@@ -44,7 +44,6 @@ def run(
     from ppedge.recipe.road import Suite
     from ppedge.report.page import PAGE, write_report
     from ppedge.stages import go_on
-    from ppedge.validate.report import dearer, read_report
 
     loaded = load(recipe, set_)
     recipes = [load_recipe(path, set_) for path in loaded.recipes] if isinstance(loaded, Suite) else [loaded]
@@ -68,9 +67,7 @@ def run(
         emit({"runs": [str(folder.path) for folder in runs], "rows": rows, "pages": [str(page) for page in pages]})
     else:
         _print_table(rows, pages)
-        for folder in runs:
-            for sentence in dearer(read_report(folder)):
-                say(f"{folder.path.name}: {sentence}")
+        _tell_engines(recipes, runs)
     for folder in runs:
         _require_gates(folder)
 
@@ -200,6 +197,19 @@ def _print_table(rows: list[dict[str, Any]], pages: list[Path]) -> None:
     print_table(columns, cells, width=100)
     for page in pages:
         say(f"run: {page.parent}, on one page: {page}")
+
+
+def _tell_engines(recipes: list[Recipe], runs: list[Run]) -> None:
+    """Say of which files the table's figures of ARM are, and where 8 bits cost more than float."""
+    from ppedge.report.files import dearer_by_table, predicted_costs
+    from ppedge.validate.report import dearer, read_report, what_ran_where
+
+    reports = [read_report(run) for run in runs]
+    for sentence in filter(None, dict.fromkeys(map(what_ran_where, reports))):
+        say(sentence)
+    for recipe, run, report in zip(recipes, runs, reports, strict=True):
+        for sentence in [*dearer(report), *dearer_by_table(predicted_costs(recipe, run))]:
+            say(f"{run.path.name}: {sentence}")
 
 
 def _metric(row: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ def files(recipe: Recipe, run: Run) -> Html | None:
     shown = {name: about for name, about in manifest["metrics"].get("files", {}).items() if name in outputs}
     rows = [[name, f"{outputs[name]['bytes']:,}", _contents(about), outputs[name]["sha256"][:16]]
             for name, about in shown.items()]  # fmt: skip
-    costs = _costs(recipe, run, list(shown))
+    costs = predicted_costs(recipe, run)
     head = ("file", "bytes", "convolutions, or difference to Paddle", "sha256")
     return tag(
         "section", tag("h2", "Files"), table("What the convert stage wrote", head, rows, numeric=(1,)), _cost(costs)
@@ -44,11 +44,11 @@ def _contents(about: Mapping[str, Any]) -> str:
     return "" if difference is None else f"{difference:.1e}"
 
 
-def _costs(recipe: Recipe, run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the predicted cost of each ``.nb`` on each core; a file that the table cannot price is left out."""
+def predicted_costs(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
+    """Return the predicted cost of each ``.nb`` of a converted run on each core; one that has no price is left out."""
     shape = (1, 3, *count_size(recipe))
     found = []
-    for name in names:
+    for name in (entry["path"] for entry in run.manifest("convert")["outputs"]):
         file = Converted.parse(name)
         if file is None or file.form != "nb" or file.precision == "fp16":
             continue
@@ -60,6 +60,13 @@ def _costs(recipe: Recipe, run: Run, names: Sequence[str]) -> list[dict[str, Any
     return found
 
 
+def dearer_by_table(costs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each core on which `predicted_costs` of a network in 8 bits are more than in float."""
+    return dearer_in_8_bits(
+        {(cost["cpu"], cost["of"].precision): cost["instructions"] for cost in costs if not cost["of"].baseline}
+    )
+
+
 def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
     if not costs:
         return None
@@ -68,7 +75,6 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
     size = "x".join(map(str, costs[0]["input_shape"]))
     precisions = {cost["of"].precision for cost in costs if not cost["of"].baseline}
     ships = next((precision for precision in SHIPPED if precision in precisions), None)
-    totals = {(cost["cpu"], cost["of"].precision): cost["instructions"] for cost in costs if not cost["of"].baseline}
     shipped = [cost for cost in costs if cost["of"].precision == ships and not cost["of"].baseline]
     groups = []
     for cost in shipped:
@@ -80,7 +86,7 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Html | None:
         "div",
         table(f"Instructions of one inference at {size}, by the cost table (+: at least)",
               ("file", "core", "millions", "per ideal"), rows, numeric=(2, 3)),
-        *(tag("p", sentence) for sentence in dearer_in_8_bits(totals)),
+        *(tag("p", sentence) for sentence in dearer_by_table(costs)),
         tag("details", tag("summary", f"The dearest operators of {shipped[0]['name']}"),
             bar_chart("Instructions by operator", f"The {WORST} dearest on each core.", groups)) if shipped else None,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from ppedge.runs import MANIFEST, STAGES, Run
 from ppedge.storage import atomic_write, read_json, sha256
 from ppedge.validate.gates import told
 from ppedge.validate.html import PAGE as VALIDATED
-from ppedge.validate.report import REPORT
+from ppedge.validate.report import REPORT, what_ran
 from ppedge.validate.side_by_side import compared_on, figure, forms, measured
 
 PAGE = "report.html"
@@ -99,10 +99,17 @@ def _head(recipe: Recipe, run: Run, metric: str, report: Mapping[str, Any] | Non
         holding = "all gates hold" + (f", {chance} of them perhaps by chance" if chance else "")
         word, kind = (holding, "passed") if not failed else (f"{failed} gates failed", "failed")
         verdict.append(
-            tag("p", tag("span", f"{'✓' if not failed else '✗'} {word}", class_=kind), f" on ARM{compared_on(report)}")
+            tag(
+                "p", tag("span", f"{'✓' if not failed else '✗'} {word}", class_=kind), _ran(report), compared_on(report)
+            )
         )
     pieces = [piece for name, value in facts.items() if value for piece in (tag("dt", name), tag("dd", value))]
     return tag("header", tag("h1", recipe.name), *verdict, tag("dl", *pieces))
+
+
+def _ran(report: Mapping[str, Any]) -> str:
+    ran = what_ran(report)
+    return f" on ARM: {ran}" if ran else ""
 
 
 def _verdict(recipe: Recipe, manifest: Mapping[str, Any], metric: str) -> Html:

@@ -13,6 +13,7 @@ from ppedge.runs import Run
 from ppedge.storage import read_state
 
 REPORT = "report.json"
+_FILES = {"onnxruntime": "the ONNX files by onnxruntime", "paddlelite": "the .nb files by Paddle Lite"}
 
 
 class _Instructions(TypedDict):
@@ -60,6 +61,23 @@ def read_report(run: Run) -> dict[str, Any]:
     path = run.artifact("validate", REPORT)
     report: dict[str, Any] = read_state(path, _Report, "a report", "Run `ppedge validate` with --force.")
     return report
+
+
+def what_ran(report: Mapping[str, Any]) -> str:
+    """Return which files ran on the emulated cores and what ran them; empty where nothing did."""
+    return _FILES.get(report.get("engine", ""), "") if report.get("cpus") else ""
+
+
+def what_ran_where(report: Mapping[str, Any]) -> str:
+    """Return a sentence on what figures of an emulated core are of, and how to have those of the files that ship."""
+    ran = what_ran(report)
+    if not ran:
+        return ""
+    if report["engine"] == "paddlelite":
+        more = ""
+    else:
+        more = "; no .nb file has been run: `ppedge validate RUN --engine paddlelite` does, with a runtime registered"
+    return f"on ARM, and instructions: {ran} on an emulated {report['cpus'][0]}{more}."
 
 
 def dearer(report: Mapping[str, Any]) -> list[str]:
