@@ -65,7 +65,10 @@ def test_clips_are_lifted_to_the_floor_and_otherwise_left(example):
 
 def test_the_course_of_clips_in_one_line():
     said = pact.describe_course({"a": 2.0, "b": 4.0, "c": 1.0}, {"a": 2.2, "b": 2.0, "c": 1.5})
-    assert said == "3 clips end at 0.500 to 1.500 of their start; farthest b: 4 to 2"
+    clips = "3 clips, the ranges of what layers are given in 8 bits, end"
+    assert said == f"{clips} at 0.500 to 1.500 of their start; farthest b: 4 to 2"
+    said = pact.describe_course({"a": 2.0, "b": 4.0, "c": 1.0}, {"a": 2.0, "b": 4.001, "c": 1.0})
+    assert said == f"{clips} where calibration put them"
 
 
 def test_clips_have_their_own_decay(example):

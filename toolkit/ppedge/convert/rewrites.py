@@ -172,7 +172,8 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
         if one["refused"]:
             lines.append(f"{where}: taken back: {one['refused']}")
             continue
-        gains = [f"{core} {cost[core] / 1e6:.1f} to {now / 1e6:.1f} M" for core, now in one["instructions"].items()]
+        prices = {core: (f"{cost[core] / 1e6:.1f}", f"{now / 1e6:.1f}") for core, now in one["instructions"].items()}
+        gains = [f"{core} {before} to {now} M" for core, (before, now) in prices.items() if before != now]
         priced = f", predicted {', '.join(gains)}" if gains else ""
         lines.append(f"{where}: largest difference {one['difference']:.2g}{priced}")
         cost = one["instructions"]

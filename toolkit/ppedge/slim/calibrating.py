@@ -31,7 +31,8 @@ def calibration_of(stage: Stage, net: Network, plan: Plan) -> Calibration:
     settings = stage.recipe.slim.quant
     count = min(settings.samples, len(stage.train))
     # Of hundreds of samples this takes minutes, in which nothing else is said.
-    stage.reporter.say(f"calibrating on {count} training samples; slim.quant.samples says on how many")
+    which = "slim.quant.samples says on how many" if count == settings.samples else "there are no more"
+    stage.reporter.say(f"calibrating on {count} training samples; {which}")
     pictures = list(batches(stage, count, settings.train.batch_size))
     if settings.equalize:
         _equalize(stage, net, plan, pictures)

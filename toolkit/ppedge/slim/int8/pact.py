@@ -174,8 +174,11 @@ def describe_course(first: Mapping[str, float], last: Mapping[str, float]) -> st
     """Say in one line how far training or learning moved the clips; both are by layer, above 0 and not empty."""
     ratios = {name: last[name] / first[name] for name in first}
     farthest = max(ratios, key=lambda name: abs(np.log(ratios[name])))
+    clips = f"{len(ratios)} clips, the ranges of what layers are given in 8 bits, end"
+    if f"{ratios[farthest]:.3f}" == "1.000":
+        return f"{clips} where calibration put them"
     return (
-        f"{len(ratios)} clips end at {min(ratios.values()):.3f} to {max(ratios.values()):.3f} of their start; "
+        f"{clips} at {min(ratios.values()):.3f} to {max(ratios.values()):.3f} of their start; "
         f"farthest {farthest}: {first[farthest]:.4g} to {last[farthest]:.4g}"
     )
 
