@@ -83,6 +83,22 @@ def test_wrong_usage(ppedge, arguments):
     assert "Usage" in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [("runn", "run"), ("bundel", "bundle"), ("data chek", "check"), ("recipe lst", "list"), ("weights shwo", "show"),
+     ("arm setpu", "setup")],
+)  # fmt: skip
+def test_a_mistyped_command_is_asked_for(ppedge, arguments, meant):
+    code, out, err = ppedge(*arguments.split())
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == f"Error: No such command '{arguments.split()[-1]}'. Did you mean {meant}?"
+
+
+def test_a_command_that_is_like_none_is_not_guessed_at(ppedge):
+    assert ppedge("no-such-command")[2].splitlines()[-1] == "Error: No such command 'no-such-command'."
+    assert ppedge("x" * 200)[2].splitlines()[-1].endswith("x...'.")
+
+
 class TestBadInput:
     def test_recipe(self, ppedge, recipe):
         text = recipe.read_text()

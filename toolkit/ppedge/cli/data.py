@@ -9,6 +9,7 @@ import typer
 from click import Choice
 
 from ppedge.cli.data_making import Root, absolute, convert, crops, pseudo_label, synth
+from ppedge.cli.groups import Group
 from ppedge.cli.labels import list_problems, show_report
 from ppedge.cli.options import Force, Json, SkipBad
 from ppedge.cli.output import emit, say
@@ -17,7 +18,9 @@ from ppedge.errors import PpedgeError
 if TYPE_CHECKING:
     from ppedge.data.check import Report
 
-app = typer.Typer(add_completion=False, help="Check, show, convert, split and make data.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, add_completion=False, help="Check, show, convert, split and make data.", no_args_is_help=True
+)
 
 _BAD_INPUT = 2
 Files = Annotated[
