@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from courses import course
+from ppedge.data.check import check
 from ppedge.data.formats import detection_line
 from ppedge.data.lookup import SPLITS
 from ppedge.data.source import read_samples
@@ -244,6 +245,21 @@ def test_what_is_refused_is_one_sentence_and_leaves_nothing(options, told, label
         create(Path("mine"), "plates", **options)
     assert told in error.value.message and error.value.hint
     assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.parametrize("content", [b"no picture", b"\xff\xd8\xff", None])
+def test_a_broken_picture_is_told_with_the_line_of_the_users_own_file(content, here):
+    """Whether its head is bad, or only its end, it is the line that `ppedge data check` names, in one sentence."""
+    photos, _ = ppocrlabel(here)
+    whole = (photos / "2.jpg").read_bytes()
+    for name in ("2.jpg", "5.jpg"):
+        (photos / name).write_bytes(whole[: len(whole) - 60] if content is None else content)
+    found = check([photos / "Label.txt"], here, "detection").problems
+    assert [problem.line for problem in found] == [3, 6]
+    with pytest.raises(PpedgeError) as error:
+        create(Path("mine"), "plates", data=photos)
+    assert "Label.txt:3: " in error.value.message and error.value.message.endswith(", and 1 more.")
+    assert ".." not in error.value.message and ".," not in error.value.message
 
 
 @pytest.mark.parametrize("name", ["taken", "a b", "é"])
