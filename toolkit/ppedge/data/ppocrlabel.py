@@ -19,6 +19,8 @@ from ppedge.data.regions import RegionError
 from ppedge.errors import PpedgeError
 
 LABELS, STATES = "Label.txt", "fileState.txt"
+CROPS = "rec_gt.txt"
+"""Labels of the lines that it has cut out into ``crop_img/``."""
 CONFIRMED = "1"
 
 
