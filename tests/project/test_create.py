@@ -346,9 +346,10 @@ def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
     assert (code, err) == (0, "")
     lines = [line.strip() for line in out[out.index("next:") :].splitlines()]
     assert lines[1] == "cd mine"
-    assert lines[-5:-2] == [
+    assert lines[-6:-2] == [
         "ppedge bundle runs/mine_det runs/mine_rec --out bundle",
         "ppedge bundle verify bundle",
+        f"ppedge eval --e2e bundle test.txt --root {here / 'pictures'}",
         "ppedge bundle --out bundle --into APP",
     ]
     assert lines[-2].startswith("APP: ") and "with --onnx" in lines[-1]
@@ -358,6 +359,13 @@ def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
     assert value["next"][:2] == ["cd other", "ppedge data show det.yml --out det.html"]
     code, out, err = ppedge_here("init", "mine", "--task", "words")
     assert code == 2 and "mine: there already" in err and not out
+
+
+@pytest.mark.parametrize(("given", "file"), [(ppocrlabel, "val.txt"), (split_already, "test.txt"), (lines_alone, None)])
+def test_the_bundle_is_measured_on_what_is_kept_aside_where_pages_are_labelled(given, file, here):
+    data, _ = given(here)
+    found = [line for line in create(Path("mine"), "words", data=data, charset="plates").next if "--e2e" in line]
+    assert found == ([] if file is None else [f"ppedge eval --e2e bundle {file} --root {data}"])
 
 
 @pytest.mark.parametrize("given", [None, ppocrlabel, lines_alone])
