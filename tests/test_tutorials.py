@@ -126,10 +126,11 @@ def test_receipts(reader, ppedge_here, monkeypatch, capsys):
     assert "40 regions" in spoken(said, "ppedge init")
     next_commands = re.findall(r"^  (ppedge .*)$", spoken(said, "ppedge init"), flags=re.MULTILINE)
     assert [line.split()[1] for line in next_commands] == [
-        "data", "data", "eval", "eval", "run", "run", "report", "report", "ocr", "bundle", "bundle", "bundle",
+        "data", "data", "eval", "eval", "run", "run", "report", "report", "ocr", "bundle", "bundle", "eval", "bundle",
     ]  # fmt: skip
     read = spoken(said, "ppedge ocr bundle")
     assert len(read.splitlines()) > 10 and "as built" in spoken(said, "ppedge bundle verify")
+    assert "hmean" in spoken(said, "ppedge eval --e2e")
 
 
 @pytest.mark.slow

@@ -132,6 +132,18 @@ def test_a_recipe_is_checked_by_its_own_settings(words, tmp_path):
         assert isinstance(result.exception, PpedgeError) and "a recipe says which" in str(result.exception)
 
 
+def test_ppocrlabels_labels_of_lines_are_told_by_their_name(words):
+    lines = (words / "train.txt").rename(words / "rec_gt.txt")
+    result = run("check", lines)
+    assert result.exit_code == 0 and "3 labels, 3 pictures" in result.output
+    assert run("show", lines, "--out", words / "page.html").exit_code == 0
+    asked = run("check", lines, "--kind", "detection")
+    assert asked.exit_code == 2 and "look like recognition labels" in asked.output
+    beside = run("check", lines, words / "val.txt")
+    assert beside.exit_code == 2 and "look like recognition labels" in beside.output
+    assert run("check", lines, words / "val.txt", "--kind", "recognition").exit_code == 0
+
+
 def test_split_says_that_crops_of_one_picture_are_kept_together(tmp_path):
     names = [f"{k}_crop_{n}.jpg" for k in range(10) for n in range(2)]
     for name in names:

@@ -83,6 +83,44 @@ def test_wrong_usage(ppedge, arguments):
     assert "Usage" in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [("runn", "run"), ("bundel", "bundle"), ("data chek", "check"), ("recipe lst", "list"), ("weights shwo", "show"),
+     ("arm setpu", "setup")],
+)  # fmt: skip
+def test_a_mistyped_command_is_asked_for(ppedge, arguments, meant):
+    code, out, err = ppedge(*arguments.split())
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == f"Error: No such command '{arguments.split()[-1]}'. Did you mean {meant}?"
+
+
+def test_a_command_that_is_like_none_is_not_guessed_at(ppedge):
+    assert ppedge("no-such-command")[2].splitlines()[-1] == "Error: No such command 'no-such-command'."
+    assert ppedge("x" * 200)[2].splitlines()[-1].endswith("x...'.")
+
+
+def test_resuming_a_finished_training_says_so_and_does_nothing(ppedge, recipe, data):
+    arguments = ["train", recipe, "--set", "train.epochs=0", "--set", "train.workers=0"]
+    code, figures, err = ppedge(*arguments)
+    assert code == 0, err
+    manifest = Path("runs/tiny_rec/train/manifest.json")
+    before = manifest.stat().st_mtime_ns
+    code, out, err = ppedge(*arguments, "--resume")
+    assert (code, out) == (0, figures)
+    assert err == "runs/tiny_rec/train: the training is finished, nothing is left to do\n"
+    other = ppedge(*arguments, "--resume", "--set", "train.epochs=2")
+    refused(other, 2, "tiny_rec: was trained with other settings: train.epochs was 0 and is 2.")
+    refused(ppedge(*arguments), 2, "tiny_rec/train: there already. Use --force to replace it.")
+    labels = data / "val.txt"
+    text = labels.read_text()
+    labels.write_text(text + "\n")
+    try:
+        refused(ppedge(*arguments, "--resume"), 2, "was trained with another ")
+    finally:
+        labels.write_text(text)
+    assert manifest.stat().st_mtime_ns == before
+
+
 class TestBadInput:
     def test_recipe(self, ppedge, recipe):
         text = recipe.read_text()

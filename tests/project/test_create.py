@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from courses import course
+from ppedge.data.check import check
 from ppedge.data.formats import detection_line
 from ppedge.data.lookup import SPLITS
 from ppedge.data.source import read_samples
@@ -246,6 +247,21 @@ def test_what_is_refused_is_one_sentence_and_leaves_nothing(options, told, label
     assert sorted(here.rglob("*")) == before
 
 
+@pytest.mark.parametrize("content", [b"no picture", b"\xff\xd8\xff", None])
+def test_a_broken_picture_is_told_with_the_line_of_the_users_own_file(content, here):
+    """Whether its head is bad, or only its end, it is the line that `ppedge data check` names, in one sentence."""
+    photos, _ = ppocrlabel(here)
+    whole = (photos / "2.jpg").read_bytes()
+    for name in ("2.jpg", "5.jpg"):
+        (photos / name).write_bytes(whole[: len(whole) - 60] if content is None else content)
+    found = check([photos / "Label.txt"], here, "detection").problems
+    assert [problem.line for problem in found] == [3, 6]
+    with pytest.raises(PpedgeError) as error:
+        create(Path("mine"), "plates", data=photos)
+    assert "Label.txt:3: " in error.value.message and error.value.message.endswith(", and 1 more.")
+    assert ".." not in error.value.message and ".," not in error.value.message
+
+
 @pytest.mark.parametrize("name", ["taken", "a b", "é"])
 def test_a_folder_that_is_there_or_cannot_name_a_run_is_refused(name, here, labels):
     (here / "taken").mkdir()
@@ -330,9 +346,10 @@ def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
     assert (code, err) == (0, "")
     lines = [line.strip() for line in out[out.index("next:") :].splitlines()]
     assert lines[1] == "cd mine"
-    assert lines[-5:-2] == [
+    assert lines[-6:-2] == [
         "ppedge bundle runs/mine_det runs/mine_rec --out bundle",
         "ppedge bundle verify bundle",
+        f"ppedge eval --e2e bundle test.txt --root {here / 'pictures'}",
         "ppedge bundle --out bundle --into APP",
     ]
     assert lines[-2].startswith("APP: ") and "with --onnx" in lines[-1]
@@ -342,6 +359,13 @@ def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
     assert value["next"][:2] == ["cd other", "ppedge data show det.yml --out det.html"]
     code, out, err = ppedge_here("init", "mine", "--task", "words")
     assert code == 2 and "mine: there already" in err and not out
+
+
+@pytest.mark.parametrize(("given", "file"), [(ppocrlabel, "val.txt"), (split_already, "test.txt"), (lines_alone, None)])
+def test_the_bundle_is_measured_on_what_is_kept_aside_where_pages_are_labelled(given, file, here):
+    data, _ = given(here)
+    found = [line for line in create(Path("mine"), "words", data=data, charset="plates").next if "--e2e" in line]
+    assert found == ([] if file is None else [f"ppedge eval --e2e bundle {file} --root {data}"])
 
 
 @pytest.mark.parametrize("given", [None, ppocrlabel, lines_alone])

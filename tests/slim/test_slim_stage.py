@@ -363,6 +363,25 @@ def test_a_result_is_not_replaced_without_force(run_of):
     slim(run, *none, force=True)
 
 
+def test_resuming_a_finished_slimming_says_so_and_does_nothing(run_of):
+    run, said = run_of("rec"), []
+    none = ("slim.prune.method=none", "slim.quant.method=none")
+    metrics, _ = slim(run, *none)
+    manifest = run.stage("slim") / "manifest.json"
+    before = manifest.stat().st_mtime_ns
+    reporter = Reporter(quiet=True)
+    reporter.say = said.append
+    assert slim(run, *none, resume=True, reporter=reporter)[0] == metrics
+    assert said == [f"{run.stage('slim')}: the slimming is finished, nothing is left to do"]
+    with pytest.raises(
+        PpedgeError, match=r"slim: there already\. Use --force"
+    ):  # that is not what was asked for before
+        slim(run, *none, "slim.max_metric_drop=0.5", resume=True)
+    assert manifest.stat().st_mtime_ns == before
+    slim(run, *none, resume=True, force=True)
+    assert manifest.stat().st_mtime_ns != before
+
+
 def test_slim_before_train_is_a_sentence(examples, tmp_path):
     run = Run(tmp_path / "run")
     save(examples["rec"].recipe, run.recipe_path)

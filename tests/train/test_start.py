@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 from courses import BoomError
 from ppedge.errors import PpedgeError
 from ppedge.models import known
-from ppedge.models.weights import read_pdparams, state_of, write_pdparams
+from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
@@ -98,6 +99,37 @@ def test_another_character_set_gets_a_fresh_head_and_keeps_the_rest(theirs, tmp_
         f"train.weights {theirs}: its head has 97 classes and data.charset has 68: the head starts fresh; "
         "everything else is taken"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("en_PP-OCRv3_rec", "they are of the official en_PP-OCRv3_rec, PP-OCRv3's recogniser; "),
+     ("MobileNetV3_large_x0_5_pretrained", "network: ")],
+)  # fmt: skip
+def test_weights_of_another_network_are_told_by_what_they_are(name, told, shared_data, tmp_path):
+    path = shared_data / "weights" / f"{name}.pdparams"
+    with pytest.raises(PpedgeError) as error:
+        started(tiny_recipe("det", tmp_path, train={"weights": str(path)}))
+    assert told in error.value.message and re.search(r"\d+ missing .*; \d+ unexpected ", error.value.message)
+    assert ("they are of" in error.value.message) == ("they are of" in told)
+    assert f"`ppedge weights show {path}` says what the file holds" in error.value.hint
+
+
+def test_a_backbone_of_another_network_is_told_too(shared_data, tmp_path):
+    path = shared_data / "weights" / "en_PP-OCRv3_rec.pdparams"
+    with pytest.raises(PpedgeError, match=r"they are of the official en_PP-OCRv3_rec, .*; \d+ missing"):
+        started(tiny_recipe("det", tmp_path, train={"backbone_weights": str(path)}))
+
+
+def test_official_weights_with_other_classes_name_their_character_set(published, tmp_path):
+    net = Task(tiny_recipe("rec", tmp_path, data={"charset": "plates"})).build()
+    state = read_pdparams(published)
+    with pytest.raises(PpedgeError, match=r"fc\.weight \[\d+, 97\] instead of \[\d+, 68\]") as error:
+        load_weights(net, state, published)
+    assert error.value.hint.startswith("These weights were trained with data.charset=en_number ")
+    with pytest.raises(PpedgeError) as error:  # that is not what keeps these from fitting
+        load_weights(net, {**state, "more": state["head.fc.bias"]}, published)
+    assert "data.charset" not in error.value.hint
 
 
 def test_a_space_that_was_forgotten_is_named(theirs, tmp_path):

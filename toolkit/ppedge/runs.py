@@ -102,6 +102,10 @@ class Run:
         """Whether an interrupted attempt at a stage lies there, with which ``--resume`` goes on."""
         return name in RESUMED_FROM and (self.partial(name) / RESUMED_FROM[name]).is_file()
 
+    def nothing_left(self, name: str) -> bool:
+        """Whether ``--resume`` has nothing to do: the stage is finished on results that are still there."""
+        return self.done(name) and not self.interrupted(name) and self.fresh(name)
+
     def _old(self, name: str) -> Path:
         return self.path / f".{name}.old"
 

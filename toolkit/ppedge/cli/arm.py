@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from ppedge.cli.groups import Group
 from ppedge.cli.output import emit, say
 
-app = typer.Typer(add_completion=False, help="The ARM emulator: set it up, see what is there.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, add_completion=False, help="The ARM emulator: set it up, see what is there.", no_args_is_help=True
+)
 
 
 def _tell(sentence: str) -> None:

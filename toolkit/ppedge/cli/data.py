@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from click import Choice
 
 from ppedge.cli.data_making import Root, absolute, convert, crops, pseudo_label, synth
+from ppedge.cli.groups import Group
 from ppedge.cli.labels import list_problems, show_report
 from ppedge.cli.options import Force, Json, SkipBad
 from ppedge.cli.output import emit, say
@@ -16,8 +17,11 @@ from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
     from ppedge.data.check import Report
+    from ppedge.data.formats import Kind
 
-app = typer.Typer(add_completion=False, help="Check, show, convert, split and make data.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, add_completion=False, help="Check, show, convert, split and make data.", no_args_is_help=True
+)
 
 _BAD_INPUT = 2
 Files = Annotated[
@@ -28,9 +32,12 @@ Files = Annotated[
         "names.",
     ),
 ]
-Kind = Annotated[
+KindOption = Annotated[
     str | None,
-    typer.Option(click_type=Choice(["detection", "recognition"]), help="Their format; by default detection."),
+    typer.Option(
+        click_type=Choice(["detection", "recognition"]),
+        help="Their format; by default detection, of rec_gt.txt recognition.",
+    ),
 ]
 
 
@@ -38,7 +45,7 @@ Kind = Annotated[
 def check(
     files: Files,
     root: Root = None,
-    kind: Kind = None,
+    kind: KindOption = None,
     charset: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Count the characters that this character set lacks.")
     ] = None,
@@ -58,10 +65,10 @@ def check(
         report, named, below = _check_recipe(files[0])
         option = "data.root"
     else:
-        named, below = _label_files(files, root)
+        named, below, read_as = _label_files(files, root, kind)
         option = ROOT_OPTION
         characters = Charset.from_name_or_file(charset, as_is=True) if charset else None
-        report = checking.check(named, below, kind or "detection", characters)  # type: ignore[arg-type]
+        report = checking.check(named, below, read_as, characters)
     if json:
         emit(report.to_dict())
     else:
@@ -77,7 +84,7 @@ def check(
 def show(
     files: Files,
     root: Root = None,
-    kind: Kind = None,
+    kind: KindOption = None,
     out: Annotated[Path, typer.Option(metavar="PAGE", help="The page to write.")] = Path("data.html"),
     limit: Annotated[int, typer.Option(min=0, help="Most samples to draw of each part.")] = 12,
     force: Force = False,
@@ -96,7 +103,7 @@ def show(
         _alone(files, root or kind)
         title, parts = parts_of_recipe(files[0], say)
     else:
-        title, parts = parts_of_files(*_label_files(files, root), kind or "detection")  # type: ignore[arg-type]
+        title, parts = parts_of_files(*_label_files(files, root, kind))
     text = page(title, parts, limit)
     with atomic_write(out) as file:
         file.write(text.encode())
@@ -180,9 +187,15 @@ def _alone(files: list[Path], told: object) -> None:
         )
 
 
-def _label_files(named: list[Path], root: Path | None) -> tuple[list[Path], Path]:
-    """Return label files, those in folders that are named too, and the folder that pictures are named relative to."""
-    from ppedge.data.named import label_files, usual_root
+def _label_files(named: list[Path], root: Path | None, kind: str | None) -> tuple[list[Path], Path, Kind]:
+    """Return label files, those in folders that are named too, what pictures are named relative to, and their format.
+
+    Args:
+        named: On the command line.
+        root: Likewise, if it is.
+        kind: Likewise.
+    """
+    from ppedge.data.named import label_files, usual_kind, usual_root
 
     files = [file for place in named for file in label_files(place)]
-    return absolute(files), root or usual_root(files[0])
+    return absolute(files), root or usual_root(files[0]), cast("Kind", kind or usual_kind(files))

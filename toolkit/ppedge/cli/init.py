@@ -94,5 +94,5 @@ _PLACEHOLDERS = {
 """Words in command lines that a user replaces."""
 _ON_A_PC = (
     "a bundle for a PC: `ppedge bundle` with --onnx, and another --out, puts ONNX files in too, which "
-    "`ppedge ocr BUNDLE PICTURE` and Python programs run; a phone needs none"
+    "`ppedge ocr BUNDLE PICTURE`, `ppedge eval --e2e` and Python programs run without emulation; a phone needs none"
 )

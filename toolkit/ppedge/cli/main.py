@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import click
 import typer
-from typer.core import TyperGroup
 
 from ppedge import __version__
+from ppedge.cli.groups import Group
 from ppedge.cli.output import say
 from ppedge.errors import AGAIN, WITH_PADDLE, Interrupted, PpedgeError, require_utf8
 from ppedge.process import MORE_MEMORY, memory_ran_out
@@ -49,7 +49,7 @@ EXIT_BUG = 70
 typer.core.HAS_RICH = False
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Group):
     """A group whose ``--help`` needs none of its commands' imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

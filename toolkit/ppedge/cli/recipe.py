@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ppedge.cli.groups import Group
 from ppedge.cli.options import Force, Json
 from ppedge.cli.output import emit, say
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ppedge.migrate.recipe import Migration
 
 app = typer.Typer(
+    cls=Group,
     add_completion=False,
     help="List and copy the recipes that ppedge comes with, check recipes, make them of PaddleOCR's configurations.",
     no_args_is_help=True,

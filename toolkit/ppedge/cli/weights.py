@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ppedge.cli.groups import Group
 from ppedge.cli.options import Force, Json
 from ppedge.cli.output import emit, print_table, say
 from ppedge.errors import PpedgeError, cut
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ppedge.models.weights import State
 
 app = typer.Typer(
+    cls=Group,
     add_completion=False,
     help="Show what a file of weights holds, and take weights out of others.",
     no_args_is_help=True,

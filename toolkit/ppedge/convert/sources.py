@@ -78,7 +78,8 @@ def imported_source(recipe: Recipe, model: InferenceModel, say: Callable[[str], 
     """Return what is made of an inference model: of a quantized one an int8 ``.nb`` alone, which is said.
 
     Raises:
-        PpedgeError: It is quantized and no int8 ``.nb`` is asked for, or no ``.nb`` can be made of it.
+        PpedgeError: It is quantized and no int8 ``.nb`` is asked for, it is not and nothing else is, or no ``.nb`` can
+            be made of it.
     """
     if "nb" in recipe.convert.formats:
         imported.require_runnable_nb(model)
@@ -90,7 +91,13 @@ def imported_source(recipe: Recipe, model: InferenceModel, say: Callable[[str], 
             )
         say("the model is quantized: an int8 .nb is all that is written")
         return Source("quantized", None, ("int8",))
-    return Source("float", None, _floats(recipe))
+    floats = _floats(recipe)
+    if not floats:
+        raise PpedgeError(
+            f"{model.model}: a float network, of which no int8 file can be made.",
+            f"Quantize it first, by `ppedge slim --from-inference {model.model.parent} --data PICTURES`.",
+        )
+    return Source("float", None, floats)
 
 
 def sources_of(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]) -> list[Source]:
@@ -101,9 +108,18 @@ def sources_of(recipe: Recipe, run: Run, newest: str, say: Callable[[str], None]
         run: The run.
         newest: The stage whose network is converted.
         say: Told if there is no quantized network to make int8 files of.
+
+    Raises:
+        PpedgeError: There is none, and files of no other precision are asked for.
     """
     quantized = newest == "slim" and run.manifest("slim")["quant"] != "none"
     floats = _floats(recipe)
+    if not floats and not quantized:
+        again = " --force" if newest == "slim" else ""
+        raise PpedgeError(
+            f"{run.path}: has no quantized network, of which int8 files are made.",
+            f"Run `ppedge slim {run.path} --quant pact{again}` first, or ask for --precision fp32.",
+        )
     sources = [Source("float", newest, floats)]
     if newest == "slim":
         sources.append(Source("float", "train", floats[:1], baseline=True))

@@ -34,11 +34,13 @@ class Annotation(NamedTuple):
         picture: Its file.
         file: The file that the regions are read from, for problems.
         rows: The regions.
+        line: Of the file, on which the picture is named; 1 where the whole file is of one picture.
     """
 
     picture: Path
     file: Path
     rows: list[Row]
+    line: int = 1
 
 
 def pictures_below(folder: Path) -> list[Path]:

@@ -46,6 +46,7 @@ class Converted:
 
     Attributes:
         lines: One a picture.
+        origins: Of each line, the file and the line in it that it was made of.
         problems: Bad annotations and pictures.
         ignored: Bad regions that are ignored regions in the lines.
         left_out: Pictures left out, for a bad region of which nothing can be made, or as they cannot be read.
@@ -55,6 +56,7 @@ class Converted:
     """
 
     lines: list[str] = field(default_factory=list)
+    origins: list[tuple[Path, int]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     ignored: int = 0
     left_out: int = 0
@@ -111,10 +113,10 @@ def _add(annotation: Annotation, name: str, result: Converted) -> None:
         name: That the label file shall give it.
         result: Added to.
     """
-    picture, file, rows = annotation
+    picture, file, rows, line = annotation
     reason = _unusable(picture, name)
     if reason is not None:
-        result.problems.append(Problem(file, 1, reason))
+        result.problems.append(Problem(file, line, reason))
         result.left_out += 1
         return
     known = [np.round(row.polygon, 1) for row in rows if row.polygon is not None]
@@ -132,6 +134,7 @@ def _add(annotation: Annotation, name: str, result: Converted) -> None:
         return
     texts = [IGNORED_TEXTS[0] if bad else row.text for row, bad in zip(rows, reasons, strict=True)]
     result.lines.append(detection_line(name, usable, texts))
+    result.origins.append((file, line))
     result.ignored += sum(map(bool, reasons))
     result.reversed += sum(isinstance(region, Region) and region.reversed for region in regions)
     result.clipped += sum(isinstance(region, Region) and region.clipped for region in regions)
@@ -146,7 +149,7 @@ def _unusable(picture: Path, name: str) -> str | None:
     try:
         picture_size(picture)
     except PpedgeError as error:
-        return error.message
+        return error.message.removesuffix(".")
     return None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from ppedge.data.formats import Kind
 from ppedge.data.lookup import SPLITS, Lookup, label_lines
-from ppedge.data.ppocrlabel import LABELS
+from ppedge.data.ppocrlabel import CROPS, LABELS
 from ppedge.errors import PpedgeError
 
 WHOLE = "labels.txt"
@@ -30,6 +32,11 @@ def label_files(place: Path) -> list[Path]:
         f"{place}: a folder without {', '.join(SPLITS.values())}, {LABELS} or {WHOLE}.",
         "Name a label file; `ppedge data convert` makes one of other data sets.",
     )
+
+
+def usual_kind(files: Sequence[Path]) -> Kind:
+    """Return the format of label files where nobody says: recognition where all have PPOCRLabel's name for that."""
+    return "recognition" if all(file.name == CROPS for file in files) else "detection"
 
 
 def usual_root(file: Path) -> Path:

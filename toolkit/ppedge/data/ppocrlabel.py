@@ -19,6 +19,8 @@ from ppedge.data.regions import RegionError
 from ppedge.errors import PpedgeError
 
 LABELS, STATES = "Label.txt", "fileState.txt"
+CROPS = "rec_gt.txt"
+"""Labels of the lines that it has cut out into ``crop_img/``."""
 CONFIRMED = "1"
 
 
@@ -49,7 +51,7 @@ def read_ppocrlabel(folder: Path) -> Iterator[Annotation | Problem]:
         if not picture.is_file():
             yield Problem(file, number, f"no such picture: {picture.name[:200]}")
             continue
-        yield Annotation(picture, file, _rows(number, regions))
+        yield Annotation(picture, file, _rows(number, regions), number)
 
 
 def say_unconfirmed(say: Callable[[str], None], files: Iterable[Path], root: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ppedge.errors import PpedgeError, cut, shown
 from ppedge.models import pickled
+from ppedge.models.recognised import keys_of_classes, network_of
 from ppedge.storage import atomic_write
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def load_weights(
     target: dict[str, Tensor] = net.state_dict()
     _require_form(target, state, where)
     unexpected = [key for key in state if key not in target]
-    _set({name: tensor for name, tensor in target.items() if name not in fresh}, state, where, unexpected)
+    _set({name: tensor for name, tensor in target.items() if name not in fresh}, state, where, unexpected, state)
 
 
 def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | Path) -> list[str]:
@@ -182,7 +183,7 @@ def load_backbone(net: nn.Layer, state: Mapping[str, np.ndarray], where: str | P
     prefixed = any(key.startswith(prefix) for key in state)
     found = {key[len(prefix) :] if prefixed else key: key for key in state if key.startswith(prefix) or not prefixed}
     used = {name: key for name, key in found.items() if name in target}
-    _set(target, {name: state[key] for name, key in used.items()}, where, [])
+    _set(target, {name: state[key] for name, key in used.items()}, where, [], state)
     taken = set(used.values())
     return [key for key in state if key not in taken]
 
@@ -209,17 +210,19 @@ def _require_form(target: Iterable[str], state: Iterable[str], where: str | Path
 
 
 def _set(
-    target: Mapping[str, Tensor], state: Mapping[str, np.ndarray], where: str | Path, unexpected: list[str]
+    target: Mapping[str, Tensor],
+    state: Mapping[str, np.ndarray],
+    where: str | Path,
+    unexpected: list[str],
+    whole: Mapping[str, np.ndarray],
 ) -> None:
+    """Set tensors; ``whole`` is all that the file has, by which its network is told if this one is another."""
     groups: dict[int, list[str]] = {}
     for name, tensor in target.items():
         groups.setdefault(id(tensor), []).append(name)
     missing = [names[0] for names in groups.values() if not any(name in state for name in names)]
-    shapes = [
-        f"{cut(name)} {list(state[name].shape)} instead of {list(tensor.shape)}"
-        for name, tensor in target.items()
-        if name in state and list(state[name].shape) != list(tensor.shape)
-    ]
+    other = [name for name in target if name in state and list(state[name].shape) != list(target[name].shape)]
+    shapes = [f"{cut(name)} {list(state[name].shape)} instead of {list(target[name].shape)}" for name in other]
     torn = [names[0] for names in groups.values() if not _agree([state[name] for name in names if name in state])]
     broken = [name for name in target if name in state and not np.isfinite(state[name]).all()]
     problems = [
@@ -230,14 +233,24 @@ def _set(
         _list(torn, "given twice with different values"),
     ]
     if any(problems):
-        raise PpedgeError(
-            f"{where}: the weights do not fit the network: {'; '.join(p for p in problems if p)}.",
-            "Use weights of the same model section (and character set), or change the recipe's model.",
-        )
+        theirs = network_of(whole) if missing or unexpected or other else ""
+        keys = keys_of_classes(whole, other) if other and not (missing or unexpected) else ""
+        raise _misfit(where, [f"they are of {theirs}" if theirs else "", *problems], keys)
     for names in groups.values():
         name = next(name for name in names if name in state)
         tensor = target[name]
         tensor.set_value(state[name].astype(tensor.numpy().dtype))
+
+
+def _misfit(where: str | Path, problems: list[str], keys: str) -> PpedgeError:
+    """Return what is said of weights that do not fit; of a file also what says more of it."""
+    if keys:
+        hint = f"These weights were trained with {keys}."
+    else:
+        hint = "Use weights of the same model section (and character set), or change the recipe's model."
+    if isinstance(where, Path):
+        hint += f" `ppedge weights show {where}` says what the file holds, and which recipe fits it."
+    return PpedgeError(f"{where}: the weights do not fit the network: {'; '.join(p for p in problems if p)}.", hint)
 
 
 def _agree(arrays: Iterable[np.ndarray]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppedge.data.folders import new_folder
+from ppedge.data.lookup import SPLITS
 from ppedge.data.statistics import counted
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import BUILT_IN, Charset
@@ -218,6 +219,9 @@ def _next(made: Project, about: About, taken: Taken | None, starts: dict[str, St
     lines.append(f"ppedge ocr {example} {options}" + (" --draw drawn" if "det" in runs else ""))
     both = f"{runs.get('det', 'DET_RUN')} {runs.get('rec', 'REC_RUN')}"
     lines += [f"ppedge bundle {both} --out bundle", "ppedge bundle verify bundle"]
+    if taken is not None and len(runs) > 1:  # pages, with where their lines are and what they say
+        aside = SPLITS["test" if "test" in taken.pictures else "eval"]
+        lines.append(f"ppedge eval --e2e bundle {aside} --root {_quoted(taken.root)}")
     return [*lines, "ppedge bundle --out bundle --into APP"]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ppedge.data.check import readable
 from ppedge.data.convert import Source, convert, parse_ccpd_name
-from ppedge.data.formats import DetSample, Kind, read_either, write_lines
+from ppedge.data.formats import DetSample, Kind, Problem, read_either, write_lines
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.lookup import SPLITS, label_lines
 from ppedge.data.named import WHOLE
@@ -72,13 +73,14 @@ def take_labels(
     if source is not None and root is not None:
         raise PpedgeError("--root: this folder says itself where its pictures lie.", "Leave it out.")
     if source is not None:
-        file, root, told = folder / WHOLE, data, _convert(source, data, folder / WHOLE, skip_bad)
+        file, root = folder / WHOLE, data
+        told, origins = _convert(source, data, file, skip_bad)
     else:
-        file, told = (data / WHOLE if data.is_dir() else data), []
+        file, told, origins = (data / WHOLE if data.is_dir() else data), [], []
         data = file
     if not file.is_file():
         raise PpedgeError(f"{data.parent}: a folder without labels.", _TAKEN)
-    good = _good(file, root or file.parent, data, skip_bad)
+    good = _good(file, root or file.parent, data, skip_bad, origins)
     place = root or file.parent
     beside = _parts_beside(file.parent, seed) if good.has_crops and not group else {}
     counts, first, done = deal(good, data, place, folder, seed, group, beside)
@@ -93,8 +95,11 @@ def _source(folder: Path) -> Source | None:
     return "ccpd" if any(parse_ccpd_name(path.stem) is not None for path in folder.rglob("*.jpg")) else None
 
 
-def _convert(source: Source, data: Path, file: Path, skip_bad: bool) -> list[str]:
-    """Write the labels of such a folder as a label file; return what is to be said of them."""
+def _convert(source: Source, data: Path, file: Path, skip_bad: bool) -> tuple[list[str], list[tuple[Path, int]]]:
+    """Write the labels of such a folder as a label file; return what is to be said, and where each line comes from.
+
+    CCPD's labels are the pictures' names: they come from no line.
+    """
     found = convert(source, data, data)
     if found.problems and not skip_bad:
         raise _bad(str(found.problems[0]), len(found.problems))
@@ -104,7 +109,7 @@ def _convert(source: Source, data: Path, file: Path, skip_bad: bool) -> list[str
         told.append(f"pictures left out, as no label of theirs is confirmed: {found.unlabelled}")
     if source == "ppocrlabel":
         say_no_states(told.append, data)
-    return told
+    return told, found.origins if source == "ppocrlabel" else []
 
 
 def _parts_beside(folder: Path, seed: int) -> dict[str, str]:
@@ -153,12 +158,22 @@ def _parts(data: Path, root: Path, folder: Path, skip_bad: bool) -> Taken:
     )  # fmt: skip
 
 
-def _good(file: Path, root: Path, named: Path, skip_bad: bool) -> Good:
-    """Read a label file, hold it against its pictures, and return what is good of it."""
+def _good(file: Path, root: Path, named: Path, skip_bad: bool, origins: Sequence[tuple[Path, int]] = ()) -> Good:
+    """Read a label file, hold it against its pictures, and return what is good of it.
+
+    Args:
+        file: The label file.
+        root: The folder that pictures are named relative to.
+        named: What the user has named.
+        skip_bad: Leave bad lines and pictures out.
+        origins: Of each line of a file that was made, the user's file and line; nothing of one that is the user's own.
+    """
     labels = readable(read_either(file.absolute(), root))
     if labels.problems and not skip_bad:
         first = labels.problems[0]
-        raise _bad(str(first) if file == named else f"{named}: {first.reason}", len(labels.problems))
+        if origins:
+            first = Problem(*origins[first.line - 1], first.reason)
+        raise _bad(str(first) if origins or file == named else f"{named}: {first.reason}", len(labels.problems))
     if not labels.samples:
         why = f" The first problem: {labels.problems[0].reason}." if labels.problems else ""
         raise PpedgeError(f"{named}: no label that can be used.{why}", "List the problems with `ppedge data check`.")

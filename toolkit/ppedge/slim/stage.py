@@ -56,7 +56,8 @@ def run_slim(
             is nothing to count with.
         price: Predicts them; needed where the recipe sets a budget or a largest drop for ``arm``, or quantizes by it.
         resume: Go on where an interrupted attempt stopped: from the pruned network, and from the last checkpoint of its
-            training; with the same bytes in the end. An attempt that was interrupted earlier starts anew.
+            training; with the same bytes in the end. An attempt that was interrupted earlier starts anew. Of a
+            finished slimming by the same settings, say so and do nothing.
         force: Replace an earlier result or attempt.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         reporter: Progress.
@@ -78,6 +79,10 @@ def run_slim(
             "Use `ppedge slim --from-inference DIR --data PICTURES`.",
         )
     run.manifest("train")
+    settings = recipe.slim.model_dump(mode="json")
+    if resume and not force and _slimmed_so(run, settings):
+        reporter.say(f"{run.stage('slim')}: the slimming is finished, nothing is left to do")
+        return dict(run.manifest("slim")["metrics"])
     task = Task.of_run(recipe, run)
     train, skipped = task.samples("train", skip_bad=skip_bad)
     evaluation, _ = task.samples("eval", skip_bad=skip_bad)
@@ -103,7 +108,7 @@ def run_slim(
             parent="train",
             seed=recipe.seed,
             device=device,
-            settings=recipe.slim.model_dump(mode="json"),
+            settings=settings,
             prune=recipe.slim.prune.method,
             quant=recipe.slim.quant.method if "int8" in plan.precision.values() else "none",
             float_layers=float_layers,
@@ -165,6 +170,13 @@ def _steps(stage: Stage) -> tuple[Plan, list[str], Metric]:
     float_layers = pact.left_in_float(net, plan.precision)
     stage.reporter.say(f"left in float: {', '.join(float_layers) or 'nothing'}")
     return plan, float_layers, quantized(stage, net, plan, calibration, distillation)
+
+
+def _slimmed_so(run: Run, settings: dict[str, Any]) -> bool:
+    """Whether a slimming by these settings is finished, and rests on what is still there."""
+    if not run.nothing_left("slim") or run.changed_input("slim") is not None:
+        return False
+    return run.manifest("slim").get("settings") == settings
 
 
 def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = False, reporter: Reporter) -> list[Point]:

@@ -54,7 +54,7 @@ def run_train(
         recipe: What to train.
         run: Where results go.
         device: For the manifest; the caller has set it.
-        resume: Go on from the checkpoint of an interrupted attempt.
+        resume: Go on from the checkpoint of an interrupted attempt; of a finished training, say so and do nothing.
         force: Replace an earlier result or attempt.
         skip_bad: Leave bad labels and pictures out instead of refusing.
         tensorboard: Write event files too; see `ppedge.train.events`.
@@ -67,6 +67,10 @@ def run_train(
     """
     began = time.monotonic()
     _check_attempt(recipe, run, resume=resume, force=force)
+    if resume and not force and run.nothing_left("train"):
+        _require_trained_so(recipe, run)
+        reporter.say(f"{run.stage('train')}: the training is finished, nothing is left to do")
+        return dict(run.manifest("train")["metrics"])
     check_files(recipe)
     if tensorboard:
         require_writer()
@@ -137,6 +141,20 @@ def _check_attempt(recipe: Recipe, run: Run, *, resume: bool, force: bool) -> No
     if resume and checkpoint.is_file() and (checkpoint.parent / RECIPE).is_file():
         then = load_recipe(checkpoint.parent / RECIPE)
         require_same(recipe, then, str(checkpoint), "was written", "start anew with --force", NOT_THE_COURSE)
+
+
+def _require_trained_so(recipe: Recipe, run: Run) -> None:
+    """Check that a finished training is the one that would go on.
+
+    Raises:
+        PpedgeError: It had other settings, or has read what is something else now.
+    """
+    other_way = "start anew with --force, or name another folder with --out"
+    then = load_recipe(run.stage("train") / RECIPE)
+    require_same(recipe, then, str(run.path), "was trained", other_way, NOT_THE_COURSE)
+    changed = run.changed_input("train")
+    if changed is not None:
+        raise PpedgeError(f"{run.path}: was trained with another {changed}.", f"Restore it, or {other_way}.")
 
 
 def read_test(task: Task, reporter: Reporter, *, skip_bad: bool) -> Sequence[Any] | None:
