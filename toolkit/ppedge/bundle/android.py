@@ -98,8 +98,8 @@ def of_no_use(bundle: Path) -> dict[str, int]:
     """Return how large a whole bundle is, and how much of it is for PCs alone.
 
     Returns:
-        ``assets_bytes``: of all files; ``onnx_bytes``: of the ONNX twins, which go into the app's package as well, since
-        the app checks that a bundle is whole, and which it never opens.
+        ``assets_bytes``: of all files; ``onnx_bytes``: of the ONNX twins. The app never opens them, and has them
+        all the same, since it checks that a bundle is whole.
     """
     files = [path for path in bundle.rglob("*") if path.is_file()]
     twins = [model["onnx"] for model in all_models(read_manifest(bundle)) if model["onnx"]]

@@ -28,8 +28,8 @@ def told(result: dict[str, Any]) -> list[str]:
         lines.append(f"{result['assets']}: the bundle")
         if result["onnx_bytes"]:
             lines.append(
-                f"  note: {result['onnx_bytes']:,} of its {result['assets_bytes']:,} bytes are ONNX twins, which the app "
-                "never opens: build the app's bundle without --onnx, at another --out"
+                f"  note: {result['onnx_bytes']:,} of its {result['assets_bytes']:,} bytes are ONNX twins, which the "
+                "app never opens: build the app's bundle without --onnx, at another --out"
             )
     for file in result.get("lite", {}).get("files", []):
         lines.append(f"{file['file']}: {file['bytes']:,} bytes")
