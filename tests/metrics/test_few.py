@@ -37,7 +37,7 @@ def test_samples_that_are_all_alike_are_not_taken_for_sure(right, wrong, told):
 @pytest.mark.parametrize("task", FEW)
 def test_enough_samples_need_no_word(task):
     figure = Measured(0.5, 0.4, 0.6)
-    assert few(task, "test", FEW[task], figure, "") is None and few(task, "test", FEW[task] - 1, figure, "")
+    assert few(task, "data.test", FEW[task], figure, "") is None and few(task, "data.test", FEW[task] - 1, figure, "")
 
 
 def test_a_detectors_pictures_and_a_classifiers_lines_are_counted():

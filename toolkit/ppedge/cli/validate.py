@@ -147,7 +147,7 @@ def _few_lines(report: dict[str, Any]) -> list[str]:
         return []
     metric, split = compared[-1]["metric"], report["pictures"]
     measured = Measured(metric["candidate"][metric["main"]], *metric.get("interval", (None, None)))
-    sentence = few(report["task"], split, compared[-1]["samples"], measured,
+    sentence = few(report["task"], f"data.{split}", compared[-1]["samples"], measured,
                    f"take more with --limit, or name more in data.{split}")  # fmt: skip
     return [] if sentence is None else [sentence]
 

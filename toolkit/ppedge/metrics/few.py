@@ -30,19 +30,19 @@ def told(figure: Measured) -> str:
     return f"{figure.value:.4f}{interval}"
 
 
-def few(task: str, split: str, count: int, figure: Measured, more: str) -> str | None:
+def few(task: str, data: str, count: int, figure: Measured, more: str) -> str | None:
     """Return a sentence on how little a task's main figure says; None where it is of enough samples.
 
     Args:
-        task: ``det``, ``rec`` or ``cls``.
-        split: Of the data, that is measured.
+        task: ``det``, ``rec`` or ``cls``; ``det`` also for whole pictures that are read.
+        data: What is measured: ``data.eval``, or a label file.
         count: Of its samples that were.
         figure: The main metric.
         more: What to do about it.
     """
     if count >= FEW[task]:
         return None
-    start = f"note: {count} {_SAMPLES[task]} of data.{split} say little"
+    start = f"note: {count} {_SAMPLES[task]} of {data} say little"
     low, high = _range(figure, count)
     if low is None or low == high:
         return f"{start} of {MAIN_METRIC[task]}; {more}"
@@ -68,4 +68,4 @@ def few_of(task: str, split: str, metric: Metric) -> str | None:
     """Return the sentence of `few` on what a whole split was measured by."""
     figure = figures_of(metric)[MAIN_METRIC[task]]
     samples = _SAMPLES[task].split(",")[0]
-    return few(task, split, len(metric.rows()), figure, f"name more {samples} in data.{split}")
+    return few(task, f"data.{split}", len(metric.rows()), figure, f"name more {samples} in data.{split}")
