@@ -9,6 +9,7 @@ import pytest
 
 import ppedge
 from ppedge.errors import meant, named_if_full
+from ppedge.runs import Run
 from ppedge.scratch import temporary
 from ppedge.storage import atomic_write
 
@@ -55,6 +56,7 @@ def test_a_full_disk_has_a_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=3, f_frsize=4096))
     assert name_of_error(named_if_full(run / "new", below=True)) == str(run / "new")
     assert name_of_error(temporary(tmp_path, "x")) == str(tmp_path)
+    assert name_of_error(Run(run).writing("convert")) == str(run)
 
 
 def test_other_errors_and_names_stay_as_they_are():
