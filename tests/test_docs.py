@@ -80,6 +80,21 @@ def test_the_page_of_models_is_fresh():
     assert (PROJECT / "docs/models.md").read_text(encoding="utf-8") == page, "run `make docs`"
 
 
+def test_the_first_page_knows_the_newest_networks():
+    """Those that have recipes: a list that somebody forgets sends readers away who would find what they look for."""
+    newest = max(int(path.name[len("ppocrv")]) for path in (PROJECT / "recipes").glob("ppocrv[0-9]_*.yml"))
+    text = (PROJECT / "docs/index.md").read_text(encoding="utf-8")
+    assert f"v1 to v{newest}" in text
+    assert not [old for old in range(2, newest) if re.search(rf"v1 to v{old}\b(?!,)", text)]
+
+
+def test_the_readme_names_the_row_of_the_table_that_it_differs_from():
+    row = re.search(r"^\| \[v3-rec\].*$", (PROJECT / "docs/models.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    *_, a53, _, a76, _, plates, lines = [cell.strip() for cell in row[0].strip("|").split("|")]
+    told = f"({plates} and {lines}; {float(a53):.0f} / {float(a76):.0f})"
+    assert told in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_page_of_recipe_keys_has_every_key_with_its_meaning():
     text = (PROJECT / "docs/recipes.md").read_text(encoding="utf-8")
     definitions = Recipe.model_json_schema(by_alias=True)["$defs"]

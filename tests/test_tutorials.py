@@ -128,7 +128,8 @@ def test_receipts(reader, ppedge_here, monkeypatch, capsys):
     assert [line.split()[1] for line in next_commands] == [
         "data", "data", "eval", "eval", "run", "run", "report", "report", "ocr", "bundle", "bundle", "eval", "bundle",
     ]  # fmt: skip
-    read = spoken(said, "ppedge ocr bundle")
+    read = spoken(said, "ppedge ocr pc_bundle")
+    assert not list((reader / "receipts/bundle").glob("*.onnx")), "the page sends this bundle into the app"
     assert len(read.splitlines()) > 10 and "as built" in spoken(said, "ppedge bundle verify")
     assert "hmean" in spoken(said, "ppedge eval --e2e")
 

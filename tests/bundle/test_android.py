@@ -133,6 +133,18 @@ def test_the_bundle_in_the_app_is_replaced_whole(sample, app, tmp_path, monkeypa
     assert sorted(path.name for path in assets.parent.iterdir()) == ["bundle"]
 
 
+def test_twins_for_a_pc_are_told_when_they_go_along(bundle, runs, picture, app, tmp_path, capsys):
+    twins = sum((bundle / name).stat().st_size for name in ("det.onnx", "rec.onnx"))
+    size = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
+    assert ppedge("bundle", "--out", bundle, "--into", app) == 0
+    note = f"note: {twins:,} of its {size:,} bytes are ONNX twins, which the app never opens: build the app's bundle"
+    assert note in capsys.readouterr().out
+    assert ppedge("bundle", "--out", bundle, "--into", app, "--json") == 0
+    assert json.loads(capsys.readouterr().out).items() >= {"assets_bytes": size, "onnx_bytes": twins}.items()
+    assert ppedge("bundle", *runs, "--pictures", picture, "--out", tmp_path / "small", "--into", app) == 0
+    assert "note: " not in capsys.readouterr().out
+
+
 def test_a_damaged_bundle_does_not_reach_the_app(sample, app):
     android.install_bundle(sample, app)
     assets = app / "app/src/main/assets/bundle"

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,8 +135,10 @@ def test_a_full_disk_leaves_the_old_bundle(runs, picture, bundle, tmp_path, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(build, "write_golden", full)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    with pytest.raises(OSError, match="No space") as error:
         build_bundle(runs, bundle, pictures=[picture], force=True)
+    assert error.value.filename == str(bundle)
     assert contents(bundle) == before and hidden(tmp_path) == []
 
 

@@ -41,7 +41,7 @@ def test_what_is_printed(ppedge_here, bundle, labels, order):
     arguments = ["--e2e", bundle, labels] if order == "--e2e first" else [bundle, labels, "--e2e"]
     code, out, _ = ppedge_here("eval", *arguments, "--worst", 1, "--threads", 1)
     assert code == 0
-    head, end_to_end, boxes, texts, note, worst, mistake = out.splitlines()
+    head, end_to_end, boxes, texts, note, few, form, worst, mistake = out.splitlines()
     assert "(det int8, rec int8; onnxruntime): 2 of 3 regions right, 4 lines read, 2 pictures" in head
     assert head.endswith(" s; metric strict")
     assert end_to_end.startswith("end to end")
@@ -49,12 +49,19 @@ def test_what_is_printed(ppedge_here, bundle, labels, order):
     assert boxes.startswith("boxes ") and "precision 0.7500" in boxes and "recall 1.0000" in boxes
     assert texts.startswith("texts in matched boxes  exact 0.6667")
     assert note == "in parentheses: 95% interval over pictures"
+    assert few.startswith(f"note: 2 pictures of {labels} say little: hmean is 0.5714, and as many others of their kind")
+    assert few.endswith(f"; name more pictures in {labels}")
+    assert form == (
+        "note: 1 of 1 wrong texts differ from their labels in case, spaces and punctuation alone: "
+        "--metric upper_alnum ignores these"
+    )
     assert worst.endswith("one.png: 1 of 2 right") and mistake == "  车·b: read as 车b"
 
 
 def test_it_says_how_texts_were_compared(ppedge_here, bundle, labels):
     code, out, _ = ppedge_here("eval", "--e2e", bundle, labels, "--metric", "upper_alnum", "--metric-ignore", "·")
     assert code == 0 and out.splitlines()[0].endswith(" s; metric upper_alnum; without '·'")
+    assert "wrong texts" not in out
 
 
 def test_json_and_the_options_of_the_metric(ppedge_here, bundle, labels):
@@ -63,6 +70,7 @@ def test_json_and_the_options_of_the_metric(ppedge_here, bundle, labels):
     found = json.loads(out)
     assert found["counts"] == {"right": 3, "lines": 4, "regions": 3}
     assert found["metrics"]["recall"] == found["metrics"]["exact"] == found["metrics"]["ned"] == 1.0
+    assert found["wrong_texts"] == {"wrong": 0, "in_form": 0}
     assert found["intervals"]["precision"] == pytest.approx([0.5, 1.0])
     assert (found["metric"], found["metric_ignore"], found["models"]) == ("strict", "·", {"det": "int8", "rec": "int8"})
     (picture,) = found["worst"]

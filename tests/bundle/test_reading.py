@@ -43,6 +43,20 @@ def test_a_bundle_reads_as_its_runs_do(ppedge, runs, bundle, picture):
     assert [line["text"] for line in result["lines"]] == ["车b", "车b"]
 
 
+def test_that_a_bundle_of_the_runs_has_another_precision_is_told(ppedge, runs, picture, tmp_path):
+    both = ["--det", runs[0], "--rec", runs[1]]
+    code, _, err = ppedge("ocr", picture, *both)
+    told = "note: read with det.fp32.onnx, rec.fp32.onnx; int8 is there too, which a bundle takes by default"
+    assert code == 0 and err.count("\n") == 1 and err.startswith(told) and err.endswith(": --precision int8\n")
+    assert "note: read with det.fp32.onnx; int8 is there too" in ppedge("ocr", picture, *both[:2])[2]
+    for precision in ("fp32", "int8"):
+        assert ppedge("ocr", picture, *both, "--precision", precision)[2] == ""
+    plain = make_run(tmp_path / "plain", "rec", precisions=["fp32"])
+    assert ppedge("ocr", picture, *both[:2], "--rec", plain)[2] == ""
+    upright = make_run(tmp_path / "cls", "cls", precisions=["fp32"])
+    assert "rec.fp32.onnx, cls.fp32.onnx;" in ppedge("ocr", picture, *both, "--cls", upright)[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -64,7 +78,8 @@ def test_wrong_usage_of_ocr(ppedge, bundle, picture, tmp_path, arguments, code, 
 
 
 def test_a_changed_file_is_not_run(bundle):
-    for name in ("rec.onnx", "charset.txt", "manifest.json"):
+    """Nor is a bundle whose other form has changed: onnxruntime reads it here, and a phone would not."""
+    for name in ("rec.onnx", "det.nb", "rec.nb", "charset.txt", "manifest.json"):
         path = bundle / name
         before = path.read_bytes()
         path.write_bytes(before + b" ")

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -218,6 +219,7 @@ class TestDisk:
         result = ppedge("train", recipe, "--force", "--set", "seed=9")
         assert result[0] == 3
         assert "the disk is full. Free some space and repeat the command; earlier results are whole." in result[2]
+        assert re.search(r"ppedge: runs/tiny_rec/\S+: the disk is full", result[2]), "what was being written is named"
         assert "Traceback" not in result[2]
         assert (tmp_path / "runs/tiny_rec/train/manifest.json").read_bytes() == before
 
@@ -232,7 +234,8 @@ class TestDisk:
         command = [sys.executable, "-c", code, "train", recipe, "--set", "train.max_steps=1", "--out", tmp_path / "run"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 3, done.stderr
-        assert done.stderr.splitlines()[-1].startswith("ppedge: a file may not grow that large here.")
+        told = done.stderr.splitlines()[-1]
+        assert told.startswith(f"ppedge: {tmp_path / 'run'}/") and ": a file may not grow that large here." in told
         assert "Traceback" not in done.stderr
         left = [p.name for p in (tmp_path / "run").rglob("*") if p.is_file() and p.suffix not in (".lock", ".jsonl")]
         assert not left

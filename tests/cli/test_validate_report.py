@@ -74,6 +74,15 @@ def test_what_few_pictures_say_is_told(samples, told):
     assert (sentence in text) == told
 
 
+def test_many_lines_of_few_pictures_are_told():
+    metric = {**model()["metric"], "main": "exact", "candidate": {"exact": 0.9}}
+    metric |= {"reference": {"exact": 0.9}, "difference": {"exact": {"value": 0.0, "low": None, "high": None}}}
+    text = lines(model(samples=161, of_pictures=3, metric=metric), task="rec", pictures="test")
+    assert any(line.startswith("note: 161 lines of 3 pictures of data.test say little: ") for line in text)
+    text = lines(model(samples=161, metric=metric), task="rec", pictures="test")
+    assert not any("say little" in line for line in text), "a report of an earlier version"
+
+
 @pytest.mark.parametrize(
     ("engine", "more"),
     [

@@ -66,6 +66,19 @@ def test_texts_are_compared_as_a_recipe_says(normalise, ignore, exact):
         EndToEndMetric("loose")
 
 
+def test_texts_of_which_the_form_alone_is_wrong_are_counted():
+    """Not among them: what is read right, a line without a region, and what the comparison is told to ignore."""
+    metric = EndToEndMetric(ignore="·")
+    metric.update(
+        lines(("a b", A), ("Total:", B), ("x", C), ("no", box(200))), labels(("AB", A), ("TOTAL", B), ("y", C))
+    )
+    metric.update(lines(("a·b", A), ("c·D", B)), labels(("ab", A), ("cd", B)))
+    assert metric.wrong_texts() == {"wrong": 4, "in_form": 3}
+    loose = EndToEndMetric("upper_alnum")
+    loose.update(lines(("a b", A), ("x", C)), labels(("AB", A), ("y", C)))
+    assert loose.wrong_texts() == {"wrong": 1, "in_form": 0}
+
+
 def test_figures_are_of_all_pictures_together():
     metric = EndToEndMetric()
     metric.update(lines(("ab", A), ("cd", B), ("e", C)), labels(("ab", A), ("cx", B)))

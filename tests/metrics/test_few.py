@@ -1,7 +1,11 @@
 """How little a figure of few samples says."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from ppedge.data.formats import DetSample, RecSample
 from ppedge.metrics.bootstrap import Measured
 from ppedge.metrics.few import FEW, few, few_of, figures_of, told
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
@@ -13,6 +17,13 @@ def lines(right, wrong):
     return metric
 
 
+def crops(count, pictures=None):
+    """Lines: each a picture, or each cut out of one of so many pictures."""
+    if pictures is None:
+        return [RecSample(Path(f"{k}.png"), "a", "labels.txt:1") for k in range(count)]
+    return [RecSample(Path(f"{k % pictures}.png"), "a", "labels.txt:1", np.zeros((4, 2))) for k in range(count)]
+
+
 def test_a_figure_stands_with_its_interval():
     exact = figures_of(lines(8, 2))["exact"]
     assert (exact.value, round(exact.low, 1), round(exact.high, 1)) == (0.8, 0.5, 1.0)
@@ -22,31 +33,48 @@ def test_a_figure_stands_with_its_interval():
 
 def test_few_lines_are_told_with_what_they_say_and_what_to_do():
     exact = figures_of(lines(8, 2))["exact"]
-    assert few_of("rec", "test", lines(8, 2)) == (
+    assert few_of("rec", "test", lines(8, 2), crops(10)) == (
         f"note: 10 lines of data.test say little: exact is 0.8000, and as many others of their kind may well give "
         f"{exact.low:.3f} to {exact.high:.3f} (95% interval); name more lines in data.test"
     )
-    assert few_of("rec", "eval", lines(1, 0)).startswith("note: 1 lines of data.eval say little of exact; ")
+    assert few_of("rec", "eval", lines(1, 0), crops(1)).startswith("note: 1 lines of data.eval say little of exact; ")
 
 
 @pytest.mark.parametrize(("right", "wrong", "told"), [(0, 6, "0.000 to 0.390"), (6, 0, "0.610 to 1.000")])
 def test_samples_that_are_all_alike_are_not_taken_for_sure(right, wrong, told):
-    assert f"may well give {told} (95% interval)" in few_of("rec", "test", lines(right, wrong))
+    assert f"may well give {told} (95% interval)" in few_of("rec", "test", lines(right, wrong), crops(6))
 
 
 @pytest.mark.parametrize("task", FEW)
 def test_enough_samples_need_no_word(task):
     figure = Measured(0.5, 0.4, 0.6)
-    assert few(task, "test", FEW[task], figure, "") is None and few(task, "test", FEW[task] - 1, figure, "")
+    assert few(task, "data.test", FEW[task], figure, "") is None and few(task, "data.test", FEW[task] - 1, figure, "")
 
 
 def test_a_detectors_pictures_and_a_classifiers_lines_are_counted():
     square = [[0, 0], [10, 0], [10, 10], [0, 10]]
     detector, classifier = DetMetric(), ClsMetric()
+    pages = [DetSample(Path("a.png"), [square], ["a"], [False], "labels.txt:1")] * 3
     for _ in range(3):
         detector.update([square], [square], [False])
     classifier.update(["0", "180"] * 4, ["0", "0"] * 4)
-    assert few_of("det", "test", detector).startswith("note: 3 pictures of data.test say little: hmean is 1.0000")
-    assert few_of("cls", "test", classifier).startswith(
+    assert few_of("det", "test", detector, pages).startswith(
+        "note: 3 pictures of data.test say little: hmean is 1.0000"
+    )
+    assert few_of("cls", "test", classifier, crops(8)).startswith(
         "note: 8 lines, upright and turned, of data.test say little: acc"
     )
+
+
+def test_many_lines_of_few_pictures_are_few():
+    """Lines of one picture have its print, light and blur: an interval over lines is too narrow for other ones."""
+    metric = lines(150, 11)
+    told = few_of("rec", "eval", metric, crops(161, pictures=3))
+    assert told == (
+        "note: 161 lines of 3 pictures of data.eval say little: lines of one picture are alike, and exact on others "
+        "may be further from 0.9317 than its interval says; name more pictures in data.eval"
+    )
+    assert few_of("rec", "eval", metric, crops(161, pictures=30)) is None
+    assert few_of("rec", "eval", metric, crops(161)) is None
+    told = few_of("rec", "eval", lines(36, 4), crops(40, pictures=35))
+    assert told.startswith("note: 40 lines of data.eval say little: exact")

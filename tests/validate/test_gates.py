@@ -31,7 +31,7 @@ def parity(task="det", *, difference=1e-5, shape_difference=1e-5, drop=0.0, wron
         for k in range(10):
             agreement.add("a", Text("a", 0.9), Text("b" if k < wrong else "a", 0.9))
     return Parity(
-        "pc", "arm", 10,
+        "pc", "arm", 10, 10,
         TensorParity(difference, 0.0, 1.0, 60.0),
         agreement,
         "hmean",

@@ -6,10 +6,14 @@ The command line prints ``message`` and ``hint`` and ends with ``exit_code``; a 
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 # Control characters, line and paragraph separators, what turns the direction of text, halves of a surrogate pair.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -17,6 +21,9 @@ SHOWN = 80
 """Characters of a value that a message shows."""
 _BITS = 256
 AGAIN = "Repeat the command."
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LITTLE = 1 << 20
+"""Bytes: a file system with less is taken for the one that is full; the last write has used up most of the rest."""
 WITH_PADDLE = "Install ppedge with the extra `cpu` or `gpu`."
 """The hint where Paddle or one of its companions is missing."""
 
@@ -115,3 +122,25 @@ def require_utf8(name: str) -> None:
     except UnicodeEncodeError as error:
         shown = name.encode("utf-8", "backslashreplace").decode()
         raise PpedgeError(f"{shown}: a name that is not UTF-8.", "Rename the file or folder.") from error
+
+
+@contextmanager
+def named_if_full(place: Path, *, below: bool = False) -> Iterator[None]:
+    """Give an error for lack of room the name of what was written: where a write fails, Python leaves it out.
+
+    Args:
+        place: The file or folder; an error that has a name keeps it.
+        below: The block works in a folder, and may write elsewhere too: it is named only where its file system is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM and error.filename is None and not (below and _has_room(place)):
+            error.filename = str(place)
+        raise
+
+
+def _has_room(folder: Path) -> bool:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    state = os.statvfs(there)
+    return state.f_bavail * state.f_frsize > _LITTLE

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ppedge import __version__
-from ppedge.errors import Interrupted, PpedgeError, require_utf8
+from ppedge.errors import Interrupted, PpedgeError, named_if_full, require_utf8
 from ppedge.state import Manifest
 from ppedge.storage import atomic_write, read_json, sha256, swap_in, write_json
 
@@ -233,7 +233,8 @@ class Run:
             if unfinished.is_file():
                 unfinished.unlink()
         try:
-            yield partial
+            with named_if_full(self.path, below=True):
+                yield partial
         except BaseException as error:
             kept = self.interrupted(name)
             if not kept:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ppedge.errors import MissingError
+from ppedge.errors import MissingError, named_if_full
 
 PREFIX = "ppedge-scratch-"
 
@@ -53,7 +53,8 @@ def temporary(parent: Path, prefix: str) -> Iterator[Path]:
     """
     folder, handle = _make(parent, prefix)
     try:
-        yield folder
+        with named_if_full(parent, below=True):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)

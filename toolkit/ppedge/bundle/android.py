@@ -14,8 +14,8 @@ from typing import Any
 from ppedge.bundle.elf import Elf, read_elf
 from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.jni import read_jar, require_members, require_natives
-from ppedge.bundle.manifest import is_bundle
-from ppedge.bundle.verify import verify_bundle
+from ppedge.bundle.manifest import is_bundle, read_manifest
+from ppedge.bundle.verify import all_models, verify_bundle
 from ppedge.errors import PpedgeError
 from ppedge.storage import atomic_write, read_json, sha256, write_json
 
@@ -92,6 +92,21 @@ def install_bundle(bundle: Path, app: Path) -> Path:
     with whole_folder(assets, replace=is_bundle) as folder:
         shutil.copytree(bundle, folder, dirs_exist_ok=True)
     return assets
+
+
+def of_no_use(bundle: Path) -> dict[str, int]:
+    """Return how large a whole bundle is, and how much of it is for PCs alone.
+
+    Returns:
+        ``assets_bytes``: of all files; ``onnx_bytes``: of the ONNX twins. The app never opens them, and has them
+        all the same, since it checks that a bundle is whole.
+    """
+    files = [path for path in bundle.rglob("*") if path.is_file()]
+    twins = [model["onnx"] for model in all_models(read_manifest(bundle)) if model["onnx"]]
+    return {
+        "assets_bytes": sum(path.stat().st_size for path in files),
+        "onnx_bytes": sum(entry["bytes"] for entry in twins),
+    }
 
 
 def find_release(release: Path, allow_4k_pages: bool = False) -> LiteFiles:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, named_if_full
 from ppedge.storage import swap_in
 
 
@@ -38,7 +38,8 @@ def whole_folder(out: Path, *, replace: Callable[[Path], bool]) -> Iterator[Path
         try:
             for path in partial.iterdir():  # what a killed attempt left
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-            yield partial
+            with named_if_full(out, below=True):
+                yield partial
             swap_in(partial, place, old)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)

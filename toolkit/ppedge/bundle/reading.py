@@ -45,8 +45,8 @@ def open_bundle(
         What reads a picture.
 
     Raises:
-        PpedgeError: The folder is no bundle, it has no such recogniser, a file that is needed has changed, or the
-            engine cannot run a bundle.
+        PpedgeError: The folder is no bundle, it has no such recogniser, a file of the networks has changed, of
+            whichever form, or the engine cannot run a bundle.
         MissingError: Nothing on this machine can run what is in the bundle.
     """
     value = read_manifest(folder)
@@ -55,7 +55,10 @@ def open_bundle(
         reader = choose(value, recognizer, folder)
         models = networks(value, reader)
         name = engine or choose_engine(folder, models)
-        # All files are checked before any engine starts: an emulator takes a while.
+        # All files are checked before any engine starts: an emulator takes a while. So are those that the engine does
+        # not open: who tries a bundle on a PC is told that a phone would refuse it.
+        for entry in (entry for model in models.values() for entry in (model, model["onnx"]) if entry):
+            _unchanged(folder, entry)
         files = {task: _model_file(folder, task, model, name) for task, model in models.items()}
         specs = {task: _spec(folder, task, model, reader["charset"]) for task, model in models.items()}
         options = require_threads(name, threads)
@@ -115,7 +118,7 @@ def _model_file(folder: Path, task: str, model: dict[str, Any], engine: str) -> 
     if entry is None:
         twin = Path(model["file"]).with_suffix(".onnx")
         raise PpedgeError(f"{folder}: has no {twin} for {engine}.", "Build the bundle with --onnx.")
-    return _unchanged(folder, entry)
+    return file_of(folder, entry["file"])
 
 
 def _unchanged(folder: Path, entry: dict[str, Any]) -> Path:

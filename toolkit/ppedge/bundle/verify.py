@@ -67,7 +67,7 @@ def _manifest(path: Path, value: dict[str, Any]) -> Iterator[str]:
 
 def listed(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every entry ``file``, ``bytes``, ``sha256`` of a manifest."""
-    for model in _all_models(value):
+    for model in all_models(value):
         yield model
         if model.get("onnx"):
             yield model["onnx"]
@@ -77,7 +77,7 @@ def listed(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from case["files"]
 
 
-def _all_models(value: dict[str, Any]) -> list[dict[str, Any]]:
+def all_models(value: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of all models, each once."""
     others = [model for task, model in value["models"].items() if task != "rec"]
     return [*others, *(one["model"] for one in recognizers(value))]
@@ -105,7 +105,7 @@ def _files(folder: Path, value: dict[str, Any]) -> Iterator[str]:
 
 
 def _models(folder: Path, value: dict[str, Any]) -> Iterator[str]:
-    for model in _all_models(value):
+    for model in all_models(value):
         path = file_of(folder, model["file"])
         if not path.is_file():
             continue  # told

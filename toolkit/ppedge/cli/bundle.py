@@ -70,7 +70,9 @@ def build(
     precision: Annotated[
         Literal["fp32", "int8"] | None, typer.Option(help="By default int8 if both runs have it, else fp32.")
     ] = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="Put ONNX twins in, which `ppedge ocr` runs on a PC.")] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Put ONNX twins in, which `ppedge ocr` runs on a PC; an app needs none.")
+    ] = False,
     pictures: Annotated[
         list[Path] | None,
         typer.Option(
@@ -116,6 +118,7 @@ def build(
         raise PpedgeError("--lite-android: it goes into an app.", "Name the app's folder with --into android_demo.")
 
     from ppedge.bundle import android
+    from ppedge.cli.bundle_told import told
     from ppedge.progress import Reporter
 
     reporter = Reporter()
@@ -145,7 +148,7 @@ def build(
     if as_json:
         emit(result)
         return
-    for line in _lines(result):
+    for line in told(result):
         say(line)
 
 
@@ -268,31 +271,7 @@ def _install(into: Path, out: Path, release: LiteFiles | None, *, bundle_needed:
     result: dict[str, Any] = {}
     if bundle_needed or out.exists():
         result["assets"] = str(android.install_bundle(out, into))
+        result |= android.of_no_use(out)
     if release is not None:
         result["lite"] = android.install_lite(release, into)
     return result
-
-
-def _lines(result: dict[str, Any]) -> list[str]:
-    lines = []
-    if "bundle" in result:
-        golden = f"{result['golden']} golden pictures with {result['lines']} lines"
-        lines.append(f"{result['bundle']}: {result['precision']}, {golden}, {result['bytes']:,} bytes in all")
-        shown = {model["file"]: model for model in result["models"].values()}
-        shown |= {model["file"]: model for model in result.get("recognizers", {}).values()}
-        for model in shown.values():
-            about = f"{model['precision']}, opt {model['opt_version']}, {model['bytes']:,} bytes"
-            lines.append(f"  {model['file']}: {about}")
-        if result["golden"]:
-            lines.append(
-                f"  golden: {result['golden_bytes']:,} bytes, for the app's self-test; --golden COUNT takes fewer"
-            )
-        else:
-            lines.append("  no golden pictures: the app's self-test and benchmark have nothing to work on")
-        if result["golden_sources"] not in ([], ["synthetic"]):
-            lines.append("  the golden pictures are in it as they are: check that you may pass them on")
-    if "assets" in result:
-        lines.append(f"{result['assets']}: the bundle")
-    for file in result.get("lite", {}).get("files", []):
-        lines.append(f"{file['file']}: {file['bytes']:,} bytes")
-    return lines

@@ -13,6 +13,7 @@ from ppedge.errors import PpedgeError
 
 if TYPE_CHECKING:
     from ppedge.metrics.bootstrap import Measured
+    from ppedge.metrics.end_to_end import EndToEndMetric
 
 BundleEngine = Literal["onnxruntime", "arm-onnxruntime", "arm-paddlelite"]
 TextMetric = Literal["strict", "ignore_space", "upper_alnum"]
@@ -49,6 +50,7 @@ def measure_bundle(
     from ppedge.data.usable import usable
     from ppedge.metrics.bootstrap import CONFIDENCE, intervals
     from ppedge.metrics.end_to_end import EndToEndMetric, measure_pipeline
+    from ppedge.metrics.few import few
     from ppedge.progress import Reporter
 
     if bundle is None or labels is None:
@@ -73,7 +75,8 @@ def measure_bundle(
               "labels": str(labels), "metric": metric, "metric_ignore": ignore,
               "metrics": {key: figure.value for key, figure in figures.items()},
               "intervals": {key: [figure.low, figure.high] for key, figure in figures.items()},
-              "confidence": CONFIDENCE, "counts": found.counts(), "samples": len(samples), "skipped": skipped,
+              "confidence": CONFIDENCE, "counts": found.counts(),
+              "wrong_texts": found.wrong_texts(), "samples": len(samples), "skipped": skipped,
               "seconds": seconds, "worst": [picture.to_dict() for picture in pictures]})  # fmt: skip
         return
     counts = "{right} of {regions} regions right, {lines} lines read".format(**found.counts())
@@ -83,10 +86,25 @@ def measure_bundle(
     looked_at = f"{len(samples)} pictures, {skipped} bad ones left out"
     say(f"{bundle} ({ran}; {name}): {counts}, {looked_at}, {seconds} s; {compared}")
     _tell(figures, f"{CONFIDENCE:.0%}")
+    if sentence := few("det", str(labels), len(samples), figures["hmean"], f"name more pictures in {labels}"):
+        say(sentence)
+    if sentence := _only_in_form(found):
+        say(sentence)
     for picture in pictures:
         say(f"{picture.image}: {picture.right} of {picture.regions} right")
         for mistake in picture.mistakes:
             say(f"  {mistake.told()}")
+
+
+def _only_in_form(found: EndToEndMetric) -> str | None:
+    """Return a sentence on texts that are wrong by the comparison alone; None where there are none."""
+    count = found.wrong_texts()
+    if not count["in_form"]:
+        return None
+    return (
+        f"note: {count['in_form']} of {count['wrong']} wrong texts differ from their labels in case, spaces and "
+        "punctuation alone: --metric upper_alnum ignores these"
+    )
 
 
 def _tell(figures: dict[str, Measured], confidence: str) -> None:

@@ -175,7 +175,7 @@ def _measure_network(
     say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s{_compared(recipe)})")
     if len(samples) > 1:
         say(f"behind each figure: its {CONFIDENCE:.0%} interval over the samples")
-    if sentence := few_of(recipe.task, split, metric):
+    if sentence := few_of(recipe.task, split, metric, samples):
         say(sentence)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +40,32 @@ def exported(path: Path, task: Task, engine: str, precision: str, option: str) -
         raise PpedgeError(f"{option} {path}: this run's task is {spec.task}.", f"Name a {task} run.")
     files = [run.artifact("convert", name) for name in needed_by(engine, task, precision)]
     return files[0], spec
+
+
+def taken_for_int8(runs: Mapping[Task, Path], engine: str) -> str | None:
+    """Return a sentence on which files read where nobody asked for a precision and a bundle would have another one.
+
+    A bundle ships int8 where detector and recogniser both have it, while runs are read in fp32: texts may differ.
+
+    Args:
+        runs: The runs that are read with, by task.
+        engine: The engine's name.
+
+    Returns:
+        None where a bundle of the same runs would ship fp32 too.
+    """
+    from ppedge.artifacts import needed_by
+    from ppedge.runs import open_run
+
+    for task, path in runs.items():
+        there = {entry["path"] for entry in open_run(path).manifest("convert")["outputs"]}
+        if task != "cls" and not there.issuperset(needed_by(engine, task, "int8")):
+            return None
+    files = ", ".join(needed_by(engine, task, "fp32")[0] for task in runs)
+    return (
+        f"note: read with {files}; int8 is there too, which a bundle takes by default and which may read other text: "
+        "--precision int8"
+    )
 
 
 def open_recognizer(stack: ExitStack, path: Path, option: str, name: str | None = None) -> Recognizer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from ppedge.cli.networks import Task, exported
+from ppedge.cli.networks import Task, exported, taken_for_int8
 from ppedge.cli.options import RecognizerName
 from ppedge.cli.output import emit, say
 from ppedge.errors import PpedgeError
@@ -69,7 +69,11 @@ def ocr(
         typer.Option(help="What runs the networks; by default onnxruntime, or what can run the bundle."),
     ] = None,
     precision: Annotated[
-        Precision | None, typer.Option(help="Of the runs' networks; by default fp32.", show_default=False)
+        Precision | None,
+        typer.Option(
+            help="Of the runs' networks; by default fp32, though a bundle takes int8 if it can.",
+            show_default=False,
+        ),
     ] = None,
     recognizer: RecognizerName = None,
     lines_only: Annotated[
@@ -112,7 +116,7 @@ def ocr(
         else:
             runs: dict[Task, Path | None] = {"det": det, "rec": rec, "cls": cls}
             _check_asked(runs, draw, recognizer)
-            reader = _open_runs(stack, runs, engine or "onnxruntime", precision or "fp32", threads)
+            reader = _open_runs(stack, runs, engine or "onnxruntime", precision, threads)
         found: list[Path] = []
         for named in images:
             try:
@@ -203,7 +207,7 @@ def pictures_in(path: Path) -> list[Path]:
 
 
 def _open_runs(
-    stack: ExitStack, runs: dict[Task, Path | None], engine: str, precision: str, threads: int | None
+    stack: ExitStack, asked: dict[Task, Path | None], engine: str, precision: str | None, threads: int | None
 ) -> Reader:
     """Open the networks of the runs, by task, and return what they do with a picture."""
     from ppedge.engines import open_engine, require_threads
@@ -211,7 +215,10 @@ def _open_runs(
     from ppedge.ocr.pipeline import Classifier, Detector, Pipeline, Recognizer
 
     # All runs are checked before any engine starts: an emulator takes a while.
-    found = {task: exported(run, task, engine, precision, f"--{task}") for task, run in runs.items() if run is not None}
+    runs = {task: run for task, run in asked.items() if run is not None}
+    found = {task: exported(run, task, engine, precision or "fp32", f"--{task}") for task, run in runs.items()}
+    if precision is None and (sentence := taken_for_int8(runs, engine)):
+        say(sentence, err=True)
     options = require_threads(engine, threads)
     opened = {
         task: (stack.enter_context(open_engine(engine, file, **options)), spec) for task, (file, spec) in found.items()

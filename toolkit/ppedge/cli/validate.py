@@ -145,10 +145,11 @@ def _few_lines(report: dict[str, Any]) -> list[str]:
     compared = [model for model in report["models"] if not model["baseline"]]
     if not compared:
         return []
-    metric, split = compared[-1]["metric"], report["pictures"]
+    last, split = compared[-1], report["pictures"]
+    metric = last["metric"]
     measured = Measured(metric["candidate"][metric["main"]], *metric.get("interval", (None, None)))
-    sentence = few(report["task"], split, compared[-1]["samples"], measured,
-                   f"take more with --limit, or name more in data.{split}")  # fmt: skip
+    sentence = few(report["task"], f"data.{split}", last["samples"], measured,
+                   f"take more with --limit, or name more in data.{split}", last.get("of_pictures"))  # fmt: skip
     return [] if sentence is None else [sentence]
 
 

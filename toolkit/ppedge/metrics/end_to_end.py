@@ -11,7 +11,7 @@ import numpy as np
 
 from ppedge.data.formats import DetSample
 from ppedge.errors import PpedgeError
-from ppedge.metrics.scores import DetMetric, RecMetric, pair_with_regions
+from ppedge.metrics.scores import LOOSEST, DetMetric, RecMetric, pair_with_regions
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Line, corners
 
@@ -143,6 +143,22 @@ class EndToEndMetric:
         """Return of all pictures ``right``, and ``lines`` and ``regions`` that count."""
         sums = self.rows().sum(axis=0)
         return {name: int(sums[column]) for name, column in (("right", 4), ("lines", 6), ("regions", 7))}
+
+    def wrong_texts(self) -> dict[str, int]:
+        """Count the texts of matched boxes that are wrong.
+
+        Returns:
+            ``wrong``: all of them; ``in_form``: those that would be right by ``upper_alnum``, of which case, spaces or
+            punctuation alone are wrong.
+        """
+        loose = RecMetric(LOOSEST, self._compared_as[1])
+        texts = [
+            (loose.compared(mistake.label), loose.compared(mistake.read))
+            for picture in self.pictures
+            for mistake in picture.mistakes
+            if mistake.label is not None and mistake.read is not None
+        ]
+        return {"wrong": len(texts), "in_form": sum(label == read for label, read in texts)}
 
     def worst(self, count: int) -> list[ReadPicture]:
         """Return the pictures with most mistakes, at most so many; those without any are not among them."""

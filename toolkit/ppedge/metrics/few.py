@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ppedge.metrics.accuracy import MAIN_METRIC
 from ppedge.metrics.bootstrap import CONFIDENCE, Measured, intervals
 from ppedge.metrics.scores import Metric
@@ -30,19 +33,33 @@ def told(figure: Measured) -> str:
     return f"{figure.value:.4f}{interval}"
 
 
-def few(task: str, split: str, count: int, figure: Measured, more: str) -> str | None:
+def pictures_of(samples: Sequence[Any]) -> int:
+    """Return of how many pictures samples are: those cut out of one picture share it, all others have their own."""
+    shared = {sample.image for sample in samples if getattr(sample, "quad", None) is not None}
+    return len(shared) + sum(getattr(sample, "quad", None) is None for sample in samples)
+
+
+def few(task: str, data: str, count: int, figure: Measured, more: str, pictures: int | None = None) -> str | None:
     """Return a sentence on how little a task's main figure says; None where it is of enough samples.
 
     Args:
-        task: ``det``, ``rec`` or ``cls``.
-        split: Of the data, that is measured.
+        task: ``det``, ``rec`` or ``cls``; ``det`` also for whole pictures that are read.
+        data: What is measured: ``data.eval``, or a label file.
         count: Of its samples that were.
         figure: The main metric.
         more: What to do about it.
+        pictures: That the samples are of, see `pictures_of`; None where nobody knows.
     """
+    if pictures is not None and pictures < min(count, FEW["det"]):
+        # The interval takes lines for independent, which lines of one picture are not: same print, light and blur.
+        return (
+            f"note: {count} {_SAMPLES[task]} of {pictures} pictures of {data} say little: lines of one picture are "
+            f"alike, and {MAIN_METRIC[task]} on others may be further from {figure.value:.4f} than its interval says; "
+            f"{more}"
+        )
     if count >= FEW[task]:
         return None
-    start = f"note: {count} {_SAMPLES[task]} of data.{split} say little"
+    start = f"note: {count} {_SAMPLES[task]} of {data} say little"
     low, high = _range(figure, count)
     if low is None or low == high:
         return f"{start} of {MAIN_METRIC[task]}; {more}"
@@ -64,8 +81,8 @@ def _range(figure: Measured, count: int) -> tuple[float | None, float | None]:
     return (0.0, width) if figure.value == 0 else (1 - width, 1.0)
 
 
-def few_of(task: str, split: str, metric: Metric) -> str | None:
-    """Return the sentence of `few` on what a whole split was measured by."""
-    figure = figures_of(metric)[MAIN_METRIC[task]]
-    samples = _SAMPLES[task].split(",")[0]
-    return few(task, split, len(metric.rows()), figure, f"name more {samples} in data.{split}")
+def few_of(task: str, split: str, metric: Metric, samples: Sequence[Any]) -> str | None:
+    """Return the sentence of `few` on what a whole split was measured by, samples that the metric has taken in."""
+    figure, pictures = figures_of(metric)[MAIN_METRIC[task]], pictures_of(samples)
+    named = "pictures" if pictures < len(samples) else _SAMPLES[task].split(",")[0]
+    return few(task, f"data.{split}", len(metric.rows()), figure, f"name more {named} in data.{split}", pictures)

@@ -151,6 +151,8 @@ NORMALISERS: dict[str, Callable[[str], str]] = {
     "upper_alnum": _upper_alnum,
 }
 """How texts are changed before they are compared; ``upper_alnum`` upper-cases and keeps letters and digits only."""
+LOOSEST = "upper_alnum"
+"""The one by which most texts are equal."""
 
 
 class RecMetric:

@@ -96,7 +96,7 @@ def run_slim(
         plan, float_layers, slimmed = _steps(stage)
         drop = drop_between(task.main_metric, trained, slimmed, recipe.slim.max_metric_drop, seed=recipe.seed)
         say_what_chose(reporter.say_once, recipe)
-        if sentence := few_of(recipe.task, reporting_split(recipe), slimmed):
+        if sentence := few_of(recipe.task, reporting_split(recipe), slimmed, aside or evaluation):
             reporter.say_once(sentence)
         clear(folder)
         run.write_manifest(

@@ -176,7 +176,7 @@ def measure_test(task: Task, net: paddle.nn.Layer, samples: Sequence[Any] | None
     if samples is None:
         return None
     metric = task.measure(net, samples)
-    if sentence := few_of(task.recipe.task, "test", metric):
+    if sentence := few_of(task.recipe.task, "test", metric, samples):
         reporter.say_once(sentence)
     return metric
 

@@ -13,7 +13,7 @@ from ppedge.metrics.accuracy import MAIN_METRIC, read_crops
 from ppedge.metrics.agreement import BoxAgreement, TextAgreement
 from ppedge.metrics.bootstrap import CONFIDENCE, RESAMPLES, Measured, paired_differences
 from ppedge.metrics.drop import Drop
-from ppedge.metrics.few import figures_of
+from ppedge.metrics.few import figures_of, pictures_of
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
 from ppedge.metrics.tensors import TensorParity, TensorStatistics, tensor_parity
 from ppedge.ocr.image_file import read_image
@@ -51,6 +51,7 @@ class Parity:
         reference: Name of the engine that is right by definition.
         candidate: Name of the other.
         samples: How many went through both.
+        pictures: That they are of.
         tensors: The network's outputs on the samples.
         agreement: Boxes, strings or directions, with the samples on which the two differ.
         metric: Name of the task's main metric.
@@ -68,6 +69,7 @@ class Parity:
     reference: str
     candidate: str
     samples: int
+    pictures: int
     tensors: TensorParity
     agreement: BoxAgreement | TextAgreement
     metric: str
@@ -96,6 +98,7 @@ class Parity:
             "reference": self.reference,
             "candidate": self.candidate,
             "samples": self.samples,
+            "of_pictures": self.pictures,
             "tensors": self.tensors.to_dict(),
             "agreement": self.agreement.to_dict(),
             "metric": {
@@ -268,6 +271,7 @@ def compare(
         reference.name,
         candidates.name,
         len(samples),
+        pictures_of(samples),
         statistics.result(),
         road.agreement,
         MAIN_METRIC[spec.task],
