@@ -126,7 +126,8 @@ def test_receipts(reader, ppedge_here, monkeypatch, capsys):
     assert "40 regions" in spoken(said, "ppedge init")
     next_commands = re.findall(r"^  (ppedge .*)$", spoken(said, "ppedge init"), flags=re.MULTILINE)
     assert [line.split()[1] for line in next_commands] == [
-        "data", "data", "eval", "eval", "run", "run", "report", "report", "ocr", "bundle", "bundle", "eval", "bundle",
+        "data", "data", "eval", "eval", "run", "run", "report", "report", "ocr", "bundle", "bundle",
+        "bundle", "eval", "bundle",
     ]  # fmt: skip
     read = spoken(said, "ppedge ocr pc_bundle")
     assert not list((reader / "receipts/bundle").glob("*.onnx")), "the page sends this bundle into the app"

@@ -346,10 +346,11 @@ def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
     assert (code, err) == (0, "")
     lines = [line.strip() for line in out[out.index("next:") :].splitlines()]
     assert lines[1] == "cd mine"
-    assert lines[-6:-2] == [
+    assert lines[-7:-2] == [
         "ppedge bundle runs/mine_det runs/mine_rec --out bundle",
         "ppedge bundle verify bundle",
-        f"ppedge eval --e2e bundle test.txt --root {here / 'pictures'}",
+        "ppedge bundle runs/mine_det runs/mine_rec --onnx --out pc_bundle",
+        f"ppedge eval --e2e pc_bundle test.txt --root {here / 'pictures'}",
         "ppedge bundle --out bundle --into APP",
     ]
     assert lines[-2].startswith("APP: ") and "with --onnx" in lines[-1]
@@ -365,7 +366,7 @@ def test_the_command_prints_what_to_type_next(ppedge_here, labels, here):
 def test_the_bundle_is_measured_on_what_is_kept_aside_where_pages_are_labelled(given, file, here):
     data, _ = given(here)
     found = [line for line in create(Path("mine"), "words", data=data, charset="plates").next if "--e2e" in line]
-    assert found == ([] if file is None else [f"ppedge eval --e2e bundle {file} --root {data}"])
+    assert found == ([] if file is None else [f"ppedge eval --e2e pc_bundle {file} --root {data}"])
 
 
 @pytest.mark.parametrize("given", [None, ppocrlabel, lines_alone])

@@ -221,7 +221,10 @@ def _next(made: Project, about: About, taken: Taken | None, starts: dict[str, St
     lines += [f"ppedge bundle {both} --out bundle", "ppedge bundle verify bundle"]
     if taken is not None and len(runs) > 1:  # pages, with where their lines are and what they say
         aside = SPLITS["test" if "test" in taken.pictures else "eval"]
-        lines.append(f"ppedge eval --e2e bundle {aside} --root {_quoted(taken.root)}")
+        lines += [
+            f"ppedge bundle {both} --onnx --out pc_bundle",  # which a PC reads without Paddle Lite's runtime
+            f"ppedge eval --e2e pc_bundle {aside} --root {_quoted(taken.root)}",
+        ]
     return [*lines, "ppedge bundle --out bundle --into APP"]
 
 
