@@ -52,6 +52,14 @@ def test_at_the_corners(counted):
     np.testing.assert_allclose(mine, [0, 0, 0, -0.5, 0, 0.5, 1, 1, 1], atol=1e-6)
 
 
+def test_next_to_the_corners_too(counted):
+    steps = np.arange(-2000, 2001).astype(np.int32)
+    near = [(np.float32(corner).view(np.int32) + steps).view(np.float32) for corner in (-3, 3)]
+    x = np.concatenate([*near, steps.astype(np.float32) * 1e-42])
+    for mine, theirs in zip(gradients(hardswish, x, x), gradients(F.hardswish, x, x), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_a_map_that_is_not_contiguous(counted):
     rng = np.random.default_rng(0)
     values, weights = rng.normal(size=(4, 6)).astype(np.float32), rng.normal(size=(6, 4)).astype(np.float32)
