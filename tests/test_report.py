@@ -14,6 +14,7 @@ from ppedge.report.page import PAGE, render, write_report
 from ppedge.report.training import POINTS, _thinned
 from ppedge.runs import Run
 from ppedge.storage import write_json
+from ppedge.validate.report import dearer, read_report, what_ran_where
 from small import recipe_dict
 
 METRICS = {"precision": 0.5, "recall": 0.5, "hmean": 0.5}
@@ -145,6 +146,22 @@ def test_stages_of_one_command_share_its_line(run):
                                parent="train", prune="none", quant="none")  # fmt: skip
     assert text_of(render(run)).endswith("By which the stages were made: train: ppedge train &#x27;a b.yml&#x27; "
                                          "slim, convert: ppedge run r.yml")  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "paddlelite"])
+def test_a_report_that_is_read_again_says_what_ran(run, engine):
+    def counted(precision, millions, baseline=False):
+        return {"file": f"det.{precision}.nb", "precision": precision, "cpu": "cortex-a53", "baseline": baseline,
+                "instructions": {"total": millions}}  # fmt: skip
+
+    models = [counted("fp32", 100), counted("int8", 110), counted("fp32", 200, baseline=True)]
+    with run.writing("validate") as folder:
+        write_json(folder / "report.json", {"cpus": ["cortex-a53"], "engine": engine, "models": models, "gates": []})
+        run.write_manifest(folder, "validate", outputs=["report.json"], parent="train")
+    report, named = read_report(run), {"onnxruntime": "onnxruntime", "paddlelite": "Paddle Lite"}[engine]
+    assert f"by {named} on an emulated cortex-a53" in what_ran_where(report)
+    [sentence] = dearer(report)
+    assert f"takes 1.10 times the instructions of float on cortex-a53, by {named}'s kernels" in sentence
 
 
 def test_a_drop_on_one_picture_has_no_interval(run):

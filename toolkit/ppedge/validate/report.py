@@ -28,6 +28,7 @@ class _Metric(TypedDict):
 class _Model(TypedDict):
     file: str
     precision: str
+    baseline: NotRequired[bool]
     cpu: str
     instructions: NotRequired[_Instructions]
     metric: NotRequired[_Metric]
@@ -46,6 +47,7 @@ class _Gate(TypedDict):
 
 
 class _Report(TypedDict):
+    engine: NotRequired[str]
     cpus: list[str]
     models: Annotated[list[_Model], Field(min_length=1)]
     gates: list[_Gate]
