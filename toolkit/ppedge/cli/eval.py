@@ -142,13 +142,8 @@ def _measure_network(
         raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
     run = None if is_recipe else opened_run(what)
     recipe = load_recipe(run.recipe_path if run else what or Path(), measuring(set_))
-    if (
-        run is not None
-        and weights is None
-        and stage is not Stage.train
-        and not any("box_thresh" in one for one in set_)
-    ):
-        recipe = _as_slimmed(recipe, run)
+    if run is not None and weights is None and stage is not Stage.train:
+        recipe = _as_slimmed(recipe, run, set_)
     measure: Callable[..., Metric]
     if run is not None and recipe.ships_as_it_came and stage is None and weights is None:
         measure = _imported(recipe, run)
@@ -179,10 +174,12 @@ def _measure_network(
         say(sentence)
 
 
-def _as_slimmed(recipe: Recipe, run: Run) -> Recipe:
-    """Return `ppedge.data.source.as_slimmed`, and say what it changed."""
+def _as_slimmed(recipe: Recipe, run: Run, set_: list[str]) -> Recipe:
+    """Return `ppedge.data.source.as_slimmed`, and say what it changed; what is set on the command line stays."""
     from ppedge.data.source import as_slimmed
 
+    if any("box_thresh" in one for one in set_):
+        return recipe
     slimmed = as_slimmed(recipe, run)
     if slimmed is not recipe:
         say(f"det_postprocess.box_thresh is {slimmed.det_postprocess.box_thresh:g}: slimming chose it", err=True)

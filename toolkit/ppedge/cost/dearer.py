@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_PADDLE_LITE = ("Paddle Lite's", "`ppedge slim --quant arm` leaves in float what does not gain by 8 bits")
-_OTHERS = {
+_KERNELS = {
+    "paddlelite": ("Paddle Lite's", "`ppedge slim --quant arm` leaves in float what does not gain by 8 bits"),
     "onnxruntime": (
         "onnxruntime's",
         "those of Paddle Lite, which a phone runs, differ: `ppedge cost RUN` predicts what they take",
-    )
+    ),
 }
 
 
@@ -20,7 +20,7 @@ def dearer_in_8_bits(totals: Mapping[tuple[str, str], float], engine: str = "pad
         totals: Instructions of one inference, by core and precision (``fp32``, ``int8``); others are not looked at.
         engine: Whose kernels these are: ``paddlelite`` or ``onnxruntime``.
     """
-    whose, more = _OTHERS.get(engine, _PADDLE_LITE)
+    whose, more = _KERNELS[engine]
     return [
         f"In 8 bits the network takes {total / totals[cpu, 'fp32']:.2f} times the instructions of float on {cpu}, by "
         f"{whose} kernels; {more}."

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ppedge.data.source import choosing_reports
 from ppedge.errors import SHOWN, PpedgeError, cut
 from ppedge.metrics.accuracy import MAIN_METRIC
-from ppedge.metrics.bootstrap import Measured
-from ppedge.metrics.few import told as told_figure
 from ppedge.page.document import document
 from ppedge.page.markup import Html, table, tag
 from ppedge.recipe.io import load_recipe
@@ -157,14 +155,18 @@ def _figures(run: Run, metric: str, report: Mapping[str, Any] | None) -> Html | 
     rows = []
     if run.done("train"):
         trained = run.manifest("train")
-        interval = trained.get("intervals", {}).get(metric, (None, None))
-        rows.append(["as trained", _whole(trained), told_figure(Measured(trained["metrics"][metric], *interval))])
+        interval = trained.get("intervals", {}).get(metric)
+        rows.append(
+            ["as trained", *_on_whole(trained.get("measured_on", "eval"), trained["metrics"][metric], interval)]
+        )
         if (chose := trained.get("chosen_by")) and metric in chose:
-            rows.append(["as trained, where the weights were chosen", "data.eval, all", f"{chose[metric]:.4f}"])
+            rows.append(["as trained, where the weights were chosen", *_on_whole("eval", chose[metric])])
     if run.done("slim"):
         slim = run.manifest("slim")
-        rows += [[f"{form.stage}, {form.precision}", _whole(slim), f"{form.metrics[metric]:.4f}"]
-                 for form in forms(slim)[1:]]  # fmt: skip
+        split = slim.get("measured_on", "eval")
+        rows += [
+            [f"{form.stage}, {form.precision}", *_on_whole(split, form.metrics[metric])] for form in forms(slim)[1:]
+        ]
     for row in (report or {}).get("accuracy", []):
         if row["on"] != "training":
             rows.append([f"{row['network']} on {row['on']}", measured(row), figure(row)])
@@ -174,8 +176,10 @@ def _figures(run: Run, metric: str, report: Mapping[str, Any] | None) -> Html | 
                table(f"{metric}; in brackets the 95 % interval", ("network", "measured on", metric), rows))  # fmt: skip
 
 
-def _whole(manifest: Mapping[str, Any]) -> str:
-    return f"data.{manifest.get('measured_on', 'eval')}, all"
+def _on_whole(split: str, value: float, interval: Sequence[float] | None = None) -> list[str]:
+    """Return what a figure of a whole split was measured on, and the figure, as those of the report's rows are told."""
+    row = {"measured_on": split, "samples": None, "value": value, "interval": interval}
+    return [measured(row), figure(row)]
 
 
 def _gates(report: Mapping[str, Any] | None) -> Html | None:

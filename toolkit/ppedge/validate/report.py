@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
@@ -47,7 +47,7 @@ class _Gate(TypedDict):
 
 
 class _Report(TypedDict):
-    engine: NotRequired[str]
+    engine: NotRequired[Literal["onnxruntime", "paddlelite"]]
     cpus: list[str]
     models: Annotated[list[_Model], Field(min_length=1)]
     gates: list[_Gate]
