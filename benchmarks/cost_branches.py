@@ -9,7 +9,7 @@ from cost_branch import Branch, channels_of
 from cost_newest import newest
 from cost_rewritten import lines, rewritten
 
-PARTS = ("small", "large", "more", "rare", "newer", "rewritten", "newest")
+PARTS = ("small", "large", "more", "rare", "newer", "rewritten", "newest", "sequences")
 ACTIVATIONS = ("", "relu", "hard_swish")
 # Height and width of maps: those of detectors, of recognisers (low and wide), of classifiers.
 MAPS = ((10, 10), (20, 20), (40, 40), (7, 7), (14, 14), (28, 28), (2, 80), (4, 80), (8, 80), (1, 1), (5, 9), (80, 80))
@@ -30,11 +30,22 @@ def branches(precision: str, part: str = "small") -> list[Branch]:
         return [*lines(np.random.default_rng(19)), *(rewritten() if precision == "fp32" else ())]
     if part == "newest":
         return list(newest(np.random.default_rng(23))) if precision == "fp32" else []
+    if part == "sequences":
+        return list(_sequences()) if precision == "fp32" else []
     random = np.random.default_rng(7)
     found = [*_pointwise(random, 36), *_dense(random, 22), *_depthwise(random, 44), *_transposed(random, 10)]
     found += [Branch((1, width), (("fc", classes),)) for width, classes in ((96, 68), (200, 10), (400, 90))]
     found += [Branch((1, 40, width), (("fc", classes),)) for width, classes in ((96, 97), (48, 300), (120, 37))]
     return found + (list(_others(random)) if precision == "fp32" else [])
+
+
+def _sequences() -> Iterator[Branch]:
+    """LSTMs over the columns of a map, which the rewrite of that name takes apart."""
+    for channels, length, hidden, layers in ((288, 40, 48, 2), (96, 60, 16, 1), (480, 20, 64, 1), (64, 80, 24, 2),
+                                             (160, 33, 96, 1), (40, 100, 40, 1), (200, 12, 128, 1), (24, 25, 8, 2),
+                                             (512, 7, 32, 1), (120, 50, 80, 1), (72, 16, 56, 2),
+                                             (320, 70, 20, 1)):  # fmt: skip
+        yield Branch((1, channels, 1, length), (("lstm", hidden, layers),))
 
 
 # The first of two layers always has an activation: opt would make one convolution of two, or die of trying.

@@ -99,7 +99,7 @@ class Affine(nn.Layer):
 
 
 class Sequence(nn.Layer):
-    """A bidirectional LSTM."""
+    """A bidirectional LSTM, over a sequence or over the columns of a map of one row."""
 
     def __init__(self, channels: int, hidden: int, layers: int) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Sequence(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Return what is counted."""
-        return self.lstm(x)[0]
+        return self.lstm(x if len(x.shape) == 3 else x.squeeze(2).transpose([0, 2, 1]))[0]
 
 
 class Attention(nn.Layer):

@@ -72,6 +72,8 @@ def export(precision: str, part: str, prefix: Path) -> None:
         net.eval()
         paddle.jit.save(net, str(prefix), input_spec=spec)
         _complete(prefix.with_name(f"{prefix.name}.pdmodel"))
+        if part == "sequences":
+            _rewrite(prefix)
         return
     from paddle.quantization import ImperativeQuantAware
 
@@ -94,6 +96,18 @@ def _complete(model: Path) -> None:
         if block.op(index).type() == "swish":
             block.op(index)._set_attr("beta", 1.0)
     model.write_bytes(program.serialize_to_string())
+
+
+def _rewrite(prefix: Path) -> None:
+    """Compute LSTMs as ``convert`` has it."""
+    from ppedge.files.inference_model import InferenceModel
+    from ppedge.program.passes import rewrite
+    from ppedge.program.program import Program
+
+    files = InferenceModel.at(prefix)
+    program = Program.read(files)
+    rewrite(program, ["lstm"])
+    program.write(files)
 
 
 def measure(precision: str, part: str, cpus: list[str]) -> tuple[str, list[list[Any]]]:

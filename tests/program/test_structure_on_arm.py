@@ -86,6 +86,17 @@ def by_itself(net, x):
     return net.second(paddle.scale(F.hardswish(net.first(x)), 1.5, 0.75))
 
 
+def crnn():
+    return {
+        "lstm": nn.LSTM(24, 16, num_layers=2, direction="bidirectional"),
+        "last": nn.Linear(32, 8),
+    }
+
+
+def sequence(net, x):
+    return F.softmax(net.last(net.lstm(x.squeeze(2).transpose([0, 2, 1]))[0]))
+
+
 def require_runtime():
     try:
         lite.registered()
@@ -103,8 +114,9 @@ def require_runtime():
          {"shifted-max", "whole-windows", "large-windows", "approximate-gelu"}),
         (affine, activated, (-1, 8, -1, -1), [(1, 8, 6, 10)], {"one-scale"}),
         (scaled, by_itself, (-1, 8, -1, -1), [(1, 8, 6, 10)], {"one-scale"}),
+        (crnn, sequence, (1, 24, 1, -1), [(1, 24, 1, width) for width in (1, 80, 7, 80, 160, 2)], {"lstm"}),
     ],
-    ids=["recogniser", "detector", "newest", "affine", "scaled"],
+    ids=["recogniser", "detector", "newest", "affine", "scaled", "crnn"],
 )  # fmt: skip
 def test_on_arm(tmp_path, make, forward, spec, shapes, kinds):
     require_runtime()

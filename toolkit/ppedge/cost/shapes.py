@@ -245,8 +245,16 @@ RULES: Mapping[str, _Rule] = {
     "fc": _multiplied,
     "matmul_v2": _multiplied,
     "rnn": _recurrent,
+    "im2sequence": lambda op, shapes: _sequence(shapes.of(op, "X")),
+    "lstm": lambda op, shapes: (shapes.of(op, "Input")[0], shapes.of(op, "Weight")[0]),
+    "mul": lambda op, shapes: (shapes.of(op, "X")[0], shapes.of(op, "Y")[1]),
     "pixel_shuffle": lambda op, shapes: _shuffled(op, shapes.of(op, "X")),
 }  # fmt: skip
+
+
+def _sequence(before: Shape) -> Shape:
+    """Of windows of one pixel, as exact rewrites make them."""
+    return before[0] * prod(before[2:]), before[1]
 
 
 def _shuffled(op: Operator, before: Shape) -> Shape:

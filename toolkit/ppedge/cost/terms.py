@@ -8,6 +8,7 @@ choice among kernels were found by counting on the runtime.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from ppedge.cost.convolutions import convolution, transposed
@@ -28,10 +29,14 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
         return convolution(op, core)
     if op.type == "conv2d_transpose":
         return transposed(op, core)
-    if op.type == "fc" or op.type.startswith("matmul"):
+    if op.type in ("fc", "mul") or op.type.startswith("matmul"):
         return _product(op, core)
     if op.type == "rnn":
         return "rnn", _recurrent(op)
+    if op.type == "lstm":
+        return "lstm", _direction(op)
+    if op.type == "im2sequence":
+        return "im2sequence", {"one": 1, "channels": op.output[1], "values": prod(op.output)}
     if op.type == "pool2d":
         return _pooling(op)
     if op.type.removeprefix("fusion_").startswith("elementwise_"):
@@ -43,7 +48,7 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
         rows = prod(op.output[:-1])
         return "nearest_interp", {"one": 1, "rows": rows, "values": prod(op.output), "channels": op.output[1]}
     if op.type == "concat":
-        return "concat", {"one": 1, "parts": len(op.inputs), "values": prod(op.output)}
+        return "concat", _joined(op)
     if op.type == "split":
         return "split", _parted(op)
     if op.type == "pixel_shuffle":
@@ -58,10 +63,22 @@ def family_and_terms(op: Operation, core: str) -> tuple[str, Terms]:
     return f"{kind}.{op.precision}.{op.variant}", {"one": 1, "values": values, "channels": lead, "fours": blocks}
 
 
+def _joined(op: Operation) -> Terms:
+    """Terms of a concatenation, which copies what lies together in a part piece by piece."""
+    parts = float(len(op.inputs))
+    pieces = parts * prod(op.output[: _axis(op.output, op.inputs[0])])
+    return {"one": 1.0, "parts": parts, "pieces": pieces, "values": float(prod(op.output))}
+
+
+def _axis(whole: Sequence[int], part: Sequence[int]) -> int:
+    """Return the axis along which a part is shorter than the whole."""
+    return next((k for k, (all_, some) in enumerate(zip(whole, part, strict=True)) if all_ != some), 0)
+
+
 def _parted(op: Operation) -> Terms:
-    """Terms of a split into equal parts, which copies what lies together in a part piece by piece."""
+    """Terms of a split into equal parts, which copies likewise."""
     before, after = op.inputs[0], op.output
-    axis = next((k for k, (whole, part) in enumerate(zip(before, after, strict=True)) if whole != part), 0)
+    axis = _axis(before, after)
     parts = before[axis] / after[axis]
     return {
         "one": 1.0,
@@ -113,6 +130,18 @@ def _recurrent(op: Operation) -> Terms:
         }.items():
             terms[name] = terms.get(name, 0.0) + value
     return terms
+
+
+def _direction(op: Operation) -> Terms:
+    """Terms of one direction of an LSTM whose input is multiplied already: it goes step by step."""
+    steps, hidden = float(op.output[0]), op.hidden
+    return {
+        "one": 1.0,
+        "steps": steps,
+        "steps*hidden": steps * hidden,
+        "step product": steps * 4 * hidden * hidden,
+        "step blocks": steps * 4 * hidden * up(hidden, 4),
+    }
 
 
 def _pooling(op: Operation) -> tuple[str, Terms]:

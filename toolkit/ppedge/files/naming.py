@@ -9,7 +9,7 @@ from ppedge.files.nb import Operator
 
 def weight_of(op: Operator) -> str:
     """Return the name of an operator's weight; of a bias if it has that alone; empty for none."""
-    for slot in ("Filter", "W", "WeightList", "Scale"):
+    for slot in ("Y",) if op.type == "mul" else ("Filter", "W", "WeightList", "Weight", "Scale"):
         if op.inputs.get(slot):
             return op.inputs[slot][0]
     return ""

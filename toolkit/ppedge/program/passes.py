@@ -15,6 +15,7 @@ from ppedge.program.gelu import approximate_gelu
 from ppedge.program.identities import drop_dead_operators, drop_identities
 from ppedge.program.pools import few_rows
 from ppedge.program.program import Program
+from ppedge.program.recurrent import lstm
 from ppedge.program.rounding import Expected, Outputs
 from ppedge.program.slices import slices
 from ppedge.program.strides import column_strides, row_strides
@@ -40,6 +41,7 @@ PASSES: dict[str, Pass] = {
     "nearest": nearest,
     "border-rows": border_rows,
     "slices": slices,
+    "lstm": lstm,
 }
 """All that are exact, in the order in which they are applied; the kind of a pass's changes is its name here."""
 APPROXIMATE: dict[str, Pass] = {"approximate-gelu": approximate_gelu}

@@ -158,6 +158,54 @@ class Steps:
         attributes: dict[str, Value] = {"upscale_factor": factor, "data_format": "NCHW"}
         return self._one("pixel_shuffle", {"X": [source]}, "Out", attributes, shape, out)
 
+    def sequence(self, source: str, channels: int) -> str:
+        """Make of a map of one row (N, C, 1, T) sequences one behind the other (N T, C) that know where each begins."""
+        attributes: dict[str, Value] = {
+            "kernels": [1, 1],
+            "out_stride": [1, 1],
+            "paddings": [0, 0, 0, 0],
+            "strides": [1, 1],
+        }
+        return self._one("im2sequence", {"X": [source]}, "Out", attributes, (FREE, channels), None)
+
+    def linear(self, source: str, weight: str) -> str:
+        """Multiply rows with a weight (inputs, outputs)."""
+        attributes: dict[str, Value] = {"x_num_col_dims": 1, "y_num_col_dims": 1}
+        shape = (FREE, self.program.shape(weight)[1])
+        return self._one("mul", {"X": [source], "Y": [weight]}, "Out", attributes, shape, None)
+
+    def lstm(self, source: str, state: str, bias: str, *, backward: bool) -> str:
+        """Run one direction of an LSTM over sequences of gates, and return its hidden states.
+
+        Args:
+            source: What the input gives to the gates (rows, 4 hidden), as cell, input, forget and output gate.
+            state: Weight (hidden, 4 hidden) of what the state before gives to them.
+            bias: Of the gates (1, 4 hidden).
+            backward: From the end of each sequence to its begin.
+        """
+        hidden = self.program.shape(state)[0]
+        made, cell, before = (self.variable((FREE, hidden)) for _ in range(3))
+        attributes: dict[str, Value] = {
+            "candidate_activation": "tanh",
+            "cell_activation": "tanh",
+            "gate_activation": "sigmoid",
+            "is_reverse": backward,
+            "is_test": True,
+            "use_peepholes": False,
+        }
+        # Paddle Lite dies of a description without the slots of the first state, though they may be empty.
+        inputs = {"Input": [source], "Weight": [state], "Bias": [bias], "H0": [], "C0": []}
+        gates = self.variable((FREE, 4 * hidden))
+        outputs = {"Hidden": [made], "Cell": [cell], "BatchGate": [gates], "BatchCellPreAct": [before]}
+        self._put("lstm", inputs, outputs, attributes)
+        return made
+
+    def joined(self, parts: Sequence[str], axis: int) -> str:
+        """Put variables side by side along an axis; their other sides are the same."""
+        shape = list(self.program.shape(parts[0]))
+        shape[axis] = sum(self.program.shape(part)[axis] for part in parts)
+        return self._one("concat", {"X": parts}, "Out", {"axis": axis}, shape, None)
+
     def _one(
         self,
         kind: str,
