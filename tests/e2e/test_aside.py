@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import yaml
 
@@ -38,10 +39,19 @@ def recipe(tmp_path, monkeypatch):
 def by_count(monkeypatch):
     """A metric that says how many samples it was measured on, of a hundred."""
 
+    class Counted(RecMetric):
+        def __init__(self, count):
+            super().__init__()
+            self.count = count
+
+        def rows(self):
+            return np.array([(100, self.count, 100)] * self.count, np.float64)
+
+        def summary(self):
+            return {name: float(value) for name, value in self.figures(self.rows().sum(axis=0)).items()}
+
     def measure(task, net, samples, **options):
-        metric = RecMetric()
-        metric.update(["right"] * len(samples) + ["wrong"] * (100 - len(samples)), ["right"] * 100)
-        return metric
+        return Counted(len(samples))
 
     monkeypatch.setattr("ppedge.train.task.Task.measure", measure)
 

@@ -25,14 +25,14 @@ def crops(count, pictures=None):
 
 
 def test_a_figure_stands_with_its_interval():
-    exact = figures_of(lines(8, 2))["exact"]
+    exact = figures_of(lines(8, 2), crops(10))["exact"]
     assert (exact.value, round(exact.low, 1), round(exact.high, 1)) == (0.8, 0.5, 1.0)
     assert told(exact) == f"0.8000 ({exact.low:.3f} to {exact.high:.3f})"
-    assert told(figures_of(lines(1, 0))["exact"]) == "1.0000"
+    assert told(figures_of(lines(1, 0), crops(1))["exact"]) == "1.0000"
 
 
 def test_few_lines_are_told_with_what_they_say_and_what_to_do():
-    exact = figures_of(lines(8, 2))["exact"]
+    exact = figures_of(lines(8, 2), crops(10))["exact"]
     assert few_of("rec", "test", lines(8, 2), crops(10)) == (
         f"note: 10 lines of data.test say little: exact is 0.8000, and as many others of their kind may well give "
         f"{exact.low:.3f} to {exact.high:.3f} (95% interval); name more lines in data.test"
@@ -54,7 +54,7 @@ def test_enough_samples_need_no_word(task):
 def test_a_detectors_pictures_and_a_classifiers_lines_are_counted():
     square = [[0, 0], [10, 0], [10, 10], [0, 10]]
     detector, classifier = DetMetric(), ClsMetric()
-    pages = [DetSample(Path("a.png"), [square], ["a"], [False], "labels.txt:1")] * 3
+    pages = [DetSample(Path(f"{name}.png"), [square], ["a"], [False], "labels.txt:1") for name in "abc"]
     for _ in range(3):
         detector.update([square], [square], [False])
     classifier.update(["0", "180"] * 4, ["0", "0"] * 4)
@@ -66,13 +66,29 @@ def test_a_detectors_pictures_and_a_classifiers_lines_are_counted():
     )
 
 
+def test_lines_of_one_picture_are_drawn_together():
+    """Of 20 pictures, in half of which all lines are wrong, others may be a half away: not so of 400 pictures."""
+    metric = RecMetric()
+    metric.update(["a"] * 400, ["a", "b"] * 200)  # by turns, as the pictures are
+    apart, together = (figures_of(metric, crops(400, pictures))["exact"] for pictures in (None, 20))
+    assert apart.value == together.value == 0.5
+    assert apart.high - apart.low == pytest.approx(2 * 1.96 * (0.25 / 400) ** 0.5, rel=0.1)
+    assert together.high - together.low == pytest.approx(2 * 1.96 * (0.25 / 20) ** 0.5, rel=0.1)
+    named = [RecSample(Path(f"lines/{k % 20}_crop_{k // 20}.png"), "a", "labels.txt:1") for k in range(400)]
+    assert figures_of(metric, named)["exact"] == together
+
+
+def test_figures_are_of_the_samples_that_were_taken_in():
+    with pytest.raises(ValueError, match="a metric of 10 samples, and 9 samples"):
+        figures_of(lines(8, 2), crops(9))
+
+
 def test_many_lines_of_few_pictures_are_few():
-    """Lines of one picture have its print, light and blur: an interval over lines is too narrow for other ones."""
     metric = lines(150, 11)
-    told = few_of("rec", "eval", metric, crops(161, pictures=3))
-    assert told == (
-        "note: 161 lines of 3 pictures of data.eval say little: lines of one picture are alike, and exact on others "
-        "may be further from 0.9317 than its interval says; name more pictures in data.eval"
+    exact = figures_of(metric, crops(161, pictures=3))["exact"]
+    assert few_of("rec", "eval", metric, crops(161, pictures=3)) == (
+        f"note: 161 lines of 3 pictures of data.eval say little: exact is 0.9317, and as many others of their kind may "
+        f"well give {exact.low:.3f} to {exact.high:.3f} (95% interval); name more pictures in data.eval"
     )
     assert few_of("rec", "eval", metric, crops(161, pictures=30)) is None
     assert few_of("rec", "eval", metric, crops(161)) is None

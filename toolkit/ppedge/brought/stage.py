@@ -101,7 +101,7 @@ def run_bring_in(
             pictures={"train": learned, "eval": apart},
             source=summed(recipe.model.pictures, pictures),
             **measured_on(recipe, agreement),
-            **intervals_of(tested),
+            **intervals_of(tested, aside),
             seconds=round(time.monotonic() - began, 1),
         )
     return metrics

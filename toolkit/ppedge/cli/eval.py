@@ -155,7 +155,7 @@ def _measure_network(
     began = time.monotonic()
     with Reporter().task("eval", len(samples)) as bar:
         metric = measure(samples, advance=lambda steps: bar.advance(steps=steps))
-    figures, summary = figures_of(metric), metric.summary()
+    figures, summary = figures_of(metric, samples), metric.summary()
     seconds = round(time.monotonic() - began, 2)
     if run is not None and weights is None:
         say_what_chose(Reporter().say_once, recipe, load_recipe(run.recipe_path))
@@ -169,7 +169,7 @@ def _measure_network(
     shown = ", ".join(f"{name} {told(figure)}" for name, figure in figures.items())
     say(f"{split}: {shown} ({len(samples)} samples, {skipped} bad ones left out, {seconds} s{_compared(recipe)})")
     if len(samples) > 1:
-        say(f"behind each figure: its {CONFIDENCE:.0%} interval over the samples")
+        say(f"behind each figure: its {CONFIDENCE:.0%} interval, for which whole pictures are drawn")
     if sentence := few_of(recipe.task, split, metric, samples):
         say(sentence)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from ppedge.data.split import original_of
 from ppedge.metrics.accuracy import MAIN_METRIC
 from ppedge.metrics.bootstrap import CONFIDENCE, Measured, intervals
 from ppedge.metrics.scores import Metric
@@ -18,13 +21,25 @@ _QUANTILE = 1.96
 """Of the normal distribution, for an interval of 95 %."""
 
 
-def figures_of(metric: Metric) -> dict[str, Measured]:
-    """Return a metric's figures with their intervals.
+def figures_of(metric: Metric, samples: Sequence[Any]) -> dict[str, Measured]:
+    """Return a metric's figures with their intervals, for which whole pictures are drawn anew.
+
+    Lines of one picture have its print, light and blur, and are right or wrong together: an interval for which lines
+    were drawn would be too narrow for others (Field and Welsh 2007, "Bootstrapping Clustered Data").
+
+    Args:
+        metric: It has taken in these samples, in this order.
+        samples: Of a detector, recogniser or classifier.
 
     Raises:
-        ValueError: It has taken in no sample.
+        ValueError: There is no sample, or the metric has taken in others.
     """
-    return intervals(metric.figures, metric.rows(), seed=_SEED)
+    rows, pictures = metric.rows(), _pictures(samples)
+    summed = np.zeros((len(set(pictures)), rows.shape[1]))
+    if len(rows) != len(pictures):
+        raise ValueError(f"a metric of {len(rows)} samples, and {len(pictures)} samples")
+    np.add.at(summed, np.unique(pictures, return_inverse=True)[1], rows)
+    return intervals(metric.figures, summed, seed=_SEED)
 
 
 def told(figure: Measured) -> str:
@@ -34,9 +49,18 @@ def told(figure: Measured) -> str:
 
 
 def pictures_of(samples: Sequence[Any]) -> int:
-    """Return of how many pictures samples are: those cut out of one picture share it, all others have their own."""
-    shared = {sample.image for sample in samples if getattr(sample, "quad", None) is not None}
-    return len(shared) + sum(getattr(sample, "quad", None) is None for sample in samples)
+    """Return of how many pictures samples are: lines that were cut out of one share it, all others have their own."""
+    return len(set(_pictures(samples)))
+
+
+def _pictures(samples: Sequence[Any]) -> list[int]:
+    """Return the number of each sample's picture: a line's says its label, or its name if it was cut out before."""
+    numbers: dict[str, int] = {}
+    names = (
+        str(sample.image) if getattr(sample, "quad", None) is not None else original_of(str(sample.image))
+        for sample in samples
+    )
+    return [numbers.setdefault(name, len(numbers)) for name in names]
 
 
 def few(task: str, data: str, count: int, figure: Measured, more: str, pictures: int | None = None) -> str | None:
@@ -50,17 +74,12 @@ def few(task: str, data: str, count: int, figure: Measured, more: str, pictures:
         more: What to do about it.
         pictures: That the samples are of, see `pictures_of`; None where nobody knows.
     """
-    if pictures is not None and pictures < min(count, FEW["det"]):
-        # The interval takes lines for independent, which lines of one picture are not: same print, light and blur.
-        return (
-            f"note: {count} {_SAMPLES[task]} of {pictures} pictures of {data} say little: lines of one picture are "
-            f"alike, and {MAIN_METRIC[task]} on others may be further from {figure.value:.4f} than its interval says; "
-            f"{more}"
-        )
-    if count >= FEW[task]:
+    alike = pictures is not None and pictures < min(count, FEW["det"])
+    if count >= FEW[task] and not alike:
         return None
-    start = f"note: {count} {_SAMPLES[task]} of {data} say little"
-    low, high = _range(figure, count)
+    of_pictures = f" of {pictures} pictures" if alike else ""
+    start = f"note: {count} {_SAMPLES[task]}{of_pictures} of {data} say little"
+    low, high = _range(figure, count if pictures is None else min(count, pictures))
     if low is None or low == high:
         return f"{start} of {MAIN_METRIC[task]}; {more}"
     return (
@@ -83,6 +102,6 @@ def _range(figure: Measured, count: int) -> tuple[float | None, float | None]:
 
 def few_of(task: str, split: str, metric: Metric, samples: Sequence[Any]) -> str | None:
     """Return the sentence of `few` on what a whole split was measured by, samples that the metric has taken in."""
-    figure, pictures = figures_of(metric)[MAIN_METRIC[task]], pictures_of(samples)
+    figure, pictures = figures_of(metric, samples)[MAIN_METRIC[task]], pictures_of(samples)
     named = "pictures" if pictures < len(samples) else _SAMPLES[task].split(",")[0]
     return few(task, f"data.{split}", len(metric.rows()), figure, f"name more {named} in data.{split}", pictures)

@@ -121,7 +121,7 @@ def run_train(
             steps=result.steps,
             skipped=skipped,
             **measured_on(recipe, result.best),
-            **intervals_of(tested),
+            **intervals_of(tested, aside),
             seconds=round(time.monotonic() - began, 1),
         )
     return metrics
@@ -192,11 +192,11 @@ def measured_on(recipe: Recipe, chosen_by: Mapping[str, Any]) -> dict[str, Any]:
     return {"measured_on": split} | ({"chosen_by": dict(chosen_by)} if split == "test" else {})
 
 
-def intervals_of(metric: Metric | None) -> dict[str, Any]:
+def intervals_of(metric: Metric | None, samples: Sequence[Any] | None) -> dict[str, Any]:
     """Return what a manifest says of how sure its metrics are, where they are of pictures that only report."""
-    if metric is None:
+    if metric is None or samples is None:
         return {}
-    return {"intervals": {name: [figure.low, figure.high] for name, figure in figures_of(metric).items()}}
+    return {"intervals": {name: [figure.low, figure.high] for name, figure in figures_of(metric, samples).items()}}
 
 
 def check_files(recipe: Recipe) -> None:

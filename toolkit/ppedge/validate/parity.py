@@ -278,7 +278,7 @@ def compare(
         first.summary(),
         second.summary(),
         paired_differences(first.figures, first.rows(), second.rows(), seed=seed),
-        figures_of(second)[MAIN_METRIC[spec.task]],
+        figures_of(second, samples)[MAIN_METRIC[spec.task]],
         shapes,
         repeats,
         statistics.broken + broken,
