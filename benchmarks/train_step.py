@@ -22,7 +22,8 @@ import paddle
 from timing import take_turns
 
 from ppedge.models import zoo
-from ppedge.models.depthwise import accelerate, library
+from ppedge.models.depthwise import SOURCE, accelerate
+from ppedge.models.native import library
 from ppedge.recipe.io import load_recipe
 from ppedge.scratch import scratch
 from ppedge.train.optimizer import build_optimizer
@@ -170,7 +171,7 @@ def main() -> None:
     options = parser.parse_args()
 
     paddle.set_device("cpu")
-    if library() is None:
+    if library(SOURCE) is None:
         parser.error("there is no C compiler: install gcc")
     if options.only is None:
         compare_depthwise(options.rounds)

@@ -95,6 +95,24 @@ def test_the_readme_names_the_row_of_the_table_that_it_differs_from():
     assert told in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readmes_commands_follow_from_one_another():
+    """A bundle is replaced with --force alone, and a recipe is one that ships or that `init` has made before."""
+    commands, _ = command_lines((PROJECT / "README.md").read_text(encoding="utf-8"))
+    bundles, made = [], set()
+    for line in commands:
+        command, arguments = resolve(line)
+        given = command.make_context(command.name, list(arguments)).params
+        if command.name == "init":
+            made |= {f"{given['name']}/{part}" for part in ("det.yml", "rec.yml")}
+        elif command.name == "build" and given["runs"]:
+            bundles.append(str(given["out"]))
+        elif given.get("recipe"):
+            assert given["recipe"] in made or (PROJECT / given["recipe"]).is_file(), line
+        elif given.get("e2e"):
+            assert given["what"] in bundles, line
+    assert made and len(bundles) == len(set(bundles)) > 1
+
+
 def test_the_page_of_recipe_keys_has_every_key_with_its_meaning():
     text = (PROJECT / "docs/recipes.md").read_text(encoding="utf-8")
     definitions = Recipe.model_json_schema(by_alias=True)["$defs"]

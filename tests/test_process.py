@@ -1,8 +1,10 @@
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,6 +60,32 @@ def test_a_death_is_a_sentence(code, told):
 def test_too_little_memory_is_not_the_files_fault(code):
     with pytest.raises(MissingError, match=r"^Doing the thing: too little memory\. Close other programs"):
         python(code, cause="Perhaps the file is damaged.")
+
+
+@pytest.mark.parametrize("what", ["No space left on device", "Disk quota exceeded"])
+def test_a_full_disk_is_named_by_the_file_or_by_the_folder_that_has_no_room(what, tmp_path, monkeypatch):
+    """Where a write fails, Python does not know the file, and other programs name none."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    there.mkdir()
+    full = {there}
+    monkeypatch.setattr(
+        os, "statvfs", lambda path: SimpleNamespace(f_bavail=0 if {path, *path.parents} & full else 1 << 30, f_frsize=1)
+    )
+
+    def told(words, **options):
+        with pytest.raises(MissingError) as error:
+            run_child([sys.executable, "-c", f"raise OSError(28, {what!r}, *{words})", *given], "Doing it", **options)
+        return error.value.message
+
+    given = [sys.executable, here / "model", there / "new/model.onnx"]
+    assert told(["/a/it's b"]) == "Doing it: /a/it's b: the disk is full."
+    assert told([]) == f"Doing it: {there / 'new'}: the disk is full."
+    given = [str(there / "model")]
+    assert told([]) == "Doing it: the disk is full."
+    assert told([], cwd=there) == f"Doing it: {there}: the disk is full."
+    full = {tmp_path}
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    assert told([]) == f"Doing it: {tmp_path}: the disk is full."
 
 
 def test_too_long():

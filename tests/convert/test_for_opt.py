@@ -13,7 +13,8 @@ from ppedge.engines import open_engine
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.files import for_opt
 from ppedge.files.for_opt import complete
-from ppedge.files.inference_model import InferenceModel, parts_of
+from ppedge.files.inference_model import InferenceModel
+from ppedge.files.protobuf import parts_of
 from ppedge.process import run_child
 
 EXPORT = """

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from ppedge.convert.sources import imported_source, sources_of
+from ppedge.convert.sources import imported_source, require_convertible, sources_of
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.recipe.io import load_recipe
@@ -51,6 +51,28 @@ def test_int8_alone_is_made_of_a_quantized_network(run):
     slimmed(run, "pact")
     recipe = load_recipe(run.recipe_path, ["convert.precisions=[int8]"])
     assert ("int8",) in [one.precisions for one in sources_of(recipe, run, "slim", pytest.fail)]
+
+
+@pytest.mark.parametrize("suite", [False, True])
+def test_a_whole_run_that_would_make_no_network_in_8_bits_is_refused_before_it_trains(
+    tmp_path, ppedge_here, monkeypatch, suite
+):
+    """A whole suite is refused for one of its recipes; with other settings there is what to convert."""
+    recipe = tmp_path / "tiny.yml"
+    recipe.write_text(yaml.safe_dump(recipe_dict("rec", tmp_path, convert={"precisions": ["int8"]})))
+    whole = tmp_path / "suite.yml"
+    whole.write_text(yaml.safe_dump({"name": "two", "recipes": ["tiny.yml", "tiny.yml"]}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ppedge.cli.run._side_by_side", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("ppedge.stages.go_on", lambda *_, **__: pytest.fail("it began"))
+    given = ("run", whole if suite else recipe, "--set", "slim.quant.method=none")
+    code, out, err = ppedge_here(*given)
+    assert (code, out) == (2, "") and err == (
+        f"ppedge: {recipe}: convert.precisions has no float one, and with slim.quant.method none no network in 8 bits "
+        "is made. Set slim.quant.method to pact or arm, or add fp32 to convert.precisions.\n"
+    )
+    for others in ([], ["slim.quant.method=none", "convert.precisions=[int8,fp16]"]):
+        require_convertible(load_recipe(recipe, others), recipe)
 
 
 def test_int8_alone_of_a_float_model_that_is_brought_in_is_refused(run, monkeypatch):

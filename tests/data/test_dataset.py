@@ -8,7 +8,7 @@ from PIL import Image
 
 from ppedge.data.collate import collate_cls, collate_det, collate_rec
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset
-from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.labelled import DetSample, RecSample
 from ppedge.data.pictures import Pictures, line_size
 from ppedge.errors import PpedgeError
 from ppedge.metrics.accuracy import read_crops

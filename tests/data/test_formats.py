@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ppedge.data.formats import Labels, detection_line, read_all, read_labels, write_lines
+from ppedge.data.formats import detection_line, read_all, read_labels, write_lines
+from ppedge.data.labelled import Labels
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.errors import PpedgeError
 

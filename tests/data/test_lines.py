@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppedge.data.formats import DetSample
+from ppedge.data.labelled import DetSample
 from ppedge.data.lines import rec_samples_from_detection
 
 

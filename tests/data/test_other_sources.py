@@ -10,7 +10,10 @@ from ppedge.data.convert import convert
 from ppedge.data.formats import read_labels, write_lines
 from ppedge.data.source import read_samples
 from ppedge.errors import PpedgeError
+from ppedge.progress import Reporter
 from ppedge.recipe.io import make_recipe
+from ppedge.train.task import Task
+from small import tiny_recipe
 
 DETECTOR = {"inference": "models/any"}
 POINTS = [[10, 10], [50, 10], [50, 30], [10, 30]]
@@ -142,13 +145,14 @@ def test_a_training_says_where_pictures_were_looked_for(labelled):
     assert told in error.value.hint
 
 
-def test_a_training_says_what_is_not_confirmed(labelled):
-    told = []
+def test_a_training_says_once_what_is_not_confirmed_of_a_file_that_also_measures(labelled, capsys):
     labelled.rename(labelled.parent / "old name")
-    data = {"root": str(labelled.parent), "train": ["old name/Label.txt"]}
-    recipe = make_recipe({"name": "x", "task": "det", "data": data, "model": DETECTOR}, Path("x.yml"))
-    assert len(read_samples(recipe, "train", say=told.append)[0]) == 3
-    assert "1 of 3 pictures are not confirmed" in told[0]
+    files = {split: ["old name/Label.txt"] for split in ("train", "eval", "test")}
+    task, reporter = Task(tiny_recipe("det", labelled.parent, data=files)), Reporter()
+    assert [len(task.samples(split, reporter=reporter)[0]) for split in files] == [3, 3, 3]
+    told = capsys.readouterr().err
+    assert told.count("1 of 3 pictures are not confirmed") == told.count("not confirmed") == 1
+    assert all(f"data.{split}: regions that are ignored" in told for split in files)
 
 
 def test_a_folder_without_states_is_told(labelled, ppedge_here):

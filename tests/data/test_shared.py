@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from ppedge.data import shared
-from ppedge.data.formats import RecSample
+from ppedge.data.labelled import RecSample
 from ppedge.data.shared import say_shared
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppedge.data.formats import ClsSample, RecSample
+from ppedge.data.labelled import ClsSample, RecSample
 from ppedge.data.source import label_files, measurable, model_spec, read_charset, read_samples
 from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec

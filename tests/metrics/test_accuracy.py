@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from fakes import Fake
-from ppedge.data.formats import ClsSample
+from ppedge.data.labelled import ClsSample
 from ppedge.metrics.accuracy import evaluate, read_crops
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, ModelSpec
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppedge.data.formats import DetSample
+from ppedge.data.labelled import DetSample
 from ppedge.errors import PpedgeError
 from ppedge.metrics.end_to_end import EndToEndMetric, measure_pipeline
 from ppedge.metrics.scores import DetMetric

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.labelled import DetSample, RecSample
 from ppedge.metrics.bootstrap import Measured
 from ppedge.metrics.few import FEW, few, few_of, figures_of, told
 from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric

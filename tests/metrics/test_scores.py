@@ -1,9 +1,13 @@
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppedge.cli.end_to_end import TextMetric
 from ppedge.errors import PpedgeError
-from ppedge.metrics.scores import ClsMetric, DetMetric, RecMetric
+from ppedge.metrics.scores import NORMALISERS, ClsMetric, DetMetric, RecMetric
+from ppedge.recipe.road import Recipe
 
 
 def box(left, top, right, bottom):
@@ -96,6 +100,8 @@ def test_finding_exactly_what_is_there_is_perfect_in_any_order(cells, random):
         ("strict", ["ab", "xy"], ["ab", "xz"], (1 / 2, 3 / 4), "the mean of pairs, not of characters"),
         ("ignore_space", ["a b "], [" ab"], (1, 1), "spaces do not count"),
         ("ignore_space", ["aB"], ["ab"], (0, 1 / 2), "case still does"),
+        ("ignore_case", ["Total: É"], ["tOTAL: é"], (1, 1), "either case of a letter is the same"),
+        ("ignore_case", ["a b", "a-b"], ["AB", "AB"], (0, 2 / 3), "spaces and punctuation still count"),
         ("upper_alnum", ["a-b 1."], ["AB1"], (1, 1), "letters and digits only, upper-cased"),
         ("upper_alnum", ["粤b1"], ["粤B1"], (1, 1), "letters of any script are letters"),
         ("upper_alnum", ["--"], ["!!"], (1, 1), "nothing left on both sides"),
@@ -106,6 +112,11 @@ def test_recognition(normalise, predictions, targets, expected, why):
     metric.update(predictions, targets)
     summary = metric.summary()
     assert (summary["exact"], summary["ned"]) == pytest.approx(expected), why
+
+
+def test_recipes_and_bundles_are_measured_by_any_normalisation():
+    of_recipes = Recipe.model_fields["metric"].annotation
+    assert list(get_args(of_recipes)) == list(get_args(TextMetric)) == list(NORMALISERS)
 
 
 def test_ignored_characters_are_left_out_of_both_texts_before_all_else():

@@ -12,7 +12,7 @@ from ppedge.models.hardswish import hardswish
 @pytest.fixture
 def counted(monkeypatch):
     """Skip where nothing can be compiled; return a list that grows with each gradient that is computed in C."""
-    compiled = module.library()
+    compiled = module.library(module.SOURCE)
     if compiled is None:
         pytest.skip("no C compiler")
     calls = []
@@ -23,7 +23,7 @@ def counted(monkeypatch):
             calls.append(arguments)
             compiled.hardswish_gradient(*arguments)
 
-    monkeypatch.setattr(module, "library", lambda: Kernels)
+    monkeypatch.setattr(module, "library", lambda source: Kernels)
     return calls
 
 
@@ -79,7 +79,7 @@ def test_paddle_serves_where_nothing_is_learned_or_nothing_compiled(counted, mon
     wide = paddle.to_tensor([-1.0, 2.0], dtype="float64", stop_gradient=False)
     hardswish(wide).sum().backward()
     np.testing.assert_allclose(wide.grad.numpy(), [1 / 6, 7 / 6])
-    monkeypatch.setattr(module, "library", lambda: None)
+    monkeypatch.setattr(module, "library", lambda source: None)
     hardswish(x).sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), [1 / 6, 7 / 6], rtol=1e-6)
     assert not counted

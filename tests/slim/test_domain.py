@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ppedge.data.formats import RecSample
+from ppedge.data.labelled import RecSample
 from ppedge.data.synth import generate
 from ppedge.slim.domain import LEAST_PICTURES, PICTURES, compare, features, measure, pick
 from ppedge.train.task import Task

@@ -2,7 +2,7 @@ import paddle
 import pytest
 from PIL import Image
 
-from ppedge.data.formats import RecSample
+from ppedge.data.labelled import RecSample
 from ppedge.errors import PpedgeError
 from ppedge.progress import Reporter
 from ppedge.runs import Run

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from ppedge.data.formats import RecSample
+from ppedge.data.labelled import RecSample
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.train import loader
 from ppedge.train.loader import load

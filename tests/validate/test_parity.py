@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fakes import Fake, workers
-from ppedge.data.formats import ClsSample, DetSample, RecSample
+from ppedge.data.labelled import ClsSample, DetSample, RecSample
 from ppedge.errors import PpedgeError
 from ppedge.ocr.spec import ClsPostprocess, ClsPreprocess, DbPostprocess, DetPreprocess, ModelSpec, RecPreprocess
 from ppedge.validate.parity import changed_values, compare

@@ -140,6 +140,11 @@ def named_if_full(place: Path, *, below: bool = False) -> Iterator[None]:
         raise
 
 
+def first_full(folders: Iterable[Path]) -> Path | None:
+    """Return the first of the folders, or of those that they are to be made in, whose file system is full."""
+    return next((folder for folder in folders if not _has_room(folder)), None)
+
+
 def _has_room(folder: Path) -> bool:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     state = os.statvfs(there)

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
-from ppedge.errors import MissingError, PpedgeError
+from ppedge.errors import MissingError, PpedgeError, first_full
 
 T = TypeVar("T")
 MORE_MEMORY = "Close other programs, raise `ulimit -v`, or lower the recipe's batch sizes and workers."
@@ -25,6 +27,8 @@ _NO_MEMORY = (
     "MemoryError", "bad_alloc", "bad allocation", "Cannot allocate memory", "cannot allocate memory",
     "failed to map segment", "Unable to reserve", "Out of memory", "out of memory", "can't start new thread",
 )  # fmt: skip
+# What Python adds to it is the file's name, where it knows that.
+_NO_ROOM = re.compile(r"(?:No space left on device|Disk quota exceeded)(?:: (?P<quote>['\"])(?P<file>.+)(?P=quote))?")
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 # Looked up once, here: between fork and exec of a process with threads, loading anything may wait for ever.
 _PRCTL = ctypes.CDLL(None).prctl
@@ -48,7 +52,8 @@ class Child:
     """A command to run in a process of its own.
 
     Attributes:
-        argv: The command and its arguments; no shell is involved.
+        argv: The command and its arguments; no shell is involved. What is given as a `Path` is named where the disk is
+            full.
         what: What the child does and to which file, for the error: ``"converting model.pdmodel with opt"``.
         cause: The likely cause of a death, added to the error.
         timeout: Seconds until the child is killed.
@@ -159,12 +164,23 @@ def _end(child: Child, process: Process | None, output: IO[bytes], began: float)
     text = output.read().decode("utf-8", "replace")
     if code == 0:
         return text
-    if "No space left on device" in text:
-        return MissingError(f"{what}: the disk is full.", "Free some space and repeat the command.")
+    if no_room := _NO_ROOM.search(text):
+        place = no_room["file"] or _full_folder(child)
+        where = f"{what}: {place}" if place else what
+        return MissingError(f"{where}: the disk is full.", "Free some space and repeat the command.")
     if memory_ran_out(text) or code == -signal.SIGKILL:  # the kernel's way where all memory is used up
         return MissingError(f"{what}: too little memory.", MORE_MEMORY)
     kind = MissingError if code == MissingError.exit_code else PpedgeError
     return kind(f"{what} {death(code)}: {last_words(text)}", child.cause)
+
+
+def _full_folder(child: Child) -> Path | None:
+    """Return the folder, of those that a child may have written to, on whose file system no room is left."""
+    paths = [word for word in child.argv if isinstance(word, Path)]
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    with suppress(OSError):  # one that is not to be looked at, or no folder for temporary files
+        return first_full([*folders, child.cwd or Path(), Path(tempfile.gettempdir())])
+    return None
 
 
 def run_module(name: str, arguments: Sequence[str | Path], what: str, **options: Any) -> str:

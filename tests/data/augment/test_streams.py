@@ -13,7 +13,7 @@ from ppedge.data.augment import base, table
 from ppedge.data.augment.base import Augmentation, Line, Scene, stream
 from ppedge.data.collate import collate_rec
 from ppedge.data.dataset import ClsDataset, DetDataset, RecDataset
-from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.labelled import DetSample, RecSample
 from ppedge.ocr.charset import Charset
 from ppedge.ocr.preprocess import prepare_rec
 from ppedge.ocr.spec import ClsPreprocess, DetPreprocess, RecPreprocess

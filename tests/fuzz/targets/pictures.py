@@ -16,7 +16,7 @@ from PIL import Image
 from fuzz.contract import Files, Target, WrongResultError
 from fuzz.mutations import damaged
 from ppedge.data.check import check
-from ppedge.data.formats import RecSample
+from ppedge.data.labelled import RecSample
 from ppedge.data.pictures import Pictures, line_size
 from ppedge.errors import PpedgeError
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ppedge.metrics.end_to_end import EndToEndMetric
 
 BundleEngine = Literal["onnxruntime", "arm-onnxruntime", "arm-paddlelite"]
-TextMetric = Literal["strict", "ignore_space", "upper_alnum"]
+TextMetric = Literal["strict", "ignore_space", "ignore_case", "upper_alnum"]
 
 _SEED = 0  # of the confidence intervals
 _SHOWN = {"end to end": "", "boxes": "box_"}

@@ -8,7 +8,7 @@ from ppedge.cli.output import say
 
 if TYPE_CHECKING:
     from ppedge.data.check import Report
-    from ppedge.data.formats import Problem
+    from ppedge.data.labelled import Problem
 
 
 def show_report(report: Report) -> None:

@@ -38,6 +38,7 @@ def run(
     stage; and in a page on each run, RUN/report.html.
     """
     from ppedge.brought.labels import completed
+    from ppedge.convert.sources import require_convertible
     from ppedge.data.source import say_what_chose
     from ppedge.progress import Reporter
     from ppedge.recipe.io import load, load_recipe
@@ -51,6 +52,8 @@ def run(
         raise PpedgeError(
             f"{recipe}: --out names one run's folder, this suite makes {len(recipes)}.", "Leave --out out."
         )
+    for path, one in zip(loaded.recipes if isinstance(loaded, Suite) else [recipe], recipes, strict=True):
+        require_convertible(one, path)  # after hours of training it would be late
     runs, reporter = [run_of(one, out) for one in recipes], Reporter()
     recipes = [completed(one, folder) if one.brought_in else one for one, folder in zip(recipes, runs, strict=True)]
     if isinstance(loaded, Suite) and len(recipes) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 from ppedge import artifacts
@@ -39,6 +40,26 @@ class Source:
     def prefix(self, task: str) -> str:
         """Return what the names of its inference model's files begin with."""
         return artifacts.inference_prefix(task, self.precision, baseline=self.baseline)
+
+
+def require_convertible(recipe: Recipe, where: Path) -> None:
+    """Refuse a recipe of which no file can be made, however its stages end.
+
+    It is for those who run all of its stages: a single one may be given other settings, and the next ones too.
+
+    Args:
+        recipe: The recipe.
+        where: Its file.
+
+    Raises:
+        PpedgeError: It asks for 8 bits alone, and nothing of it makes a network in 8 bits.
+    """
+    if not _floats(recipe) and recipe.slim.quant.method == "none":
+        raise PpedgeError(
+            f"{where}: convert.precisions has no float one, and with slim.quant.method none no network in 8 bits is "
+            "made.",
+            "Set slim.quant.method to pact or arm, or add fp32 to convert.precisions.",
+        )
 
 
 def newest_of(run: Run) -> str:

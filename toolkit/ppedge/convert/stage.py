@@ -134,7 +134,7 @@ def _export(
             [
                 "ppedge.convert.export",
                 run.path,
-                *(word for one in part for word in ("--network", *map(str, one))),
+                *(word for stage, kind, prefix in part for word in ("--network", str(stage), kind, prefix)),
             ],
             f"Exporting the networks of {run.path}",
         )

@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppedge.data.formats import DetSample, Kind, Labels, Problem, RecSample, Sample, good_lines, of_other_kind
+from ppedge.data.formats import Kind, good_lines, of_other_kind
+from ppedge.data.labelled import DetSample, Labels, Problem, RecSample, Sample
 from ppedge.data.lines import count_unusable
 from ppedge.data.lookup import find_label_file
 from ppedge.data.regions import Region, RegionError, fit_all

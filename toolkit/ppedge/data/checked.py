@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ppedge.data.check import Decoded, readable
-from ppedge.data.formats import Kind, Labels, Problem, read_all
+from ppedge.data.formats import Kind, read_all
+from ppedge.data.labelled import Labels, Problem
 from ppedge.data.lines import count_ignored, count_unusable, rec_samples_from_detection
 from ppedge.recipe.data import LabelFile
 

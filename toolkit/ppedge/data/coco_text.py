@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.data.annotation import Annotation, Row, pictures_below
-from ppedge.data.formats import IGNORED_TEXTS, Problem
+from ppedge.data.formats import IGNORED_TEXTS
+from ppedge.data.labelled import Problem
 from ppedge.data.regions import RegionError, polygon_of
 from ppedge.errors import PpedgeError
 

@@ -17,8 +17,9 @@ import numpy as np
 from ppedge.data.annotation import Annotation, Row, pictures_below
 from ppedge.data.coco_text import read_coco_text
 from ppedge.data.folders import new_folder
-from ppedge.data.formats import IGNORED_TEXTS, DetSample, Problem, detection_line, write_lines
+from ppedge.data.formats import IGNORED_TEXTS, detection_line, write_lines
 from ppedge.data.icdar import read_icdar
+from ppedge.data.labelled import DetSample, Problem
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.pictures import cut_out
 from ppedge.data.ppocrlabel import read_ppocrlabel

@@ -14,8 +14,8 @@ from ppedge.data import normalising, targets
 from ppedge.data.augment import table
 from ppedge.data.augment.base import Line, Scene, augmented, stream
 from ppedge.data.collate import Item
-from ppedge.data.formats import DetSample, RecSample
 from ppedge.data.held import Held
+from ppedge.data.labelled import DetSample, RecSample
 from ppedge.data.pictures import Pictures
 from ppedge.data.samples import chosen, sizes_of, texts_of
 from ppedge.ocr.charset import Charset

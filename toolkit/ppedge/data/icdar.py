@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ppedge.data.annotation import Annotation, Row, pictures_below, text_of
-from ppedge.data.formats import Problem
+from ppedge.data.labelled import Problem
 from ppedge.data.regions import RegionError, polygon_of
 from ppedge.errors import PpedgeError
 

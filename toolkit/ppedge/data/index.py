@@ -21,8 +21,9 @@ from typing import Any, BinaryIO, NamedTuple
 from ppedge.cache import cache_root, own_folder
 from ppedge.data.check import Decoded, Held, held
 from ppedge.data.checked import Checked, Regions, Wanted, Watch
-from ppedge.data.formats import Problem, RecSample, good_lines, of_other_kind, parsed
+from ppedge.data.formats import good_lines, of_other_kind, parsed
 from ppedge.data.index_file import Index, Indexed, Stamp, Writer
+from ppedge.data.labelled import Problem, RecSample
 from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.lookup import find_label_file, label_lines
 from ppedge.data.pictures import line_size, size_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ppedge.data.formats import IGNORED_TEXTS, UNREAD_TEXTS, DetSample, RecSample
+from ppedge.data.formats import IGNORED_TEXTS, UNREAD_TEXTS
+from ppedge.data.labelled import DetSample, RecSample
 from ppedge.data.regions import Polygon, can_be_cut_out, quad_of
 
 

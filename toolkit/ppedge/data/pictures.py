@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ppedge.data.formats import RecSample
 from ppedge.data.jpeg import read_ordinary
+from ppedge.data.labelled import RecSample
 from ppedge.errors import PpedgeError
 from ppedge.ocr.geometry import UPRIGHT_RATIO, crop_quad
 from ppedge.ocr.image_file import picture_size, read_image

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ppedge.data.annotation import Annotation, Row
-from ppedge.data.formats import IGNORED_TEXTS, Problem, region_of
+from ppedge.data.formats import IGNORED_TEXTS, region_of
+from ppedge.data.labelled import Problem
 from ppedge.data.lookup import label_lines, label_path
 from ppedge.data.regions import RegionError
 from ppedge.errors import PpedgeError

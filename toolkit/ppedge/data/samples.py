@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.labelled import DetSample, RecSample
 from ppedge.data.pictures import line_size
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ppedge.data.collate import Item
 from ppedge.data.dataset import ClsDataset, Dataset, DetDataset
-from ppedge.data.formats import DetSample
+from ppedge.data.labelled import DetSample
 from ppedge.data.pictures import cut_out
 from ppedge.data.source import spread
 from ppedge.data.statistics import Statistics, counted

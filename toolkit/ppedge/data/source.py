@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeVar
 
 from ppedge.data.check import Decoded, in_order
 from ppedge.data.checked import Checked, Regions, Wanted, Watch, check_file, unwatched
-from ppedge.data.formats import ClsSample, Labels, RecSample, read_all
+from ppedge.data.formats import read_all
 from ppedge.data.index import indexed
+from ppedge.data.labelled import ClsSample, Labels, RecSample
 from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.lookup import label_path
 from ppedge.data.ppocrlabel import say_unconfirmed

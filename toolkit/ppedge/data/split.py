@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ppedge.data.formats import DetSample, Problem, RecSample, read_either
+from ppedge.data.formats import read_either
+from ppedge.data.labelled import DetSample, Problem, RecSample
 from ppedge.data.lookup import SPLITS, label_lines
 from ppedge.errors import PpedgeError, shown
 from ppedge.storage import atomic_write

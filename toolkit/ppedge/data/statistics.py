@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ppedge.data.formats import ClsSample, DetSample
+from ppedge.data.labelled import ClsSample, DetSample
 from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.pictures import line_size, size_of
 from ppedge.ocr.charset import Charset

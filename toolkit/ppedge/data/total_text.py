@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ppedge.data.annotation import Annotation, Row, pictures_below, text_of
-from ppedge.data.formats import IGNORED_TEXTS, Problem
+from ppedge.data.formats import IGNORED_TEXTS
 from ppedge.data.icdar import pair
+from ppedge.data.labelled import Problem
 from ppedge.data.regions import RegionError, polygon_of
 
 PREFIX = "poly_gt_"

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ppedge.data.annotation import pictures_below
-from ppedge.data.formats import DetSample, Kind, Labels, RecSample, read_labels
+from ppedge.data.formats import Kind, read_labels
+from ppedge.data.labelled import DetSample, Labels, RecSample
 from ppedge.data.source import read_charset
 from ppedge.data.usable import usable
 from ppedge.errors import PpedgeError

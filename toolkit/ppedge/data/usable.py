@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppedge.data.check import readable
-from ppedge.data.formats import Labels, Problem, Sample
+from ppedge.data.labelled import Labels, Problem, Sample
 from ppedge.data.ppocrlabel import LABELS, confirmed_alone
 from ppedge.errors import PpedgeError
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import struct
 
-from ppedge.files.inference_model import Operation, parts_of
+from ppedge.files.inference_model import Operation
+from ppedge.files.protobuf import parts_of
 
 _BLOCK, _VARIABLE, _OPERATOR, _NAME = 1, 3, 4, 1
 _OUTPUT, _ATTRIBUTE, _NUMBER = 2, 4, 4

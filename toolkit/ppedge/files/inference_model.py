@@ -15,6 +15,7 @@ from math import prod
 from pathlib import Path
 
 from ppedge.errors import PpedgeError
+from ppedge.files.protobuf import DamagedError, fields, integers, messages, text
 
 # By Paddle's VarType.Type: type and bytes of one value.
 _TYPES = {
@@ -26,10 +27,6 @@ _TENSOR_HEADER = struct.Struct("<IQIi")  # version, levels of detail, version of
 _HINT = "Export the model again."
 REMEMBERED = 4096
 """Descriptions of operators and of variables that are parsed once: programs that differ little are read one by one."""
-
-
-class _DamagedError(ValueError):
-    """What is wrong with the bytes."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +100,11 @@ class InferenceModel:
         program, weights = (_read(path) for path in (self.model, self.params))
         try:
             wanted = _parameters_of_program(program)
-        except _DamagedError as error:
+        except DamagedError as error:
             raise PpedgeError(f"{self.model}: damaged or not a .pdmodel file: {error}.", _HINT) from error
         try:
             found = list(_tensors(weights))
-        except _DamagedError as error:
+        except DamagedError as error:
             raise PpedgeError(f"{self.params}: damaged or not a .pdiparams file: {error}.", _HINT) from error
         if len(found) != len(wanted):
             cause = f"it holds {len(found)} arrays, the network has {len(wanted)}"
@@ -126,7 +123,7 @@ class InferenceModel:
         """
         try:
             return _signature(_main_block(_read(self.model)))
-        except _DamagedError as error:
+        except DamagedError as error:
             raise PpedgeError(f"{self.model}: damaged or not a .pdmodel file: {error}.", _HINT) from error
 
 
@@ -138,38 +135,6 @@ def _read(path: Path) -> memoryview:
     if not data:
         raise PpedgeError(f"{path}: empty.", _HINT)
     return memoryview(data)
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            break
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    raise _DamagedError("a number in it does not end")
-
-
-def parts_of(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield number, content and all bytes of each field of a protobuf message; numbers have no content.
-
-    Args:
-        message: Of a file that `InferenceModel.check` has found whole.
-    """
-    data, at = memoryview(message), 0
-    while at < len(data):
-        start = at
-        tag, at = _varint(data, at)
-        if tag & 7 == 2:
-            size, at = _varint(data, at)
-            content, at = data[at : at + size], at + size
-        else:
-            content = memoryview(b"")
-            at = _varint(data, at)[1] if tag & 7 == 0 else at + {1: 8, 5: 4}[tag & 7]
-        yield tag >> 3, bytes(content), bytes(data[start:at])
 
 
 @dataclass(frozen=True)
@@ -199,86 +164,55 @@ def _parsed(message: bytes) -> Operation:
     kinds: list[str] = []
     slots: dict[int, dict[str, list[str]]] = {1: {}, 2: {}}
     attributes: list[str] = []
-    for number, value in _fields(memoryview(message)):
+    for number, value in fields(memoryview(message)):
         if isinstance(value, int):
             continue
         if number in slots:  # what it reads, what it writes
-            slot = "".join(_text(name) for name in _messages(value, 1))
-            slots[number][slot] = [_text(name) for name in _messages(value, 2)]
+            slot = "".join(text(name) for name in messages(value, 1))
+            slots[number][slot] = [text(name) for name in messages(value, 2)]
         elif number == 3:
-            kinds.append(_text(value))
+            kinds.append(text(value))
         elif number == 4:
-            attributes += [_text(name) for name in _messages(value, 1)]
+            attributes += [text(name) for name in messages(value, 1)]
     return Operation("".join(kinds), slots[1], slots[2], frozenset(attributes))
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield number and value of each field of a protobuf message."""
-    at, end = 0, len(data)
-    while at < end:
-        # Nearly all tags and sizes are of one byte, and a program has a hundred thousand of them.
-        tag = data[at]
-        tag, at = (tag, at + 1) if tag < 128 else _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if number == 0 or wire not in (0, 1, 2, 5):
-            raise _DamagedError("it is not a protobuf message")
-        if wire == 0:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        size, at = _varint(data, at) if wire == 2 else ({1: 8, 5: 4}[wire], at)
-        if at + size > end:
-            raise _DamagedError(f"it ends too early, {at + size - end} bytes are missing")
-        yield number, data[at : at + size]
-        at += size
-
-
-def _messages(data: memoryview, number: int) -> list[memoryview]:
-    return [value for n, value in _fields(data) if n == number and isinstance(value, memoryview)]
-
-
-def _integers(data: memoryview, number: int) -> list[int]:
-    """The integers of a repeated field, as signed 64-bit."""
-    values = [value for n, value in _fields(data) if n == number and isinstance(value, int)]
-    return [value - (1 << 64) if value >> 63 else value for value in values]
 
 
 def _parameters_of_program(data: memoryview) -> list[tuple[str, tuple[int, ...]]]:
     """Name and shape of the parameters, in the order of the weights file, which is that of their names."""
     block = _main_block(data)
     if not {"feed", "fetch"} <= _signature(block).operators:
-        raise _DamagedError("its network has no input or no output")
+        raise DamagedError("its network has no input or no output")
     return sorted((name, shape) for name, shape, kept in _variables(block) if kept)
 
 
 def _main_block(data: memoryview) -> memoryview:
-    blocks = _messages(data, 1)
+    blocks = messages(data, 1)
     if not blocks:
-        raise _DamagedError("it holds no network")
+        raise DamagedError("it holds no network")
     return blocks[0]
 
 
 def _variables(block: memoryview) -> Iterator[tuple[str, tuple[int, ...], bool]]:
     """Yield name and shape of each variable, and whether the weights file holds it."""
-    return (_variable(bytes(message)) for message in _messages(block, 3))
+    return (_variable(bytes(message)) for message in messages(block, 3))
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _variable(message: bytes) -> tuple[str, tuple[int, ...], bool]:
     variable = memoryview(message)
-    persistable, name, kind = _integers(variable, 3), _messages(variable, 1), _messages(variable, 2)
+    persistable, name, kind = integers(variable, 3), messages(variable, 1), messages(variable, 2)
     if not name or not kind:
-        raise _DamagedError("a variable has no name or no type")
-    tensors = [tensor for lod in _messages(kind[0], 3) for tensor in _messages(lod, 1)]
-    shape = tuple(_integers(tensors[0], 2)) if tensors else ()
-    kept = any(persistable) and _integers(kind[0], 1)[:1] not in ([_FEED], [_FETCH])
-    return _text(name[0]), shape, kept
+        raise DamagedError("a variable has no name or no type")
+    tensors = [tensor for lod in messages(kind[0], 3) for tensor in messages(lod, 1)]
+    shape = tuple(integers(tensors[0], 2)) if tensors else ()
+    kept = any(persistable) and integers(kind[0], 1)[:1] not in ([_FEED], [_FETCH])
+    return text(name[0]), shape, kept
 
 
 def _signature(block: memoryview) -> Signature:
     shapes = {name: shape for name, shape, _ in _variables(block)}
     fed, fetched, operators = [], [], set()
-    for message in _messages(block, 4):
+    for message in messages(block, 4):
         operator = Operation.parse(bytes(message))
         operators.add(operator.type)
         if operator.type == "feed":
@@ -289,10 +223,6 @@ def _signature(block: memoryview) -> Signature:
     return Signature(inputs, outputs, frozenset(operators))
 
 
-def _text(data: memoryview) -> str:
-    return bytes(data).decode("utf-8", "replace")
-
-
 def _tensors(data: memoryview) -> Iterator[tuple[str, tuple[int, ...], memoryview]]:
     """Yield type, shape and values of each array of a weights file."""
     at = 0
@@ -300,18 +230,18 @@ def _tensors(data: memoryview) -> Iterator[tuple[str, tuple[int, ...], memoryvie
         start = at
         at += _TENSOR_HEADER.size
         if at > len(data):
-            raise _DamagedError(f"it ends too early, in the array at byte {start}")
+            raise DamagedError(f"it ends too early, in the array at byte {start}")
         version, levels, tensor_version, size = _TENSOR_HEADER.unpack_from(data, start)
         if (version, levels, tensor_version) != (0, 0, 0) or not 0 < size <= 256:
-            raise _DamagedError(f"no array begins at byte {start}")
+            raise DamagedError(f"no array begins at byte {start}")
         if at + size > len(data):
-            raise _DamagedError(f"it ends too early, in the array at byte {start}")
+            raise DamagedError(f"it ends too early, in the array at byte {start}")
         description = data[at : at + size]
-        kinds, shape = _integers(description, 1), tuple(_integers(description, 2))
+        kinds, shape = integers(description, 1), tuple(integers(description, 2))
         if len(kinds) != 1 or kinds[0] not in _TYPES or any(side < 0 for side in shape):
-            raise _DamagedError(f"the array at byte {start} has no known type and shape")
+            raise DamagedError(f"the array at byte {start} has no known type and shape")
         kind, item = _TYPES[kinds[0]]
         values, at = at + size, at + size + prod(shape) * item
         if at > len(data):
-            raise _DamagedError(f"it ends too early, in the array at byte {start}")
+            raise DamagedError(f"it ends too early, in the array at byte {start}")
         yield kind, shape, data[values:at]

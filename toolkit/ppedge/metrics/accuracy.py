@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ppedge.data.formats import ClsSample, DetSample, RecSample
+from ppedge.data.labelled import ClsSample, DetSample, RecSample
 from ppedge.data.pictures import cut_out
 from ppedge.metrics.scores import ClsMetric, DetMetric, Metric, RecMetric
 from ppedge.ocr.direction import turn

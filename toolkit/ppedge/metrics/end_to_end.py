@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ppedge.data.formats import DetSample
+from ppedge.data.labelled import DetSample
 from ppedge.errors import PpedgeError
 from ppedge.metrics.scores import LOOSEST, DetMetric, RecMetric, pair_with_regions
 from ppedge.ocr.image_file import read_image

@@ -148,6 +148,7 @@ def _upper_alnum(text: str) -> str:
 NORMALISERS: dict[str, Callable[[str], str]] = {
     "strict": lambda text: text,
     "ignore_space": lambda text: text.replace(" ", ""),
+    "ignore_case": str.casefold,
     "upper_alnum": _upper_alnum,
 }
 """How texts are changed before they are compared; ``upper_alnum`` upper-cases and keeps letters and digits only."""

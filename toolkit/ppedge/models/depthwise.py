@@ -18,7 +18,7 @@ from paddle.autograd import PyLayer, PyLayerContext
 from paddle.nn.quant.quant_layers import QuantizedConv2D
 
 from ppedge.models import dense
-from ppedge.models.native import load, pointer
+from ppedge.models.native import library, pointer
 
 SOURCE = Path(__file__).with_name("depthwise.c")
 KERNELS = (3, 5)
@@ -31,12 +31,6 @@ class _Shape(ctypes.Structure):
         (name, ctypes.c_int)
         for name in "samples channels height width kernel stride_y stride_x padding out_height out_width".split()
     ]
-
-
-@functools.cache
-def library() -> ctypes.CDLL | None:
-    """Return the compiled kernels, or None where they cannot be had."""
-    return load(SOURCE)
 
 
 class _Depthwise(PyLayer):
@@ -69,7 +63,7 @@ class _Depthwise(PyLayer):
 
 
 def _call(name: str, shape: _Shape, *tensors: paddle.Tensor) -> None:
-    if getattr(library(), name)(ctypes.byref(shape), *map(pointer, tensors)):
+    if getattr(library(SOURCE), name)(ctypes.byref(shape), *map(pointer, tensors)):
         raise MemoryError(name)
 
 
@@ -97,8 +91,9 @@ def accelerate(net: paddle.nn.Layer) -> None:
     """
     if not paddle.get_device().startswith("cpu"):
         return
+    compiled = library(SOURCE) is not None
     for layer in net.sublayers(include_self=True):
-        if library() is not None and isinstance(layer, paddle.nn.Conv2D | QuantizedConv2D) and _fits(layer):
+        if compiled and isinstance(layer, paddle.nn.Conv2D | QuantizedConv2D) and _fits(layer):
             layer.forward = functools.partial(_forward, layer, type(layer).forward)
         elif type(layer) is paddle.nn.Conv2D and dense.fits(layer):
             layer.forward = functools.partial(dense.forward, layer)

@@ -8,22 +8,15 @@ in mixed precision and in exported networks Paddle's own serves.
 from __future__ import annotations
 
 import ctypes
-import functools
 from pathlib import Path
 
 import paddle
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer, PyLayerContext
 
-from ppedge.models.native import load, pointer
+from ppedge.models.native import library, pointer
 
 SOURCE = Path(__file__).with_name("hardswish.c")
-
-
-@functools.cache
-def library() -> ctypes.CDLL | None:
-    """Return the compiled gradient, or None where it cannot be had."""
-    return load(SOURCE)
 
 
 class _Hardswish(PyLayer):
@@ -38,7 +31,7 @@ class _Hardswish(PyLayer):
         (x,) = ctx.saved_tensor()
         gradient = gradient.contiguous()
         of_input = paddle.empty_like(x)
-        kernels = library()
+        kernels = library(SOURCE)
         assert kernels is not None
         kernels.hardswish_gradient(*map(pointer, (x, gradient, of_input)), ctypes.c_size_t(x.size))
         return of_input
@@ -47,6 +40,6 @@ class _Hardswish(PyLayer):
 def hardswish(x: paddle.Tensor) -> paddle.Tensor:
     """Return ``x * min(max(x + 3, 0), 6) / 6`` for each element of a tensor of any shape (Howard et al., ICCV 2019)."""
     learns = paddle.in_dynamic_mode() and paddle.is_grad_enabled() and not x.stop_gradient
-    if learns and x.dtype == paddle.float32 and x.place.is_cpu_place() and library() is not None:
+    if learns and x.dtype == paddle.float32 and x.place.is_cpu_place() and library(SOURCE) is not None:
         return _Hardswish.apply(x)
     return F.hardswish(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from pathlib import Path
 
 import paddle
@@ -10,8 +11,9 @@ import paddle
 from ppedge.cache import library_for_this_processor
 
 
-def load(source: Path, *options: str) -> ctypes.CDLL | None:
-    """Return a C source as a library compiled for this processor, or None where that cannot be had, which is said.
+@functools.cache
+def library(source: Path, *options: str) -> ctypes.CDLL | None:
+    """Return a C source as a library compiled for this processor, or None where that cannot be had, which is said once.
 
     Args:
         source: The C file.

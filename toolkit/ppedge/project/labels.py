@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ppedge.data.check import readable
 from ppedge.data.convert import Source, convert, parse_ccpd_name
-from ppedge.data.formats import DetSample, Kind, Problem, read_either, write_lines
+from ppedge.data.formats import Kind, read_either, write_lines
+from ppedge.data.labelled import DetSample, Problem
 from ppedge.data.lines import count_unusable, rec_samples_from_detection
 from ppedge.data.lookup import SPLITS, label_lines
 from ppedge.data.named import WHOLE

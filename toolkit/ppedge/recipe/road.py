@@ -104,8 +104,9 @@ class Recipe(Section):
     rec_preprocess: Annotated[RecPreprocess, For("rec")] = RecPreprocess()
     cls_preprocess: Annotated[ClsPreprocess, For("cls")] = ClsPreprocess()
     cls_postprocess: Annotated[ClsPostprocess, For("cls")] = ClsPostprocess()
-    metric: Annotated[Literal["strict", "ignore_space", "upper_alnum"], For("rec")] = "strict"
-    """For a recogniser, how texts are compared: as they are, without spaces, or upper-cased letters and digits only."""
+    metric: Annotated[Literal["strict", "ignore_space", "ignore_case", "upper_alnum"], For("rec")] = "strict"
+    """For a recogniser, how texts are compared: as they are, without spaces, with either case of a letter the same, or
+    upper-cased letters and digits only."""
     metric_ignore: Annotated[str, For("rec")] = ""
     """For a recogniser: characters that are left out of both texts before they are compared, such as the ``·`` of a
     licence plate, which the labels may lack and the network reads."""

@@ -10,7 +10,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from ppedge.artifacts import SHIPPED, onnx
-from ppedge.data.formats import DetSample, RecSample
+from ppedge.data.labelled import DetSample, RecSample
 from ppedge.data.source import few_samples, reporting_split, shipped_spec
 from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError

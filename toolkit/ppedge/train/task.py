@@ -114,7 +114,7 @@ class Task:
         """
         if reporter is None:
             return read_samples(self.recipe, split, skip_bad=skip_bad)
-        return read_samples(self.recipe, split, skip_bad=skip_bad, say=reporter.say, watch=reporter.task)
+        return read_samples(self.recipe, split, skip_bad=skip_bad, say=reporter.say_once, watch=reporter.task)
 
     def measurable(self, samples: Sequence[Any]) -> Sequence[Any]:
         """Return training samples as evaluation samples are: a classifier's lines both ways."""

@@ -10,8 +10,8 @@ from ppedge.errors import PpedgeError
 from ppedge.program.from_onnx.arithmetic import ARITHMETIC, Translate
 from ppedge.program.from_onnx.forms import FORMS
 from ppedge.program.from_onnx.layers import LAYERS
-from ppedge.program.from_onnx.model import read_model
 from ppedge.program.from_onnx.patterns import join
+from ppedge.program.from_onnx.reader import read_model
 from ppedge.program.from_onnx.writer import UnknownError, Writer
 from ppedge.program.program import Program
 

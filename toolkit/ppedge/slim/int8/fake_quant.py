@@ -21,23 +21,10 @@ from paddle.nn.quant.quant_layers import (
     MovingAverageAbsMaxScale,
 )
 
-from ppedge.models.native import load, pointer
+from ppedge.models.native import library, pointer
 
 SOURCE = Path(__file__).with_name("fake_quant.c")
-
-
-@functools.cache
-def library() -> ctypes.CDLL | None:
-    """Return the compiled functions, or None where they cannot be had."""
-    found = load(SOURCE, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
-    if found is not None:
-        address, size, real = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_float
-        found.observe.argtypes = [address, size, real, address, address, address]
-        found.quantize.argtypes = [address, address, size, real, ctypes.c_int, real, address, address, address]
-        found.clip_gradient.argtypes = [address, address, size, real]
-        found.clip_gradient.restype = ctypes.c_double
-        found.quantize_channels.argtypes = [address, address, address, size, size, size]
-    return found
+OPTIONS = ("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 
 
 class _Activation(PyLayer):
@@ -93,8 +80,10 @@ def accelerate_quantizers(net: paddle.nn.Layer) -> None:
     Args:
         net: As `ppedge.slim.int8.pact.quantize` made it with clips, all of which are above 0.
     """
-    if not paddle.get_device().startswith("cpu") or library() is None:
+    compiled = library(SOURCE, *OPTIONS) if paddle.get_device().startswith("cpu") else None
+    if compiled is None:
         return
+    _declare(compiled)
     for layer in net.sublayers():
         clip = getattr(layer, "_act_preprocess", None)
         if clip is not None:
@@ -137,7 +126,17 @@ def _averages(layer: Any) -> tuple[ctypes.c_void_p, ...]:
     return pointer(layer._scale), pointer(layer._state), pointer(layer._accum)
 
 
+def _declare(compiled: ctypes.CDLL) -> None:
+    """Say what the functions of ``fake_quant.c`` take and return, which the compiled library does not."""
+    address, size, real = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_float
+    compiled.observe.argtypes = [address, size, real, address, address, address]
+    compiled.quantize.argtypes = [address, address, size, real, ctypes.c_int, real, address, address, address]
+    compiled.clip_gradient.argtypes = [address, address, size, real]
+    compiled.clip_gradient.restype = ctypes.c_double
+    compiled.quantize_channels.argtypes = [address, address, address, size, size, size]
+
+
 def _library() -> ctypes.CDLL:
-    found = library()
+    found = library(SOURCE, *OPTIONS)
     assert found is not None  # else no layer comes here
     return found
