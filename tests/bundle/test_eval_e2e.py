@@ -52,8 +52,8 @@ def test_what_is_printed(ppedge_here, bundle, labels, order):
     assert few.startswith(f"note: 2 pictures of {labels} say little: hmean is 0.5714, and as many others of their kind")
     assert few.endswith(f"; name more pictures in {labels}")
     assert form == (
-        "note: 1 of 1 wrong texts differ from their labels in case, spaces and punctuation alone: "
-        "--metric upper_alnum ignores these"
+        "note: 1 of 1 wrong texts differ from their labels in case, spaces or punctuation alone: "
+        "--metric upper_alnum ignores that"
     )
     assert worst.endswith("one.png: 1 of 2 right") and mistake == "  车·b: read as 车b"
 

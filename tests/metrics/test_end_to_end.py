@@ -79,6 +79,15 @@ def test_texts_of_which_the_form_alone_is_wrong_are_counted():
     assert loose.wrong_texts() == {"wrong": 1, "in_form": 0}
 
 
+@pytest.mark.parametrize(
+    ("read", "metric"), [(("AB", "ef"), "ignore_case"), (("a b", "ef"), "ignore_space"), (("AB", "e,f"), "upper_alnum")]
+)
+def test_the_comparison_that_forgives_least_is_named(read, metric):
+    found = EndToEndMetric()
+    found.update(lines((read[0], A), (read[1], B), ("x", C)), labels(("ab", A), ("ef", B), ("y", C)))
+    assert found.forgiving() == metric
+
+
 def test_figures_are_of_all_pictures_together():
     metric = EndToEndMetric()
     metric.update(lines(("ab", A), ("cd", B), ("e", C)), labels(("ab", A), ("cx", B)))

@@ -102,8 +102,8 @@ def _only_in_form(found: EndToEndMetric) -> str | None:
     if not count["in_form"]:
         return None
     return (
-        f"note: {count['in_form']} of {count['wrong']} wrong texts differ from their labels in case, spaces and "
-        "punctuation alone: --metric upper_alnum ignores these"
+        f"note: {count['in_form']} of {count['wrong']} wrong texts differ from their labels in case, spaces or "
+        f"punctuation alone: --metric {found.forgiving()} ignores that"
     )
 
 

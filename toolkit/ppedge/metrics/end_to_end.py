@@ -11,7 +11,7 @@ import numpy as np
 
 from ppedge.data.labelled import DetSample
 from ppedge.errors import PpedgeError
-from ppedge.metrics.scores import LOOSEST, DetMetric, RecMetric, pair_with_regions
+from ppedge.metrics.scores import LOOSEST, NORMALISERS, DetMetric, RecMetric, pair_with_regions
 from ppedge.ocr.image_file import read_image
 from ppedge.ocr.pipeline import Line, corners
 
@@ -151,14 +151,25 @@ class EndToEndMetric:
             ``wrong``: all of them; ``in_form``: those that would be right by ``upper_alnum``, of which case, spaces or
             punctuation alone are wrong.
         """
-        loose = RecMetric(LOOSEST, self._compared_as[1])
-        texts = [
-            (loose.compared(mistake.label), loose.compared(mistake.read))
+        return {"wrong": len(self._wrong()), "in_form": self._right_by(LOOSEST)}
+
+    def forgiving(self) -> str:
+        """Return the comparison that forgives least of those by which all texts that are wrong in form are right."""
+        return next(name for name in NORMALISERS if self._right_by(name) == self._right_by(LOOSEST))
+
+    def _right_by(self, normalise: str) -> int:
+        """Return how many wrong texts are right by another comparison."""
+        metric = RecMetric(normalise, self._compared_as[1])
+        return sum(metric.compared(label) == metric.compared(read) for label, read in self._wrong())
+
+    def _wrong(self) -> list[tuple[str, str]]:
+        """Return what the wrong texts of matched boxes should be and what was read."""
+        return [
+            (mistake.label, mistake.read)
             for picture in self.pictures
             for mistake in picture.mistakes
             if mistake.label is not None and mistake.read is not None
         ]
-        return {"wrong": len(texts), "in_form": sum(label == read for label, read in texts)}
 
     def worst(self, count: int) -> list[ReadPicture]:
         """Return the pictures with most mistakes, at most so many; those without any are not among them."""

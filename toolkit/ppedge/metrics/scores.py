@@ -151,7 +151,8 @@ NORMALISERS: dict[str, Callable[[str], str]] = {
     "ignore_case": str.casefold,
     "upper_alnum": _upper_alnum,
 }
-"""How texts are changed before they are compared; ``upper_alnum`` upper-cases and keeps letters and digits only."""
+"""How texts are changed before they are compared, from what forgives least to what forgives most; ``upper_alnum``
+upper-cases and keeps letters and digits only."""
 LOOSEST = "upper_alnum"
 """The one by which most texts are equal."""
 
