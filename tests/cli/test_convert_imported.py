@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from ppedge.arm import sysroot
 from ppedge.cli.brought import recipe_of, tell_noted
 from ppedge.cost.report import layer_names
+from ppedge.engines import open_engine
 from ppedge.files.naming import named, weight_of
 from ppedge.files.nb import read_nb
 from ppedge.process import run_child
@@ -110,6 +112,24 @@ def test_rewriting_is_told_kept_and_can_be_left_out(ppedge, folders):
     assert "batch_norm" not in [one.type for one in exact.operators]
     # In reports each operator is of a weight of the program that was brought in.
     assert named_exact <= {weight_of(one) for one in plain.operators}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rewriting", "recurrent"), [("exact", "lstm"), ("none", "rnn")])
+def test_a_recogniser_of_any_number_of_lines(ppedge, folders, tmp_path, rewriting, recurrent):
+    """As PaddleOCR exports those with an LSTM: its .nb takes one line, its ONNX file any number."""
+    lay_out(tmp_path, free="rec-batched")
+    charset = ["--charset", folders / "digits.txt"]
+    code, _, err = ppedge("convert", "--from-inference", tmp_path / "free", *charset, "--rewrite", rewriting)
+    assert code == 0, err
+    run = Run(Path("runs/free"))
+    operators = {one.type for one in read_nb(run.artifact("convert", "rec.fp32.nb")).operators}
+    # Paddle Lite aborts where the first states' shape is computed.
+    assert recurrent in operators and not operators & {"shape", "slice"}
+    with open_engine("onnxruntime", run.artifact("convert", "rec.fp32.onnx")) as engine:
+        lines = np.random.default_rng(0).standard_normal((3, 3, 32, 64), dtype=np.float32)
+        [together] = engine.run([lines])
+        np.testing.assert_allclose(together[1:2], engine.run([lines[1:2]])[0], atol=1e-5)
 
 
 @pytest.mark.slow

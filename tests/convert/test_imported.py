@@ -6,6 +6,7 @@ import pytest
 from programs import program
 
 from ppedge.convert import imported
+from ppedge.convert.one_line import require_runnable_nb, takes_one_line
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 
@@ -40,7 +41,7 @@ def test_what_paddle_writes_is_recognised(models, name):
     assert imported.is_quantized(files) == name.endswith("quantized")
     assert imported.fixed_height(files) == (32 if name.startswith("rec") else None)
     imported.require_fit(files, name[:3], 32, 11)
-    imported.require_runnable_nb(files)  # the recogniser has an LSTM, but batch 1
+    require_runnable_nb(files)  # the recogniser has an LSTM, but batch 1
 
 
 @pytest.mark.parametrize(
@@ -104,10 +105,17 @@ def test_sides_that_the_exporter_left_open_fit(write):
 
 
 def test_an_lstm_with_a_free_batch_is_not_for_paddle_lite(write):
+    """That of Paddle before 2.0, which has no first states that could be made those of one line."""
     with pytest.raises(PpedgeError, match="has an LSTM and a free batch.*--format onnx"):
-        imported.require_runnable_nb(write(*REC, ["conv2d", "rnn"]))
-    imported.require_runnable_nb(write([(1, 3, 48, -1)], REC[1], ["conv2d", "rnn"]))
-    imported.require_runnable_nb(write(*REC))
+        require_runnable_nb(write(*REC, ["conv2d", "lstm"]))
+    for fit in (write([(1, 3, 48, -1)], REC[1], ["conv2d", "lstm"]), write(*REC), write(*REC, ["conv2d", "rnn"])):
+        require_runnable_nb(fit)
+
+
+def test_the_nb_of_an_lstm_takes_one_line(write):
+    assert takes_one_line(write(*REC, ["conv2d", "rnn"]))
+    assert not takes_one_line(write([(1, 3, 48, -1)], REC[1], ["conv2d", "rnn"]))
+    assert not takes_one_line(write(*REC))
 
 
 def fill(folder, models, *names):

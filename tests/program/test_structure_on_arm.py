@@ -13,6 +13,7 @@ from ppedge.convert.lite import to_nb  # noqa: E402
 from ppedge.engines import open_engine  # noqa: E402
 from ppedge.errors import PpedgeError  # noqa: E402
 from ppedge.files.inference_model import InferenceModel  # noqa: E402
+from ppedge.program.batch import of_one  # noqa: E402
 from ppedge.program.passes import APPROXIMATE, PASSES, rewrite  # noqa: E402
 from program.tiny import outputs_of, program_of, round_to_8_bits  # noqa: E402
 
@@ -130,6 +131,21 @@ def test_on_arm(tmp_path, make, forward, spec, shapes, kinds):
     with open_engine("arm-paddlelite", tmp_path / "out.nb") as engine:
         for x, theirs in zip(inputs, expected, strict=True):
             np.testing.assert_allclose(engine.run([x])[0], theirs, atol=1e-4 if "approximate-gelu" in kinds else 2e-6)
+
+
+def test_an_lstm_of_any_number_of_lines_on_arm(tmp_path):
+    """As PaddleOCR exports it, made one of one line: the runtime aborts on first states of a free batch."""
+    require_runtime()
+    program = program_of(tmp_path / "net", crnn, sequence, (-1, 24, 1, -1))
+    of_one(program).write(InferenceModel.at(tmp_path / "one"))
+    to_nb(tmp_path / "one", tmp_path / "one.nb", "fp32")
+    with (
+        open_engine("paddle", tmp_path / "net" / "net.pdmodel") as theirs,
+        open_engine("arm-paddlelite", tmp_path / "one.nb") as mine,
+    ):
+        for width in (80, 7):
+            x = np.random.default_rng(1).standard_normal((1, 24, 1, width), dtype=np.float32)
+            np.testing.assert_allclose(mine.run([x])[0], theirs.run([x])[0], atol=2e-6)
 
 
 def in_8_bits(folder, **options):

@@ -9,9 +9,7 @@ files against.
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,7 +17,6 @@ from typing import Literal
 import numpy as np
 
 from ppedge.convert.noted import Section, require_dictionary, require_preprocess
-from ppedge.engines import open_engine
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel, Signature
 from ppedge.forkserver import ForkServer
@@ -35,7 +32,6 @@ TASKS: dict[Task, str] = {"det": "a detector", "rec": "a recogniser", "cls": "a 
 _OUTPUT_RANKS: dict[int, Task] = {4: "det", 3: "rec", 2: "cls"}
 _TOLERANCE = 1e-2
 """By which a network's probabilities may miss what they should be, be it quantized."""
-_SEQUENCE_OPERATORS = {"rnn", "lstm", "gru", "cudnn_lstm"}
 
 
 def find(folder: Path) -> InferenceModel:
@@ -180,33 +176,29 @@ def is_quantized(files: InferenceModel) -> bool:
     return any(name.startswith("fake_") for name in files.signature().operators)
 
 
-def require_runnable_nb(files: InferenceModel) -> None:
-    """Check for what opt converts but Paddle Lite cannot run.
-
-    An LSTM's zero initial state has a shape that is computed from the batch; where that is free, the runtime aborts.
-
-    Raises:
-        PpedgeError: It is such a model.
-    """
-    signature = files.signature()
-    if signature.inputs[0][0] < 0 and _SEQUENCE_OPERATORS & signature.operators:
-        raise PpedgeError(
-            f"{files.model}: has an LSTM and a free batch; Paddle Lite aborts when it runs the .nb of such a network.",
-            "Export it with batch 1, or write ONNX only: --format onnx.",
-        )
-
-
-def bring_in(files: InferenceModel, prefix: Path, task: Task, height: int, forks: ForkServer) -> None:
+def bring_in(
+    files: InferenceModel, prefix: Path, task: Task, height: int, forks: ForkServer, one_line: Path | None = None
+) -> None:
     """Copy a model to ``PREFIX.pdmodel`` and ``.pdiparams``, and write ``PREFIX.npz``, what Paddle makes of it.
 
+    Args:
+        files: The model.
+        prefix: Where to.
+        task: Its task.
+        height: Of the lines that a recogniser or classifier takes, in pixels.
+        forks: Has Paddle imported.
+        one_line: Prefix of the same network for one line at a time, which is written beside it; None: it is not.
+
     Raises:
-        PpedgeError: Paddle cannot load or run it, or it gives something else than probabilities.
+        PpedgeError: Paddle cannot load or run it, it gives something else than probabilities, or nothing for one line
+            at a time can be made of it.
     """
     prefix.parent.mkdir(parents=True, exist_ok=True)
     target = InferenceModel.at(prefix)
     shutil.copyfile(files.model, target.model)
     shutil.copyfile(files.params, target.params)
-    forks.run("ppedge.convert.imported", [prefix, task, str(height)], f"Running {files.model} in Paddle")
+    words: list[str | Path] = [prefix, task, str(height), *(("--one-line", one_line) if one_line else ())]
+    forks.run("ppedge.convert.bringing", words, f"Running {files.model} in Paddle")
     with np.load(prefix.with_name(f"{prefix.name}.npz")) as cases:
         for name in (name for name in cases.files if name.startswith("y")):
             require_probabilities(files, task, cases[name])
@@ -235,24 +227,3 @@ def require_probabilities(files: InferenceModel, task: Task, made: np.ndarray) -
 
 def _shape(sides: tuple[int, ...]) -> str:
     return f"({', '.join('?' if side < 0 else str(side) for side in sides)})"
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Write reference cases, ``PREFIX.npz``: the child process of `bring_in`."""
-    from ppedge.convert.export import case_inputs, save_cases
-
-    parser = argparse.ArgumentParser(prog="ppedge.convert.imported")
-    parser.add_argument("prefix", type=Path)
-    parser.add_argument("task", choices=tuple(TASKS))
-    parser.add_argument("height", type=int)
-    options = parser.parse_args(arguments)
-    files = InferenceModel.at(options.prefix)
-    one_only = files.signature().inputs[0][0] == 1
-    inputs = [x[:1] if one_only else x for x in case_inputs(options.task, options.height)]
-    try:
-        with open_engine("paddle", files.model) as engine:
-            cases = [(x, engine.run([x])[0]) for x in inputs]
-    except PpedgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    save_cases(options.prefix.with_name(f"{options.prefix.name}.npz"), cases)

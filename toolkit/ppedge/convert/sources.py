@@ -10,6 +10,7 @@ from typing import get_args
 from ppedge import artifacts
 from ppedge.convert import imported
 from ppedge.convert.lite import Precision
+from ppedge.convert.one_line import require_runnable_nb
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.recipe.road import Recipe
@@ -103,7 +104,7 @@ def imported_source(recipe: Recipe, model: InferenceModel, say: Callable[[str], 
             be made of it.
     """
     if "nb" in recipe.convert.formats:
-        imported.require_runnable_nb(model)
+        require_runnable_nb(model)
     asked = recipe.convert.precisions
     if imported.is_quantized(model):
         if "int8" not in asked or "nb" not in recipe.convert.formats:

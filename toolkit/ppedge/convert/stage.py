@@ -11,6 +11,7 @@ from ppedge import artifacts
 from ppedge.convert import imported, onnx
 from ppedge.convert.inputs import picture_inputs
 from ppedge.convert.lite import require_opt, to_nb
+from ppedge.convert.one_line import takes_one_line
 from ppedge.convert.onnx_file import set_characters
 from ppedge.convert.rewrites import Rewriting
 from ppedge.convert.sources import (
@@ -36,6 +37,7 @@ from ppedge.scratch import scratch
 from ppedge.storage import read_json
 
 _NB, _ONNX = "nb", "onnx"  # below the folder aside: networks as rewritten for these forms
+_ONE = "one"  # likewise: networks of one line at a time
 
 
 def run_convert(
@@ -79,7 +81,9 @@ def run_convert(
         if model:
             save(keep or recipe, folder / RECIPE)
             say(f"running {model.model} in Paddle")
-            imported.bring_in(model, folder / sources[0].prefix(recipe.task), recipe.task, line_height(recipe), forks)
+            prefix = sources[0].prefix(recipe.task)
+            one = aside / _ONE / prefix if "nb" in recipe.convert.formats and takes_one_line(model) else None
+            imported.bring_in(model, folder / prefix, recipe.task, line_height(recipe), forks, one)
         else:
             _export(recipe, run, sources, folder, aside, forks, say)
         rewritten: dict[str, Any] = {}
@@ -162,9 +166,8 @@ def _rewrite(
         called = artifacts.nb(recipe.task, source.precision, baseline=source.baseline).removesuffix(".nb")
         if "nb" in recipe.convert.formats and source.precisions:
             kept_float = noted["float_weights"]
-            rewriting.add(
-                folder / prefix, f"{_NB}/{prefix}", called, "nb", source.precision, kept_float, noted["layers"]
-            )
+            model = _otherwise(aside, _ONE, prefix, folder / prefix)
+            rewriting.add(model, f"{_NB}/{prefix}", called, "nb", source.precision, kept_float, noted["layers"])
         if "onnx" in recipe.convert.formats and source.kind == "float":
             model = _for_onnx(folder, aside, prefix)
             rewriting.add(model, f"{_ONNX}/{prefix}", called, "onnx", "fp32", layers=noted["layers"])
@@ -182,10 +185,10 @@ def _noted(prefix: Path) -> dict[str, Any]:
     return dict(read_json(about)) if about.is_file() else {"float_weights": [], "layers": {}}
 
 
-def _rewritten(aside: Path, form: str, prefix: str, otherwise: Path) -> Path:
-    """Return the prefix of the network as rewritten for a form, or of the one that was not rewritten."""
-    rewritten = aside / form / prefix
-    return rewritten if InferenceModel.at(rewritten).model.is_file() else otherwise
+def _otherwise(aside: Path, form: str, prefix: str, otherwise: Path) -> Path:
+    """Return the prefix of the network of a form, or where there is none, of another."""
+    found = aside / form / prefix
+    return found if InferenceModel.at(found).model.is_file() else otherwise
 
 
 def _convert(
@@ -208,7 +211,8 @@ def _convert(
             path = folder / name
             say(f"writing {name}")
             # What the recipe keeps in float may be float, and what stands in its place; everything else must be int8.
-            model, in_float = _rewritten(aside, _NB, of, prefix), [*noted["float_weights"], *added]
+            model = _otherwise(aside, _NB, of, _otherwise(aside, _ONE, of, prefix))
+            in_float = [*noted["float_weights"], *added]
             contents = summary(to_nb(model, path, precision, in_float, noted["layers"], say))
             del contents["file"]  # where it was written for now
             files[name] = {"bytes": path.stat().st_size, "contents": contents}
@@ -238,7 +242,7 @@ def _write_onnx(
         if source.kind == "quantized":
             models[_exact(aside / of)] = aside / of
         else:
-            models[folder / name] = _rewritten(aside, _ONNX, of, _for_onnx(folder, aside, of))
+            models[folder / name] = _otherwise(aside, _ONNX, of, _for_onnx(folder, aside, of))
     if models:
         say(f"writing {', '.join(names)}")
         onnx.to_onnx(models, forks)
