@@ -131,6 +131,16 @@ def test_where_learning_does_harm_the_nearest_levels_stay(rec):
     assert all(learned.roundings[name].weight.tobytes() == one.weight.tobytes() for name, one in start.items())
 
 
+def test_a_step_looks_at_few_of_a_large_batch(rec):
+    """A recipe's batches are those of its training, 128 lines of a recogniser's: steps of as many take minutes."""
+    unit, seen = rec.units[1], set()
+    rec.pictures = [paddle.concat(rec.pictures)]
+    handle = unit.layer.register_forward_pre_hook(lambda layer, inputs: seen.add(inputs[0].shape[0]))
+    rec.learn([unit], LearnedRounding(iterations=2, batch_size=2))
+    handle.remove()
+    assert rec.pictures[0].shape[0] > max(seen) == 2
+
+
 def test_a_channel_of_zeros_has_nothing_to_learn(rec):
     name = rec.units[0].inside[0]
     for net in (rec.net, rec.teacher):

@@ -36,6 +36,8 @@ class LearnedRounding(Section):
 
     iterations: int = Field(200, ge=1)
     """Steps for each unit, a block of the network or a layer by itself; each looks at one batch of the ``samples``."""
+    batch_size: int = Field(16, ge=1)
+    """Samples a step, at most: calibration may have them in larger batches, of which each is divided."""
     learning_rate: float = Field(0.03, gt=0)
     """Of the rounding; clips learn at a tenth of it, relative to where they start."""
     regularization: float = Field(1e-3, ge=0)

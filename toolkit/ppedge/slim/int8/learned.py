@@ -97,6 +97,7 @@ def learn_rounding(
         keep: Called after each unit with all that is learned so far.
     """
     learned, teachers, handles = known or Learned(), dict(teacher.named_sublayers()), []
+    pictures = [part for batch in pictures for part in _divided(batch, settings.batch_size)]
     layers = dict(net.named_sublayers())
     trainable = [parameter for parameter in net.parameters() if not parameter.stop_gradient]
     try:
@@ -124,6 +125,10 @@ def learn_rounding(
         for parameter in trainable:
             parameter.stop_gradient = False
     return learned
+
+
+def _divided(batch: paddle.Tensor, size: int) -> list[paddle.Tensor]:
+    return [batch[begin : begin + size] for begin in range(0, batch.shape[0], size)]
 
 
 def _given(net: paddle.nn.Layer, unit: Unit, pictures: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
