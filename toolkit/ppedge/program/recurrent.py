@@ -123,4 +123,6 @@ def _place(program: Program, rnn: Operator) -> _Place | None:
 def _zero(program: Program, name: str) -> bool:
     """Whether a variable is filled with zeros, whatever the input."""
     writer = program.writer(name)
-    return writer is not None and writer.type == "fill_constant" and writer.get("value") == 0
+    if writer is None or writer.type != "fill_constant" or writer.inputs.get("ValueTensor"):
+        return False
+    return float(writer.get("str_value") or writer.get("value")) == 0  # of both, Paddle goes by the former
