@@ -76,7 +76,7 @@ def test_a_whole_run_that_would_make_no_network_in_8_bits_is_refused_before_it_t
 
 
 def test_int8_alone_of_a_float_model_that_is_brought_in_is_refused(run, monkeypatch):
-    monkeypatch.setattr("ppedge.convert.imported.require_runnable_nb", lambda model: None)
+    monkeypatch.setattr("ppedge.convert.sources.require_runnable_nb", lambda model: None)
     monkeypatch.setattr("ppedge.convert.imported.is_quantized", lambda model: False)
     recipe = load_recipe(run.recipe_path, ["convert.precisions=[int8]"])
     with pytest.raises(PpedgeError, match="a float network, of which no int8 file can be made"):
