@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppedge.convert.export import case_inputs, save_cases
+from ppedge.convert.export import inputs_for, save_cases
 from ppedge.convert.imported import TASKS
 from ppedge.convert.one_line import unfit
 from ppedge.engines import open_engine
@@ -45,11 +45,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--one-line", type=Path)
     options = parser.parse_args(arguments)
     files = InferenceModel.at(options.prefix)
-    one_only = files.signature().inputs[0][0] == 1
-    inputs = [x[:1] if one_only else x for x in case_inputs(options.task, options.height)]
     try:
         with open_engine("paddle", files.model) as engine:
-            cases = [(x, engine.run([x])[0]) for x in inputs]
+            cases = [(x, engine.run([x])[0]) for x in inputs_for(files, options.task, options.height)]
         if options.one_line:
             write_one_line(files, options.one_line)
     except PpedgeError as error:

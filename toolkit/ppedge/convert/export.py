@@ -155,6 +155,12 @@ def case_inputs(task: Task, height: int = 32, seed: int = 0) -> list[np.ndarray]
     return [random.standard_normal(shape, dtype=np.float32) for shape in case_shapes(task, height)]
 
 
+def inputs_for(files: InferenceModel, task: Task, height: int) -> list[np.ndarray]:
+    """Return `case_inputs` as an inference model takes them: one picture at a time where its batch is 1."""
+    one_only = files.signature().inputs[0][0] == 1
+    return [x[:1] if one_only else x for x in case_inputs(task, height)]
+
+
 def save_cases(path: Path, cases: list[Case]) -> None:
     """Write reference cases, atomically."""
     arrays = {f"{kind}{k}": array for k, case in enumerate(cases) for kind, array in zip("xy", case, strict=True)}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ppedge.convert.export import case_inputs
+from ppedge.convert.export import inputs_for
 from ppedge.convert.lite import Precision, to_nb
 from ppedge.convert.rewrites import Form, Job, Rewrites
 from ppedge.cost.operators import CORES, operations
@@ -76,11 +76,9 @@ def rewrite_job(job: Job, computed: Computed | None = None) -> dict[str, Any]:
 
 
 def _inputs(job: Job, files: InferenceModel) -> list[np.ndarray]:
-    one_only = files.signature().inputs[0][0] == 1
     with np.load(job.pictures) as arrays:
         pictures = [arrays[name] for name in arrays.files]
-    noise = case_inputs(job.task, job.height)
-    return [*pictures, *(x[:1] if one_only else x for x in noise)]
+    return [*pictures, *inputs_for(files, job.task, job.height)]
 
 
 def _told(step: Step) -> dict[str, Any]:

@@ -59,14 +59,12 @@ def _multiply_adds(op: Operation, core: str) -> float | None:
             tiles = op.output[0] * up(op.output[2], side) * up(op.output[3], side)
             return tiles * (side + 2) ** 2 * depth * op.output[1]
         return float(prod(op.output) * depth * prod(op.kernel))
-    if op.type in ("fc", "mul"):
-        return float(prod(op.inputs[0]) * op.output[-1])
-    if op.type.startswith("matmul"):
+    if op.type in ("fc", "mul") or op.type.startswith("matmul"):
         return float(prod(op.inputs[0]) * op.output[-1])
     if op.type == "rnn":
         return _recurrent(op)
     if op.type == "lstm":
-        return float(prod(op.output) * 4 * op.hidden)
+        return float(prod(op.output) * 4 * op.output[-1])
     return None
 
 

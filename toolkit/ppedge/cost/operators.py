@@ -173,7 +173,7 @@ def _operation(op: Operator, shapes: Shapes, output: Shape) -> Operation:
         groups=int(attributes.get("groups", 1)),
         activation=str(activation),
         bias=bool(op.inputs.get("Bias")),
-        hidden=int(attributes.get("hidden_size", 0)) if op.type == "rnn" else output[-1] if op.type == "lstm" else 0,
+        hidden=int(attributes.get("hidden_size", 0)) if op.type == "rnn" else 0,
         layers=int(attributes.get("num_layers", 0)) * directions if op.type == "rnn" else 0,
         weight=weight_of(op),
         dilations=_pair(attributes.get("dilations", (1, 1))) if op.type in CONVOLUTIONS else (1, 1),

@@ -134,7 +134,7 @@ def _recurrent(op: Operation) -> Terms:
 
 def _direction(op: Operation) -> Terms:
     """Terms of one direction of an LSTM whose input is multiplied already: it goes step by step."""
-    steps, hidden = float(op.output[0]), op.hidden
+    steps, hidden = map(float, op.output)
     return {
         "one": 1.0,
         "steps": steps,

@@ -155,7 +155,8 @@ class EndToEndMetric:
 
     def forgiving(self) -> str:
         """Return the comparison that forgives least of those by which all texts that are wrong in form are right."""
-        return next(name for name in NORMALISERS if self._right_by(name) == self._right_by(LOOSEST))
+        most = self._right_by(LOOSEST)
+        return next(name for name in NORMALISERS if self._right_by(name) == most)
 
     def _right_by(self, normalise: str) -> int:
         """Return how many wrong texts are right by another comparison."""

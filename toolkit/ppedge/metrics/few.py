@@ -35,10 +35,10 @@ def figures_of(metric: Metric, samples: Sequence[Any]) -> dict[str, Measured]:
         ValueError: There is no sample, or the metric has taken in others.
     """
     rows, pictures = metric.rows(), _pictures(samples)
-    summed = np.zeros((len(set(pictures)), rows.shape[1]))
     if len(rows) != len(pictures):
         raise ValueError(f"a metric of {len(rows)} samples, and {len(pictures)} samples")
-    np.add.at(summed, np.unique(pictures, return_inverse=True)[1], rows)
+    summed = np.zeros((len(set(pictures)), rows.shape[1]))
+    np.add.at(summed, pictures, rows)
     return intervals(metric.figures, summed, seed=_SEED)
 
 
@@ -54,7 +54,7 @@ def pictures_of(samples: Sequence[Any]) -> int:
 
 
 def _pictures(samples: Sequence[Any]) -> list[int]:
-    """Return the number of each sample's picture: a line's says its label, or its name if it was cut out before."""
+    """Number the samples' pictures from 0 on: a line's says its label, or its name if it was cut out before."""
     numbers: dict[str, int] = {}
     names = (
         str(sample.image) if getattr(sample, "quad", None) is not None else original_of(str(sample.image))

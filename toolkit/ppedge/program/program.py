@@ -147,6 +147,13 @@ class Program:
         changing = [one for one in self.operators if name in one.writes and one.type != "batch_norm"]
         return None if changing else array
 
+    def zeros(self, name: str) -> bool:
+        """Whether a variable is filled with zeros, whatever the input."""
+        writer = self.writer(name)
+        if writer is None or not writer.type.startswith("fill_constant") or writer.inputs.get("ValueTensor"):
+            return False
+        return float(writer.get("str_value") or writer.get("value")) == 0  # of both, Paddle goes by the former
+
     def insert(self, operators: Sequence[Operator], before: Operator) -> None:
         """Put operators before another one."""
         at = self._at(before)

@@ -102,7 +102,7 @@ def _place(program: Program, rnn: Operator) -> _Place | None:
     """Return what belongs to an ``rnn`` that can be computed otherwise; else None."""
     if rnn.get("mode") != "LSTM" or rnn.inputs.get("SequenceLength") or not rnn.get("is_test"):
         return None
-    if not all(_zero(program, name) for name in rnn.inputs["PreState"]):
+    if not all(program.zeros(name) for name in rnn.inputs["PreState"]):
         return None
     if any(program.readers(name) for name in rnn.outputs.get("State", ())):
         return None
@@ -118,11 +118,3 @@ def _place(program: Program, rnn: Operator) -> _Place | None:
     shape = program.shape(name)
     # Of a batch that differs by input no shape says where one sequence ends.
     return _Place(name, behind) if len(shape) == 4 and shape[0] > 0 and shape[1] > 0 else None
-
-
-def _zero(program: Program, name: str) -> bool:
-    """Whether a variable is filled with zeros, whatever the input."""
-    writer = program.writer(name)
-    if writer is None or writer.type != "fill_constant" or writer.inputs.get("ValueTensor"):
-        return False
-    return float(writer.get("str_value") or writer.get("value")) == 0  # of both, Paddle goes by the former

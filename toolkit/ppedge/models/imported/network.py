@@ -221,16 +221,11 @@ def _simplified(program: Program) -> Program:
         if op.type == "reshape2" and sum(side == -1 for side in op.get("shape") or [-1, -1]) <= 1:
             for slot in ("ShapeTensor", "Shape"):
                 op.set_input(slot, [])
-        if op.type == "rnn" and all(_is_zero(name, program) for name in op.inputs.get("PreState", ())):
+        if op.type == "rnn" and all(program.zeros(name) for name in op.inputs.get("PreState", ())):
             op.set_input("PreState", [])
             op.set_input("SequenceLength", [])
     program.drop_dead()
     return program
-
-
-def _is_zero(name: str, program: Program) -> bool:
-    writer = program.writer(name)
-    return writer is not None and writer.type.startswith("fill_constant") and writer.get("value") == 0.0
 
 
 def _made(program: Program, where: str) -> Sequence[tuple[Operator, Made | Function]]:
