@@ -65,10 +65,10 @@ def test_a_budget_in_milliseconds_counts_on_each_core():
 
 
 def test_where_one_task_has_none_within_the_budget_it_is_said():
-    least = min(one.instructions["cortex-a53"] for one in TABLE.of("rec")) / 1e6
-    done = run("--budget", f"{least - 1:.1f}M")
+    least = min(TABLE.of("rec"), key=lambda one: one.instructions["cortex-a53"])
+    done = run("--budget", f"{least.instructions['cortex-a53'] / 1e6 - 1:.1f}M")
     assert "recognisers, exact" not in done.output
-    assert "Of recognisers, v1-rec-en takes the least" in done.output + done.stderr
+    assert f"Of recognisers, {least.name} takes the least" in done.output + done.stderr
 
 
 def test_a_budget_that_none_meets_fails_and_names_the_nearest():
