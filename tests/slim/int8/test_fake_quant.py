@@ -135,7 +135,7 @@ def test_a_network_learns_what_it_learns_with_paddles(quantized, example):
         pact.quantize(exported)
         load_weights(exported, pact.without_clips(state_of(net)), "memory")
         exported.eval()
-        # With gradients, Paddle's quantizers would keep the graph in their scales, and it dies when the interpreter does.
+        # With gradients, Paddle's quantizers would keep the graph in their scales until the interpreter dies.
         with paddle.no_grad():
             return state_of(net), exported(example.picture(9)).numpy()
 
