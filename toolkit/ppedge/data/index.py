@@ -22,13 +22,13 @@ from ppedge.cache import cache_root, own_folder
 from ppedge.data.check import Decoded, Held, held
 from ppedge.data.checked import Checked, Regions, Wanted, Watch
 from ppedge.data.formats import good_lines, of_other_kind, parsed
-from ppedge.data.index_file import Index, Indexed, Stamp, Writer
+from ppedge.data.index_file import Index, Indexed, Stamp, Writer, join
 from ppedge.data.labelled import Problem, RecSample
 from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.lookup import find_label_file, label_lines
 from ppedge.data.pictures import line_size, size_of
 from ppedge.data.samples import Chosen
-from ppedge.data.stamps import NO_STAMP, Known, State, join, rules, stamp_of, state_of
+from ppedge.data.stamps import NO_STAMP, Known, State, rules, stamp_of, state_of
 from ppedge.errors import PpedgeError
 from ppedge.scratch import sweep, temporary
 

@@ -243,7 +243,7 @@ class Indexed(Samples[Any]):
 
     def pictures(self) -> Iterator[str]:
         """See `Samples.pictures`."""
-        return (str(self._root / name) for name in chain.from_iterable(self._index.columns("name")))
+        return (join(self._root, name) for name in chain.from_iterable(self._index.columns("name")))
 
     def sizes(self) -> npt.NDArray[np.float64]:
         """See `Samples.sizes`."""
@@ -257,6 +257,11 @@ class Indexed(Samples[Any]):
     def given(self) -> npt.NDArray[np.bool_]:
         """Return which entries are lines cut out of a picture, and not pictures that give none: (samples,)."""
         return self._index.rows["shapes"] > 0
+
+
+def join(root: Path, name: str) -> str:
+    """Return a picture's path by its name in an index."""
+    return name if name.startswith("/") else f"{root}/{name}"
 
 
 def _packed(sample: DetSample | RecSample) -> bytes:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import PIL
 
-from ppedge.data.index_file import Index, Stamp
+from ppedge.data.index_file import Index, Stamp, join
 from ppedge.errors import PpedgeError
 
 NO_STAMP: Stamp = (0, -1)
@@ -65,11 +65,6 @@ def state_of(path: Path) -> State:
     except OSError as error:
         raise PpedgeError(f"{path}: the label file cannot be read ({error.strerror}).") from error
     return State(size, digest.hexdigest(), lines)
-
-
-def join(root: Path, name: str) -> str:
-    """Return a picture's path by its name in an index."""
-    return name if name.startswith("/") else f"{root}/{name}"
 
 
 def stamp_of(picture: str) -> Stamp:
