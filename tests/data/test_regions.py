@@ -7,7 +7,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppedge.data.regions import RegionError, cover, drawn_as_stored, fit, quad_of
+from ppedge.data.regions import RegionError, cover, drawn_as_stored, fit, polygon_of, quad_of, quads_of
 from ppedge.ocr.geometry import crop_quad, perspective
 from ppedge.ocr.image_file import PictureSize
 
@@ -23,6 +23,23 @@ def polygon(points):
 def signed_area(points):
     x, y = np.asarray(points, np.float64).T
     return (np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+
+
+def test_quads_that_are_read_at_once_are_those_read_one_by_one():
+    outlines = [BOX, [[0.1, -2], [1e5 / 3, 0], [999_999.9, 7.25], [1, 1]]]
+    at_once = quads_of(outlines)
+    assert len(at_once) == 2 and all(quad.dtype == np.float32 for quad in at_once)
+    np.testing.assert_array_equal(at_once, [polygon_of(points) for points in outlines])
+
+
+@pytest.mark.parametrize(
+    "points",
+    [[*BOX, [20, 20]], BOX[:3], [], None, [*BOX[:3], [20, 40, 1]], [*BOX[:3], (20, 40)], [*BOX[:3], "20"],
+     [*BOX[:3], [20, True]], [*BOX[:3], [20, "1"]], [*BOX[:3], [20, math.nan]], [*BOX[:3], [20, -math.inf]],
+     [*BOX[:3], [20, 10**400]], [*BOX[:3], [1e6, 0]]],
+)  # fmt: skip
+def test_where_one_is_no_quad_they_are_to_be_read_one_by_one(points):
+    assert quads_of([BOX, points, BOX]) is None
 
 
 @pytest.mark.parametrize("first", range(4))

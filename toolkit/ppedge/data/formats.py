@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 
 from ppedge.data.labelled import DetSample, Labels, Problem, RecSample
 from ppedge.data.lookup import Lookup, numbered_lines, opened_label_file
-from ppedge.data.regions import Polygon, RegionError, polygon_of
+from ppedge.data.regions import Polygon, RegionError, polygon_of, quads_of
 from ppedge.recipe.data import LabelFile, paths
 from ppedge.storage import atomic_write
 
@@ -34,6 +34,7 @@ IGNORED_TEXTS = ("###", "*")
 """Transcriptions that mark a region nobody could read: neither text nor background."""
 UNREAD_TEXTS = ("待识别", "TEMPORARY")
 """What PPOCRLabel, in Chinese and in English, gives a region until somebody types its text; ignored likewise."""
+_IGNORED = frozenset((*IGNORED_TEXTS, *UNREAD_TEXTS))
 
 
 class _BadLineError(Exception):
@@ -211,23 +212,39 @@ def _detection(line: bytes, pictures: Lookup, where: str) -> DetSample:
         raise (_OtherKindError if a_text else _BadLineError)(f"not JSON ({error})") from error
     if not isinstance(regions, list):
         raise _BadLineError("the JSON is not a list of regions")
-    polygons, texts, ignore = [], [], []
+    outlines, texts, ignore = [], [], []
     for number, region in enumerate(regions, start=1):
         try:
-            polygon, text, difficult = region_of(region)
+            points, text, difficult = parts_of(region)
         except RegionError as error:
             raise _BadLineError(f"region {number}: {error}") from error
-        polygons.append(polygon)
+        outlines.append(points)
         texts.append(text)
-        ignore.append(difficult or text.strip() in (*IGNORED_TEXTS, *UNREAD_TEXTS))
-    return DetSample(image, polygons, texts, ignore, where)
+        ignore.append(difficult or text.strip() in _IGNORED)
+    return DetSample(image, _polygons(outlines), texts, ignore, where)
 
 
-def region_of(region: Any) -> tuple[Polygon, str, bool]:
-    """Return the polygon of a region of a detection label, its text, and whether it is marked difficult.
+def _polygons(outlines: list[Any]) -> list[Polygon]:
+    quads = quads_of(outlines)
+    if quads is not None:
+        return quads
+    polygons = []
+    for number, points in enumerate(outlines, start=1):
+        try:
+            polygons.append(polygon_of(points))
+        except RegionError as error:
+            raise _BadLineError(f"region {number}: {error}") from error
+    return polygons
+
+
+def parts_of(region: Any) -> tuple[Any, str, bool]:
+    """Return the points of a region of a detection label, its text, and whether it is marked difficult.
 
     Args:
         region: Of the list that is the label's JSON.
+
+    Returns:
+        The points as they are written: see `ppedge.data.regions.polygon_of`.
 
     Raises:
         RegionError: It is no region.
@@ -244,4 +261,4 @@ def region_of(region: Any) -> tuple[Polygon, str, bool]:
     difficult = region.get("difficult", False)
     if difficult not in (True, False, None):  # 0 and 1 are equal to them
         raise RegionError('"difficult" is neither true nor false')
-    return polygon_of(region["points"]), text, bool(difficult)
+    return region["points"], text, bool(difficult)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ppedge.data.annotation import Annotation, Row
-from ppedge.data.formats import IGNORED_TEXTS, region_of
+from ppedge.data.formats import IGNORED_TEXTS, parts_of
 from ppedge.data.labelled import Problem
 from ppedge.data.lookup import label_lines, label_path
-from ppedge.data.regions import RegionError
+from ppedge.data.regions import RegionError, polygon_of
 from ppedge.errors import PpedgeError
 
 LABELS, STATES = "Label.txt", "fileState.txt"
@@ -98,7 +98,8 @@ def _rows(number: int, regions: str) -> list[Row]:
     rows = []
     for region in found:
         try:
-            polygon, text, difficult = region_of(region)
+            points, text, difficult = parts_of(region)
+            polygon = polygon_of(points)
         except RegionError as error:
             rows.append(Row(number, None, "", str(error)))
         else:
