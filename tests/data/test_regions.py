@@ -7,7 +7,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppedge.data.regions import RegionError, cover, drawn_as_stored, fit, polygon_of, quad_of, quads_of
+from ppedge.data.regions import RegionError, cover, drawn_as_stored, fit, fit_all, polygon_of, quad_of, quads_of
 from ppedge.ocr.geometry import crop_quad, perspective
 from ppedge.ocr.image_file import PictureSize
 
@@ -153,3 +153,32 @@ def test_whatever_is_accepted_is_a_place_in_the_picture(points):
         centre = cv2.perspectiveTransform(np.array([[quad.mean(axis=0)]]), perspective(
             quad, np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)))[0, 0]  # fmt: skip
         assert all(0 < value < 1 and math.isfinite(value) for value in centre), "the crop shows what the quad holds"
+
+
+CORNERS = st.tuples(*[st.one_of(st.integers(-5, 165), st.floats(-5, 165, width=32))] * 2)
+SKEWED = st.builds(
+    lambda box, skew, first: np.roll(polygon(box) + polygon(skew), first, axis=0),
+    st.sampled_from([BOX, [[0, 0], [160, 0], [160, 90], [0, 90]], [[20, 10], [60, 10], [100, 10], [20, 12]]]),
+    st.lists(st.tuples(*[st.sampled_from([0, 0, 0, -0.5, 0.25, 1, 29, -80])] * 2), min_size=4, max_size=4),
+    st.integers(0, 3),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(SKEWED, st.lists(CORNERS, min_size=4, max_size=5).map(polygon)), min_size=1, max_size=6))
+def test_all_regions_of_a_picture_come_out_as_each_alone(polygons):
+    """Plain quads take a way of their own through `fit_all`."""
+
+    def alone(one):
+        try:
+            return fit(one, SIZE)
+        except RegionError as error:
+            return str(error)
+
+    for region, one in zip(fit_all(polygons, SIZE, "a.png"), polygons, strict=True):
+        expected = alone(one)
+        if isinstance(region, RegionError):
+            assert isinstance(expected, str) and str(region).startswith(expected)
+        else:
+            np.testing.assert_array_equal(region.polygon, expected.polygon)
+            assert (region.reversed, region.clipped) == (expected.reversed, expected.clipped)

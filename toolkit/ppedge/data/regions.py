@@ -117,9 +117,9 @@ def fit_all(polygons: Sequence[Polygon], size: PictureSize, name: str) -> list[R
         stored = f"{name} has {size}, and the regions were drawn on the {size.stored} before that turn"
         return [RegionError(f"it lies elsewhere than it was drawn: {stored}") for _ in polygons]
     regions: list[Region | RegionError] = []
-    for polygon in polygons:
+    for polygon, plain in zip(polygons, _plain(polygons, size), strict=True):
         try:
-            regions.append(fit(polygon, size))
+            regions.append(Region(polygon) if plain else fit(polygon, size))
         except RegionError as error:
             regions.append(RegionError(f"{error}; {name} has {size}", cover(polygon, size)))
     return regions
@@ -195,6 +195,23 @@ def drawn_as_stored(polygons: Sequence[Polygon], size: PictureSize) -> bool:
     stored = size.stored
     inside = right <= size.width + slack and bottom <= size.height + slack
     return bool(not inside and right <= stored.width and bottom <= stored.height)
+
+
+def _plain(polygons: Sequence[Polygon], size: PictureSize) -> list[bool]:
+    """Return which polygons are clearly convex clockwise quads in their picture: `fit` gives them back as they came.
+
+    Nearly all that people draw are, and all of a picture are asked at once, in a fiftieth of the time.
+    """
+    found = np.array([len(polygon) == 4 for polygon in polygons], bool)
+    if found.any():
+        quads = np.stack([polygon for polygon in polygons if len(polygon) == 4]).astype(np.float64)
+        after, before = quads[:, [1, 2, 3, 0]] - quads, quads[:, [3, 0, 1, 2]] - quads
+        corners = (after[..., 0] * before[..., 1] - after[..., 1] * before[..., 0]) / 2
+        areas = corners.sum(axis=1) / 2  # each half of a quad is that of two corners
+        wide = (corners >= 2 * _LEAST_CORNER * areas[:, None]).all(axis=1) & (areas >= 100 * _MIN_AREA)
+        inside = ((quads >= 0) & (quads <= [size.width, size.height])).all(axis=(1, 2))
+        found[found] = wide & inside
+    return found.tolist()
 
 
 def _distinct(polygon: Polygon) -> Polygon:
