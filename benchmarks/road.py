@@ -57,7 +57,7 @@ def report(stage: str, seconds: Sequence[float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path, help="a run that is trained, or slimmed; it is not changed")
+    parser.add_argument("run", type=Path, help="a run, trained or slimmed, by the older of the two; it is not changed")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="another checkout of this project")
     parser.add_argument("--stage", choices=STAGES, action="append", help="may be repeated (both)")
     parser.add_argument(
