@@ -144,15 +144,16 @@ def transform(polygon: Polygon, matrix: Matrix) -> Polygon:
 
 def warp(image: Picture, matrix: Matrix, side: int) -> Picture:
     """Resample a picture by a 3x3 affine matrix to (side, side, 3), black outside it."""
-    zoom = math.sqrt(abs(np.linalg.det(matrix[:2, :2])))
+    # Neither this determinant nor the inverse below by LAPACK, whose threads wait for each other in a busy loop.
+    zoom = math.sqrt(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
     if zoom < 0.6:  # bilinear sampling alone would skip pixels
         height, width = image.shape[:2]
         small = (max(1, round(width * zoom)), max(1, round(height * zoom)))
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         matrix = matrix @ np.diag([width / small[0], height / small[1], 1.0])
     # Points count from a pixel's corner, as labels and cv2.resize do; warpAffine counts from its centre.
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    centred = np.linalg.inv(half) @ matrix @ half
+    half, back = (np.array([[1, 0, way], [0, 1, way], [0, 0, 1]]) for way in (0.5, -0.5))
+    centred = back @ matrix @ half
     return cv2.warpAffine(image, centred[:2], (side, side), flags=cv2.INTER_LINEAR)
 
 
