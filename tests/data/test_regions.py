@@ -36,8 +36,9 @@ def test_quads_that_are_read_at_once_are_those_read_one_by_one():
     "points",
     [[*BOX, [20, 20]], BOX[:3], [], None, [*BOX[:3], [20, 40, 1]], [*BOX[:3], (20, 40)], [*BOX[:3], "20"],
      [*BOX[:3], [20, True]], [*BOX[:3], [20, "1"]], [*BOX[:3], [20, math.nan]], [*BOX[:3], [20, -math.inf]],
-     [*BOX[:3], [20, 10**400]], [*BOX[:3], [1e6, 0]]],
+     [*BOX[:3], [20, 10**400]], [*BOX[:3], [20, 1e40]], [*BOX[:3], [1e6, 0]]],
 )  # fmt: skip
+@pytest.mark.filterwarnings("error")
 def test_where_one_is_no_quad_they_are_to_be_read_one_by_one(points):
     assert quads_of([BOX, points, BOX]) is None
 

@@ -95,10 +95,10 @@ def quads_of(outlines: Sequence[Any]) -> list[Polygon] | None:
     if not _NUMBERS.issuperset(map(type, values)):
         return None
     try:
-        quads = np.array(values, np.float32).reshape(-1, 4, 2)
+        quads = np.array(values, np.float64).reshape(-1, 4, 2)
     except OverflowError:  # a whole number beyond all floats
         return None
-    return list(quads) if (np.abs(quads) < _FARTHEST).all() else None  # not so for NaN either
+    return list(quads.astype(np.float32)) if (np.abs(quads) < _FARTHEST).all() else None  # not so for NaN either
 
 
 def fit_all(polygons: Sequence[Polygon], size: PictureSize, name: str) -> list[Region | RegionError]:
@@ -204,9 +204,8 @@ def _plain(polygons: Sequence[Polygon], size: PictureSize) -> list[bool]:
     """
     found = np.array([len(polygon) == 4 for polygon in polygons], bool)
     if found.any():
-        quads = np.stack([polygon for polygon in polygons if len(polygon) == 4]).astype(np.float64)
-        after, before = quads[:, [1, 2, 3, 0]] - quads, quads[:, [3, 0, 1, 2]] - quads
-        corners = (after[..., 0] * before[..., 1] - after[..., 1] * before[..., 0]) / 2
+        quads = np.stack([polygon for polygon in polygons if len(polygon) == 4])
+        corners = _corner_areas(quads)
         areas = corners.sum(axis=1) / 2  # each half of a quad is that of two corners
         wide = (corners >= 2 * _LEAST_CORNER * areas[:, None]).all(axis=1) & (areas >= 100 * _MIN_AREA)
         inside = ((quads >= 0) & (quads <= [size.width, size.height])).all(axis=(1, 2))
@@ -247,11 +246,11 @@ def _require_simple(polygon: Polygon) -> None:
         raise RegionError(f"corner {flat[0] + 1} lies on one line with its neighbours: it is no quad")
 
 
-def _corner_areas(quad: Polygon) -> npt.NDArray[np.float64]:
-    """Return the areas (4,) of each corner with its two neighbours, below 0 where a corner bends inwards."""
-    points = quad.astype(np.float64)
-    before, after = np.roll(points, 1, axis=0) - points, np.roll(points, -1, axis=0) - points
-    return (after[:, 0] * before[:, 1] - after[:, 1] * before[:, 0]) / 2
+def _corner_areas(quads: Polygon) -> npt.NDArray[np.float64]:
+    """Return the areas (..., 4) of the corners of quads (..., 4, 2), below 0 where one bends inwards."""
+    points = quads.astype(np.float64)
+    before, after = np.roll(points, 1, axis=-2) - points, np.roll(points, -1, axis=-2) - points
+    return (after[..., 0] * before[..., 1] - after[..., 1] * before[..., 0]) / 2
 
 
 def _outline(shape: Any) -> Polygon | None:

@@ -35,9 +35,8 @@ def say_shared(say: Callable[[str], None], split: Split, measured: Sequence[Any]
         return
     copies = _Copies(pictures)
     named, last = set(), {path.rpartition("/")[2] for path in pictures}
-    spelt_out = os.path.abspath
     for path in learned:  # of a million, few are called as one of those is, and only they are spelt out
-        if path.rpartition("/")[2] in last and (whole := spelt_out(path)) in pictures:
+        if path.rpartition("/")[2] in last and (whole := os.path.abspath(path)) in pictures:  # noqa: PTH100
             named.add(whole)
         else:
             copies.look_at(path)
