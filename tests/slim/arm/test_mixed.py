@@ -1,5 +1,7 @@
 """8 bits as part of a budget."""
 
+from dataclasses import replace
+
 import numpy as np
 import paddle
 import pytest
@@ -10,7 +12,7 @@ from ppedge.slim.arm.budget import Budgeting
 from ppedge.slim.arm.mixed import int8_errors, with_int8
 from ppedge.slim.arm.parts import HEAD_PART, NECK, REPLACED, owners
 from ppedge.slim.arm.prices import Prices
-from ppedge.slim.arm.search import Level, Problem, choose, frontier
+from ppedge.slim.arm.search import Int8, Level, Problem, choose, frontier
 from ppedge.slim.int8.pact import measure_clips
 from ppedge.slim.int8.rounding import fake_quantized
 
@@ -37,7 +39,7 @@ def small():
     return problem, [({"block": 16}, wide), ({"block": 8}, narrow)]
 
 
-def test_levels_come_once_more_with_the_layers_that_gain(small):
+def test_each_layer_that_gains_may_be_in_int8_at_each_width(small):
     problem, forms = small
     asked = {}
 
@@ -47,8 +49,9 @@ def test_levels_come_once_more_with_the_layers_that_gain(small):
 
     found = with_int8(problem, forms, ARM, errors_of)
     assert asked == {"block.a": "block", "stem": "stem"}
-    assert found.parts["block"] == [*problem.parts["block"], Level(16, 0.01, both(50.0), ("block.a",))]
-    assert found.parts["stem"] == [Level(None, 0.0, both(30.0)), Level(None, 0.01, both(24.0), ("stem",))]
+    wide, narrow = problem.parts["block"]
+    assert found.parts["block"] == [replace(wide, int8={"block.a": Int8(0.01, both(10.0))}), narrow]
+    assert found.parts["stem"] == [Level(None, 0.0, both(30.0), {"stem": Int8(0.01, both(6.0))})]
     assert found.fixed == both(10.0) and found.whole == problem.whole
     point = choose(found, both(0.85))
     assert point.settings == {"block": 16} and set(point.int8) == {"block.a", "stem"}
@@ -57,15 +60,29 @@ def test_levels_come_once_more_with_the_layers_that_gain(small):
     assert choose(found, {}).int8 == ()
 
 
-def test_what_is_excluded_or_gains_on_one_core_alone_stays_in_float(small):
+def none(part_of):
+    return dict.fromkeys(part_of, 0.0)
+
+
+def test_what_is_excluded_stays_in_float(small):
     problem, forms = small
-    found = with_int8(problem, forms, Quant(method="arm", exclude=["stem"]), lambda part_of: dict.fromkeys(part_of, 0))
+    found = with_int8(problem, forms, Quant(method="arm", exclude=["stem"]), none)
     assert "stem" not in found.parts and found.fixed == problem.fixed
+
+
+def test_a_layer_need_gain_on_one_core_where_budgets_limit_both(small):
+    problem, forms = small
     forms[0][1].gain["block.a"]["a76"] = -1.0
-    found = with_int8(problem, forms, ARM, lambda part_of: dict.fromkeys(part_of, 0))
-    assert found.parts["block"] == problem.parts["block"]
-    found = with_int8(problem, forms, Quant(method="arm", cores=["a53"]), lambda part_of: dict.fromkeys(part_of, 0))
-    assert len(found.parts["block"]) == 3
+    assert with_int8(problem, forms, ARM, none).parts["block"] == problem.parts["block"]
+    assert with_int8(problem, forms, ARM, none, ["a53"]).parts["block"] == problem.parts["block"]
+    assert with_int8(problem, forms, ARM, none, ["a53", "nb"]).parts["block"] == problem.parts["block"]
+    one_core = with_int8(problem, forms, Quant(method="arm", cores=["a53"]), none, CORES)
+    assert set(one_core.parts["block"][0].int8) == {"block.a"}
+    found = with_int8(problem, forms, ARM, none, CORES)
+    assert set(choose(found, {"a53": 0.85, "a76": 0.96}).int8) == {"block.a", "stem"}
+    assert choose(found, {"a53": 0.96, "a76": 0.94}).int8 == ("stem",)  # the block is dearer on one of them
+    forms[0][1].gain["block.a"]["a53"] = -1.0
+    assert with_int8(problem, forms, ARM, none, CORES).parts["block"] == problem.parts["block"]
 
 
 def test_errors_are_each_layers_own_and_another_stands_in_for_a_layer_to_come(examples):
@@ -120,7 +137,7 @@ def test_the_cheapest_network_has_layers_in_int8_and_costs_what_is_predicted(sea
         assert set(point.int8) <= {name for name, _ in net.named_sublayers()}
     assert frontier(problem)[0].int8
     in_float = Problem(
-        {part: [level for level in levels if not level.int8] for part, levels in problem.parts.items()},
+        {part: [replace(level, int8={}) for level in levels] for part, levels in problem.parts.items()},
         problem.fixed, problem.whole,
     )  # fmt: skip
     cheapest = max(frontier(in_float)[0].shares.values())

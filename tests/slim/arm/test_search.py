@@ -1,16 +1,24 @@
-from itertools import product
+from itertools import chain, combinations, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppedge.slim.arm.search import SLACK, Level, Problem, choose, frontier, nearest
+from ppedge.slim.arm.search import SLACK, Int8, Level, Problem, choose, frontier, nearest
 
 CORES = ("a53", "a76")
 
 
-def problem_of(seed, parts=4, levels=4):
+def int8_of(rng, part):
+    """Of every other part two layers, which may be dearer in int8 on one core."""
+    return {
+        f"layer {part}.{k}": Int8(rng.uniform(0, 0.03), {core: float(rng.uniform(-1, 2)) for core in CORES})
+        for k in range(2 * (part % 2))
+    }
+
+
+def problem_of(seed, parts=3, levels=3):
     """Parts whose error grows as they are cut, cheaper on both cores but not by the same share."""
     rng = np.random.default_rng(seed)
     found = {}
@@ -18,7 +26,7 @@ def problem_of(seed, parts=4, levels=4):
         errors = np.cumsum(rng.uniform(0, 0.1, levels)) - 0.01
         costs = {core: np.cumsum(rng.uniform(1, 10, levels))[::-1] for core in CORES}
         found[f"block {part}"] = [
-            Level(8 * (levels - k), max(errors[k], 0.0), {core: costs[core][k] for core in CORES})
+            Level(8 * (levels - k), max(errors[k], 0.0), {core: costs[core][k] for core in CORES}, int8_of(rng, part))
             for k in range(levels)
         ]
     fixed = {core: float(rng.uniform(1, 20)) for core in CORES}
@@ -26,11 +34,20 @@ def problem_of(seed, parts=4, levels=4):
     return Problem(found, fixed, whole)
 
 
+def ways(level):
+    """Every choice of a level's layers in int8: error, cost."""
+    for names in chain.from_iterable(combinations(level.int8, count) for count in range(len(level.int8) + 1)):
+        taken = [level.int8[name] for name in names]
+        cost = {core: level.cost[core] - sum(int8.saved[core] for int8 in taken) for core in CORES}
+        yield level.error + sum(int8.error for int8 in taken), cost
+
+
 def all_points(problem):
     """Every choice: error, shares."""
-    for taken in product(*problem.parts.values()):
-        shares = [(problem.fixed[c] + sum(level.cost[c] for level in taken)) / problem.whole[c] for c in CORES]
-        yield sum(level.error for level in taken), dict(zip(CORES, shares, strict=True))
+    parts = [[way for level in levels for way in ways(level)] for levels in problem.parts.values()]
+    for taken in product(*parts):
+        shares = [(problem.fixed[c] + sum(cost[c] for _, cost in taken)) / problem.whole[c] for c in CORES]
+        yield sum(error for error, _ in taken), dict(zip(CORES, shares, strict=True))
 
 
 @settings(max_examples=40, deadline=None)
@@ -43,6 +60,11 @@ def test_no_choice_within_the_budgets_is_better(seed, a53, a76):
     if found is not None:
         assert all(found.shares[c] <= budgets[c] + 2 * SLACK for c in CORES)
         assert set(found.settings) == set(problem.parts)
+        kept = {
+            name for part, levels in problem.parts.items() for level in levels if level.setting == found.settings[part]
+            for name in level.int8
+        }  # fmt: skip
+        assert set(found.int8) <= kept
         assert found.error <= min(fitting, default=np.inf) + 1e-5
     else:
         assert not fitting

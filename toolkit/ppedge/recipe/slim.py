@@ -175,7 +175,8 @@ class Quant(Section):
     """For ``arm``: bound of the mean squared difference that 8 bits make at the network's output, relative to the
     output's variance, on the same pictures; by default 4e-4 for a recogniser or classifier, none for a detector."""
     cores: list[Literal["a53", "a76"]] = Field(["a53", "a76"], min_length=1)
-    """For ``arm``: the cores, Cortex-A53 and A76, on each of which a layer in 8 bits must save instructions."""
+    """For ``arm``: the cores, Cortex-A53 and A76, on each of which a layer in 8 bits must save instructions; of those
+    that a budget limits one is enough."""
     samples: int = Field(32, ge=1)
     """Training pictures from which the clips and scales start."""
     percentile: float = Field(99.99, gt=50, le=100)

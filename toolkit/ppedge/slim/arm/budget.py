@@ -138,7 +138,9 @@ class Budgeting:
         def errors_of(part_of: Mapping[str, str]) -> dict[str, float]:
             return int8_errors(self._rewritten(), self.pictures, part_of, quant, self.measured.int8, self.reporter)
 
-        return with_int8(problem, list(zip(forms, prices, strict=True)), quant, errors_of)
+        # Without a budget the same share of every core is asked for.
+        limited = self.settings.budget.shares or quant.cores
+        return with_int8(problem, list(zip(forms, prices, strict=True)), quant, errors_of, limited)
 
     def meet(self, problem: Problem, budgets: Mapping[str, float]) -> Point:
         """Return the best choice whose network, counted or priced as a whole, is within budgets; see `meet`."""

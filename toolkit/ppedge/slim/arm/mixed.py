@@ -1,12 +1,12 @@
-"""8 bits as part of a budgeted search: each level of a part once more, with those layers in int8 that gain by it.
+"""8 bits as part of a budgeted search: of each level of a part, every layer that may gain by them can be in int8.
 
-What a level loses by 8 bits is the sum of what its layers lose, each alone: errors of rounding hardly depend on each
+What a choice loses by 8 bits is the sum of what its layers lose, each alone: errors of rounding hardly depend on each
 other. It is measured on the network as trained, at its full width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import paddle
@@ -15,7 +15,7 @@ from ppedge.progress import Reporter
 from ppedge.recipe.slim import Quant
 from ppedge.slim.arm.parts import REPLACED, owners
 from ppedge.slim.arm.prices import Prices
-from ppedge.slim.arm.search import Level, Problem
+from ppedge.slim.arm.search import Int8, Level, Problem
 from ppedge.slim.int8.pact import measure_clips
 from ppedge.slim.int8.precision import gaining
 from ppedge.slim.int8.rounding import output_errors
@@ -26,7 +26,11 @@ Form = tuple[Mapping[str, int], Prices]
 
 
 def with_int8(
-    problem: Problem, forms: Sequence[Form], quant: Quant, errors_of: Callable[[Mapping[str, str]], dict[str, float]]
+    problem: Problem,
+    forms: Sequence[Form],
+    quant: Quant,
+    errors_of: Callable[[Mapping[str, str]], dict[str, float]],
+    limited: Collection[str] = (),
 ) -> Problem:
     """Return the problem with 8 bits among what there is to choose.
 
@@ -38,9 +42,11 @@ def with_int8(
         quant: Of the recipe: on which cores a layer must gain, and which are left in float.
         errors_of: Returns by layer the squared error of the output, relative to its variance, that its 8 bits make; it
             is given the part of each.
+        limited: The cores that have a budget: of these a layer need gain on one alone, since the search sees what it
+            costs on the others. By default it must gain on each.
     """
     worthy = [
-        [name for name in gaining(prices.gain, quant.cores) if not name.startswith(tuple(quant.exclude))]
+        [name for name in gaining(prices.gain, quant.cores, limited) if not name.startswith(tuple(quant.exclude))]
         for _, prices in forms
     ]
     part_of = {
@@ -48,23 +54,25 @@ def with_int8(
     }
     errors = errors_of(part_of)
 
-    def in_int8(level: Level, names: Sequence[str], prices: Prices) -> Level:
-        saved = prices.saved(names)
-        cost = {core: cost - saved[core] for core, cost in level.cost.items()}
-        return replace(level, error=level.error + sum(errors[name] for name in names), cost=cost, int8=tuple(names))
+    def with_layers(level: Level, part: str, number: int) -> Level:
+        names, prices = worthy[number], forms[number][1]
+        return replace(
+            level, int8={name: Int8(errors[name], prices.saved([name])) for name in names if part_of[name] == part}
+        )
 
-    parts = {part: list(levels) for part, levels in problem.parts.items()}
-    for part, levels in problem.parts.items():
-        for level in levels:
-            number = next(k for k, (settings, _) in enumerate(forms) if settings[part] == level.setting)
-            names = [name for name in worthy[number] if part_of[name] == part]
-            if names:
-                parts[part].append(in_int8(level, names, forms[number][1]))
+    first: dict[tuple[str, int | None], int] = {}
+    for number, (settings, _) in enumerate(forms):
+        for part, setting in settings.items():
+            first.setdefault((part, setting), number)
+    parts = {
+        part: [with_layers(level, part, first[part, level.setting]) for level in levels]
+        for part, levels in problem.parts.items()
+    }
     prices, fixed = forms[0][1], dict(problem.fixed)
     for name in worthy[0]:
         if part_of[name] == name and name not in problem.parts:  # a site has the name of a layer too
             level = Level(None, 0.0, {core: layers[name] for core, layers in prices.cost.items()})
-            parts[name] = [level, in_int8(level, [name], prices)]
+            parts[name] = [with_layers(level, name, 0)]
             fixed = {core: cost - level.cost[core] for core, cost in fixed.items()}
     return replace(problem, parts=parts, fixed=fixed)
 

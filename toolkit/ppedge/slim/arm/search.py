@@ -1,4 +1,4 @@
-"""Budgeted search: one level for each part of a network, so that the errors sum to the least within budgets.
+"""Budgeted search: one level for each part, and which of its layers are in int8, for the least sum of errors.
 
 A mixed-integer linear program, a multiple-choice knapsack with one capacity a core: Sinha and Zoltners, "The
 Multiple-Choice Knapsack Problem", Operations Research 27 (1979); solved by HiGHS through SciPy.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -25,20 +26,33 @@ _INFEASIBLE = 2
 
 
 @dataclass(frozen=True)
+class Int8:
+    """What 8 bits do in one layer of a part.
+
+    Attributes:
+        error: What is added to the part's, from 0.
+        saved: Instructions by core, below 0 where 8 bits are dearer, and bytes.
+    """
+
+    error: float
+    saved: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Level:
     """One way to leave a part of a network.
 
     Attributes:
         setting: Channels that stay; None for a part whose width is not to be chosen.
         error: Of what the part gives, from 0; errors of all parts are added.
-        cost: Instructions by core, and bytes.
-        int8: Names of the part's layers that compute in 8 bits.
+        cost: Instructions by core, and bytes, all in float.
+        int8: By name, those of the part's layers that may compute in 8 bits, each for itself.
     """
 
     setting: int | None
     error: float
     cost: Mapping[str, float]
-    int8: tuple[str, ...] = ()
+    int8: Mapping[str, Int8] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ def choose(problem: Problem, budgets: Mapping[str, float]) -> Point | None:
     """
     rows = _Rows(problem)
     weights = np.concatenate([rows.errors + CHEAPER * sum(rows.shares.values()), [0.0]])
-    found = _solve(weights, [rows.one_each(), *rows.within(budgets, scaled=False)])
+    found = _solve(weights, [*rows.choices(), *rows.within(budgets, scaled=False)])
     return None if found is None else rows.point(found)
 
 
@@ -100,7 +114,7 @@ def nearest(problem: Problem, budgets: Mapping[str, float]) -> Point:
     """Choose what comes nearest to budgets: they are exceeded by the least factor, and then with the least error."""
     rows = _Rows(problem)
     weights = np.concatenate([np.zeros(len(rows.errors)), [1.0]])
-    found = _solve(weights, [rows.one_each(), *rows.within(budgets, scaled=True)])
+    found = _solve(weights, [*rows.choices(), *rows.within(budgets, scaled=True)])
     point = None if found is None else choose(problem, {c: b * (found[-1] + SLACK) for c, b in budgets.items()})
     if point is None:
         raise PpedgeError("The solver found no point that is nearest to the budgets.")
@@ -137,22 +151,32 @@ def best_of(frontiers: Sequence[Sequence[Point]]) -> list[Point]:
 
 
 class _Rows:
-    """A problem as vectors over all levels of all parts, one behind the other."""
+    """A problem as vectors over all levels of all parts, and behind them over the layers of each that may be int8."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.levels = [(part, level) for part, levels in problem.parts.items() for level in levels]
-        self.errors = np.array([level.error for _, level in self.levels])
+        self.int8 = [(k, name, int8) for k, (_, level) in enumerate(self.levels) for name, int8 in level.int8.items()]
+        self.errors = np.array([level.error for _, level in self.levels] + [int8.error for _, _, int8 in self.int8])
         self.shares = {
-            core: np.array([level.cost[core] for _, level in self.levels]) / whole
+            core: np.array(
+                [level.cost[core] for _, level in self.levels] + [-int8.saved[core] for _, _, int8 in self.int8]
+            )
+            / whole
             for core, whole in problem.whole.items()
         }
         self.fixed = {core: problem.fixed[core] / whole for core, whole in problem.whole.items()}
 
-    def one_each(self) -> LinearConstraint:
-        """Of each part exactly one level."""
-        rows = [[float(own == part) for own, _ in self.levels] + [0.0] for part in self.problem.parts]
-        return LinearConstraint(np.array(rows), 1, 1)
+    def choices(self) -> list[LinearConstraint]:
+        """Of each part exactly one level, and in int8 no layer but of that level."""
+        parts = np.array([[float(own == part) for own, _ in self.levels] for part in self.problem.parts])
+        one_each = LinearConstraint(np.pad(parts, [(0, 0), (0, len(self.int8) + 1)]), 1, 1)
+        if not self.int8:
+            return [one_each]
+        rows = np.zeros((len(self.int8), len(self.levels) + len(self.int8) + 1))
+        for row, (level, _, _) in enumerate(self.int8):
+            rows[row, [level, len(self.levels) + row]] = -1.0, 1.0
+        return [one_each, LinearConstraint(rows, -np.inf, 0)]
 
     def within(self, budgets: Mapping[str, float], *, scaled: bool) -> list[LinearConstraint]:
         """Each core's budget, or with ``scaled`` so many times that as the last variable says."""
@@ -163,18 +187,16 @@ class _Rows:
         return found
 
     def point(self, found: npt.NDArray[np.float64]) -> Point:
-        taken = [self.levels[k] for k in np.flatnonzero(found[:-1] > 0.5)]
-        shares = {
-            core: fixed + sum(level.cost[core] for _, level in taken) / self.problem.whole[core]
-            for core, fixed in self.fixed.items()
-        }
-        settings = {part: level.setting for part, level in taken if level.setting is not None}
-        int8 = tuple(name for _, level in taken for name in level.int8)
-        return Point(settings, sum(level.error for _, level in taken), shares, int8)
+        taken = found[:-1] > 0.5
+        shares = {core: fixed + float(self.shares[core][taken].sum()) for core, fixed in self.fixed.items()}
+        levels, int8 = taken[: len(self.levels)], taken[len(self.levels) :]
+        settings = {part: level.setting for part, level in compress(self.levels, levels) if level.setting is not None}
+        names = tuple(name for _, name, _ in compress(self.int8, int8))
+        return Point(settings, float(self.errors[taken].sum()), shares, names)
 
 
 def _solve(weights: npt.NDArray[np.float64], constraints: Sequence[LinearConstraint]) -> npt.NDArray[np.float64] | None:
-    """Minimise over one binary variable a level and one that is real, the factor of all budgets."""
+    """Minimise over binary variables and one that is real, the factor of all budgets."""
     binary = np.append(np.ones(len(weights) - 1), 0)
     upper = np.append(np.ones(len(weights) - 1), np.inf)
     result = milp(weights, integrality=binary, bounds=Bounds(0, upper), constraints=constraints,

@@ -172,10 +172,26 @@ def choose_precisions(
     return Choice(layers, tried, taken)
 
 
-def gaining(gains: Mapping[str, Mapping[str, float]], cores: Sequence[str]) -> list[str]:
-    """Return the layers that save more than `SMALL` of what all save together, on each of the cores."""
+def gaining(gains: Mapping[str, Mapping[str, float]], cores: Sequence[str], limited: Collection[str] = ()) -> list[str]:
+    """Return the layers that save more than `SMALL` of what all save together.
+
+    Args:
+        gains: Instructions that a layer alone saves, by layer and core.
+        cores: On each of these.
+        limited: Of these cores one is enough.
+    """
     least = {core: SMALL * sum(max(gain[core], 0.0) for gain in gains.values()) for core in cores}
-    return [name for name, gain in gains.items() if all(gain[core] > least[core] for core in cores)]
+    some = [core for core in cores if core in limited]
+    each = [core for core in cores if core not in some]
+
+    def gains_on(name: str, core: str) -> bool:
+        return gains[name][core] > least[core]
+
+    return [
+        name
+        for name in gains
+        if all(gains_on(name, core) for core in each) and (not some or any(gains_on(name, core) for core in some))
+    ]
 
 
 def longest(fits: Callable[[int], bool], count: int) -> int:
