@@ -20,11 +20,13 @@ from ppedge.models.weights import state_of
 from ppedge.progress import Reporter
 from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
+from ppedge.slim import pruning
+from ppedge.slim.arm.distill import Distillation
 from ppedge.slim.int8.pact import calibrate, quantize
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
 from ppedge.slim.stage import run_slim
-from ppedge.train.task import Task
+from ppedge.train.task import OUTPUT_ERROR, Task
 
 SHORT = {"epochs": 1, "max_steps": 2, "batch_size": 2, "learning_rate": 1e-3}
 QUIET = Reporter(quiet=True)
@@ -242,7 +244,9 @@ def test_options_that_do_not_go_together_are_refused(ppedge_here, monkeypatch, t
     assert code == 2 and told in err and err.count("\n") == 1
 
 
-def test_least_squares_takes_channels_of_a_network_that_nobody_here_has_built(recipe_of, tmp_path):
+def test_least_squares_takes_channels_of_a_network_that_nobody_here_has_built(recipe_of, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pruning, "Distillation", lambda *a, **k: asked.append(k) or Distillation(*a, **k))
     run = Run(tmp_path / "run")
     arm = {"tolerance": 0.3, "samples": 4, "distill": {**SHORT, "eval_every": 1}}
     slim = {"max_metric_drop": None, "prune": {"method": "arm", "arm": arm}, "quant": {"method": "none"}}
@@ -254,3 +258,8 @@ def test_least_squares_takes_channels_of_a_network_that_nobody_here_has_built(re
     assert plan.keep and {name.split(".")[0] for name in plan.keep} <= set(
         dict(load_float(run, Task.of_run(recipe, run), "train").named_sublayers())
     )
+    assert [options["robust"] for options in asked] == [True]
+    lines = [json.loads(line) for line in run.artifact("slim", "distil.jsonl").read_text().splitlines()]
+    errors = [line["eval"][OUTPUT_ERROR] for line in lines if "eval" in line]  # weights are chosen by them
+    assert len(errors) > 1 and min(errors) > 0
+    assert run.manifest("slim")["metrics"]["distilled"][OUTPUT_ERROR] == pytest.approx(min(errors))

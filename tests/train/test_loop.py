@@ -18,7 +18,7 @@ from ppedge.storage import sha256
 from ppedge.train import checkpoint, loop, stage
 from ppedge.train.course import BEST, LAST, METRICS, Course
 from ppedge.train.loop import fit
-from ppedge.train.task import Task
+from ppedge.train.task import OUTPUT_ERROR, Task
 from ppedge.train.trainees.build import build_trainee
 from small import tiny_recipe
 
@@ -285,6 +285,37 @@ def test_weights_that_are_better_by_what_breaks_ties_replace_a_start(rec_data, t
         r"of ned 0\.6000 before, 0\.7000 after",
         said[-1],
     )
+
+
+@pytest.mark.parametrize(
+    ("errors", "count", "told"),
+    [
+        ((0.3, 0.2, 0.25), 2, "train 6/6: hmean 0.5000, output_error 0.2500"),
+        (
+            (0.3, 0.3, 0.4),
+            1,
+            "train: no better than its start: output_error 0.3000 before, 0.3000 after; its start is kept",
+        ),
+    ],
+)
+def test_the_nearest_to_an_original_is_kept_whatever_the_metric_says(
+    det_data, tmp_path, monkeypatch, errors, count, told
+):
+    hmeans = (0.9, 0.7, 0.5)  # they fall
+    figures = iter([{"hmean": hmean, OUTPUT_ERROR: e} for hmean, e in zip(hmeans, errors, strict=True)])
+    asked = []
+
+    def compare(task, net, original, samples):
+        asked.append(original)
+        return next(figures)
+
+    monkeypatch.setattr(Task, "compare", compare)
+    recipe = tiny_recipe("det", det_data)
+    original = Task(recipe).build()
+    result, kept, said = fit_with(monkeypatch, recipe, tmp_path, [], evaluate_first=True, original=original)
+    assert asked == [original] * 3
+    assert result.best[OUTPUT_ERROR] == min(errors) and kept == count
+    assert said[-1] == told
 
 
 def test_patience_is_not_renewed_by_a_tie(det_data, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from ppedge.models.weights import load_weights, state_of
 from ppedge.recipe.losses import NET
 from ppedge.recipe.slim import ArmPrune
 from ppedge.slim.arm.collapse import patches
-from ppedge.slim.arm.distill import Distillation, relative_error
+from ppedge.slim.arm.distill import Distillation, divergence_of_maps, relative_error
 from ppedge.slim.arm.reduce import kept_groups, reduce_sites
 from ppedge.slim.arm.sites import find_sites
 from ppedge.slim.arm.slimming import ArmSlimming
@@ -200,6 +200,52 @@ def test_the_backbones_maps_are_taught_where_the_student_has_all_their_channels(
     errors = [float(relative_error(a, b)) for a, b in pairs]
     assert found == pytest.approx(np.mean(errors), rel=1e-4) and min(errors) > 1e-4
     assert own["neck:input"][3].shape != wanted["neck:input"][3].shape
+
+
+def drawn_maps(seed, count=4):
+    """Maps that are nearly sure of their pixels, as a detector's are."""
+    rng = np.random.default_rng(seed)
+    logits = 8.0 * np.sign(rng.normal(-0.5, 1, (count, 1, 16, 16))) + rng.normal(0, 0.5, (count, 1, 16, 16))
+    return paddle.nn.functional.sigmoid(paddle.to_tensor(logits.astype(np.float32)))
+
+
+def test_maps_are_no_way_off_what_they_are_and_a_little_off_in_proportion():
+    wanted = drawn_maps(0)
+    assert float(divergence_of_maps(wanted, wanted)) == pytest.approx(0, abs=1e-7)
+    logits = paddle.log(wanted / (1 - wanted))
+    near = [paddle.nn.functional.sigmoid(logits + shift) for shift in (0.02, 0.04)]
+    once, twice = (float(divergence_of_maps(p.astype("float64"), wanted.astype("float64"))) for p in near)
+    assert twice == pytest.approx(4 * once, rel=0.05) and once > 0  # as the cross entropy is near its least
+
+
+def test_one_picture_that_is_lost_moves_a_student_no_farther_than_the_others():
+    wanted = drawn_maps(0)
+    logits = paddle.log(wanted / (1 - wanted)) + 0.5
+    logits[0] = -logits[0]  # of this one it gives the opposite
+
+    def pull(loss):
+        given = logits.clone()
+        given.stop_gradient = False
+        loss(paddle.nn.functional.sigmoid(given), wanted).backward()
+        sizes = np.abs(given.grad.numpy()).sum(axis=(1, 2, 3))
+        return sizes[0] / sizes[1:].mean()
+
+    assert pull(paddle.nn.functional.binary_cross_entropy) > 100
+    assert pull(divergence_of_maps) < 3
+
+
+def test_a_robust_distillation_compares_maps_by_their_divergence(examples):
+    example = examples["det"]
+    teacher, student, x = example.build(0), example.build(1), example.picture()
+    teacher.eval()
+    for robust, off in ((False, paddle.nn.functional.binary_cross_entropy), (True, divergence_of_maps)):
+        trainee = Trainee(student, Distillation(teacher, "det", robust=robust))
+        trainee.begin()
+        student.head.training = True
+        outputs = trainee({"image": x})
+        found = float(trainee.losses(outputs, {"image": x}, 0.0)["loss_map"])
+        trainee.end()
+        assert found == pytest.approx(5 * float(off(outputs[NET]["maps"][:, :1], teacher(x))), rel=1e-4)
 
 
 @pytest.mark.parametrize("task", ["rec", "cls"])

@@ -132,6 +132,7 @@ def train_course(
     after: str | None = None,
     *,
     more: Sequence[Any] = (),
+    original: Network | None = None,
 ) -> None:
     """Train for a while, or go on; the log becomes a file of the stage.
 
@@ -143,12 +144,13 @@ def train_course(
         before: What the stage's metrics call the network as it came.
         after: What they call it at its best; None leaves that out.
         more: Samples to train on beside the training data.
+        original: The network as it was brought in: what comes nearest to it is then what evaluation data choose.
     """
     as_it_came = stage.tested(trainee.net)
     course = Course(
         title, trainee, stage.task, schedule, joined([stage.train, more]), stage.eval, stage.folder / f".{title}",
         workers=stage.recipe.train.workers, amp=stage.recipe.train.amp and stage.device != "cpu",
-        evaluate_first=True, reporter=stage.reporter, resume=stage.resume,
+        evaluate_first=True, reporter=stage.reporter, resume=stage.resume, original=original,
     )  # fmt: skip
     with small_steps(trainee.net):
         result = fit(course)

@@ -53,18 +53,21 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
     net = cut_network(stage, plan)
     if settings.method != "arm":
         # Whoever brings a network in has no labels, so it learns from itself as it came.
-        itself = (
-            Distillation(trained, stage.recipe.task, kept=_kept(plan, trained)) if stage.recipe.brought_in else None
-        )
+        itself = None
+        if stage.recipe.brought_in:
+            itself = Distillation(trained, stage.recipe.task, kept=_kept(plan, trained), robust=True)
         if settings.method == "fpgm":
             loss = itself or stage.task.loss
-            train_course(stage, "fine-tune", Trainee(net, loss), settings.finetune, "pruned", "finetuned")
+            train_course(stage, "fine-tune", Trainee(net, loss), settings.finetune, "pruned", "finetuned",
+                         original=trained if stage.recipe.brought_in else None)  # fmt: skip
             _choose_box_thresh(stage, net, "finetuned")
         return plan, net, itself
     schedule = settings.arm.distill
     loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss,
-                        kept=_kept(plan, trained), maps=backbone_maps(trained))  # fmt: skip
-    train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled", more=_further_pictures(stage))
+                        kept=_kept(plan, trained), robust=stage.recipe.brought_in,
+                        maps=backbone_maps(trained))  # fmt: skip
+    train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled", more=_further_pictures(stage),
+                 original=trained if stage.recipe.brought_in else None)  # fmt: skip
     _choose_box_thresh(stage, net, "distilled")
     return plan, net, loss
 

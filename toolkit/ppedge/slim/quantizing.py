@@ -160,5 +160,6 @@ def _train(
     pact.calibrate(net, calibration.batches)
     first = pact.clips_of(net)
     trainee = pact.Quantized(net, loss or task.loss, settings.min_clip)
-    train_course(stage, "QAT", trainee, settings.train, "calibrated")
+    original = loss.teacher if loss is not None and stage.recipe.brought_in else None
+    train_course(stage, "QAT", trainee, settings.train, "calibrated", original=original)
     return first, pact.clips_of(net)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppedge.models.network import Network
 from ppedge.progress import Reporter
 from ppedge.recipe.train import Schedule
 from ppedge.runs import RESUMED_FROM
@@ -54,6 +55,8 @@ class Course:
             that finds nothing (the metric is 0) gives way to later weights that find nothing either.
         reporter: Progress.
         log: Is given each entry of metrics.jsonl too.
+        original: What the network is to stay near to: of its evaluations the one that is the nearest is then the best,
+            whatever the metric says.
     """
 
     title: str
@@ -70,8 +73,16 @@ class Course:
     evaluate_first: bool = False
     reporter: Reporter = field(default_factory=lambda: Reporter(quiet=True))
     log: Callable[[Mapping[str, Any]], None] = lambda entry: None
+    original: Network | None = None
 
     @property
     def seed(self) -> int:
         """The recipe's seed."""
         return self.task.recipe.seed
+
+    def evaluate(self) -> dict[str, float]:
+        """Measure the network as it stands on the evaluation data."""
+        net = self.trainee.net
+        if self.original is None:
+            return self.task.evaluate(net, self.eval)
+        return self.task.compare(net, self.original, self.eval)

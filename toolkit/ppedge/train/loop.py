@@ -14,7 +14,6 @@ from paddle.utils import unique_name
 
 from ppedge.data.samples import ratios_of
 from ppedge.errors import Interrupted, PpedgeError
-from ppedge.metrics.accuracy import RANKING
 from ppedge.models.depthwise import accelerate
 from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, read_pdparams, state_of, write_pdparams
@@ -30,6 +29,7 @@ from ppedge.train.log import ANEW, evaluations
 from ppedge.train.loss_scaling import LossScaling
 from ppedge.train.optimizer import build_optimizer, learning_rate
 from ppedge.train.stopping import stop_requests
+from ppedge.train.task import OUTPUT_ERROR
 
 
 def fit(course: Course) -> Result:
@@ -115,19 +115,20 @@ class _Fit:
 
     def _say_if_in_vain(self, result: Result) -> None:
         """Say so where the course brought nothing: nothing over its start, or nothing at all."""
-        course, main = self.course, self.course.task.main_metric
-        first, best = result.first[main], result.best[main]
-        if best == 0:
+        course, main, step = self.course, self.course.task.main_metric, self.position.best_step
+        if result.best[main] == 0:
             course.reporter.say(f"{course.title}: {main} is 0 at every evaluation")
-        elif course.evaluate_first and self.total and best <= first:
-            step = self.position.best_step
-            ties = [name for name in result.first if name in RANKING[course.task.recipe.task][1:]]
+            return
+        what, *ties = course.task.ranking(result.first)
+        first, best = result.first[what], result.best[what]
+        in_vain = step == 0 if what == OUTPUT_ERROR else best <= first
+        if course.evaluate_first and self.total and in_vain:
             told = "".join(
                 f", of {name} {result.first[name]:.4f} before, {result.best[name]:.4f} after" for name in ties
             )
             kept = f"the weights of step {step} are kept{told}" if step else "its start is kept"
             course.reporter.say(
-                f"{course.title}: no better than its start: {main} {first:.4f} before, {best:.4f} after; {kept}"
+                f"{course.title}: no better than its start: {what} {first:.4f} before, {best:.4f} after; {kept}"
             )
 
     def _steps(self) -> None:
@@ -219,7 +220,7 @@ class _Fit:
         began = time.monotonic()
         self._require_finite()
         with nullcontext() if self.average is None else self.average.applied():
-            metrics = course.task.evaluate(self.trainee.net, course.eval)
+            metrics = course.evaluate()
             best = evaluations(course.folder / METRICS).get(position.best_step)
             if best is None or self._replaces(metrics, best):
                 position.best_step = position.step

@@ -20,24 +20,28 @@ from ppedge.train.losses.base import Given, Loss, Outputs
 from ppedge.train.recorder import INPUT, Recorder
 
 LEAST = 1e-6
+CALM = 1e-3
+"""Entropy of a map, in nats a pixel, that is added to the teacher's: a picture without text has next to none."""
 
 
 class Distillation:
     """A loss for a `ppedge.train.trainees.base.Trainee`.
 
-    A detector's is ``5 BCE(p, q) + |x - y|^2 / |y - mean(y)|^2 + B``: p and q are the probability maps of student and
-    teacher, x and y what the first BatchNorm of their heads gets (the convolution before it may get quantizers); the
-    second term is left out of a network that has none. B is the mean of the same relative errors of the backbone's
-    maps, as far as the student has all their channels. A recogniser's or classifier's is the Kullback-Leibler
-    divergence of the classes' probabilities, mean over lines and columns.
+    A detector's is ``5 M(p, q) + |x - y|^2 / |y - mean(y)|^2 + B``: p and q are the probability maps of student and
+    teacher, M is their cross entropy or `divergence_of_maps`, x and y are what the first BatchNorm of their heads gets
+    (the convolution before it may get quantizers); the second term is left out of a network that has none. B is the
+    mean of the same relative errors of the backbone's maps, as far as the student has all their channels. A
+    recogniser's or classifier's is the Kullback-Leibler divergence of the classes' probabilities, mean over lines and
+    columns.
 
     Args:
         teacher: The original network; put into eval mode.
         task: ``det``, ``rec`` or ``cls``.
-        weight: Of the map's cross entropy.
+        weight: Of M.
         labels: Weight of the task's own loss, which is added; 0: labels are not looked at.
         task_loss: That loss; needed with ``labels``.
         kept: Channels of the teacher's features that the student still has, ascending; None: all.
+        robust: Compare maps by `divergence_of_maps`.
         maps: Places of both networks, as `ppedge.train.recorder.Recorder` takes them, where a detector's backbone gives
             a map or a list of them.
     """
@@ -51,9 +55,11 @@ class Distillation:
         labels: float = 0.0,
         task_loss: Loss | None = None,
         kept: Sequence[int] | None = None,
+        robust: bool = False,
         maps: Sequence[str] = (),
     ) -> None:
         self.teacher, self.task, self.weight = teacher, task, weight
+        self._off = divergence_of_maps if robust else F.binary_cross_entropy
         self.labels, self.task_loss = labels, task_loss
         self._kept = None if kept is None else paddle.to_tensor(list(kept), "int64")
         teacher.eval()
@@ -91,7 +97,7 @@ class Distillation:
             wanted = self.teacher(batch["image"])
         if self.task != "det":
             return {"loss": _divergence(output["logits"].astype("float32"), wanted)}
-        loss_map = self.weight * F.binary_cross_entropy(output["maps"][:, :1].astype("float32"), wanted)
+        loss_map = self.weight * self._off(output["maps"][:, :1].astype("float32"), wanted)
         parts = {"loss_map": loss_map}
         seen = self._recorder.take()
         if self._features is not None:
@@ -105,6 +111,29 @@ class Distillation:
         if errors:
             parts["loss_backbone"] = sum(errors) / len(errors)
         return {"loss": sum(parts.values()), **parts}
+
+
+def divergence_of_maps(p: Tensor, q: Tensor) -> Tensor:
+    """Return how far maps of probabilities are from wanted ones, such that no picture outweighs all others.
+
+    Of a picture with the divergence ``K = BCE(p, q) - H``, where H is the entropy of q, ``H log(1 + K / (H + CALM))``:
+    in proportion to K as long as that is small, and hardly more for a picture in which the student has lost itself.
+    With K alone one such picture among a hundred makes the next steps of Adam many times as large as all others, and
+    undoes what a nearly right network was.
+
+    Source: of the logarithm as a robust error, Black and Anandan, "The Robust Estimation of Multiple Motions",
+    Computer Vision and Image Understanding 63 (1996), who call it Lorentzian.
+
+    Args:
+        p: Of the student, (N, 1, H, W), from 0 to 1.
+        q: Of the teacher, likewise.
+
+    Returns:
+        A scalar, the mean over pictures.
+    """
+    entropy = F.binary_cross_entropy(q, q, reduction="none").mean(axis=[1, 2, 3])
+    divergence = F.binary_cross_entropy(p, q, reduction="none").mean(axis=[1, 2, 3]) - entropy
+    return (entropy * paddle.log1p(divergence / (entropy + CALM))).mean()
 
 
 def _listed(maps: Any) -> list[Tensor]:
