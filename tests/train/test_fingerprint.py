@@ -32,3 +32,6 @@ def test_it_is_the_sum_of_one_json_text(task, worth, tmp_path, monkeypatch):
     assert fingerprint(course, samples, 2) == hashlib.sha256(json.dumps(whole).encode()).hexdigest()
     whole[4] = []
     assert fingerprint(course, [], 2) == hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+    whole.insert(4, "output_error")  # what chooses among weights is another thing then
+    course.original = course.trainee.net
+    assert fingerprint(course, [], 2) == hashlib.sha256(json.dumps(whole).encode()).hexdigest()

@@ -166,8 +166,8 @@ def _slimming(task: str, changes: list[str]) -> dict[str, Any]:
 
     Without labels and training data of its own kind, least squares and 8 bits where they gain lose the least. A
     recogniser reads worse for a short distillation (docs/slimming.md has the figures), and better for more lines to fit
-    to, which cost little. A detector gains by steps that are small from the first on: with nothing folded out of it
-    that would bear more, its layers are given what has no mean of zero, and a usual step moves all of them at once.
+    to, which cost little. A detector gains by steps that are small from the first on: its BatchNorm is folded into its
+    layers, so that nothing takes out again what a usual step does to the means of what they give.
     """
     if task == "cls":
         return {"prune": {"method": "arm"}, "quant": {"method": "arm"}}

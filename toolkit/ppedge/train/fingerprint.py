@@ -10,6 +10,7 @@ from typing import Any
 
 from ppedge.data.samples import places_of, texts_of
 from ppedge.train.course import Course
+from ppedge.train.task import OUTPUT_ERROR
 
 _AT_ONCE = 4096  # labels that are written down together
 
@@ -29,6 +30,7 @@ def fingerprint(course: Course, samples: Sequence[Any], world: int) -> str:
         course.schedule.model_dump(mode="json", exclude={"checkpoint_every", "workers", "weights_check"}),
         recipe.model_dump(mode="json", exclude=elsewhere),
         course.task.spec.to_dict(),
+        *([] if course.original is None else [OUTPUT_ERROR]),  # evaluations without it do not compare
     ]
     # The JSON text of [*settings, labels, world], of which the labels may be too many to be held at once.
     digest = hashlib.sha256(json.dumps(settings)[:-1].encode())

@@ -28,10 +28,11 @@ from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.train.losses.table import build_loss
 
-OUTPUT_ERROR = "output_error"
-TINY = 1e-30  # of a variance: outputs that are all alike have none
 PROGRAM = "program"
 """What the names of the files begin with in which a run keeps a network that was brought in."""
+OUTPUT_ERROR = "output_error"
+"""Stands among metrics for what `Task.compare` measures beside them; smaller is better."""
+TINY = 1e-30  # of a variance: outputs that are all alike have none
 _COLLATE = {"det": collate_det, "rec": collate_rec, "cls": collate_cls}
 
 
