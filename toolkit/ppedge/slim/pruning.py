@@ -51,23 +51,24 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
             plan = _reduce_for_arm(stage, trained, net)
         keep(stage, plan, net)
     net = cut_network(stage, plan)
+    # Whoever brings a network in has no labels, so it learns from itself as it came, and is to stay near to that.
+    original = trained if stage.recipe.brought_in else None
     if settings.method != "arm":
-        # Whoever brings a network in has no labels, so it learns from itself as it came.
         itself = None
-        if stage.recipe.brought_in:
+        if original is not None:
             itself = Distillation(trained, stage.recipe.task, kept=_kept(plan, trained), robust=True)
         if settings.method == "fpgm":
             loss = itself or stage.task.loss
             train_course(stage, "fine-tune", Trainee(net, loss), settings.finetune, "pruned", "finetuned",
-                         original=trained if stage.recipe.brought_in else None)  # fmt: skip
+                         original=original)  # fmt: skip
             _choose_box_thresh(stage, net, "finetuned")
         return plan, net, itself
     schedule = settings.arm.distill
     loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss,
-                        kept=_kept(plan, trained), robust=stage.recipe.brought_in,
+                        kept=_kept(plan, trained), robust=original is not None,
                         maps=backbone_maps(trained))  # fmt: skip
     train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled", more=_further_pictures(stage),
-                 original=trained if stage.recipe.brought_in else None)  # fmt: skip
+                 original=original)  # fmt: skip
     _choose_box_thresh(stage, net, "distilled")
     return plan, net, loss
 

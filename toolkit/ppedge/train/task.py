@@ -138,8 +138,11 @@ class Task:
 
     def measure(self, net: paddle.nn.Layer, samples: Sequence[Any], **options: Any) -> Metric:
         """Measure the network in eval mode, sample by sample; its mode is the same afterwards."""
+        return self._measure(NetEngine(net), samples, **options)
+
+    def _measure(self, engine: NetEngine, samples: Sequence[Any], **options: Any) -> Metric:
         recipe = self.recipe
-        return measure(NetEngine(net), self.spec, samples, recipe.metric, ignore=recipe.metric_ignore, **options)
+        return measure(engine, self.spec, samples, recipe.metric, ignore=recipe.metric_ignore, **options)
 
     def compare(self, net: paddle.nn.Layer, original: paddle.nn.Layer, samples: Sequence[Any]) -> dict[str, float]:
         """Return the metrics of `evaluate`, and as `OUTPUT_ERROR` how far the network is from another.
@@ -147,9 +150,8 @@ class Task:
         That is the mean squared difference of what they give for the samples, relative to the variance of the
         original's. On few pictures it tells networks apart that find or read the same but for a box or a line.
         """
-        recipe, engine = self.recipe, Beside(net, original)
-        metric = measure(engine, self.spec, samples, recipe.metric, ignore=recipe.metric_ignore)
-        return {**metric.summary(), OUTPUT_ERROR: engine.error}
+        engine = Beside(net, original)
+        return {**self._measure(engine, samples).summary(), OUTPUT_ERROR: engine.error}
 
     def ranking(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
         """Return the names of what orders evaluations: the main metric, then what breaks its ties.
