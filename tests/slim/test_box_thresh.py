@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import paddle
 import pytest
 import yaml
@@ -25,23 +26,24 @@ from small import tiny_recipe
 QUIET = Reporter(quiet=True)
 
 
-def stage_of(recipe, samples=()):
-    return SimpleNamespace(
-        recipe=recipe, task=Task(recipe), eval=list(samples), found=Findings(), reporter=Reporter(quiet=True)
-    )
+def stage_of(recipe):
+    return SimpleNamespace(recipe=recipe, task=Task(recipe), found=Findings(), reporter=Reporter(quiet=True))
 
 
-def chosen(monkeypatch, recipe, hmeans):
-    """What is chosen where evaluations come to these, by threshold; others find nothing."""
+def chosen(monkeypatch, recipe, hmeans, count=4):
+    """What is chosen where samples come to these hmeans, by threshold, each to its own or all to one; or to none."""
     asked = []
 
     def measure(engine, spec, samples):
+        (sample,) = samples
         asked.append(spec.det_postprocess.box_thresh)
-        return SimpleNamespace(summary=lambda: {"hmean": hmeans.get(asked[-1], 0.0)})
+        hmean = hmeans.get(asked[-1], 0.0)
+        hmean = hmean[sample] if isinstance(hmean, list) else hmean
+        return SimpleNamespace(rows=lambda: np.array([[hmean * 1000, 1000.0, 1000.0]]))
 
     monkeypatch.setattr(module, "measure", measure)
     stage = stage_of(recipe)
-    choose_box_thresh(stage, paddle.nn.Identity())
+    choose_box_thresh(stage, paddle.nn.Identity(), range(count))
     return stage, asked
 
 
@@ -51,23 +53,28 @@ def chosen(monkeypatch, recipe, hmeans):
         ({0.6: 0.80, 0.5: 0.90, 0.45: 0.85}, 0.5),
         ({0.6: 0.80, 0.7: 0.90}, 0.7),
         ({0.6: 0.80, 0.55: 0.90, 0.65: 0.90, 0.5: 0.90}, 0.55),
-        ({0.6: 0.80, 0.5: 0.8049}, None),
-        ({0.6: 0.80, 0.5: 0.8051}, 0.5),
+        ({0.6: 0.80, 0.5: [0.82, 0.81, 0.80, 0.81]}, 0.5),
+        ({0.6: 0.80, 0.5: [0.90, 0.75, 0.80, 0.80]}, None),
         ({0.6: 0.80}, None),
         ({}, None),
     ],
 )
-def test_the_best_is_taken_where_it_is_half_a_point_better(monkeypatch, det_data, hmeans, best):
+def test_the_best_is_taken_where_it_is_better_by_more_than_chance(monkeypatch, det_data, hmeans, best):
     recipe = tiny_recipe("det", det_data, det_postprocess={"thresh": 0.3, "box_thresh": 0.6})
     stage, asked = chosen(monkeypatch, recipe, hmeans)
     assert stage.found.box_thresh == best and stage.task.spec.det_postprocess.box_thresh == (best or 0.6)
     assert stage.task.spec.det_postprocess.thresh == 0.3  # the rest stays
-    assert sorted(asked) == [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7]
+    assert sorted(asked) == sorted([0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7] * 4)
+
+
+def test_one_picture_says_nothing(monkeypatch, det_data):
+    recipe = tiny_recipe("det", det_data, det_postprocess={"thresh": 0.3, "box_thresh": 0.6})
+    assert chosen(monkeypatch, recipe, {0.6: 0.5, 0.5: 1.0}, count=1)[0].found.box_thresh is None
 
 
 def test_thresholds_are_probabilities(monkeypatch, det_data):
     _, asked = chosen(monkeypatch, tiny_recipe("det", det_data), {})
-    assert sorted(asked) == [0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
+    assert sorted(set(asked)) == [0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
 
 
 def test_nothing_is_measured_where_nothing_may_change(monkeypatch, det_data, rec_data):
@@ -88,12 +95,12 @@ def test_what_is_measured_is_what_the_network_would_give(monkeypatch, examples):
 
     real = module.measure
     monkeypatch.setattr(module, "measure", measure)
-    stage = stage_of(example.recipe, samples)
-    choose_box_thresh(stage, net)
-    assert len(ran) == len(samples) and len(found) == 6  # the network runs once a picture
-    for spec, metric in found:
+    stage = stage_of(example.recipe)
+    choose_box_thresh(stage, net, samples)
+    assert len(ran) == len(samples) and len(found) == 6 * len(samples)  # the network runs once a picture
+    for number, (spec, metric) in enumerate(found):
         stage.task.spec = spec
-        assert stage.task.evaluate(net, samples) == metric.summary()
+        assert stage.task.evaluate(net, [samples[number // 6]]) == metric.summary()
 
 
 def test_the_score_goes_with_the_network(det_data, tmp_path, monkeypatch, ppedge_here):
@@ -107,7 +114,7 @@ def test_the_score_goes_with_the_network(det_data, tmp_path, monkeypatch, ppedge
     recipe = load_recipe(tmp_path / "recipe.yml")
     run_train(recipe, run, device="cpu", reporter=QUIET)
 
-    def choose(stage, net):
+    def choose(stage, net, samples):
         stage.found.box_thresh, spec = 0.15, stage.task.spec
         stage.task.spec = replace(spec, det_postprocess=replace(spec.det_postprocess, box_thresh=0.15))
 
@@ -122,6 +129,6 @@ def test_the_score_goes_with_the_network(det_data, tmp_path, monkeypatch, ppedge
     assert told not in ppedge_here("eval", run.path, "--stage", "train")[2]
     assert told not in ppedge_here("eval", run.path, "--set", "det_postprocess.box_thresh=0.2")[2]
     # Slimmed anew it starts from the recipe's.
-    monkeypatch.setattr(pruning, "choose_box_thresh", lambda stage, net: None)
+    monkeypatch.setattr(pruning, "choose_box_thresh", lambda *_: None)
     run_slim(recipe, run, device="cpu", reporter=QUIET, force=True)
     assert run.manifest("slim")["box_thresh"] is None and as_slimmed(recipe, run) is recipe

@@ -20,13 +20,14 @@ from ppedge.progress import Reporter
 from ppedge.recipe.io import as_written, load_recipe, save
 from ppedge.recipe.road import Convert
 from ppedge.runs import MANIFEST, Run
+from ppedge.slim import pruning
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
 from ppedge.slim.stage import run_slim
 from ppedge.storage import read_json, sha256, write_json
 from ppedge.train.stage import run_train
-from ppedge.train.task import Task
+from ppedge.train.task import OUTPUT_ERROR, Task
 from small import lively
 
 QUIET = Reporter(quiet=True)
@@ -209,7 +210,8 @@ def test_slimming_for_arm_and_quantizing(run_of, task):
     assert rewritten == ({"fold_bias", "shuffle_head"} if task == "det" else set())
     training = Task(recipe)
     samples, _ = training.samples("eval")
-    assert training.evaluate(load_float(runs[0], training, "slim"), samples) == metrics["distilled"]
+    before, after = (load_float(runs[0], training, stage) for stage in ("train", "slim"))
+    assert training.compare(after, before, samples) == metrics["distilled"]
     assert training.evaluate(load_quantized(runs[0], training), samples) == metrics["quantized"]
     slim(runs[1], *ARM, *NARROW[task])
     assert {**hashes(runs[0]), "reduction.json": 0} == {**hashes(runs[1]), "reduction.json": 0}
@@ -432,6 +434,30 @@ def test_a_layer_that_cannot_bear_8_bits_stays_in_float(run_of):
     slim(run, "slim.prune.method=none", "slim.quant.train.epochs=0", "slim.quant.max_layer_error=null", force=True)
     assert not Plan.load(run.artifact("slim", "plan.json")).float_layers
     assert not (run.stage("slim") / "quantization.json").exists()
+
+
+def names(samples):
+    return [sample.image.name for sample in samples]
+
+
+@pytest.mark.parametrize("labels", [0, 0.5])
+def test_what_learns_from_the_network_alone_is_the_best_where_it_is_nearest(run_of, monkeypatch, labels):
+    run, looked_at = run_of("det"), []
+    monkeypatch.setattr(pruning, "choose_box_thresh", lambda stage, net, samples: looked_at.append(names(samples)))
+    distill = f"{{epochs: 3, batch_size: 1, eval_every: 1, labels: {labels}}}"
+    metrics, recipe = slim(run, "slim.prune.method=arm", "slim.prune.arm.samples=2", "slim.prune.multiple=4",
+                           "slim.quant.method=none", f"slim.prune.arm.distill={distill}", *NARROW["det"])  # fmt: skip
+    log = [json.loads(line) for line in run.artifact("slim", "distil.jsonl").read_text().splitlines()]
+    found = [entry["eval"] for entry in log if "eval" in entry]
+    training = Task(recipe)
+    (eval_, _), (train, _) = training.samples("eval"), training.samples("train")
+    assert len(found) == 4 and len(looked_at) == 1
+    if labels:
+        assert not any(OUTPUT_ERROR in metrics for metrics in found)
+        assert looked_at[0] == names(eval_)
+    else:
+        assert metrics["distilled"] == min(found, key=lambda metrics: metrics[OUTPUT_ERROR])
+        assert looked_at[0] == names([*eval_, *train])
 
 
 @pytest.mark.parametrize("task", ["det", "rec", "cls"])

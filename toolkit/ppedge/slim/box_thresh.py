@@ -10,53 +10,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from paddle import nn
 
-from ppedge.data.source import spread
 from ppedge.metrics.accuracy import measure
+from ppedge.metrics.bootstrap import paired_differences
+from ppedge.metrics.scores import DetMetric
 from ppedge.ocr.spec import ModelSpec
 from ppedge.slim.context import Stage
 from ppedge.train.task import NetEngine
 
 STEPS = (-0.05, 0.05, -0.1, 0.1, -0.15, -0.2, -0.25, -0.3)
 """From the recipe's threshold; of equals the first is taken."""
-LEAST_GAIN = 0.005
-"""Of hmean; less may be chance, and the threshold stays what people know."""
-PICTURES = 40
+DEVIATIONS = 4
+"""So many standard deviations is a 95 % interval wide. A gain of less than one of them may be chance, and the threshold
+stays what people know."""
 
 
-def choose_box_thresh(stage: Stage, net: nn.Layer) -> None:
-    """Choose the threshold with which a detector has the largest hmean on the evaluation data.
+def choose_box_thresh(stage: Stage, net: nn.Layer, samples: Sequence[Any]) -> None:
+    """Choose the threshold with which a detector has the largest hmean.
 
     From here on the stage's task measures by it.
 
     Args:
         stage: The slim stage; `Findings.box_thresh` becomes the threshold, where it is another than the recipe's.
         net: Stays as it is.
+        samples: To measure on; none whose labels it has learned from, on which it is surer than on others.
     """
     first = stage.recipe.det_postprocess.box_thresh
     if stage.recipe.task != "det" or not stage.recipe.slim.choose_box_thresh:
         return
-    samples = spread(stage.eval, PICTURES)
-    others = [value for step in STEPS if 0 < (value := round(first + step, 4)) < 1]
-    recorded = _Recorded(net)
-    with stage.reporter.task("box_thresh", 1 + len(others)) as bar:
-        found = {first: measure(recorded, stage.task.spec, samples).summary()["hmean"]}
-        bar.advance()
-        for value in others:
-            spec = _at(stage.task.spec, value)
-            found[value] = measure(_Replayed(recorded.maps), spec, samples).summary()["hmean"]
+    thresholds = [first, *(value for step in STEPS if 0 < (value := round(first + step, 4)) < 1)]
+    rows: dict[float, list[np.ndarray]] = {value: [] for value in thresholds}
+    with stage.reporter.task("box_thresh", len(samples)) as bar:
+        for sample in samples:
+            once = _Once(net)
+            for value in thresholds:
+                rows[value].append(measure(once, _at(stage.task.spec, value), [sample]).rows())
             bar.advance()
-    best = max(found, key=found.__getitem__)
-    if found[best] - found[first] < LEAST_GAIN:
+    counts = {value: np.concatenate(found) for value, found in rows.items()}
+    hmeans = {value: float(DetMetric.figures(found.sum(axis=0))["hmean"]) for value, found in counts.items()}
+    best = max(hmeans, key=hmeans.__getitem__)
+    gain = paired_differences(DetMetric.figures, counts[first], counts[best], seed=stage.recipe.seed)["hmean"]
+    if best == first or gain.low is None or gain.high is None or gain.value < (gain.high - gain.low) / DEVIATIONS:
         return
     stage.found.box_thresh = best
     stage.task.spec = _at(stage.task.spec, best)
     stage.reporter.say(
-        f"det_postprocess.box_thresh {best:g} goes with the slimmed network, whose boxes score otherwise: hmean on "
-        f"data.eval is {found[best]:.4f}, by {first:g} {found[first]:.4f}; slim.choose_box_thresh=false keeps {first:g}"
+        f"det_postprocess.box_thresh {best:g} goes with the slimmed network, whose boxes score otherwise: hmean of "
+        f"{len(samples)} pictures that test nothing is {hmeans[best]:.4f}, by {first:g} {hmeans[first]:.4f}; "
+        f"slim.choose_box_thresh=false keeps {first:g}"
     )
 
 
@@ -65,27 +70,14 @@ def _at(spec: ModelSpec, box_thresh: float) -> ModelSpec:
     return replace(spec, det_postprocess=replace(spec.det_postprocess, box_thresh=box_thresh))
 
 
-class _Recorded(NetEngine):
-    """Keeps the maps of all that it was given, in their order."""
+class _Once(NetEngine):
+    """Runs the network once, and gives again what came of it: of one picture, whatever is made of its map."""
 
     def __init__(self, net: nn.Layer) -> None:
         super().__init__(net)
-        self.maps: list[np.ndarray] = []
+        self._found: list[np.ndarray] | None = None
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        found = super().run(inputs)
-        self.maps += found
-        return found
-
-
-class _Replayed:
-    """Gives recorded maps once more, in their order."""
-
-    name = "recorded"
-
-    def __init__(self, maps: Sequence[np.ndarray]) -> None:
-        self._maps = iter(maps)
-
-    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the next map, whatever the input is."""
-        return [next(self._maps)]
+        if self._found is None:
+            self._found = super().run(inputs)
+        return self._found

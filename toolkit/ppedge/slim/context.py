@@ -144,7 +144,8 @@ def train_course(
         before: What the stage's metrics call the network as it came.
         after: What they call it at its best; None leaves that out.
         more: Samples to train on beside the training data.
-        original: The network as it was brought in: what comes nearest to it is then what evaluation data choose.
+        original: The network that nothing else is learned from: what comes nearest to it is then what evaluation data
+            choose.
     """
     as_it_came = stage.tested(trainee.net)
     course = Course(

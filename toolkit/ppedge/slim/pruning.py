@@ -28,6 +28,8 @@ from ppedge.train.trainees.base import Trainee
 
 SENSITIVITY, REDUCTION = "sensitivity.json", "reduction.json"
 BATCH = 4
+PICTURES = 80
+"""That choose a box score."""
 TELLING = 3
 """So many measurements tell how long all of them will take."""
 
@@ -51,34 +53,40 @@ def pruned(stage: Stage, trained: Network) -> tuple[Plan, Network, Distillation 
             plan = _reduce_for_arm(stage, trained, net)
         keep(stage, plan, net)
     net = cut_network(stage, plan)
-    # Whoever brings a network in has no labels, so it learns from itself as it came, and is to stay near to that.
-    original = trained if stage.recipe.brought_in else None
     if settings.method != "arm":
+        # Whoever brings a network in has no labels, so it learns from itself as it came.
         itself = None
-        if original is not None:
+        if stage.recipe.brought_in:
             itself = Distillation(trained, stage.recipe.task, kept=_kept(plan, trained), robust=True)
         if settings.method == "fpgm":
-            loss = itself or stage.task.loss
-            train_course(stage, "fine-tune", Trainee(net, loss), settings.finetune, "pruned", "finetuned",
-                         original=original)  # fmt: skip
-            _choose_box_thresh(stage, net, "finetuned")
+            original = None if itself is None else itself.only_teacher
+            train_course(stage, "fine-tune", Trainee(net, itself or stage.task.loss), settings.finetune, "pruned",
+                         "finetuned", original=original)  # fmt: skip
+            _choose_box_thresh(stage, net, "finetuned", original)
         return plan, net, itself
     schedule = settings.arm.distill
     loss = Distillation(trained, stage.recipe.task, labels=schedule.labels, task_loss=stage.task.loss,
-                        kept=_kept(plan, trained), robust=original is not None,
+                        kept=_kept(plan, trained), robust=stage.recipe.brought_in,
                         maps=backbone_maps(trained))  # fmt: skip
     train_course(stage, "distil", Trainee(net, loss), schedule, "reduced", "distilled", more=_further_pictures(stage),
-                 original=original)  # fmt: skip
-    _choose_box_thresh(stage, net, "distilled")
+                 original=loss.only_teacher)  # fmt: skip
+    _choose_box_thresh(stage, net, "distilled", loss.only_teacher)
     return plan, net, loss
 
 
-def _choose_box_thresh(stage: Stage, net: Network, step: str) -> None:
-    """Choose what a detector's boxes must score, and note the metrics of a step anew if it is another score."""
+def _choose_box_thresh(stage: Stage, net: Network, step: str, original: Network | None) -> None:
+    """Choose what a detector's boxes must score, and note the metrics of a step anew if it is another score.
+
+    Training pictures help out where the evaluation data are few, and the network has learned from the original alone:
+    of pictures whose labels it has learned it is surer than of others.
+    """
     stage.found.box_thresh = None  # what an interrupted attempt has found is found again
-    choose_box_thresh(stage, net)
+    samples = spread(stage.eval, PICTURES)
+    if original is not None:
+        samples += spread(stage.train, PICTURES - len(samples))
+    choose_box_thresh(stage, net, samples)
     if stage.found.box_thresh is not None:
-        stage.note(step, stage.task.evaluate(net, stage.eval), stage.tested(net))
+        stage.note(step, stage.task.compare(net, original, stage.eval), stage.tested(net))
 
 
 def _further_pictures(stage: Stage) -> list[Any]:

@@ -160,6 +160,6 @@ def _train(
     pact.calibrate(net, calibration.batches)
     first = pact.clips_of(net)
     trainee = pact.Quantized(net, loss or task.loss, settings.min_clip)
-    original = loss.teacher if loss is not None and stage.recipe.brought_in else None
+    original = None if loss is None else loss.only_teacher
     train_course(stage, "QAT", trainee, settings.train, "calibrated", original=original)
     return first, pact.clips_of(net)

@@ -144,12 +144,16 @@ class Task:
         recipe = self.recipe
         return measure(engine, self.spec, samples, recipe.metric, ignore=recipe.metric_ignore, **options)
 
-    def compare(self, net: paddle.nn.Layer, original: paddle.nn.Layer, samples: Sequence[Any]) -> dict[str, float]:
-        """Return the metrics of `evaluate`, and as `OUTPUT_ERROR` how far the network is from another.
+    def compare(
+        self, net: paddle.nn.Layer, original: paddle.nn.Layer | None, samples: Sequence[Any]
+    ) -> dict[str, float]:
+        """Return the metrics of `evaluate`, and where there is an original how far the network is from it.
 
-        That is the mean squared difference of what they give for the samples, relative to the variance of the
-        original's. On few pictures it tells networks apart that find or read the same but for a box or a line.
+        That is `OUTPUT_ERROR`, the mean squared difference of what they give for the samples, relative to the variance
+        of the original's. On few pictures it tells networks apart that find or read the same but for a box or a line.
         """
+        if original is None:
+            return self.evaluate(net, samples)
         engine = Beside(net, original)
         return {**self._measure(engine, samples).summary(), OUTPUT_ERROR: engine.error}
 

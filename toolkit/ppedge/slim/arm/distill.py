@@ -69,6 +69,11 @@ class Distillation:
         self._maps = list(maps) if task == "det" else []
         self._recorder = Recorder(teacher, [*([] if self._features is None else [self._features]), *self._maps])
 
+    @property
+    def only_teacher(self) -> Network | None:
+        """The teacher, where nothing else is learned from: of students the nearest to it is then the best."""
+        return None if self.labels else self.teacher
+
     def reads(self) -> dict[str, list[str]]:
         """Return which places of the student it reads."""
         labels = self.task_loss.reads().get(NET, ()) if self.labels and self.task_loss is not None else ()
