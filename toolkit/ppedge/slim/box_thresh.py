@@ -59,8 +59,8 @@ def choose_box_thresh(stage: Stage, net: nn.Layer, samples: Sequence[Any]) -> No
     stage.found.box_thresh = best
     stage.task.spec = _at(stage.task.spec, best)
     stage.reporter.say(
-        f"det_postprocess.box_thresh {best:g} goes with the slimmed network, whose boxes score otherwise: hmean of "
-        f"{len(samples)} pictures that test nothing is {hmeans[best]:.4f}, by {first:g} {hmeans[first]:.4f}; "
+        f"det_postprocess.box_thresh {best:g} goes with the slimmed network, whose boxes score otherwise: hmean of the "
+        f"{len(samples)} pictures that choose it is {hmeans[best]:.4f}, by {first:g} {hmeans[first]:.4f}; "
         f"slim.choose_box_thresh=false keeps {first:g}"
     )
 
