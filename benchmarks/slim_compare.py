@@ -145,8 +145,7 @@ class Comparison:
                 ppedge("slim", run.path, *way.options, *changes, "--resume", "--json")
             except GateError as error:  # a budget that cannot be met
                 return {**base, "failed": error.message}
-        # Of ``--quant arm`` the manifest alone says whether any layer was worth it.
-        precision = "int8" if run.done("slim") and run.manifest("slim")["quant"] != "none" else "fp32"
+        precision = precision_of(run)
         if not run.done("convert"):
             ppedge("convert", run.path, "--format", "nb", "--precision", precision, "--json")
         costs = ppedge("cost", run.path, "--precision", precision, "--json")
@@ -157,7 +156,7 @@ class Comparison:
             "measured_on": measured["split"],
             "nb_bytes": Path(costs[0]["file"]).stat().st_size,
             "instructions": {cost["cpu"]: cost["instructions"] for cost in costs},
-            "source": f"{costs[0]['source']}, {costs[0]['runtime']}, {'x'.join(map(str, costs[0]['input_shape']))}",
+            "source": source_of(costs[0]),
             "minutes": seconds / 60,
         }
 
@@ -237,6 +236,21 @@ def table(rows: Sequence[dict[str, Any]], metric: str) -> str:
             cells += [_cell(row[name], scale, digits), f"{row[name][0] / first[name][0]:.3f}"]
         cells.append(_cell(row["minutes"], 1, 1) if row["minutes"][0] else "")
         lines.append(cells + ([_cell(row["second"], 100, 2)] if "second" in row else []))
+    return markdown(lines)
+
+
+def precision_of(run: Run) -> str:
+    """Return the precision in which a run's network ships: of ``--quant arm`` the manifest alone says it."""
+    return "int8" if run.done("slim") and run.manifest("slim")["quant"] != "none" else "fp32"
+
+
+def source_of(cost: dict[str, Any]) -> str:
+    """Say where instructions that ``ppedge cost`` gave come from, and of which input they are."""
+    return f"{cost['source']}, {cost['runtime']}, {'x'.join(map(str, cost['input_shape']))}"
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells as a Markdown table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

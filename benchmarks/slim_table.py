@@ -17,11 +17,12 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from slim_compare import ppedge
+from slim_compare import markdown, ppedge, precision_of, source_of
 
 from ppedge import artifacts
 from ppedge.errors import PpedgeError
 from ppedge.recipe.io import load_recipe
+from ppedge.recipe.slim import Prune
 from ppedge.runs import Run, open_run
 
 
@@ -41,7 +42,7 @@ def slimmed(run: Run) -> dict[str, Any]:
     for stage in ("slim", "convert"):
         run.require_fresh(stage)
     recipe, stage = load_recipe(run.recipe_path), run.manifest("slim")
-    precision = "fp32" if stage["quant"] == "none" else "int8"  # a float network is shipped in fp32
+    precision = precision_of(run)
     shipped = run.stage("convert") / artifacts.nb(recipe.task, precision)
     trained = run.stage("convert") / artifacts.nb(recipe.task, "fp32", baseline=True)
     for file in (shipped, trained):
@@ -60,7 +61,7 @@ def slimmed(run: Run) -> dict[str, Any]:
         "nb_bytes": shipped.stat().st_size,
         "instructions": {cost["cpu"]: cost["instructions"] for cost in costs},
         "instructions_before": {cost["cpu"]: cost["instructions"] for cost in before},
-        "source": f"{costs[0]['source']}, {costs[0]['runtime']}, {'x'.join(map(str, costs[0]['input_shape']))}",
+        "source": source_of(costs[0]),
     }
 
 
@@ -98,7 +99,7 @@ def table(groups: Sequence[Sequence[dict[str, Any]]]) -> str:
             share = mean(one["instructions"][cpu] / one["instructions_before"][cpu] for one in group)
             cells += [", ".join(f"{value:.1f}" for value in millions), f"{share:.3f}"]
         lines.append(cells)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(lines)
 
 
 def _list(group: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
@@ -108,8 +109,9 @@ def _list(group: Sequence[dict[str, Any]], name: str, scale: float, digits: int)
 
 def _budget(settings: dict[str, Any]) -> str:
     """Write the budget of a method that has one."""
-    asked = settings["prune"]["arm"]["budget"] if settings["prune"]["method"] == "arm" else {}
-    return " ".join(f"{name}={share}" for name, share in (asked or {}).items() if share is not None)
+    prune = Prune.model_validate(settings["prune"])
+    shares = prune.arm.budget.shares if prune.method == "arm" else {}
+    return " ".join(f"{name}={share}" for name, share in shares.items())
 
 
 def main() -> None:
