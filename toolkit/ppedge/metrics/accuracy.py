@@ -64,22 +64,44 @@ def measure(
         PpedgeError: A picture cannot be read.
     """
     if spec.task == "det":
-        return _measure_det(engine, spec, samples, advance)
+        assert spec.det_postprocess is not None
+        value = spec.det_postprocess.box_thresh
+        return measure_by_box_thresh(engine, spec, samples, [value], advance)[value]
     if spec.task == "rec":
         reader = Recognizer(engine, spec, batch_size=batch_size)
         return _measure_lines(reader, RecMetric(normalise, ignore), samples, advance)
     return _measure_lines(Classifier(engine, spec, batch_size=batch_size), ClsMetric(), samples, advance)
 
 
-def _measure_det(
-    engine: Network, spec: ModelSpec, samples: Sequence[DetSample], advance: Callable[[int], None]
-) -> DetMetric:
-    detector, metric = Detector(engine, spec), DetMetric()
+def measure_by_box_thresh(
+    engine: Network,
+    spec: ModelSpec,
+    samples: Sequence[DetSample],
+    thresholds: Sequence[float],
+    advance: Callable[[int], None] = lambda steps: None,
+) -> dict[float, DetMetric]:
+    """Return a detector's metric by each of several ``box_thresh``, of each picture from one run of the network.
+
+    A score drops its own box and no other, so among the boxes of the lowest threshold are those of every other one.
+
+    Args:
+        engine: The network.
+        spec: Its pre- and post-processing; its own ``box_thresh`` does not matter.
+        samples: To measure on.
+        thresholds: Each 0 to 1.
+        advance: Called with the number of samples done since the last call.
+
+    Raises:
+        PpedgeError: A picture cannot be read.
+    """
+    detector = Detector(engine, spec.with_box_thresh(min(thresholds)))
+    metrics = {value: DetMetric() for value in thresholds}
     for sample in samples:
         boxes = detector(read_image(sample.image))
-        metric.update([box.quad for box in boxes], sample.polygons, sample.ignore)
+        for value, metric in metrics.items():
+            metric.update([box.quad for box in boxes if box.score >= value], sample.polygons, sample.ignore)
         advance(1)
-    return metric
+    return metrics
 
 
 def _measure_lines(

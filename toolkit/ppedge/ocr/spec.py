@@ -8,7 +8,7 @@ one.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -208,6 +208,11 @@ class ModelSpec:
     characters: tuple[str, ...] = field(default=())
     cls_preprocess: ClsPreprocess | None = None
     cls_postprocess: ClsPostprocess | None = None
+
+    def with_box_thresh(self, value: float) -> ModelSpec:
+        """Return a detector's specification with another ``box_thresh``, 0 to 1."""
+        assert self.det_postprocess is not None
+        return replace(self, det_postprocess=replace(self.det_postprocess, box_thresh=value))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as plain JSON values."""
