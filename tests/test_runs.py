@@ -256,6 +256,19 @@ class TestManifests:
         with pytest.raises(PpedgeError, match="rests on results that have been replaced"):
             run.require_fresh("convert")
 
+    def test_files_of_the_network_as_trained_are_outdated_once_it_is_slimmed(self, run):
+        finish(run, "train")
+        finish(run, "convert", parent="train")
+        finish(run, "validate", parent="convert")
+        assert run.fresh("convert") and run.fresh("validate")
+        finish(run, "slim", parent="train")
+        assert not run.fresh("convert") and not run.fresh("validate")
+        told = r"convert: holds files of the network as trained, which has been slimmed since\. Repeat `ppedge convert"
+        with pytest.raises(PpedgeError, match=told):
+            run.require_fresh("convert")
+        finish(run, "convert", parent="slim", force=True)
+        assert run.fresh("convert") and not run.fresh("validate")
+
     def test_whoever_would_repeat_a_stage_is_told_that_its_result_is_outdated(self, run):
         finish(run, "train")
         finish(run, "convert", parent="train")

@@ -114,12 +114,18 @@ class Run:
         return (self.stage(name) / MANIFEST).is_file()
 
     def fresh(self, name: str) -> bool:
-        """Whether a finished stage still rests on the results it was made from."""
+        """Whether a finished stage still rests on the results it was made from, and none have come between them."""
         parent = self.manifest(name)["parent"]
         if parent is None:  # a model that was brought in is not that of a training into the same folder
             return name == "train" or not self.done("train")
         before = parent["stage"]
-        return self.done(before) and sha256(self.stage(before) / MANIFEST) == parent["sha256"] and self.fresh(before)
+        same = self.done(before) and sha256(self.stage(before) / MANIFEST) == parent["sha256"]
+        return same and not self._slimmed_since(name) and self.fresh(before)
+
+    def _slimmed_since(self, name: str) -> bool:
+        """Whether files are those of the network as trained, and it has been slimmed after they were made."""
+        parent = self.manifest(name)["parent"]
+        return name == "convert" and parent is not None and parent["stage"] == "train" and self.done("slim")
 
     def _outdated(self, name: str) -> bool:
         """Whether a finished stage is known to rest on results that have been replaced; a damaged one is not."""
@@ -143,8 +149,13 @@ class Run:
         """Check that a stage is done and rests on results that are still there.
 
         Raises:
-            PpedgeError: The stage has not been run, or a stage before it has been replaced since.
+            PpedgeError: The stage has not been run, or a stage before it has been run since.
         """
+        if self._slimmed_since(name):
+            raise PpedgeError(
+                f"{self.stage(name)}: holds files of the network as trained, which has been slimmed since.",
+                f"Repeat `ppedge {name} {self.path} --force`.",
+            )
         if not self.fresh(name):
             raise PpedgeError(
                 f"{self.stage(name)}: rests on results that have been replaced since.",
