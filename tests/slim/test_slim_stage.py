@@ -24,7 +24,7 @@ from ppedge.slim import pruning
 from ppedge.slim.arm.prices import Prices
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.slim.plan import Plan
-from ppedge.slim.stage import run_slim
+from ppedge.slim.stage import run_slim, slim_frontier
 from ppedge.storage import read_json, sha256, write_json
 from ppedge.train.stage import run_train
 from ppedge.train.task import OUTPUT_ERROR, Task
@@ -382,6 +382,51 @@ def test_resuming_a_finished_slimming_says_so_and_does_nothing(run_of):
     assert manifest.stat().st_mtime_ns == before
     slim(run, *none, resume=True, force=True)
     assert manifest.stat().st_mtime_ns != before
+
+
+def test_resuming_a_finished_slimming_by_other_data_does_not_take_it_for_that(run_of):
+    run, none = run_of("rec"), ("slim.prune.method=none", "slim.quant.method=none")
+    slim(run, *none, "data.train=[val.txt]")
+    assert run.manifest("slim")["changed"] == {"data.train": ["val.txt"]}
+    slim(run, *none, "data.train=[val.txt]", resume=True)
+    for changes in ((), ("data.train=[val.txt,train.txt]",), ("data.train=[val.txt]", "seed=3")):
+        with pytest.raises(PpedgeError, match=r"slim: there already\. Use --force"):
+            slim(run, *none, *changes, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "told"),
+    [
+        ("det", "det_preprocess.limit_side=64", "det_preprocess.limit_side was 96 and is 64"),
+        ("det", "det_postprocess.box_thresh=0.5", "det_postprocess.box_thresh was 0.2 and is 0.5"),
+        ("rec", "data.use_space_char=true", "data.use_space_char was false and is true"),
+        ("rec", "data.charset=ascii", "data.charset was en_number and is ascii"),
+        ("rec", "model.neck.hidden_size=16", "model.neck.hidden_size was 8 and is 16"),
+    ],
+)
+def test_a_network_is_slimmed_as_it_was_trained_to_see_and_to_be_read(run_of, task, change, told):
+    """Convert goes by the run's own recipe: what was slimmed, and measured, by another one would not be what ships."""
+    run = run_of(task)
+    with pytest.raises(PpedgeError) as refused:
+        slim(run, "slim.prune.method=none", "slim.quant.method=none", change)
+    assert f"{run.path}: was trained with other settings: {told}" in refused.value.message
+    assert not run.stage("slim").exists()
+    with pytest.raises(PpedgeError, match="was trained with other settings"):
+        slim_frontier(load_recipe(run.recipe_path, [change]), run, price=None, reporter=QUIET)
+    with pytest.raises(PpedgeError, match="was trained with other settings"):
+        run_convert(load_recipe(run.recipe_path, [change]), run)
+
+
+def test_the_weights_that_a_training_began_with_may_be_gone_when_it_is_slimmed(run_of, tmp_path):
+    run = run_of("rec")
+    shutil.copyfile(run.stage("train") / "best.pdparams", tmp_path / "first.pdparams")
+    recipe = load_recipe(run.recipe_path, ["train.epochs=0", f"train.weights={tmp_path / 'first.pdparams'}"])
+    again = Run(tmp_path / "again")
+    run_train(recipe, again, device="cpu", reporter=QUIET)
+    assert str(tmp_path / "first.pdparams") in [entry["path"] for entry in again.manifest("train")["inputs"]]
+    (tmp_path / "first.pdparams").unlink()
+    slim(again, "slim.prune.method=none", "slim.quant.method=none")
+    assert again.done("slim")
 
 
 def test_slim_before_train_is_a_sentence(examples, tmp_path):

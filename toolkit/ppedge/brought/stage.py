@@ -18,6 +18,7 @@ from ppedge.brought.labels import LABELS, Labelled, kept_apart, label
 from ppedge.brought.pictures import HINT, summed
 from ppedge.convert import imported
 from ppedge.convert.rewriting import runner
+from ppedge.data.characters import charset_file
 from ppedge.data.formats import write_lines
 from ppedge.data.shared import say_shared
 from ppedge.data.source import declared_spec, label_files, read_samples
@@ -63,7 +64,7 @@ def run_bring_in(
     """
     began = time.monotonic()
     assert isinstance(recipe.model, Imported) and recipe.model.pictures is not None
-    files = _opened(recipe)
+    files, charset = _opened(recipe), charset_file(recipe)
     pictures = pictures_from(recipe, recipe.model.pictures, HINT)
     if len(pictures) < LEAST:
         raise PpedgeError(
@@ -93,7 +94,7 @@ def run_bring_in(
             folder,
             "train",
             outputs=[RECIPE, BEST, kept.model.name, kept.params.name, *LABELS.values()],
-            inputs=[files.model, files.params, *label_files(recipe, "test")],
+            inputs=[files.model, files.params, *label_files(recipe, "test"), *([charset] if charset else [])],
             metrics=metrics,
             seed=recipe.seed,
             device=device,

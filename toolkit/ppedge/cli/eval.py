@@ -231,11 +231,13 @@ def _unlike(run: Run, recipe: Recipe, samples: Sequence[Any]) -> dict[str, Any] 
 def _imported(recipe: Recipe, run: Run) -> Callable[..., Metric]:
     """Return what measures the inference model that a run brought in, as the run keeps it."""
     from ppedge.artifacts import inference_model
+    from ppedge.data.characters import require_same_characters
     from ppedge.data.source import declared_spec
     from ppedge.engines import open_engine
     from ppedge.metrics.accuracy import measure as measured
 
     run.require_fresh("convert")
+    require_same_characters(recipe, run)
     there = {entry["path"] for entry in run.manifest("convert")["outputs"]}
     names = next(names for p in ("fp32", "int8") if (names := inference_model(recipe.task, p))[0] in there)
     files = [run.artifact("convert", name) for name in names]

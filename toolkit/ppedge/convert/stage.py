@@ -22,6 +22,7 @@ from ppedge.convert.sources import (
     newest_of,
     sources_of,
 )
+from ppedge.data.characters import charset_file, require_same_characters
 from ppedge.data.source import as_slimmed, declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
@@ -29,7 +30,8 @@ from ppedge.files.nb_summary import summary
 from ppedge.forkserver import ForkServer
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import Child, dealt
-from ppedge.recipe.io import save
+from ppedge.recipe.compare import require_same_network
+from ppedge.recipe.io import load_recipe, save
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run
@@ -69,8 +71,11 @@ def run_convert(
     spec = declared_spec(as_slimmed(recipe, run))
     model = inference_model_of(recipe, run, spec.characters)
     newest: str | None = None
+    charset = charset_file(recipe)
     if model is None:
+        require_same_characters(recipe, run)
         newest = newest_of(run)
+        require_same_network(recipe, load_recipe(run.recipe_path), str(run.path))
         sources = sources_of(recipe, run, newest, say)
     else:
         sources = [imported_source(recipe, model, say)]
@@ -98,7 +103,7 @@ def run_convert(
             folder,
             "convert",
             outputs=outputs,
-            inputs=[model.model, model.params] if model else [run.recipe_path],
+            inputs=[model.model, model.params, *([charset] if charset else [])] if model else [run.recipe_path],
             metrics={"files": files, "rewrites": rewritten},
             parent=newest,
             model=spec.to_dict(),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from ppedge.data.characters import charset_file
 from ppedge.data.check import Decoded, in_order
 from ppedge.data.checked import Checked, Regions, Wanted, Watch, check_file, unwatched
 from ppedge.data.formats import read_all
@@ -47,8 +48,7 @@ def read_charset(recipe: Recipe, *, exists: bool | None = None) -> Charset:
     """
     if exists is None:
         exists = isinstance(recipe.model, Imported) or recipe.train.weights is not None
-    beside = recipe.data.root / recipe.data.charset
-    charset = Charset.from_name_or_file(beside if beside.is_file() else recipe.data.charset, as_is=exists)
+    charset = Charset.from_name_or_file(charset_file(recipe) or recipe.data.charset, as_is=exists)
     return Charset((*charset.characters, " ")) if recipe.data.use_space_char else charset
 
 

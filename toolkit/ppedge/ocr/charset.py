@@ -170,6 +170,11 @@ def dictionaries() -> list[str]:
     return sorted(entry.name.removesuffix(".txt") for entry in _DICTIONARIES.iterdir() if entry.name.endswith(".txt"))
 
 
+def ships(name: str) -> bool:
+    """Whether a name is that of a character set which ships with ppedge, and no file's."""
+    return name in BUILT_IN or _dictionary(name) is not None
+
+
 def _dictionary(name: str) -> str | None:
     """Return the text of the built-in dictionary of that name; None if there is none."""
     if not _DICTIONARY_NAME.fullmatch(name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ppedge.errors import PpedgeError
@@ -13,6 +13,11 @@ from ppedge.recipe.road import Recipe
 MISSING = "nothing"
 """Stands for the value of a key that a recipe has not."""
 LISTED = 4
+SHIPS = (
+    "task", "model", "data.charset", "data.use_space_char", "det_preprocess", "det_postprocess", "rec_preprocess",
+    "cls_preprocess", "cls_postprocess",
+)  # fmt: skip
+"""Keys, and sections of keys, that say what ships: the network, and how it sees pictures and is read."""
 
 
 class Difference(NamedTuple):
@@ -60,9 +65,13 @@ def differences(here: Recipe, there: Recipe, without: Collection[str] = ()) -> l
     return [
         Difference(key, ours.get(key, MISSING), theirs.get(key, MISSING))
         for key in dict.fromkeys((*ours, *theirs))
-        if ours.get(key, MISSING) != theirs.get(key, MISSING)
-        and not any(key == left or key.startswith(f"{left}.") for left in without)
+        if ours.get(key, MISSING) != theirs.get(key, MISSING) and not _among(key, without)
     ]
+
+
+def _among(key: str, keys: Collection[str]) -> bool:
+    """Whether a key is one of some keys, or in a section that is."""
+    return any(key == one or key.startswith(f"{one}.") for one in keys)
 
 
 def require_same(
@@ -81,7 +90,27 @@ def require_same(
     Raises:
         PpedgeError: Names each key that differs, its value then and now.
     """
-    found = differences(now, then, without)
+    _refuse(differences(now, then, without), where, what, other_way)
+
+
+def require_same_network(now: Recipe, then: Recipe, where: str) -> None:
+    """Check that a recipe with which a stage goes on after training says of what ships the same as the run's own.
+
+    The stages behind it read the run's own: what it was slimmed or converted by would not be what is shipped.
+
+    Args:
+        now: The recipe, with what a command line has changed in it.
+        then: The run's own.
+        where: The run.
+
+    Raises:
+        PpedgeError: Names each of the keys `SHIPS` that differs.
+    """
+    found = [difference for difference in differences(now, then) if _among(difference.key, SHIPS)]
+    _refuse(found, where, "was trained", "train it anew")
+
+
+def _refuse(found: Sequence[Difference], where: str, what: str, other_way: str) -> None:
     if not found:
         return
     told = "; ".join(f"{d.key} was {written(d.there)} and is {written(d.here)}" for d in found[:LISTED])

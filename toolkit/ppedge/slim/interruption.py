@@ -83,11 +83,18 @@ def clear(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def slim_inputs(recipe: Recipe) -> list[Path]:
+    """Return the files that slimming reads beside pictures; the weights that training began with are none of them."""
+    pictures = recipe.slim.prune.arm.distill.pictures
+    listed = [pictures] if recipe.slim.prune.method == "arm" and pictures is not None and pictures.is_file() else []
+    return [*stage_inputs(recipe), *listed]
+
+
 def _fingerprint(recipe: Recipe, run: Run) -> str:
     """Return a hash of all that the cut depends on."""
     everything = [
         recipe.model_dump(mode="json", exclude={"convert", "validate_"}),
         sha256(run.stage("train") / MANIFEST),
-        [sha256(path) for path in stage_inputs(recipe)],
+        [sha256(path) for path in slim_inputs(recipe)],
     ]
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()

@@ -15,6 +15,8 @@ from ppedge.metrics.scores import Metric
 from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.progress import Reporter
+from ppedge.recipe.compare import differences, require_same_network
+from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
@@ -22,13 +24,13 @@ from ppedge.slim.arm.search import Point
 from ppedge.slim.calibrating import calibration_of
 from ppedge.slim.context import Stage
 from ppedge.slim.int8 import pact
-from ppedge.slim.interruption import STATE, clear
+from ppedge.slim.interruption import STATE, clear, slim_inputs
 from ppedge.slim.network import PLAN, PRUNED, load_float
 from ppedge.slim.plan import Plan
 from ppedge.slim.pruning import arm_slimming, pruned
 from ppedge.slim.quantizing import choose_precision, quantized
 from ppedge.train.course import BEST
-from ppedge.train.stage import measured_on, read_test, stage_inputs
+from ppedge.train.stage import measured_on, read_test
 from ppedge.train.task import Task
 
 
@@ -73,14 +75,9 @@ def run_slim(
             f"{run.partial('slim') / STATE}: an interrupted slimming lies there.",
             "Go on with --resume, or start anew with --force.",
         )
-    if recipe.ships_as_it_came and not run.done("train"):
-        raise PpedgeError(
-            f"{run.path}: its network comes as an inference model, and without pictures it cannot be slimmed.",
-            "Use `ppedge slim --from-inference DIR --data PICTURES`.",
-        )
-    run.manifest("train")
+    changed = _changed_keys(recipe, run)
     settings = recipe.slim.model_dump(mode="json")
-    if resume and not force and _slimmed_so(run, settings):
+    if resume and not force and _slimmed_so(run, settings, changed):
         reporter.say(f"{run.stage('slim')}: the slimming is finished, nothing is left to do")
         return dict(run.manifest("slim")["metrics"])
     task = Task.of_run(recipe, run)
@@ -103,12 +100,13 @@ def run_slim(
             folder,
             "slim",
             outputs=stage.found.outputs,
-            inputs=[run.recipe_path, *stage_inputs(recipe)],
+            inputs=[run.recipe_path, *slim_inputs(recipe)],
             metrics=stage.found.metrics,
             parent="train",
             seed=recipe.seed,
             device=device,
             settings=settings,
+            changed=changed,
             prune=recipe.slim.prune.method,
             quant=recipe.slim.quant.method if "int8" in plan.precision.values() else "none",
             float_layers=float_layers,
@@ -172,11 +170,29 @@ def _steps(stage: Stage) -> tuple[Plan, list[str], Metric]:
     return plan, float_layers, quantized(stage, net, plan, calibration, distillation)
 
 
-def _slimmed_so(run: Run, settings: dict[str, Any]) -> bool:
+def _changed_keys(recipe: Recipe, run: Run) -> dict[str, Any]:
+    """Return the keys besides those of slimming that a recipe has otherwise than its run, and their values.
+
+    Raises:
+        PpedgeError: The train stage has not been run; or what ships would be another network, or be read otherwise.
+    """
+    if recipe.ships_as_it_came and not run.done("train"):
+        raise PpedgeError(
+            f"{run.path}: its network comes as an inference model, and without pictures it cannot be slimmed.",
+            "Use `ppedge slim --from-inference DIR --data PICTURES`.",
+        )
+    run.manifest("train")
+    own = load_recipe(run.recipe_path)
+    require_same_network(recipe, own, str(run.path))
+    return {one.key: one.here for one in differences(recipe, own, ("slim", "validate"))}
+
+
+def _slimmed_so(run: Run, settings: dict[str, Any], changed: dict[str, Any]) -> bool:
     """Whether a slimming by these settings is finished, and rests on what is still there."""
     if not run.nothing_left("slim") or run.changed_input("slim") is not None:
         return False
-    return run.manifest("slim").get("settings") == settings
+    about = run.manifest("slim")
+    return about.get("settings") == settings and about.get("changed", {}) == changed
 
 
 def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = False, reporter: Reporter) -> list[Point]:
@@ -192,7 +208,7 @@ def slim_frontier(recipe: Recipe, run: Run, *, price: Price, skip_bad: bool = Fa
     Raises:
         PpedgeError: The train stage has not been run, or data is bad.
     """
-    run.manifest("train")
+    _changed_keys(recipe, run)
     task = Task.of_run(recipe, run)
     train, _ = task.samples("train", skip_bad=skip_bad)
     stage = Stage(recipe, run, task, run.path, reporter, train, [], "cpu", price=price)

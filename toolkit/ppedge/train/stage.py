@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import paddle
 
+from ppedge.data.characters import charset_file
 from ppedge.data.dataset import RecDataset
 from ppedge.data.samples import pictures_of
 from ppedge.data.shared import say_shared
@@ -114,7 +115,7 @@ def run_train(
             folder,
             "train",
             outputs=[RECIPE, BEST, METRICS] + ([LAST] if (folder / LAST).is_file() else []),
-            inputs=stage_inputs(recipe),
+            inputs=[*stage_inputs(recipe), *weight_files(recipe).values()],
             metrics=metrics,
             seed=recipe.seed,
             device=device,
@@ -223,7 +224,7 @@ def weight_files(recipe: Recipe) -> dict[str, Path]:
 
 
 def stage_inputs(recipe: Recipe) -> list[Path]:
-    """Return the files that training reads beside pictures: label files, weights, and a character set of one's own."""
+    """Return the files that stages with data read beside pictures: label files, and a character set of one's own."""
     labels = [path for split in get_args(Split) for path in label_files(recipe, split)]
-    charset = recipe.data.root / recipe.data.charset
-    return [*labels, *([charset] if charset.is_file() else []), *weight_files(recipe).values()]
+    charset = charset_file(recipe)
+    return labels if charset is None else [*labels, charset]

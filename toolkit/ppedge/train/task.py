@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from ppedge.data.characters import require_same_characters
 from ppedge.data.collate import collate_cls, collate_det, collate_rec
 from ppedge.data.dataset import Dataset, dataset_of
 from ppedge.data.source import Split, measurable, model_spec, read_charset, read_samples
@@ -65,8 +66,9 @@ class Task:
         """Return the task of a run's recipe; a network that was brought in is the one that the run keeps.
 
         Raises:
-            PpedgeError: As the class; or what the run keeps is missing or changed.
+            PpedgeError: As the class; or what the run keeps is missing or changed, or its character set is.
         """
+        require_same_characters(recipe, run)
         if not recipe.brought_in:
             return cls(recipe, exists=exists)
         model, params = (run.artifact("train", f"{PROGRAM}{suffix}") for suffix in (".pdmodel", ".pdiparams"))
