@@ -229,6 +229,28 @@ def test_a_recogniser_that_is_brought_in_is_not_distilled_unless_asked_to(folder
     assert (asked.quant.method, asked.quant.rounding, asked.prune.arm.distill.epochs) == ("pact", "nearest", 3)
 
 
+def test_another_task_is_named_before_the_keys_that_it_lacks(ppedge_here, folders, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for command in (["slim", "--data", folders["pictures_det"]], ["convert"]):
+        code, _, err = ppedge_here(*command, "--from-inference", folders["det"], "--task", "rec", "--charset", "ascii")
+        assert code == 2 and "inference.pdmodel: a detector, but the task is rec. Set the task det" in err
+        code, _, err = ppedge_here(*command, "--from-inference", folders["rec"], "--set", "task=det")
+        assert code == 2 and "inference.pdmodel: a recogniser, but the task is det. Set the task rec" in err
+
+
+def test_a_folder_whose_name_no_run_can_have_asks_for_one(ppedge_here, folders, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folders["det"], tmp_path / "det (1)")
+    (tmp_path / "模型.onnx").write_bytes(b"")
+    for option, source in (("--from-inference", "det (1)"), ("--from-onnx", "模型.onnx")):
+        for command in (["slim", "--data", folders["pictures_det"]], ["convert"]):
+            code, _, err = ppedge_here(*command, option, source)
+            assert code == 2 and "a run cannot be called so" in err and err.rstrip().endswith("Name it by --name NAME.")
+    assert not (tmp_path / "runs").exists()
+    code, _, err = ppedge_here("convert", "--from-inference", "det (1)", "--set", "name=first", "--format", "onnx")
+    assert code == 0 and (tmp_path / "runs" / "first" / "convert").is_dir(), err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

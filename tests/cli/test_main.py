@@ -156,6 +156,8 @@ class TestBadInput:
     def test_missing_weights(self, ppedge, recipe, tmp_path):
         refused(ppedge("train", recipe, "--set", "train.weights=none.pdparams"), 2, "none.pdparams: no such file.")
         refused(ppedge("eval", recipe, "--weights", "none.pdparams"), 2, "none.pdparams: no such file.")
+        refused(ppedge("eval", recipe, "--weights", "w.pdparams", "--stage", "slim"), 2, "two networks. Name one of")
+        refused(ppedge("eval", recipe, "--weights", "w.pdparams", "--stage", "slim"), 2, "two networks. Name one of")
         refused(ppedge("eval", recipe), 2, "a recipe has no network of its own. Add --weights")
         assert not (tmp_path / "runs/tiny_rec/train").exists()
 

@@ -17,6 +17,12 @@ from small import tiny_recipe
         (("--prune", "arm", "--target-flops", "0.6"), "--target-flops is for pruning by FPGM. Add --prune fpgm;"),
         (("--prune", "none", "--max-drop", "0.01"), "For 8 bits by arm write --set slim.quant.max_drop=0.01."),
         (("--prune", "arm", "--budget", "a53=0.5", "--max-drop", "0.01"), "budget, max_drop: set one of the two"),
+        (("--prune", "arm", "--frontier", "--max-drop", "0.01"), "--frontier and --max-drop: the frontier shows"),
+        (
+            ("--prune", "fpgm", "--set", "slim.prune.mode=flat", "--target-flops", "0.5"),
+            "--target-flops: slim.prune.mode flat takes the share slim.prune.ratio of all layers' channels.",
+        ),
+        (("--prune", "fpgm", "--set", "slim.prune.mode=flat", "--max-drop", "0.5"), "--max-drop: slim.prune.mode flat"),
     ],
 )
 def test_what_does_not_go_together_is_a_sentence(ppedge, tmp_path, options, told):

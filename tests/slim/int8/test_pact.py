@@ -2,6 +2,7 @@ import numpy as np
 import paddle
 import pytest
 
+from ppedge.errors import PpedgeError
 from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.weights import load_weights, state_of
 from ppedge.slim.int8 import pact
@@ -46,6 +47,17 @@ def test_clips_start_where_the_data_says(examples):
         assert clips[first] == pytest.approx(expected, rel=1e-5)
         assert min(clips.values()) >= 0.1
     assert min(pact.measure_clips(frozen(example), batches(example), 90, 5.0).values()) == 5.0
+
+
+def test_a_layer_that_is_given_no_finite_numbers_is_named(examples):
+    example = examples["rec"]
+    net = frozen(example)
+    _, first = next((name, one) for name, one in net.named_sublayers() if isinstance(one, paddle.nn.Conv2D))
+    first.weight.set_value(np.full(first.weight.shape, 3e38, np.float32))
+    with pytest.raises(
+        PpedgeError, match=r"^backbone\..*: on training pictures this layer is given values that are infinite"
+    ):
+        pact.measure_clips(net, batches(example), 99.99, 0.1)
 
 
 def test_clips_are_lifted_to_the_floor_and_otherwise_left(example):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppedge.cli.options import run_of
-from ppedge.errors import PpedgeError
+from ppedge.errors import PpedgeError, shown
 from ppedge.signals import import_paddle
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ def from_onnx(
     from ppedge.progress import Reporter
     from ppedge.runs import RUNS, Run
 
-    named = [json.loads(key.removeprefix("name=")) for key in keys if key.startswith("name=")]
-    name = named[0] if named else path.stem
+    name = _require_name(_named("name", [*keys, *changes]) or path.stem)
     run = Run(out or RUNS / name)
     say = Reporter().say
     made = import_onnx(path, run.path, _some(pictures), force=force, say=say)
@@ -223,24 +223,45 @@ def tell_noted(folder: Path, onnx: Path | None, changes: list[str]) -> None:
             Reporter().say(f"{named}: by the exporter's notes {sentence}")
 
 
+def _named(key: str, changes: Sequence[str]) -> str | None:
+    """Return what changes of a recipe give a key whose value is a word; None where they give it nothing."""
+    given = [change.removeprefix(f"{key}=").strip("\"'") for change in changes if change.startswith(f"{key}=")]
+    return given[-1] if given else None
+
+
+def _require_name(name: str) -> str:
+    """Return a name if a run can be called so.
+
+    Raises:
+        PpedgeError: It cannot.
+    """
+    from ppedge.recipe.road import NAME
+
+    if not re.match(NAME, name):
+        raise PpedgeError(
+            f"{shown(name)}: a run cannot be called so: a name has letters (a to z), digits, dots, - and _ alone, and "
+            "begins with a letter or digit.",
+            "Name it by --name NAME.",
+        )
+    return name
+
+
 def recipe_of(folder: Path, changes: list[str]) -> dict[str, Any]:
     """Return a recipe's keys for an inference model, as far as the model itself says them and changes do not."""
     from ppedge.convert import imported, noted
 
     files = imported.find(folder)
     task = imported.task_of(files)
+    imported.require_task(files, _named("task", changes) or task)
     value: dict[str, Any] = {
-        "name": folder.resolve().name,
+        "name": _named("name", changes) or _require_name(folder.resolve().name),
         "task": task,
         "data": {},
         "model": {"inference": str(folder)},
     }
     height = imported.fixed_height(files)
-    named = [change.removeprefix("task=").strip('"') for change in changes if change.startswith("task=")]
-    another_task = any(one != task for one in named)
-    if not another_task:
-        fixed = {"height": height} if task != "det" and height is not None else {}
-        value[f"{task}_preprocess"] = noted.noted_preprocess(files, task) | fixed
-    if task == "det" and not another_task:
+    fixed = {"height": height} if task != "det" and height is not None else {}
+    value[f"{task}_preprocess"] = noted.noted_preprocess(files, task) | fixed
+    if task == "det":
         value["det_postprocess"] = noted.noted_postprocess(files)
     return value

@@ -136,6 +136,8 @@ def _measure_network(
     from ppedge.train.device import set_device
     from ppedge.train.task import Task
 
+    if weights is not None and stage is not None:
+        raise PpedgeError("--weights and --stage: two networks.", "Name one of them.")
     set_device(device)
     is_recipe = what is not None and what.is_file()
     if is_recipe and weights is None:

@@ -31,6 +31,7 @@ from ppedge.signals import import_paddle
 
 if TYPE_CHECKING:
     from ppedge.recipe.road import Recipe
+    from ppedge.recipe.slim import Prune
     from ppedge.runs import Run
     from ppedge.slim.arm.search import Point
 
@@ -153,7 +154,9 @@ def slim(
         raise PpedgeError(
             "--rounding is for 8 bits, and slim.quant.method is none.", "Add --quant pact or --quant arm."
         )
-    _check_fitting(recipe.slim.prune.method, target_flops, max_drop, for_arm=bool(budget or frontier))
+    _check_fitting(recipe.slim.prune, target_flops, max_drop, for_arm=bool(budget or frontier))
+    if frontier and max_drop is not None:
+        raise PpedgeError("--frontier and --max-drop: the frontier shows what every budget gives.", "Leave one out.")
 
     import_paddle()  # first of all: the modules below import it, in an order of their own
 
@@ -196,8 +199,9 @@ def _require_new(run: Path | None, data: Path | None, option: str) -> None:
         )
 
 
-def _check_fitting(method: str, target_flops: float | None, max_drop: float | None, *, for_arm: bool) -> None:
+def _check_fitting(prune: Prune, target_flops: float | None, max_drop: float | None, *, for_arm: bool) -> None:
     """Refuse options that the way of pruning would not look at."""
+    method = prune.method
     if for_arm and method != "arm":
         raise PpedgeError("--budget and --frontier are for pruning by arm.", "Add --prune arm.")
     if target_flops is not None and method != "fpgm":
@@ -206,6 +210,13 @@ def _check_fitting(method: str, target_flops: float | None, max_drop: float | No
         raise PpedgeError(
             "--max-drop is for pruning.", f"For 8 bits by arm write --set slim.quant.max_drop={max_drop}."
         )
+    if method == "fpgm" and prune.mode == "flat":
+        for option, value in (("--target-flops", target_flops), ("--max-drop", max_drop)):
+            if value is not None:
+                raise PpedgeError(
+                    f"{option}: slim.prune.mode flat takes the share slim.prune.ratio of all layers' channels.",
+                    "Leave it out, or add --set slim.prune.mode=sensitivity.",
+                )
 
 
 def _budgets(given: list[str]) -> list[str]:

@@ -116,6 +116,19 @@ def of_recipe(recipe: Recipe, characters: Sequence[str]) -> InferenceModel:
     return files
 
 
+def require_task(files: InferenceModel, task: str) -> None:
+    """Check that a model is for a task.
+
+    Raises:
+        PpedgeError: It is for another one, or for none.
+    """
+    found = task_of(files)
+    if found != task:
+        raise PpedgeError(
+            f"{files.model}: {TASKS[found]}, but the task is {task}.", f"Set the task {found}, or name another model."
+        )
+
+
 def require_fit(
     files: InferenceModel, task: Task, height: int, classes: int, use_space_char: bool | None = False
 ) -> None:
@@ -132,11 +145,7 @@ def require_fit(
     Raises:
         PpedgeError: It is for another task, takes pictures of one size only, or has other classes.
     """
-    found = task_of(files)
-    if found != task:
-        raise PpedgeError(
-            f"{files.model}: {TASKS[found]}, but the task is {task}.", f"Set the task {found}, or name another model."
-        )
+    require_task(files, task)
     signature = files.signature()
     _require_size(files, signature, task, height)
     if task == "rec":

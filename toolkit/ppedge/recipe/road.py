@@ -19,6 +19,8 @@ from ppedge.recipe.slim import Slim
 from ppedge.recipe.train import Train, misfits
 
 SCHEMA: Literal[2] = 2
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What a recipe may be called, after which the folder of its run is."""
 
 
 class Convert(Section):
@@ -84,7 +86,7 @@ class Recipe(Section):
 
     schema_: Literal[2] = Field(SCHEMA, alias="schema")
     """Of the recipe's form; one that names none is read as of an older form, 1, where the two differ."""
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     """Also the name of the run's folder."""
     task: Literal["det", "rec", "cls"]
     """Text detection, text recognition, or telling whether a text line is upside down."""
@@ -161,7 +163,7 @@ class Recipe(Section):
 class Suite(Section):
     """Several recipes that ``ppedge run`` takes side by side: a detector and a recogniser, for instance."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     """For messages."""
     recipes: list[Path] = Field(min_length=1)
     """Recipe files, relative to this file."""

@@ -19,6 +19,7 @@ import paddle.nn.functional as F
 from paddle.quantization import ImperativeQuantAware
 from paddle.utils import unique_name
 
+from ppedge.errors import PpedgeError
 from ppedge.models.depthwise import accelerate
 from ppedge.models.freezing import freeze_batch_norm
 from ppedge.models.network import Network
@@ -119,6 +120,9 @@ def measure_clips(
         batches: Inputs.
         percentile: 50 to 100.
         floor: Least clip; a layer whose input is always 0 would get 0, which training drives negative.
+
+    Raises:
+        PpedgeError: A layer is given what is no finite number, for which 8 bits have no range.
     """
     found: dict[str, list[float]] = {}
 
@@ -145,7 +149,14 @@ def measure_clips(
     for handle in handles:
         handle.remove()
     net.eval()
-    return {name: max(float(np.mean(values)), floor) for name, values in found.items()}
+    means = {name: float(np.mean(values)) for name, values in found.items()}
+    if lost := [name for name, mean in means.items() if not np.isfinite(mean)]:
+        raise PpedgeError(
+            f"{lost[0]}: on training pictures this layer is given values that are infinite or no numbers, for which 8 "
+            "bits have no range.",
+            "Train the network again, by a smaller learning rate; a network that is sound gives no such values.",
+        )
+    return {name: max(mean, floor) for name, mean in means.items()}
 
 
 def set_clips(net: paddle.nn.Layer, clips: dict[str, float]) -> None:
