@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ppedge.data.kept import kept_recipe
 from ppedge.errors import AGAIN, Interrupted
 from ppedge.recipe.io import load_recipe
 from ppedge.runs import RUNS, Run, open_run
@@ -100,7 +101,7 @@ def convert(run: Run | str | Path, *, changes: Sequence[str] = (), force: bool =
     from ppedge.convert.stage import run_convert
 
     opened, recipe = _opened(run, changes)
-    run_convert(recipe, opened, keep=load_recipe(opened.recipe_path), force=force, say=_reporter().say)
+    run_convert(recipe, opened, keep=kept_recipe(opened), force=force, say=_reporter().say)
     return opened
 
 
@@ -132,7 +133,7 @@ def report(run: Run | str | Path) -> Path:
 
 def _opened(run: Run | str | Path, changes: Sequence[str]) -> tuple[Run, Recipe]:
     opened = open_run(run.path if isinstance(run, Run) else Path(run))
-    return opened, load_recipe(opened.recipe_path, changes)
+    return opened, kept_recipe(opened, changes)
 
 
 def _reporter() -> Reporter:
@@ -240,8 +241,7 @@ def _same_recipe(recipe: Recipe, run: Run, force: bool) -> None:
         PpedgeError: The run was started with another recipe.
     """
     from ppedge.recipe.compare import require_same
-    from ppedge.recipe.io import load_recipe
 
     if run.recipe_path.is_file() and not force:
         other_way = "start anew with --force, or name another folder with --out"
-        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started", other_way)
+        require_same(recipe, kept_recipe(run), str(run.path), "was started", other_way)

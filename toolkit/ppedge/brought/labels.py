@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ppedge.data.formats import detection_line
+from ppedge.data.kept import LABELS
 from ppedge.data.pseudo import unnameable
 from ppedge.errors import MissingError, PpedgeError
 from ppedge.ocr.direction import UPRIGHT
@@ -23,8 +24,6 @@ from ppedge.runs import Run
 
 APART = 5
 """One picture of so many is kept apart from those that the network learns from."""
-LABELS = {"train": "train.txt", "eval": "eval.txt"}
-"""By split, the label files that are made of the pictures."""
 
 
 @dataclass

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ppedge.brought.labels import LABELS, Labelled, kept_apart, label
+from ppedge.brought.labels import Labelled, kept_apart, label
 from ppedge.brought.pictures import HINT, summed
 from ppedge.convert import imported
 from ppedge.convert.rewriting import runner
 from ppedge.data.characters import charset_file
 from ppedge.data.formats import write_lines
+from ppedge.data.kept import LABELS
 from ppedge.data.shared import say_shared
 from ppedge.data.source import declared_spec, label_files, read_samples
 from ppedge.data.unlabelled import pictures_from

@@ -15,12 +15,12 @@ from ppedge.bundle.folder import whole_folder
 from ppedge.bundle.golden import write_golden
 from ppedge.bundle.pictures import COUNT, golden_pictures, most_lines
 from ppedge.bundle.sources import Part, chain, open_parts, validated
+from ppedge.data.kept import kept_recipe
 from ppedge.engines import open_engine
 from ppedge.engines.base import Engine
 from ppedge.errors import GateError, PpedgeError
 from ppedge.ocr.pipeline import Classifier, Detector, Recognizer
 from ppedge.ocr.spec import ModelSpec
-from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.runs import versions
 from ppedge.validate.gates import told
@@ -73,7 +73,7 @@ def build_bundle(
     """
     parts = open_parts(runs, recognizer, also, precision)
     det = parts[0]
-    recipe = load_recipe(det.source.run.recipe_path)
+    recipe = kept_recipe(det.source.run)
     _require_gates(parts, say, allow_failed=allow_failed_gates)
     with whole_folder(out, replace=lambda folder: _replaceable(folder, force)) as folder:
         models, recognizers = _add_models(folder, parts, onnx)

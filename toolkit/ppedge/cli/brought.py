@@ -75,13 +75,13 @@ def bring_in(recipe: Recipe, run: Run, *, device: str, resume: bool, force: bool
 
     from ppedge.brought.pictures import changed_pictures
     from ppedge.brought.stage import run_bring_in
+    from ppedge.data.kept import kept_recipe
     from ppedge.progress import Reporter
     from ppedge.recipe.compare import require_same
-    from ppedge.recipe.io import load_recipe
 
     if resume and run.done("train"):
         other_way = "start anew with --force, or name another folder with --out"
-        require_same(recipe, load_recipe(run.recipe_path), str(run.path), "was started", other_way,
+        require_same(recipe, kept_recipe(run), str(run.path), "was started", other_way,
                      ("slim", "convert", "validate"))  # fmt: skip
         changed = run.changed_input("train")
         if changed is not None:

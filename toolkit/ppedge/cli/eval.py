@@ -128,6 +128,7 @@ def _measure_network(
     as_json: bool,
 ) -> None:
     """Measure a run's network, or weights of a recipe's, and print the metric."""
+    from ppedge.data.kept import kept_recipe
     from ppedge.data.source import read_samples, reporting_split, say_what_chose
     from ppedge.metrics.bootstrap import CONFIDENCE
     from ppedge.metrics.few import few_of, figures_of, told
@@ -143,7 +144,7 @@ def _measure_network(
     if is_recipe and weights is None:
         raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
     run = None if is_recipe else opened_run(what)
-    recipe = load_recipe(run.recipe_path if run else what or Path(), measuring(set_))
+    recipe = kept_recipe(run, measuring(set_)) if run else load_recipe(what or Path(), measuring(set_))
     if run is not None and weights is None and stage is not Stage.train:
         recipe = _as_slimmed(recipe, run, set_)
     measure: Callable[..., Metric]
@@ -160,7 +161,7 @@ def _measure_network(
     figures, summary = figures_of(metric, samples), metric.summary()
     seconds = round(time.monotonic() - began, 2)
     if run is not None and weights is None:
-        say_what_chose(Reporter().say_once, recipe, load_recipe(run.recipe_path))
+        say_what_chose(Reporter().say_once, recipe, kept_recipe(run))
     shift = _unlike(run, recipe, samples) if run is not None and stage is not Stage.train else None
     if as_json:
         emit({"task": recipe.task, "split": split, "metrics": summary,
@@ -204,12 +205,12 @@ def _unlike(run: Run, recipe: Recipe, samples: Sequence[Any]) -> dict[str, Any] 
     Returns:
         None where the run is not slimmed so, the pictures are its own, or those it was slimmed with are not here.
     """
+    from ppedge.data.kept import kept_recipe
     from ppedge.progress import Reporter
-    from ppedge.recipe.io import load_recipe
 
     if not run.done("slim") or run.manifest("slim")["prune"] != "arm":
         return None
-    own = load_recipe(run.recipe_path)
+    own = kept_recipe(run)
     if recipe.data == own.data:
         return None  # the slim stage has said it
 

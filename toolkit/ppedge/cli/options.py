@@ -85,7 +85,7 @@ def run_and_recipe(folder: Path | None, overrides: list[str] | None = None) -> t
     Raises:
         PpedgeError: No run lies there, or its recipe is damaged.
     """
-    from ppedge.recipe.io import load_recipe
+    from ppedge.data.kept import kept_recipe
 
     run = opened_run(folder)
-    return run, load_recipe(run.recipe_path, overrides or [])
+    return run, kept_recipe(run, overrides or [])

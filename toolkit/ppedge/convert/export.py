@@ -197,11 +197,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _export_run(run: Run, stage: str, kind: str, prefix: Path) -> None:
-    from ppedge.recipe.io import load_recipe
+    from ppedge.data.kept import kept_recipe
     from ppedge.slim.network import load_float, load_quantized, load_unquantized
     from ppedge.train.task import Task as Training
 
-    recipe = load_recipe(run.recipe_path)
+    recipe = kept_recipe(run)
     training = Training.of_run(recipe, run)
     height, about = line_height(recipe), prefix.with_name(f"{prefix.name}.json")
     if kind == "unquantized":

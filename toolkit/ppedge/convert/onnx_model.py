@@ -17,6 +17,7 @@ from typing import Any
 from ppedge import __version__
 from ppedge.convert import imported
 from ppedge.convert.noted import NOTES
+from ppedge.data.kept import CHARACTERS, IMPORTED
 from ppedge.errors import WITH_PADDLE, MissingError, PpedgeError
 from ppedge.files.inference_model import InferenceModel
 from ppedge.files.onnx import characters_of
@@ -25,7 +26,7 @@ from ppedge.process import run_module
 from ppedge.scratch import temporary
 from ppedge.storage import atomic_write, read_json, sha256, swap_in, write_json
 
-FOLDER, ABOUT, CHARACTERS, MODEL = "imported", "about.json", "characters.txt", "inference"
+ABOUT, MODEL = "about.json", "inference"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def import_onnx(
         PpedgeError: The file is damaged, has an operator that is not known, or Paddle computes something else; or the
             run's folder holds what was made of another file, and there is no ``force``.
     """
-    folder = run / FOLDER
+    folder = run / IMPORTED
     source = _source(path)
     known = _about(folder)
     another = known.get("source") != source
@@ -118,8 +119,8 @@ def _make(path: Path, folder: Path, pictures: Sequence[Path], source: dict[str, 
     if missing:
         raise MissingError(f"{missing[0]} is not installed, which bringing in ONNX needs.", WITH_PADDLE)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with temporary(folder.parent, f".{FOLDER}-") as aside:
-        working = aside / FOLDER
+    with temporary(folder.parent, f".{IMPORTED}-") as aside:
+        working = aside / IMPORTED
         working.mkdir()
         run_module("ppedge.convert.translating", [path, working, *pictures], f"Bringing in {path}")
         known = dict(read_json(working / ABOUT))

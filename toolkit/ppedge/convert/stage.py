@@ -23,6 +23,7 @@ from ppedge.convert.sources import (
     sources_of,
 )
 from ppedge.data.characters import charset_file, require_same_characters
+from ppedge.data.kept import kept_recipe
 from ppedge.data.source import as_slimmed, declared_spec
 from ppedge.errors import PpedgeError
 from ppedge.files.inference_model import InferenceModel
@@ -31,7 +32,7 @@ from ppedge.forkserver import ForkServer
 from ppedge.ocr.spec import ModelSpec
 from ppedge.process import Child, dealt
 from ppedge.recipe.compare import require_same_network
-from ppedge.recipe.io import load_recipe, save
+from ppedge.recipe.io import save
 from ppedge.recipe.road import Recipe
 from ppedge.recipe.sizes import line_height
 from ppedge.runs import RECIPE, Run
@@ -75,7 +76,7 @@ def run_convert(
     if model is None:
         require_same_characters(recipe, run)
         newest = newest_of(run)
-        require_same_network(recipe, load_recipe(run.recipe_path), str(run.path))
+        require_same_network(recipe, kept_recipe(run), str(run.path))
         sources = sources_of(recipe, run, newest, say)
     else:
         sources = [imported_source(recipe, model, say)]

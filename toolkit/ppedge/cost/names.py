@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ppedge.data.kept import kept_recipe
 from ppedge.errors import PpedgeError
 from ppedge.models.naming import layer_names
-from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
 from ppedge.slim.network import load_float, load_quantized
 from ppedge.storage import write_json
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         run = Run(options.run)
-        task = Task.of_run(load_recipe(run.recipe_path), run)
+        task = Task.of_run(kept_recipe(run), run)
         net = load_quantized(run, task) if options.kind == "quantized" else load_float(run, task, options.stage)
         write_json(options.out, layer_names(net))
     except PpedgeError as error:

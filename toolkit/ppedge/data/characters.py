@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ppedge.data.kept import kept_recipe
 from ppedge.errors import PpedgeError
 from ppedge.ocr.charset import ships
-from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.storage import sha256
@@ -45,7 +45,7 @@ def require_same_characters(recipe: Recipe, run: Run) -> None:
     file = charset_file(recipe)
     if stage is None or file is None or not run.recipe_path.is_file():
         return
-    own = load_recipe(run.recipe_path)
+    own = kept_recipe(run)
     if own.data.charset != recipe.data.charset:
         return
     names = {str(own.data.root / own.data.charset), own.data.charset}

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ppedge.data.kept import kept_recipe
 from ppedge.data.source import choosing_reports
 from ppedge.errors import SHOWN, PpedgeError, cut
 from ppedge.metrics.accuracy import MAIN_METRIC
 from ppedge.page.document import document
 from ppedge.page.markup import Html, table, tag
-from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.report.files import files
 from ppedge.report.slimming import slimming
@@ -59,7 +59,7 @@ def render(run: Run) -> str:
 
 
 def _page(run: Run) -> str:
-    recipe = load_recipe(run.recipe_path)
+    recipe = kept_recipe(run)
     metric = MAIN_METRIC[recipe.task]
     report = _validated(run)
     courses = trainings(run, metric)

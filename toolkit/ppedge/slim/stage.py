@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ppedge.data.kept import kept_recipe
 from ppedge.data.source import reporting_split, say_what_chose
 from ppedge.errors import GateError, PpedgeError
 from ppedge.figures import held
@@ -16,7 +17,6 @@ from ppedge.models.network import copy_of
 from ppedge.models.weights import state_of, write_pdparams
 from ppedge.progress import Reporter
 from ppedge.recipe.compare import differences, require_same_network
-from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run
 from ppedge.slim.arm.budget import Counter, Price
@@ -182,7 +182,7 @@ def _changed_keys(recipe: Recipe, run: Run) -> dict[str, Any]:
             "Use `ppedge slim --from-inference DIR --data PICTURES`.",
         )
     run.manifest("train")
-    own = load_recipe(run.recipe_path)
+    own = kept_recipe(run)
     require_same_network(recipe, own, str(run.path))
     return {one.key: one.here for one in differences(recipe, own, ("slim", "validate"))}
 

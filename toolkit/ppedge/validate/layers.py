@@ -28,9 +28,9 @@ from zipfile import BadZipFile
 import numpy as np
 import paddle
 
+from ppedge.data.kept import kept_recipe
 from ppedge.errors import PpedgeError
 from ppedge.metrics.tensors import TensorStatistics, finite
-from ppedge.recipe.io import load_recipe
 from ppedge.runs import Run
 from ppedge.slim.int8.pact import QUANTIZED
 from ppedge.slim.network import load_float, load_quantized, load_unquantized
@@ -219,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         run, inputs = Run(options.run), read_inputs(options.inputs)
-        task = Task.of_run(load_recipe(run.recipe_path), run)
+        task = Task.of_run(kept_recipe(run), run)
         plain, quantized = load_unquantized(run, task)[0], load_quantized(run, task)
         table = layer_table(plain, quantized, inputs, load_float(run, task, "slim"))
         write_json(options.out, table)

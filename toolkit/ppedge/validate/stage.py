@@ -10,6 +10,7 @@ from typing import Any
 from ppedge import artifacts
 from ppedge.arm.cores import features
 from ppedge.cost.inference import Cost, ratios
+from ppedge.data.kept import kept_recipe
 from ppedge.data.source import (
     CHOSE_TOO,
     as_slimmed,
@@ -24,7 +25,6 @@ from ppedge.data.source import (
 from ppedge.errors import GateError
 from ppedge.metrics.drop import drop_of
 from ppedge.progress import Reporter
-from ppedge.recipe.io import load_recipe
 from ppedge.recipe.road import Recipe
 from ppedge.runs import Run, versions
 from ppedge.storage import write_json
@@ -179,7 +179,7 @@ class _Stage:
             "versions": versions(),
             "task": self.recipe.task,
             "pictures": reporting_split(self.recipe),
-            "pictures_chose": choosing_reports(self.recipe, load_recipe(self.run.recipe_path)),
+            "pictures_chose": choosing_reports(self.recipe, kept_recipe(self.run)),
             "engine": self.settings.engine,
             "cpus": emulated,
             "features": {cpu: features(cpu) for cpu in emulated},
