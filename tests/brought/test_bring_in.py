@@ -225,6 +225,7 @@ def test_a_recogniser_that_is_brought_in_is_not_distilled_unless_asked_to(folder
         return Brought(folders["rec"], folders["pictures_rec"], None, [], None).recipe(list(changes))[1].slim
 
     assert (slim().quant.method, slim().quant.rounding, slim().prune.arm.distill.epochs) == ("arm", "learned", 0)
+    assert slim("slim.quant.method=arm") == slim()  # to write what is the default anyway changes nothing
     asked = slim("slim.quant.method=pact", "slim.prune.arm.distill.epochs=3")
     assert (asked.quant.method, asked.quant.rounding, asked.prune.arm.distill.epochs) == ("pact", "nearest", 3)
 
@@ -249,6 +250,14 @@ def test_a_folder_whose_name_no_run_can_have_asks_for_one(ppedge_here, folders, 
     assert not (tmp_path / "runs").exists()
     code, _, err = ppedge_here("convert", "--from-inference", "det (1)", "--set", "name=first", "--format", "onnx")
     assert code == 0 and (tmp_path / "runs" / "first" / "convert").is_dir(), err
+
+
+def test_a_detector_that_is_brought_in_is_trained_in_8_bits_by_who_asks_for_that(folders):
+    def quant(*changes):
+        return Brought(folders["det"], folders["pictures_det"], None, [], None).recipe(list(changes))[1].slim.quant
+
+    assert quant().train.epochs == 0 and quant("slim.quant.method=arm") == quant()
+    assert quant("slim.quant.method=pact").train.epochs > 0
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def test_test_reports_and_eval_chooses(ppedge_here, recipe, by_count):
     log = [json.loads(line) for line in (run.stage("slim") / "finetune.jsonl").read_text().splitlines()]
     assert {line["eval"]["exact"] for line in log if "eval" in line} == {0.04}
     for options, part, value in (((), "test", 0.06), (("--on", "eval"), "eval", 0.04),
+                                 (("--on", "test", "--set", "data.eval=[train.txt]"), "test", 0.06),
                                  (("--set", "data.eval=[train.txt]"), "eval", 0.12)):  # fmt: skip
         told = json.loads(ppedge_here("eval", run.path, "--json", *options)[1])
         assert (told["split"], told["metrics"]["exact"]) == (part, value)

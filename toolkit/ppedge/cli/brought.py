@@ -167,19 +167,22 @@ def _slimming(task: str, changes: list[str]) -> dict[str, Any]:
     Without labels and training data of its own kind, least squares and 8 bits where they gain lose the least. A
     recogniser reads worse for a short distillation (docs/slimming.md has the figures), and better for more lines to fit
     to, which cost little. A detector gains by steps that are small from the first on: its BatchNorm is folded into its
-    layers, so that nothing takes out again what a usual step does to the means of what they give.
+    layers, so that nothing takes out again what a usual step does to the means of what they give. Who asks for PACT has
+    its training.
     """
+    by_gain = _named("slim.quant.method", changes) in (None, "arm")
     if task == "cls":
         return {"prune": {"method": "arm"}, "quant": {"method": "arm"}}
     if task == "det":
         distill = {"epochs": 10, "max_steps": 480, "batch_size": 2, "learning_rate": 4e-5, "warmup_epochs": 1,
                    "ema": 0.98, "eval_every": 2}  # fmt: skip
+        only_calibrated = {"train": {"epochs": 0}} if by_gain else {}
         return {
             "prune": {"method": "arm", "arm": {"distill": distill}},
-            "quant": {"method": "arm", "correct_bias": True, "train": {"epochs": 0}},
+            "quant": {"method": "arm", "correct_bias": True, **only_calibrated},
         }
     quant: dict[str, Any] = {"method": "arm", "samples": 128}
-    if not any(change.startswith("slim.quant.method=") for change in changes):
+    if by_gain:
         quant["rounding"] = "learned"
     return {"prune": {"method": "arm", "arm": {"samples": 256, "distill": {"epochs": 0}}}, "quant": quant}
 

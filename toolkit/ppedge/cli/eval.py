@@ -144,7 +144,8 @@ def _measure_network(
     if is_recipe and weights is None:
         raise PpedgeError(f"{what}: a recipe has no network of its own.", "Add --weights FILE.pdparams, or name a run.")
     run = None if is_recipe else opened_run(what)
-    recipe = kept_recipe(run, measuring(set_)) if run else load_recipe(what or Path(), measuring(set_))
+    changes = set_ if on is Split.test else measuring(set_)
+    recipe = kept_recipe(run, changes) if run else load_recipe(what or Path(), changes)
     if run is not None and weights is None and stage is not Stage.train:
         recipe = _as_slimmed(recipe, run, set_)
     measure: Callable[..., Metric]
