@@ -6,6 +6,7 @@ import pytest
 
 from ppedge.brought.labels import completed
 from ppedge.data.kept import kept_recipe
+from ppedge.data.source import as_slimmed
 from ppedge.recipe.io import make_recipe, save
 from ppedge.runs import Run
 from small import tiny_recipe
@@ -53,6 +54,20 @@ def test_what_a_command_line_names_stays_as_it_says(brought, tmp_path):
     assert [str(path) for path in changed.data.eval] == ["other/train/eval.txt"]
     assert changed.data.charset == "other/imported/characters.txt"
     assert changed.data.train == [run.path / "train" / "train.txt"]
+
+
+def test_the_box_score_that_slimming_chose_gives_way_to_one_that_is_set(tmp_path):
+    run = Run(tmp_path / "run")
+    for stage, more in (("train", {}), ("slim", {"parent": "train", "box_thresh": 0.35})):
+        with run.writing(stage) as folder:
+            save(tiny_recipe("det", tmp_path), folder / "recipe.yml")
+            run.write_manifest(folder, stage, outputs=["recipe.yml"], **more)
+
+    def used(*changes):
+        return as_slimmed(kept_recipe(run, changes), run).det_postprocess.box_thresh
+
+    assert used() == used("det_postprocess.thresh=0.3") == 0.35
+    assert used("det_postprocess.box_thresh=0.5") == 0.5
 
 
 def test_the_data_of_a_network_that_was_trained_are_where_its_recipe_says(tmp_path):

@@ -13,6 +13,7 @@ from ppedge.data.check import Decoded, in_order
 from ppedge.data.checked import Checked, Regions, Wanted, Watch, check_file, unwatched
 from ppedge.data.formats import read_all
 from ppedge.data.index import indexed
+from ppedge.data.kept import kept_recipe
 from ppedge.data.labelled import ClsSample, Labels, RecSample
 from ppedge.data.lines import rec_samples_from_detection
 from ppedge.data.lookup import label_path
@@ -72,9 +73,12 @@ def declared_spec(recipe: Recipe) -> ModelSpec:
 
 
 def as_slimmed(recipe: Recipe, run: Run) -> Recipe:
-    """Return a run's recipe with the ``box_thresh`` that slimming has chosen for the network that it left."""
+    """Return a run's recipe with the ``box_thresh`` that slimming has chosen for the network that it left.
+
+    Where the recipe has another one than the run's own, a command line has set it, and it stays.
+    """
     chosen = run.manifest("slim").get("box_thresh") if recipe.task == "det" and run.done("slim") else None
-    if chosen is None:
+    if chosen is None or recipe.det_postprocess.box_thresh != kept_recipe(run).det_postprocess.box_thresh:
         return recipe
     return recipe.model_copy(update={"det_postprocess": replace(recipe.det_postprocess, box_thresh=chosen)})
 
