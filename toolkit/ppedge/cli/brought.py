@@ -174,7 +174,7 @@ def _slimming(task: str, changes: list[str]) -> dict[str, Any]:
     if task == "cls":
         return {"prune": {"method": "arm"}, "quant": {"method": "arm"}}
     if task == "det":
-        distill = {"epochs": 10, "max_steps": 480, "batch_size": 2, "learning_rate": 4e-5, "warmup_epochs": 1,
+        distill = {"epochs": 20, "max_steps": 480, "batch_size": 2, "learning_rate": 4e-5, "warmup_epochs": 1,
                    "ema": 0.98, "eval_every": 2}  # fmt: skip
         only_calibrated = {"train": {"epochs": 0}} if by_gain else {}
         return {
