@@ -157,7 +157,6 @@ class TestBadInput:
         refused(ppedge("train", recipe, "--set", "train.weights=none.pdparams"), 2, "none.pdparams: no such file.")
         refused(ppedge("eval", recipe, "--weights", "none.pdparams"), 2, "none.pdparams: no such file.")
         refused(ppedge("eval", recipe, "--weights", "w.pdparams", "--stage", "slim"), 2, "two networks. Name one of")
-        refused(ppedge("eval", recipe, "--weights", "w.pdparams", "--stage", "slim"), 2, "two networks. Name one of")
         refused(ppedge("eval", recipe), 2, "a recipe has no network of its own. Add --weights")
         assert not (tmp_path / "runs/tiny_rec/train").exists()
 
